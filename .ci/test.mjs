@@ -1,0 +1,53 @@
+// `npm test`: prepares the clone, runs every package's tests one package at a time (some race processes against
+// each other and want the machine), adds up what they report. The last line is the sum.
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { main, prepare, root, run, say } from "./setup.mjs";
+import { workspacePackages } from "./workspace.mjs";
+
+/** Runs one package's tests. A file that did not load, a missing report, an unhandled rejection count as a failure. */
+function testPackage({ folder, name }) {
+  const reportFile = join(root, folder, ".cache", "test-report.json");
+  rmSync(reportFile, { force: true });
+  say(`testing ${name} …`);
+  const begun = performance.now();
+  const code = run("pnpm", ["--silent", "run", "test"], { cwd: join(root, folder) });
+  const seconds = ((performance.now() - begun) / 1000).toFixed(1);
+  if (!existsSync(reportFile)) return { name, seconds, passed: 0, failed: 1, skipped: 0, note: "no report" };
+
+  const report = JSON.parse(readFileSync(reportFile, "utf8"));
+  const unloaded = report.testResults.filter(
+    (file) => file.status === "failed" && !file.assertionResults.some((test) => test.status === "failed"),
+  ).length;
+  const numbers = {
+    passed: report.numPassedTests,
+    failed: report.numFailedTests + unloaded,
+    skipped: report.numPendingTests + report.numTodoTests,
+  };
+  let note = unloaded > 0 ? `${unloaded} file(s) did not load` : "";
+  if (numbers.failed === 0 && code !== 0) {
+    numbers.failed = 1;
+    note = "an error outside the tests, see above";
+  }
+  return { name, seconds, note, ...numbers };
+}
+
+function runTests() {
+  prepare();
+  const tested = workspacePackages(root).filter(({ manifest }) => manifest.scripts?.test !== undefined);
+  const results = tested.map(testPackage);
+  const sum = (key) => results.reduce((total, result) => total + result[key], 0);
+
+  console.log("");
+  for (const { name, seconds, note, ...numbers } of results) {
+    const counts = `${numbers.passed} passed, ${numbers.failed} failed, ${numbers.skipped} skipped`;
+    console.log(`${name.padEnd(20)} ${seconds.padStart(6)} s  ${counts}${note === "" ? "" : ` (${note})`}`);
+  }
+  if (sum("passed") + sum("failed") === 0) console.log("no test ran");
+  console.log("");
+  const skipped = sum("skipped") > 0 ? `, ${sum("skipped")} skipped` : "";
+  console.log(`${sum("passed")} passed, ${sum("failed")} failed${skipped}`);
+  return sum("failed") === 0 && sum("passed") > 0 ? 0 : 1;
+}
+
+await main(runTests);

@@ -1,0 +1,63 @@
+import { milliseconds } from "./duration.js";
+import { ResultTimeoutError } from "./errors.js";
+import { refuseUnknown, unexpected } from "./options.js";
+import type { Result, WaitOptions } from "./vocabulary/result.js";
+
+/**
+ * The results in the order in which they become final, however they end.
+ *
+ * @throws `ResultTimeoutError` once the time is over; the reason of the signal once it aborts
+ * @example
+ * for await (const result of asCompleted(results)) console.log(result.id, await result.peek());
+ */
+export async function* asCompleted<R extends Result>(
+  results: Iterable<R>,
+  options: WaitOptions = {},
+): AsyncGenerator<R, void, undefined> {
+  refuseUnknown(options, ["timeout", "signal"], "asCompleted");
+  if (typeof results !== "object" || results === null || !(Symbol.iterator in results)) {
+    throw unexpected("asCompleted", "an iterable of results", results);
+  }
+  const ended = new AbortController();
+  const timeoutMs =
+    options.timeout === undefined ? undefined : milliseconds(options.timeout, "asCompleted timeout");
+  const timer =
+    timeoutMs === undefined
+      ? undefined
+      : setTimeout(() => ended.abort(new ResultTimeoutError(timeoutMs)), timeoutMs);
+  const signal =
+    options.signal === undefined ? ended.signal : AbortSignal.any([ended.signal, options.signal]);
+  const final: R[] = [];
+  let wake: (() => void) | undefined;
+  let failure: { readonly error: unknown } | undefined;
+  let left = 0;
+  for (const result of results) {
+    left += 1;
+    void untilFinal(result, signal).then(
+      () => (final.push(result), wake?.()),
+      (error: unknown) => ((failure ??= { error }), wake?.()),
+    );
+  }
+  try {
+    while (left > 0) {
+      const next = final.shift();
+      if (next !== undefined) {
+        left -= 1;
+        yield next;
+      } else if (failure !== undefined) throw failure.error;
+      else await new Promise<void>((resolve) => (wake = resolve));
+    }
+  } finally {
+    clearTimeout(timer);
+    // Whoever stops early leaves nothing waiting.
+    ended.abort(new Error("asCompleted has ended"));
+  }
+}
+
+async function untilFinal(result: Result, signal: AbortSignal): Promise<void> {
+  try {
+    await result.wait({ signal });
+  } catch (error) {
+    if ((await result.peek()) === undefined) throw error;
+  }
+}

@@ -1,0 +1,17 @@
+/** `@taskq/core/engine`: a queue from inside, for `@taskq/consumer` and for storages. Not for users: it may change with any release. */
+export { MISFIRE_TOLERANCE } from "./engine/misfire.js";
+export type { Engine, EngineTime } from "./engine/engine-types.js";
+export { engineOf } from "./engine/engine-of.js";
+export { execute } from "./engine/execute.js";
+export type { FinishedRun } from "./engine/finished-run.js";
+export { InlineRunner } from "./engine/inline.js";
+export type { RunListener } from "./engine/inline.js";
+export { JobRun } from "./engine/job-run.js";
+export type { Run, RunHost } from "./engine/run.js";
+export { prepareNow, preparedFlow } from "./engine/prepare.js";
+export type { PreparedFlow } from "./engine/prepare.js";
+export { reportEffects, reportLost, reportReaped, reportSettled } from "./engine/report.js";
+export { Ticker } from "./engine/ticker.js";
+export { milliseconds } from "./duration.js";
+export { callable, flag, integer, oneOf, refuseUnknown, shown, text, unexpected } from "./options.js";
+export { systemClock } from "./clock.js";

@@ -1,0 +1,226 @@
+import type { Clock } from "../clock.js";
+import { definitionOf, isTask, type Definition } from "../definition.js";
+import { milliseconds } from "../duration.js";
+import { TaskqError } from "../errors.js";
+import { createIdMaker } from "../id.js";
+import { checkedKeep } from "../keep.js";
+import { callable, flag, refuseUnknown, shown, unexpected } from "../options.js";
+import { jsonSerializer } from "../serializer/json-serializer.js";
+import type { StorageContract, StoredRetention } from "../storage.js";
+import { checkedOptions, taskOptionNames } from "../task-options.js";
+import { virtualClock } from "../testing/virtual-clock.js";
+import type { Logger } from "../vocabulary/logger.js";
+import type { Queue, QueueOptions } from "../vocabulary/queue.js";
+import type { AnyTask } from "../vocabulary/task-and-job.js";
+import type { Engine } from "./engine-types.js";
+import { createEngineTime } from "./engine-time.js";
+import { EventHub } from "./event-hub.js";
+import { InlineRunner } from "./inline.js";
+import { policyOf } from "./policy.js";
+import { acquireStorage, releaseStorage } from "./storage-users.js";
+import { Waiter } from "./waiter.js";
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+const HOUR = 3_600_000;
+const DEFAULT_RETENTION: StoredRetention = {
+  completed: { for: HOUR, max: 1_000_000 },
+  failed: { for: 7 * 24 * HOUR, max: 1_000_000 },
+};
+const OPTION_NAMES = [
+  "storage",
+  "tasks",
+  "name",
+  "serializer",
+  "immediate",
+  "clock",
+  "logger",
+  "keep",
+  "serializeError",
+  "defaults",
+  "unknownAfter",
+];
+const DEFAULT_NAMES = taskOptionNames.filter(
+  (name) => !["unique", "lock", "limit", "concurrency", "version"].includes(name),
+);
+
+type Options = QueueOptions & { readonly tasks: object };
+
+/** What a queue is made of, and how it ends. */
+export interface MadeEngine {
+  readonly engine: Engine;
+  /** The tasks as their users know them, by name. */
+  readonly tasks: ReadonlyMap<string, AnyTask>;
+  readonly close: () => Promise<void>;
+}
+
+/** @throws `TASKQ_OPTION` `TASKQ_DUPLICATE_TASK` */
+export function createEngine(options: Options, queue: () => Queue): MadeEngine {
+  refuseUnknown(options, OPTION_NAMES, "createQueue");
+  const name = checkedName(options.name ?? "default");
+  const storage = checkedStorage(options.storage);
+  const immediate = flag(options.immediate ?? false, "createQueue immediate");
+  if (options.unknownAfter !== undefined) milliseconds(options.unknownAfter, "createQueue unknownAfter");
+  const tasks = collectTasks(options.tasks);
+  const definitions = new Map([...tasks].map(([key, task]) => [key, definitionOf(task)]));
+  const logger = options.logger ?? SILENT;
+  const time = createEngineTime(checkedClock(options.clock, immediate), storage.clock);
+  const waiter = new Waiter(storage, name, () => time.requestNow());
+  const life = createLife(storage, name, retentionOf(options), time);
+  const engine: Engine = {
+    name,
+    get queue() {
+      return queue();
+    },
+    storage,
+    serializer: checkedSerializer(options.serializer),
+    tasks: definitions,
+    policies: policiesOf(definitions, options),
+    taskNames: Object.freeze([...definitions.keys()]),
+    logger,
+    events: new EventHub(logger),
+    middleware: [],
+    retention: retentionOf(options),
+    serializeError:
+      options.serializeError === undefined
+        ? undefined
+        : callable(options.serializeError, "createQueue serializeError"),
+    runInline: immediate ? async () => void (await inline().runDue()) : undefined,
+    makeId: createIdMaker(),
+    waiter,
+    time,
+    open: life.open,
+    assertOpen: life.assertOpen,
+  };
+  let runner: InlineRunner | undefined;
+  const inline = (): InlineRunner => (runner ??= new InlineRunner(engine));
+  const close = async (): Promise<void> => {
+    waiter.close();
+    await life.close();
+  };
+  return { engine, tasks, close };
+}
+
+interface Life {
+  readonly open: () => Promise<void> | undefined;
+  readonly assertOpen: () => void;
+  readonly close: () => Promise<void>;
+}
+
+/** Opens at the first use, and again after an opening that failed. */
+function createLife(
+  storage: StorageContract,
+  queue: string,
+  retention: StoredRetention,
+  time: { requestNow(): number | undefined },
+): Life {
+  let state: "new" | "open" | "closed" = "new";
+  let opening: Promise<void> | undefined;
+  const assertOpen = (): void => {
+    if (state === "closed") throw new TaskqError("TASKQ_CLOSED", `the queue '${queue}' is closed`);
+  };
+  acquireStorage(storage);
+  return {
+    assertOpen,
+    open() {
+      if (state === "open") return undefined;
+      if (state === "closed") {
+        return Promise.reject(new TaskqError("TASKQ_CLOSED", `the queue '${queue}' is closed`));
+      }
+      opening ??= storage
+        .open({ queue, retention, now: time.requestNow() })
+        .then(() => {
+          if (state === "new") state = "open";
+          return undefined;
+        })
+        .finally(() => {
+          opening = undefined;
+        });
+      return opening;
+    },
+    async close() {
+      if (state === "closed") return;
+      await opening?.catch(() => {});
+      state = "closed";
+      await releaseStorage(storage);
+    },
+  };
+}
+
+const SILENT: Logger = { debug() {}, info() {}, warn() {}, error() {} };
+
+function checkedName(name: string): string {
+  if (typeof name === "string" && NAME.test(name)) return name;
+  throw unexpected(
+    "createQueue name",
+    "a letter or digit, then at most 63 letters, digits, '.', '_' or '-'",
+    name,
+  );
+}
+
+function checkedStorage(storage: unknown): StorageContract {
+  const isContract =
+    typeof storage === "object" &&
+    storage !== null &&
+    "step" in storage &&
+    "enqueue" in storage &&
+    "clock" in storage;
+  if (isContract) return storage as unknown as StorageContract;
+  throw unexpected("createQueue storage", "a storage, such as sqliteStorage({ path: 'jobs.db' })", storage);
+}
+
+/** Immediate mode has a time of its own, which begins now and stands still. */
+function checkedClock(clock: Clock | undefined, immediate: boolean): Clock | undefined {
+  if (clock === undefined) return immediate ? virtualClock(new Date()) : undefined;
+  if (typeof clock === "object" && typeof clock.now === "function" && typeof clock.until === "function")
+    return clock;
+  throw unexpected("createQueue clock", "a clock with now() and until(instant)", clock);
+}
+
+function checkedSerializer(serializer: QueueOptions["serializer"]): Engine["serializer"] {
+  if (serializer === undefined) return jsonSerializer();
+  if (typeof serializer.encode === "function" && typeof serializer.decode === "function") return serializer;
+  throw unexpected("createQueue serializer", "a serializer with encode() and decode()", serializer);
+}
+
+/** What is no task is passed over, so that a whole module may be given. */
+function collectTasks(exports: unknown): ReadonlyMap<string, AnyTask> {
+  if (typeof exports !== "object" || exports === null) {
+    throw unexpected("createQueue tasks", "an object of tasks, such as a module's exports", exports);
+  }
+  const tasks = new Map<string, AnyTask>();
+  for (const [key, value] of Object.entries(exports)) {
+    if (!isTask(value)) continue;
+    const known = tasks.get(value.name);
+    // One task under two names of a module is still one task.
+    if (known !== undefined && known !== value) {
+      throw new TaskqError(
+        "TASKQ_DUPLICATE_TASK",
+        `two tasks are named ${shown(value.name)}, the second one exported as ${shown(key)}: names are stored with the jobs, so each must be one task's alone`,
+      );
+    }
+    tasks.set(value.name, value);
+  }
+  return tasks;
+}
+
+function policiesOf(definitions: ReadonlyMap<string, Definition>, options: Options): Engine["policies"] {
+  const { defaults } = options;
+  if (defaults !== undefined) refuseUnknown(defaults, DEFAULT_NAMES, "createQueue defaults");
+  const checked = defaults === undefined ? undefined : checkedOptions(defaults, "createQueue defaults");
+  return new Map([...definitions].map(([key, definition]) => [key, policyOf(definition, checked)]));
+}
+
+function retentionOf({ keep }: Options): StoredRetention {
+  if (keep === undefined) return DEFAULT_RETENTION;
+  const { completed, failed } = checkedKeep(keep, "createQueue keep");
+  return {
+    completed: {
+      for: completed?.forMs ?? DEFAULT_RETENTION.completed.for,
+      max: completed?.max ?? DEFAULT_RETENTION.completed.max,
+    },
+    failed: {
+      for: failed?.forMs ?? DEFAULT_RETENTION.failed.for,
+      max: failed?.max ?? DEFAULT_RETENTION.failed.max,
+    },
+  };
+}

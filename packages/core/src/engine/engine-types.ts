@@ -1,0 +1,50 @@
+/** What a queue is made of inside; types only. */
+import type { Clock } from "../clock.js";
+import type { Serializer } from "../serializer/serializer.js";
+import type { StorageContract, StoredRetention } from "../storage.js";
+import type { IdMaker } from "../id.js";
+import type { Definition } from "../definition.js";
+import type { Policy } from "./policy.js";
+import type { FailedRun, Queue } from "../vocabulary/queue.js";
+import type { Logger } from "../vocabulary/logger.js";
+import type { Middleware } from "../vocabulary/middleware.js";
+import type { EventHub } from "./event-hub.js";
+import type { Waiter } from "./waiter.js";
+
+/** A queue from inside: what consumers, storages with transactions and the testing functions work with. */
+export interface Engine {
+  readonly name: string;
+  readonly queue: Queue;
+  readonly storage: StorageContract;
+  readonly serializer: Serializer;
+  readonly tasks: ReadonlyMap<string, Definition>;
+  /** By the name of the task. */
+  readonly policies: ReadonlyMap<string, Policy>;
+  /** The names of the tasks; always the same array. */
+  readonly taskNames: readonly string[];
+  readonly logger: Logger;
+  readonly events: EventHub;
+  readonly middleware: Middleware[];
+  readonly retention: StoredRetention;
+  readonly serializeError: ((error: unknown, job: FailedRun) => unknown) | undefined;
+  /** Executes what is due, of a queue in immediate mode. */
+  readonly runInline: (() => Promise<void>) | undefined;
+  readonly makeId: IdMaker;
+  readonly waiter: Waiter;
+  readonly time: EngineTime;
+  /** Opens the queue on its storage, once; `undefined` when it is open. @throws `TASKQ_CLOSED` */
+  open(): Promise<void> | undefined;
+  /** Refuses a closed queue. @throws `TASKQ_CLOSED` */
+  assertOpen(): void;
+}
+
+/** The time of a queue: its storage's, an injected clock's, or the virtual one of a drain. */
+export interface EngineTime {
+  readonly clock: Clock;
+  /** Epoch milliseconds. */
+  now(): number;
+  /** What requests to the storage carry: `undefined` while the storage's own clock decides. */
+  requestNow(): number | undefined;
+  /** Virtual time until it is given back with `undefined`. */
+  override: number | undefined;
+}

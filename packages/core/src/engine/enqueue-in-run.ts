@@ -1,0 +1,72 @@
+/** `context.enqueue`: beside the run, or as part of what follows it. */
+import { compositionOf } from "../composition.js";
+import { refuseUnknown } from "../options.js";
+import type { BatchOptions, EnqueueOptions, JoinOption, Many } from "../vocabulary/enqueue-options.js";
+import type { Result } from "../vocabulary/result.js";
+import type { Entry, Job, JobOf, Yield } from "../vocabulary/task-and-job.js";
+import { enqueueJob, enqueueJobs } from "./enqueue.js";
+import type { Engine } from "./engine-types.js";
+import { checkedEnqueue, enqueueOptionNames } from "./enqueue-options.js";
+import { batches, splitEntry } from "./entries.js";
+import { buildFlow, type BuiltFlow } from "./flow.js";
+import { createResult } from "./result.js";
+
+/** The run within which something is enqueued. */
+export interface EnqueuingRun {
+  readonly engine: Engine;
+  /** Flows that are stored with its finishing move. */
+  joined: BuiltFlow[] | undefined;
+}
+
+export async function enqueueInRun<Output>(
+  run: EnqueuingRun,
+  job: Job<Output>,
+  options: (EnqueueOptions & JoinOption) | undefined,
+): Promise<Result<Output>> {
+  const { own, join } = withoutJoin(options);
+  const result = join ? await joinJob(run, job, own) : await enqueueJob(run.engine, job, own);
+  return result as Result<Output>;
+}
+
+export async function enqueueManyInRun<E extends Entry>(
+  run: EnqueuingRun,
+  jobs: Many<E>,
+  options: (BatchOptions & JoinOption) | undefined,
+): Promise<Result<Yield<JobOf<E>>>[]> {
+  const { own, join } = withoutJoin(options);
+  const results: Result[] = [];
+  if (!join) results.push(...(await enqueueJobs(run.engine, jobs, own as BatchOptions | undefined)));
+  else {
+    for await (const batch of batches(jobs)) {
+      for (const entry of batch) {
+        const { job, own: ofEntry } = splitEntry(entry);
+        results.push(await joinJob(run, job, { ...own, ...ofEntry } as EnqueueOptions));
+      }
+    }
+  }
+  return results as Result<Yield<JobOf<E>>>[];
+}
+
+/** Kept with the run until it completes: a run that fails has joined nothing. */
+async function joinJob(run: EnqueuingRun, job: Job, options: EnqueueOptions | undefined): Promise<Result> {
+  const { engine } = run;
+  const now = engine.time.now();
+  const built = await buildFlow(
+    engine,
+    compositionOf(job, "enqueue"),
+    checkedEnqueue(options ?? {}, now),
+    now,
+  );
+  (run.joined ??= []).push(built);
+  return createResult(engine, built.flow.end, false, built.stages);
+}
+
+function withoutJoin(options: (EnqueueOptions & JoinOption) | undefined): {
+  readonly own: EnqueueOptions | undefined;
+  readonly join: boolean;
+} {
+  if (options === undefined) return { own: undefined, join: false };
+  refuseUnknown(options, [...enqueueOptionNames, "join"], "enqueue");
+  const { join = false, ...own } = options;
+  return { own: own, join };
+}

@@ -1,0 +1,113 @@
+/** Storing flows. */
+import { compositionOf } from "../composition.js";
+import { TaskqError } from "../errors.js";
+import type { NewFlow, StoredFlow } from "../storage.js";
+import type { BatchOptions, EnqueueOptions, Many } from "../vocabulary/enqueue-options.js";
+import type { Result } from "../vocabulary/result.js";
+import type { Entry, Job } from "../vocabulary/task-and-job.js";
+import type { Engine } from "./engine-types.js";
+import { checkedEnqueue, NO_OPTIONS, type CheckedEnqueue } from "./enqueue-options.js";
+import { batches, splitEntry } from "./entries.js";
+import { buildFlow, type BuiltFlow } from "./flow.js";
+import type { MaybePromise } from "./maybe-promise.js";
+import { reportEnqueued } from "./report.js";
+import { createResult } from "./result.js";
+
+/** Times that ids are made anew after they were found taken. */
+const MOST_COLLISIONS = 10;
+
+export async function enqueueJob(
+  engine: Engine,
+  job: Job,
+  options: EnqueueOptions | undefined,
+): Promise<Result> {
+  const composition = compositionOf(job, "enqueue");
+  const opening = engine.open();
+  if (opening !== undefined) await opening;
+  const now = engine.time.now();
+  const checked = options === undefined ? NO_OPTIONS : checkedEnqueue(options, now);
+  for (let collisions = 0; collisions < MOST_COLLISIONS; collisions += 1) {
+    const made = buildFlow(engine, composition, checked, now);
+    const built = made instanceof Promise ? await made : made;
+    const stored = await storeFlows(engine, [built.flow]);
+    if (stored === undefined) continue;
+    if (engine.runInline !== undefined) await engine.runInline();
+    return resultOf(engine, built, stored[0] as StoredFlow);
+  }
+  throw noFreeId();
+}
+
+export async function enqueueJobs(
+  engine: Engine,
+  entries: Many<Entry>,
+  options: BatchOptions | undefined,
+): Promise<Result[]> {
+  const opening = engine.open();
+  if (opening !== undefined) await opening;
+  const results: Result[] = [];
+  for await (const batch of batches(entries)) {
+    for (const result of await enqueueBatch(engine, batch, options)) results.push(result);
+  }
+  return results;
+}
+
+async function enqueueBatch(
+  engine: Engine,
+  batch: readonly Entry[],
+  options: BatchOptions | undefined,
+): Promise<Result[]> {
+  const now = engine.time.now();
+  const shared = options === undefined ? NO_OPTIONS : checkedEnqueue(options, now);
+  for (let collisions = 0; collisions < MOST_COLLISIONS; collisions += 1) {
+    const built: BuiltFlow[] = [];
+    for (const entry of batch) {
+      const made = buildEntry(engine, entry, options, shared, now);
+      built.push(made instanceof Promise ? await made : made);
+    }
+    const stored = await storeFlows(
+      engine,
+      built.map(({ flow }) => flow),
+    );
+    if (stored === undefined) continue;
+    if (engine.runInline !== undefined) await engine.runInline();
+    return built.map((flow, index) => resultOf(engine, flow, stored[index] as StoredFlow));
+  }
+  throw noFreeId();
+}
+
+function buildEntry(
+  engine: Engine,
+  entry: Entry,
+  options: BatchOptions | undefined,
+  shared: CheckedEnqueue,
+  now: number,
+): MaybePromise<BuiltFlow> {
+  const { job, own } = splitEntry(entry);
+  const checked = own === undefined ? shared : checkedEnqueue({ ...options, ...own } as EnqueueOptions, now);
+  return buildFlow(engine, compositionOf(job, "enqueueMany"), checked, now);
+}
+
+/** `undefined`: an id was taken, and new ones are to be made. */
+export async function storeFlows(
+  engine: Engine,
+  flows: readonly NewFlow[],
+): Promise<readonly StoredFlow[] | undefined> {
+  const answer = await engine.storage.enqueue({
+    queue: engine.name,
+    flows,
+    now: engine.time.requestNow(),
+  });
+  if ("collision" in answer) return undefined;
+  reportEnqueued(engine, flows, answer);
+  return answer.flows;
+}
+
+export function resultOf(engine: Engine, built: BuiltFlow, stored: StoredFlow): Result {
+  return stored.status === "existing"
+    ? createResult(engine, stored.id, true, undefined)
+    : createResult(engine, built.flow.end, false, built.stages);
+}
+
+export function noFreeId(): TaskqError {
+  return new TaskqError("TASKQ_STORAGE", `no free id was found in ${MOST_COLLISIONS} tries`);
+}

@@ -1,0 +1,42 @@
+/** What `enqueueMany` takes, in batches. */
+import { isJob } from "../composition.js";
+import { unexpected } from "../options.js";
+import type { EnqueueOptions, Many } from "../vocabulary/enqueue-options.js";
+import type { Entry, Job } from "../vocabulary/task-and-job.js";
+
+/** Jobs that are stored in one step. */
+const BATCH_SIZE = 1_000;
+
+/** Batches of what an iterable yields; an async one is read no faster than the batches are taken. */
+export async function* batches(entries: Many<Entry>): AsyncGenerator<readonly Entry[]> {
+  if (Array.isArray(entries)) {
+    for (let from = 0; from < entries.length; from += BATCH_SIZE)
+      yield entries.slice(from, from + BATCH_SIZE);
+    return;
+  }
+  if (!isIterable(entries)) throw unexpected("enqueueMany", "an iterable of jobs", entries);
+  let batch: Entry[] = [];
+  for await (const entry of entries) {
+    batch.push(entry);
+    if (batch.length < BATCH_SIZE) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
+}
+
+/** The job of an entry, and the options it has of its own. */
+export function splitEntry(entry: Entry): { readonly job: Job; readonly own: EnqueueOptions | undefined } {
+  if (isJob(entry)) return { job: entry, own: undefined };
+  if (typeof entry !== "object" || entry === null || !("job" in entry)) {
+    throw unexpected("enqueueMany", "a job, or an object with a job and its options", entry);
+  }
+  const { job, ...own } = entry;
+  return { job, own: own };
+}
+
+function isIterable(value: unknown): value is Many<Entry> {
+  return (
+    typeof value === "object" && value !== null && (Symbol.iterator in value || Symbol.asyncIterator in value)
+  );
+}

@@ -1,0 +1,99 @@
+/** A composition as the rows of a flow. */
+import type { Composition } from "../composition.js";
+import type { Definition } from "../definition.js";
+import { TaskqError } from "../errors.js";
+import type { NewEdge, NewJoin } from "../storage.js";
+import type { CheckedEnqueue } from "./enqueue-options.js";
+
+/** A job on its way to be stored. */
+export interface Draft {
+  readonly id: string;
+  readonly named: boolean;
+  readonly definition: Definition;
+  readonly input: unknown;
+  /** `undefined`: it begins the flow. */
+  readonly stage: "pipe" | "error" | undefined;
+  readonly extra: object | undefined;
+  readonly after: readonly NewEdge[] | undefined;
+}
+
+export interface FlowPlan {
+  /** Id of the job or join whose outcome the flow has. */
+  readonly end: string;
+  readonly drafts: readonly Draft[];
+  readonly joins: readonly NewJoin[];
+  /** The ids of all stages, the end last; error handlers are none. */
+  readonly stages: readonly string[];
+}
+
+/** Lays a composition out as jobs, joins and edges. @throws `TASKQ_OPTION` `TASKQ_UNKNOWN_TASK` */
+export function planFlow(
+  composition: Composition,
+  makeId: () => string,
+  options: CheckedEnqueue,
+  known: (name: string) => boolean,
+): FlowPlan {
+  const drafts: Draft[] = [];
+  const joins: NewJoin[] = [];
+  const stages: string[] = [];
+  let name = options.id;
+
+  const add = (
+    definition: Definition,
+    rest: Omit<Draft, "id" | "named" | "definition">,
+    isEnd: boolean,
+  ): string => {
+    if (!known(definition.name)) throw unknownTask(definition.name);
+    const named = isEnd && name !== undefined;
+    const id = named ? (name as string) : makeId();
+    if (named) name = undefined;
+    drafts.push({ id, named, definition, ...rest });
+    if (rest.stage !== "error") stages.push(id);
+    return id;
+  };
+
+  const lay = (part: Composition, isEnd: boolean): string => {
+    switch (part.kind) {
+      case "run":
+        return add(
+          part.task,
+          { input: part.input, stage: undefined, extra: undefined, after: undefined },
+          isEnd,
+        );
+      case "pipe": {
+        const source = lay(part.before, false);
+        const after: NewEdge[] = [{ source, on: "completed" }];
+        return add(part.task, { input: undefined, stage: "pipe", extra: part.extra, after }, isEnd);
+      }
+      case "group": {
+        const members = part.members.map((member) => lay(member, false));
+        const id = makeId();
+        joins.push({ id, mode: part.mode, members });
+        stages.push(id);
+        return id;
+      }
+      case "guarded": {
+        const end = lay(part.body, isEnd);
+        const after: NewEdge[] = [{ source: end, on: "failed" }];
+        add(part.handler, { input: undefined, stage: "error", extra: undefined, after }, false);
+        return end;
+      }
+    }
+  };
+
+  const end = lay(composition, true);
+  if (name !== undefined) {
+    throw new TaskqError(
+      "TASKQ_OPTION",
+      "enqueue id: names a job, and a group is none: pipe the group into a task, whose job then has the id",
+    );
+  }
+  return { end, drafts, joins, stages };
+}
+
+function unknownTask(name: string): TaskqError {
+  return new TaskqError(
+    "TASKQ_UNKNOWN_TASK",
+    `this queue has no task named '${name}': give it to createQueue({ tasks })`,
+  );
+}

@@ -1,0 +1,225 @@
+/** `queue.lock`, `queue.semaphore` and `queue.locks`. */
+import { milliseconds } from "../duration.js";
+import { TaskqError } from "../errors.js";
+import { integer, oneOf, refuseUnknown, unexpected } from "../options.js";
+import type { KeysAnswer } from "../storage.js";
+import type { HeldLock, Lock, LockOptions, Locks, SemaphoreOptions } from "../vocabulary/locks.js";
+import type { Engine } from "./engine-types.js";
+import { sleep } from "./sleep.js";
+
+const LONGEST_NAME = 255;
+/** How often a waiting asker looks again when it hears nothing, in milliseconds. */
+const LOOK_AGAIN = 250;
+/** How long a place in the line outlives an asker that died, in milliseconds. */
+const PLACE_KEPT = 5_000;
+
+export function createLock(
+  engine: Engine,
+  name: string,
+  options: LockOptions & Partial<SemaphoreOptions> = {},
+  semaphore: boolean = false,
+): Lock {
+  const what = semaphore ? "semaphore" : "lock";
+  refuseUnknown(options, ["ttl", "onBusy", "timeout", "signal", ...(semaphore ? ["max"] : [])], what);
+  const request: LockRequest = {
+    name: checkedName(name, what),
+    max: semaphore ? integer(options.max, "semaphore max", { min: 1 }) : 1,
+    ttl: milliseconds(options.ttl ?? "30s", `${what} ttl`),
+    wait: oneOf(options.onBusy ?? "wait", ["wait", "fail"], `${what} onBusy`) === "wait",
+    timeout: options.timeout === undefined ? undefined : milliseconds(options.timeout, `${what} timeout`),
+    signal: options.signal,
+  };
+  if (request.ttl < 100)
+    throw unexpected(`${what} ttl`, "at least 100 ms, since it is renewed while held", options.ttl);
+  return {
+    acquire: () => acquire(engine, request),
+    async run<T>(work: (held: HeldLock) => T): Promise<Awaited<T>> {
+      const held = await acquire(engine, request);
+      try {
+        const output: Awaited<T> = await work(held);
+        return output;
+      } finally {
+        await held[Symbol.asyncDispose]();
+      }
+    },
+  };
+}
+
+interface LockRequest {
+  readonly name: string;
+  readonly max: number;
+  readonly ttl: number;
+  readonly wait: boolean;
+  readonly timeout: number | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+async function acquire(engine: Engine, request: LockRequest): Promise<HeldLock> {
+  const opening = engine.open();
+  if (opening !== undefined) await opening;
+  const ticket = engine.makeId(engine.time.now());
+  const until = request.timeout === undefined ? Infinity : Date.now() + request.timeout;
+  let heard = false;
+  let wake: (() => void) | undefined;
+  const stop = engine.storage.watch(engine.name, () => {
+    heard = true;
+    wake?.();
+  });
+  try {
+    for (;;) {
+      heard = false;
+      const answer = await ask(engine, request, ticket);
+      if (answer.status === "held") return new TakenLock(engine, request, ticket, answer);
+      if (!request.wait) throw locked(request.name, "is held");
+      if (request.signal?.aborted === true) throw request.signal.reason;
+      const left = until - Date.now();
+      if (left <= 0) throw locked(request.name, `was not free within ${request.timeout} ms`);
+      if (heard) continue;
+      await Promise.race([
+        sleep(Math.min(left, LOOK_AGAIN), request.signal),
+        new Promise<void>((resolve) => (wake = resolve)),
+      ]);
+    }
+  } catch (error) {
+    await leave(engine, request.name, ticket);
+    throw error;
+  } finally {
+    stop();
+  }
+}
+
+function ask(engine: Engine, request: LockRequest, ticket: string): Promise<KeysAnswer> {
+  return engine.storage.keys({
+    queue: engine.name,
+    kind: "acquire",
+    name: request.name,
+    ticket,
+    owner: `${process.pid}`,
+    max: request.max,
+    ttl: request.ttl,
+    wait: request.wait ? PLACE_KEPT : undefined,
+    now: engine.time.requestNow(),
+  });
+}
+
+/** A place that is not given back is kept from the others until it lapses. */
+async function leave(engine: Engine, name: string, ticket: string): Promise<void> {
+  const release = {
+    queue: engine.name,
+    kind: "release",
+    name,
+    ticket,
+    now: engine.time.requestNow(),
+  } as const;
+  await engine.storage.keys(release).catch(() => {});
+}
+
+class TakenLock implements HeldLock {
+  readonly name: string;
+  readonly fence: number;
+  readonly #engine: Engine;
+  readonly #ticket: string;
+  readonly #ttl: number;
+  readonly #lost = new AbortController();
+  readonly #timer: NodeJS.Timeout;
+  #expiresAt: number;
+  #released = false;
+
+  constructor(engine: Engine, { name, ttl }: LockRequest, ticket: string, answer: KeysAnswer) {
+    this.#engine = engine;
+    this.name = name;
+    this.#ticket = ticket;
+    this.#ttl = ttl;
+    this.fence = answer.fence ?? 0;
+    this.#expiresAt = Date.now() + ttl;
+    this.#timer = setInterval(() => void this.#renew(), Math.max(10, Math.floor(ttl / 3))).unref();
+  }
+
+  get signal(): AbortSignal {
+    return this.#lost.signal;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#released) return;
+    this.#released = true;
+    clearInterval(this.#timer);
+    await this.#engine.storage.keys({
+      queue: this.#engine.name,
+      kind: "release",
+      name: this.name,
+      ticket: this.#ticket,
+      now: this.#engine.time.requestNow(),
+    });
+  }
+
+  async #renew(): Promise<void> {
+    try {
+      const { status } = await this.#engine.storage.keys({
+        queue: this.#engine.name,
+        kind: "renew",
+        name: this.name,
+        ticket: this.#ticket,
+        ttl: this.#ttl,
+        now: this.#engine.time.requestNow(),
+      });
+      if (status === "held") this.#expiresAt = Date.now() + this.#ttl;
+      else this.#lose();
+    } catch {
+      // A storage that is away for longer than the time to live has given the lock to somebody else.
+      if (Date.now() >= this.#expiresAt) this.#lose();
+    }
+  }
+
+  #lose(): void {
+    clearInterval(this.#timer);
+    if (!this.#released)
+      this.#lost.abort(new TaskqError("TASKQ_LEASE_LOST", `the lock '${this.name}' was lost`));
+  }
+}
+
+export function createLocks(engine: Engine): Locks {
+  const ready = async (): Promise<void> => {
+    const opening = engine.open();
+    if (opening !== undefined) await opening;
+  };
+  return {
+    async inspect(name) {
+      await ready();
+      const { holders } = await engine.storage.keys({
+        queue: engine.name,
+        kind: "inspect",
+        name: checkedName(name, "lock"),
+        now: engine.time.requestNow(),
+      });
+      if (holders.length === 0) return undefined;
+      return {
+        name,
+        holders: holders.map(({ owner, fence, expiresAt }) => ({
+          owner,
+          fence,
+          expiresAt: new Date(expiresAt),
+        })),
+      };
+    },
+    async release(name) {
+      await ready();
+      const { status } = await engine.storage.keys({
+        queue: engine.name,
+        kind: "release",
+        name: checkedName(name, "lock"),
+        ticket: undefined,
+        now: engine.time.requestNow(),
+      });
+      return status === "released";
+    },
+  };
+}
+
+function checkedName(name: string, what: string): string {
+  if (typeof name === "string" && name.length > 0 && name.length <= LONGEST_NAME) return name;
+  throw unexpected(`${what} name`, `a text of 1 to ${LONGEST_NAME} characters`, name);
+}
+
+function locked(name: string, why: string): TaskqError {
+  return new TaskqError("TASKQ_LOCKED", `the lock '${name}' ${why}`);
+}

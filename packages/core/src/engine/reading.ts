@@ -1,0 +1,79 @@
+/** `queue.counts`, `queue.jobs`, `queue.job`, `queue.why`. */
+import { integer, oneOf, refuseUnknown } from "../options.js";
+import type { StoredState } from "../storage.js";
+import type { Counts, Explanation, JobFilter, JobInfo } from "../vocabulary/introspection.js";
+import type { Engine } from "./engine-types.js";
+import { explanationOf } from "./explanation.js";
+import { infoOf } from "./job-info.js";
+
+const PAGE = 100;
+const STATES: readonly StoredState[] = [
+  "blocked",
+  "scheduled",
+  "ready",
+  "parked",
+  "active",
+  "completed",
+  "failed",
+  "cancelled",
+  "expired",
+  "skipped",
+  "quarantined",
+];
+
+export async function readCounts(
+  engine: Engine,
+  by: "task" | undefined,
+): Promise<Counts | Record<string, Counts>> {
+  await engine.open();
+  const counts = await engine.storage.counts({ queue: engine.name, by, now: engine.time.requestNow() });
+  if (by === "task") return { ...counts };
+  return counts["*"] ?? (Object.fromEntries(STATES.map((state) => [state, 0])) as Counts);
+}
+
+export async function* readJobs(engine: Engine, filter: JobFilter): AsyncGenerator<JobInfo> {
+  refuseUnknown(filter, ["state", "task", "limit", "after"], "jobs");
+  const states =
+    filter.state === undefined
+      ? undefined
+      : [filter.state].flat().map((state) => oneOf(state, STATES, "jobs state"));
+  let left = filter.limit === undefined ? Infinity : integer(filter.limit, "jobs limit", { min: 0 });
+  let after = filter.after;
+  await engine.open();
+  while (left > 0) {
+    const page = await engine.storage.list({
+      queue: engine.name,
+      states,
+      task: filter.task?.name,
+      after,
+      limit: Math.min(left, PAGE),
+      now: engine.time.requestNow(),
+    });
+    for (const record of page.records) yield await infoOf(engine, record);
+    left -= page.records.length;
+    if (page.after === undefined) return;
+    after = page.after;
+  }
+}
+
+export async function readJob(engine: Engine, id: string): Promise<JobInfo | undefined> {
+  await engine.open();
+  const [record] = await engine.storage.read({
+    queue: engine.name,
+    ids: [id],
+    whole: true,
+    now: engine.time.requestNow(),
+  });
+  return record?.kind === "job" ? infoOf(engine, record) : undefined;
+}
+
+export async function readWhy(engine: Engine, id: string): Promise<Explanation> {
+  await engine.open();
+  const [fact] = await engine.storage.explain({
+    queue: engine.name,
+    ids: [id],
+    tasks: engine.taskNames,
+    now: engine.time.requestNow(),
+  });
+  return explanationOf(fact ?? { id, state: "unknown", task: undefined, causes: [] });
+}

@@ -1,0 +1,110 @@
+/** Events about what was stored. */
+import type { EnqueueAnswer, JobEffect, NewFlow, ReapedRun, RunReference, SettleAnswer } from "../storage.js";
+import type { RunEvent } from "../vocabulary/events.js";
+import type { Engine } from "./engine-types.js";
+import type { FinishedRun } from "./finished-run.js";
+import { storageFailure } from "./failure.js";
+import type { Run } from "./run.js";
+
+/** Tells what became of a run. */
+export function reportSettled(finished: FinishedRun, answer: SettleAnswer): void {
+  if (answer === "repeated") return;
+  const { run, endedAt, settlement, error, timeoutMs } = finished;
+  const { events } = run.engine;
+  if (answer === "lost") return reportLost(run);
+  const { outcome } = settlement;
+  // The usual end, and the usual lack of listeners, cost nothing.
+  if (outcome.kind === "completed") {
+    if (!events.wants("completed")) return;
+    return events.emit("completed", { ...runEvent(run, endedAt), durationMs: endedAt - run.startedAt });
+  }
+  const event = runEvent(run, endedAt);
+  if (timeoutMs !== undefined) events.emit("timeout", { ...event, timeoutMs });
+  const { attempt: _, ...jobEvent } = event;
+  switch (outcome.kind) {
+    case "failed":
+      if (error !== undefined)
+        events.emit("failed", { ...event, durationMs: endedAt - run.startedAt, error });
+      return;
+    case "retry":
+      if (error !== undefined) events.emit("retrying", { ...event, at: new Date(outcome.due), error });
+      return;
+    case "cancelled":
+      if (outcome.reason === "revoked") events.emit("revoked", jobEvent);
+      else events.emit("cancelled", { ...jobEvent, reason: outcome.reason });
+      return;
+    case "expired":
+      return events.emit("expired", jobEvent);
+    case "skipped":
+      return events.emit("skipped", { ...jobEvent, reason: outcome.reason });
+    case "quarantined":
+      if (error !== undefined) events.emit("quarantined", { ...jobEvent, error });
+      return;
+    case "interrupted":
+      return events.emit("interrupted", event);
+    case "released":
+    case "postponed":
+      return;
+  }
+}
+
+/** Tells that a run had passed to somebody else. */
+export function reportLost(run: Run): void {
+  run.engine.events.emit("lease-lost", {
+    ...runEvent(run, run.engine.time.now()),
+    fence: run.claimed.fence,
+  });
+}
+
+/** Tells what a move did to other jobs. */
+export function reportEffects(engine: Engine, effects: readonly JobEffect[]): void {
+  if (effects.length === 0) return;
+  const time = new Date(engine.time.now());
+  const { events } = engine;
+  for (const { kind, id, task, reason, gate, attempt } of effects) {
+    const event = { id, task, time };
+    if (kind === "skipped") events.emit("skipped", { ...event, reason: reason ?? "skipped" });
+    else if (kind === "expired") events.emit("expired", event);
+    else if (kind === "cancelled" && reason === "revoked") events.emit("revoked", event);
+    else if (kind === "cancelled") events.emit("cancelled", { ...event, reason: reason ?? "cancelled" });
+    else if (kind === "interrupted") events.emit("interrupted", { ...event, attempt });
+    else if (kind === "failed") {
+      events.emit("failed", { ...event, attempt, durationMs: 0, error: storageFailure(reason, attempt) });
+    } else if (kind === "parked" && gate !== undefined && !/^(task|pause|unique|schedule):/.test(gate)) {
+      events.emit("locked", { ...event, key: gate });
+    }
+  }
+}
+
+/** Tells of runs taken from consumers that died. */
+export function reportReaped(engine: Engine, reaped: readonly ReapedRun[]): void {
+  const time = new Date(engine.time.now());
+  for (const { id, task, attempt, begun } of reaped) {
+    if (begun) engine.events.emit("interrupted", { id, task, attempt, time });
+  }
+}
+
+/** Tells of flows that were stored. */
+export function reportEnqueued(engine: Engine, flows: readonly NewFlow[], answer: EnqueueAnswer): void {
+  reportEffects(engine, answer.effects);
+  if (!engine.events.wants("enqueued") && !engine.events.wants("scheduled")) return;
+  const now = engine.time.now();
+  const time = new Date(now);
+  for (const [index, flow] of flows.entries()) {
+    if (answer.flows[index]?.status !== "stored") continue;
+    for (const { id, task, due } of flow.jobs) {
+      if (due > now) engine.events.emit("scheduled", { id, task, time, at: new Date(due) });
+      else engine.events.emit("enqueued", { id, task, time });
+    }
+  }
+}
+
+/** Whether a reference is to this run. */
+export function isSameRun(run: Run, { id, fence }: RunReference): boolean {
+  return run.claimed.id === id && run.claimed.fence === fence;
+}
+
+function runEvent({ claimed }: Run, time: number): RunEvent {
+  const { id, task, attempt } = claimed;
+  return { id, task, attempt, time: new Date(time) };
+}

@@ -1,0 +1,201 @@
+/** The handle on what a job yields. */
+import {
+  JobCancelledError,
+  JobExpiredError,
+  JobFailedError,
+  JobSkippedError,
+  ResultTimeoutError,
+  TaskqError,
+} from "../errors.js";
+import { dueInstant, milliseconds, type When } from "../duration.js";
+import { refuseUnknown, unexpected } from "../options.js";
+import { isFinal, type StoredRecord } from "../storage.js";
+import type { JobInfo, JobState, LogEntry, Outcome } from "../vocabulary/introspection.js";
+import type { Result, ResultWaitOptions } from "../vocabulary/result.js";
+import type { Engine } from "./engine-types.js";
+import { infoOf, logsOf, progressOf } from "./job-info.js";
+import { reportEffects } from "./report.js";
+import { runScope } from "./run-scope.js";
+import { readOutcome, readRecords, recordOutcome } from "./stored-outcome.js";
+
+/** @param stages the ids of a flow's stages, this one last; `undefined`: only this one is known */
+export function createResult(
+  engine: Engine,
+  id: string,
+  existing: boolean,
+  stages: readonly string[] | undefined,
+): Result {
+  return new StoredResult(
+    engine,
+    id,
+    existing,
+    stages,
+    stages === undefined || stages.length === 1 ? undefined : "flow",
+  );
+}
+
+class StoredResult implements Result {
+  readonly id: string;
+  readonly existing: boolean;
+  readonly #engine: Engine;
+  readonly #stages: readonly string[] | undefined;
+  readonly #scope: "flow" | "later";
+
+  constructor(
+    engine: Engine,
+    id: string,
+    existing: boolean,
+    stages: readonly string[] | undefined,
+    scope: "flow" | undefined,
+  ) {
+    this.#engine = engine;
+    this.id = id;
+    this.existing = existing;
+    this.#stages = stages;
+    this.#scope = scope ?? "later";
+  }
+
+  get stages(): readonly Result[] {
+    const before = (this.#stages ?? []).filter((id) => id !== this.id);
+    return [...before.map((id) => createResult(this.#engine, id, this.existing, undefined)), this];
+  }
+
+  async wait(options: ResultWaitOptions = {}): Promise<unknown> {
+    refuseUnknown(options, ["timeout", "signal", "revokeOnTimeout"], "wait");
+    const timeoutMs =
+      options.timeout === undefined ? undefined : milliseconds(options.timeout, "wait timeout");
+    await this.#open();
+    await this.#refuseInHandler();
+    const record = await this.#final(timeoutMs, options);
+    return valueOrThrow(this.id, record, await recordOutcome(this.#engine, record));
+  }
+
+  async peek(): Promise<Outcome | undefined> {
+    await this.#open();
+    return readOutcome(this.#engine, this.id);
+  }
+
+  async state(): Promise<JobState | undefined> {
+    return (await this.#record())?.state;
+  }
+
+  async progress(): Promise<unknown> {
+    const record = await this.#record(true);
+    return record?.kind === "job" ? progressOf(this.#engine, record) : undefined;
+  }
+
+  async logs(): Promise<LogEntry[]> {
+    const record = await this.#record();
+    return record?.kind === "job" ? logsOf(this.#engine, record) : [];
+  }
+
+  async info(): Promise<JobInfo | undefined> {
+    const record = await this.#record(true);
+    return record?.kind === "job" ? infoOf(this.#engine, record) : undefined;
+  }
+
+  revoke(): Promise<boolean> {
+    return this.#amend({ kind: "revoke", scope: this.#scope });
+  }
+
+  restore(): Promise<boolean> {
+    return this.#amend({ kind: "restore", scope: this.#scope });
+  }
+
+  async reschedule(when: When): Promise<boolean> {
+    refuseUnknown(when, ["delay", "at"], "reschedule");
+    if (when.delay === undefined && when.at === undefined) {
+      throw unexpected("reschedule", "a delay or an instant to run at", when);
+    }
+    await this.#open();
+    return this.#amend({ kind: "reschedule", due: dueInstant(when, this.#engine.time.now(), "reschedule") });
+  }
+
+  async #amend(change: Parameters<Engine["storage"]["amend"]>[0]["change"]): Promise<boolean> {
+    await this.#open();
+    const engine = this.#engine;
+    const { changed, effects } = await engine.storage.amend({
+      queue: engine.name,
+      ids: [this.id],
+      change,
+      now: engine.time.requestNow(),
+    });
+    reportEffects(engine, effects);
+    return changed.length > 0;
+  }
+
+  async #open(): Promise<void> {
+    const opening = this.#engine.open();
+    if (opening !== undefined) await opening;
+  }
+
+  async #record(whole?: boolean): Promise<StoredRecord | undefined> {
+    await this.#open();
+    const engine = this.#engine;
+    const [record] = await engine.storage.read({
+      queue: engine.name,
+      ids: [this.id],
+      whole,
+      now: engine.time.requestNow(),
+    });
+    return record;
+  }
+
+  /** The slots of a consumer could all be taken by handlers that wait for jobs behind them. */
+  async #refuseInHandler(): Promise<void> {
+    const run = runScope.getStore();
+    if (run === undefined || !run.host.serves(this.#engine)) return;
+    const [record] = await readRecords(this.#engine, [this.id]);
+    if (record !== undefined && isFinal(record.state)) return;
+    throw new TaskqError(
+      "TASKQ_WAIT_IN_HANDLER",
+      `the handler of job ${run.id} waits for job ${this.id}, which the same consumer is to run: that could last for ever; compose them with pipe or group, or with context.enqueue(job, { join: true })`,
+    );
+  }
+
+  async #final(timeoutMs: number | undefined, options: ResultWaitOptions): Promise<StoredRecord> {
+    const { signal, revokeOnTimeout = false } = options;
+    if (timeoutMs === undefined) return this.#engine.waiter.final(this.id, signal);
+    const late = new AbortController();
+    const error = new ResultTimeoutError(timeoutMs);
+    const timer = setTimeout(() => late.abort(error), Math.min(timeoutMs, 2 ** 31 - 1));
+    const either = signal === undefined ? late.signal : AbortSignal.any([late.signal, signal]);
+    try {
+      return await this.#engine.waiter.final(this.id, either);
+    } catch (reason) {
+      if (reason === error && revokeOnTimeout) await this.revoke();
+      throw reason;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+function valueOrThrow(id: string, record: StoredRecord, outcome: Outcome | undefined): unknown {
+  switch (outcome?.state) {
+    case "completed":
+      return outcome.value;
+    case "failed":
+    case "quarantined": {
+      const job = record.kind === "job";
+      const task = job ? record.task : "group";
+      const failed = job || record.cause === undefined ? id : record.cause;
+      throw new JobFailedError({
+        id: failed,
+        task,
+        error: outcome.error,
+        attempts: job ? record.attempt : 1,
+      });
+    }
+    case "cancelled":
+      throw new JobCancelledError(outcome.reason);
+    case "expired":
+      throw new JobExpiredError(outcome.reason);
+    case "skipped":
+      throw new JobSkippedError(
+        outcome.cause === undefined ? outcome.reason : `${outcome.reason}, because of job ${outcome.cause}`,
+      );
+    case undefined:
+      throw new TaskqError("TASKQ_STORAGE", `the outcome of job ${id} could not be read`);
+  }
+}

@@ -1,0 +1,99 @@
+/** The end of a handler as what the storage is asked for. */
+import { backoffFromData } from "../backoff.js";
+import { TimeoutError, type JobError } from "../errors.js";
+import type { SettledOutcome } from "../storage.js";
+import { decide, type Decision, type RetryPolicy } from "./decide.js";
+import type { FinishedRun } from "./finished-run.js";
+import { describeError, encodeError } from "./failure.js";
+import type { InvokedEnd } from "./invoke.js";
+import type { Run } from "./run.js";
+import type { JobMessage } from "./message.js";
+import type { Policy } from "./policy.js";
+import { contextOf } from "./sources.js";
+
+export function settlementOf(run: Run, end: InvokedEnd, message: JobMessage, policy: Policy): FinishedRun {
+  const { claimed, engine } = run;
+  const endedAt = engine.time.now();
+  const retry = retryPolicy(message, policy);
+  if (end.kind === "returned") {
+    try {
+      return finish(run, endedAt, { kind: "completed", result: resultBytes(run, end.output, policy) });
+    } catch (refusal) {
+      // An output that cannot be stored is a failure of the run as any other.
+      const decision = decide({ kind: "threw", error: refusal }, retry, claimed.failures, endedAt);
+      return finishDecided(run, endedAt, decision, message);
+    }
+  }
+  return finishDecided(run, endedAt, decide(end, retry, claimed.failures, endedAt), message);
+}
+
+/** What the job was enqueued with wins over its task. */
+function retryPolicy({ options }: JobMessage, policy: Policy): RetryPolicy {
+  return {
+    retries: options?.retries ?? policy.retries,
+    backoff: options?.backoff === undefined ? policy.backoff : backoffFromData(options.backoff),
+    retryWhen: policy.retryWhen,
+    delivery: policy.delivery,
+  };
+}
+
+function resultBytes({ engine, claimed }: Run, output: unknown, policy: Policy): Uint8Array | undefined {
+  if (policy.results === "none" || output === undefined) return undefined;
+  return engine.serializer.encode(output, contextOf(engine, claimed, "result"));
+}
+
+function finishDecided(run: Run, endedAt: number, decision: Decision, message: JobMessage): FinishedRun {
+  switch (decision.kind) {
+    case "complete":
+      return finish(run, endedAt, { kind: "completed", result: undefined });
+    case "cancel":
+      return finish(run, endedAt, { kind: "cancelled", reason: decision.reason });
+    case "interrupt":
+      return finish(run, endedAt, { kind: "interrupted" });
+    case "fail": {
+      const error = describe(run, decision.error, message);
+      return finish(run, endedAt, { kind: "failed", error: bytesOf(run, error) }, error);
+    }
+    case "retry": {
+      const error = describe(run, decision.error, message);
+      const { due, counts } = decision;
+      return finish(run, endedAt, { kind: "retry", error: bytesOf(run, error), due, counts }, error);
+    }
+  }
+}
+
+function describe(run: Run, error: unknown, message: JobMessage): JobError {
+  const { engine, claimed } = run;
+  let details: unknown;
+  if (engine.serializeError !== undefined) {
+    try {
+      const { id, task, attempt } = claimed;
+      details = engine.serializeError(error, { id, task, input: message.input, attempt });
+    } catch (broken) {
+      details = `serializeError threw: ${String(broken)}`;
+    }
+  }
+  return describeError(error, details);
+}
+
+function bytesOf({ engine, claimed }: Run, error: JobError): Uint8Array {
+  return encodeError(engine.serializer, error, contextOf(engine, claimed, "error"));
+}
+
+function finish(run: Run, endedAt: number, outcome: SettledOutcome, error?: JobError): FinishedRun {
+  const { id, fence } = run.claimed;
+  const { reason } = run.aborting;
+  return {
+    run,
+    settlement: {
+      id,
+      fence,
+      startedAt: run.startedAt,
+      outcome,
+      add: outcome.kind === "completed" ? run.joined?.map(({ flow }) => flow) : undefined,
+    },
+    endedAt,
+    error,
+    timeoutMs: reason instanceof TimeoutError ? reason.timeoutMs : undefined,
+  };
+}

@@ -1,0 +1,131 @@
+/** What came before a stage, as values. */
+import { TaskqError, type FailureReport } from "../errors.js";
+import { mergeInput } from "../merge-input.js";
+import type { MessageContext } from "../serializer/serializer.js";
+import type { JobSource, Source } from "../storage.js";
+import type { Outcome } from "../vocabulary/introspection.js";
+import type { Engine } from "./engine-types.js";
+import { decodeError, storageFailure } from "./failure.js";
+import type { MaybePromise } from "./maybe-promise.js";
+import type { JobMessage } from "./message.js";
+
+const IDS_PER_READ = 500;
+
+/** The input of a stage; a promise where results are to be read first. */
+export function inputOf(
+  engine: Engine,
+  message: JobMessage,
+  sources: readonly Source[] | undefined,
+): MaybePromise<unknown> {
+  if (message.stage === undefined) return message.input;
+  const source = sources?.[0];
+  if (source === undefined) {
+    throw new TaskqError("TASKQ_INPUT", "a stage was handed out without the one before it");
+  }
+  if (!leftOut(source)) return stageInput(engine, message, source);
+  return fetched(engine, source).then((whole) => stageInput(engine, message, whole));
+}
+
+function stageInput(engine: Engine, message: JobMessage, source: Source): unknown {
+  if (message.stage === "error") return reportOf(engine, source);
+  return mergeInput(valueOf(engine, source), message.extra, message.extra !== undefined);
+}
+
+/** The value of a completed job or join. */
+export function valueOf(engine: Engine, source: Source): unknown {
+  if (source.kind === "job") return decodeResult(engine, source);
+  return source.members.map((member) =>
+    source.mode === "settled" ? outcomeOf(engine, member) : valueOf(engine, member),
+  );
+}
+
+/** The outcome of a final job or join. */
+export function outcomeOf(engine: Engine, source: Source): Outcome {
+  switch (source.state) {
+    case "completed":
+      return { state: "completed", value: valueOf(engine, source) };
+    case "failed":
+    case "quarantined":
+      return { state: source.state, error: errorOf(engine, source) };
+    case "cancelled":
+    case "expired":
+      return { state: source.state, reason: source.reason ?? source.state };
+    default:
+      return { state: "skipped", reason: source.reason ?? source.state, cause: source.cause };
+  }
+}
+
+function reportOf(engine: Engine, source: Source): FailureReport {
+  if (source.kind === "join") {
+    throw new TaskqError(
+      "TASKQ_INPUT",
+      "an error handler was handed a group in place of the job that failed",
+    );
+  }
+  const { id, task, attempt } = source;
+  return { id, task, error: errorOf(engine, source), attempts: attempt };
+}
+
+function errorOf(engine: Engine, source: Source): Extract<Outcome, { state: "failed" }>["error"] {
+  if (source.kind === "join") {
+    return {
+      name: "TaskqError",
+      message: `a member of the group failed: ${source.cause ?? "unknown"}`,
+      stack: undefined,
+      code: "TASKQ_FAILED",
+      details: undefined,
+    };
+  }
+  if (source.bytes === undefined) return storageFailure(source.reason, source.attempt);
+  return decodeError(engine.serializer, source.bytes, contextOf(engine, source, "error"));
+}
+
+function decodeResult(engine: Engine, source: JobSource): unknown {
+  if (source.bytes === undefined) return undefined;
+  return engine.serializer.decode(source.bytes, contextOf(engine, source, "result"));
+}
+
+/** Where the bytes that one run of a job left belong. */
+export function contextOf(
+  engine: Engine,
+  run: { readonly id: string; readonly task: string; readonly fence: number },
+  purpose: "result" | "error" | "note",
+): MessageContext {
+  return {
+    purpose,
+    namespace: engine.storage.namespace,
+    queue: engine.name,
+    id: run.id,
+    task: run.task,
+    fence: run.fence,
+  };
+}
+
+function leftOut(source: Source): boolean {
+  return source.kind === "job" ? source.left : source.members.some(leftOut);
+}
+
+/** The same source with the bytes that were left out. */
+async function fetched(engine: Engine, source: Source): Promise<Source> {
+  const ids: string[] = [];
+  const collect = (part: Source): void => {
+    if (part.kind === "join") part.members.forEach(collect);
+    else if (part.left) ids.push(part.id);
+  };
+  collect(source);
+  const bytes = new Map<string, JobSource["bytes"]>();
+  for (let from = 0; from < ids.length; from += IDS_PER_READ) {
+    const page = ids.slice(from, from + IDS_PER_READ);
+    const records = await engine.storage.read({
+      queue: engine.name,
+      ids: page,
+      now: engine.time.requestNow(),
+    });
+    for (const record of records) if (record?.kind === "job") bytes.set(record.id, record.bytes);
+  }
+  const filled = (part: Source): Source => {
+    if (part.kind === "join") return { ...part, members: part.members.map(filled) };
+    return part.left ? { ...part, bytes: bytes.get(part.id), left: false } : part;
+  };
+  return filled(source);
+}

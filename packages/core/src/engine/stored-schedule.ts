@@ -1,0 +1,98 @@
+/** What a storage keeps of a schedule, and back. */
+import { compositionOf, type Composition } from "../composition.js";
+import type { PeriodicDefinition } from "../definition.js";
+import { TaskqError } from "../errors.js";
+import { refuseUnknown, unexpected } from "../options.js";
+import { checkedMisfire, checkedOverlap } from "../periodic.js";
+import { scheduleData, scheduleFromData } from "../schedule/schedule-data.js";
+import type { Schedule, ScheduleData } from "../schedule/schedule.js";
+import type { MessageContext } from "../serializer/serializer.js";
+import type { ScheduleRecord } from "../storage.js";
+import type { ScheduleEntry } from "../vocabulary/schedules.js";
+import type { Misfire, Overlap } from "../vocabulary/task-options.js";
+import { compositionData, compositionFrom, type CompositionData } from "./composition-data.js";
+import type { Engine } from "./engine-types.js";
+import { isRecord } from "./is-record.js";
+
+const LONGEST_NAME = 255;
+
+/** A schedule with all that firing it needs. */
+export interface FiringRule {
+  readonly name: string;
+  readonly schedule: Schedule;
+  readonly composition: Composition;
+  readonly overlap: Overlap;
+  readonly misfire: Misfire;
+}
+
+interface StoredSchedule {
+  readonly v: 1;
+  readonly schedule: ScheduleData;
+  readonly job: CompositionData;
+  readonly overlap: Overlap;
+  readonly misfire: Misfire;
+}
+
+export function ruleOfPeriodic(definition: PeriodicDefinition): FiringRule {
+  const { name, schedule, overlap, misfire } = definition;
+  return {
+    name,
+    schedule,
+    overlap,
+    misfire,
+    composition: { kind: "run", task: definition, input: undefined },
+  };
+}
+
+/** @throws `TASKQ_OPTION` */
+export function ruleOfEntry(name: string, entry: ScheduleEntry): FiringRule {
+  const what = `schedule '${checkedScheduleName(name)}'`;
+  refuseUnknown(entry, ["schedule", "job", "overlap", "misfire"], what);
+  scheduleData(entry.schedule);
+  return {
+    name,
+    schedule: entry.schedule,
+    composition: compositionOf(entry.job, `${what} job`),
+    overlap: checkedOverlap(entry.overlap ?? "skip", `${what} overlap`),
+    misfire: checkedMisfire(entry.misfire ?? "once", `${what} misfire`),
+  };
+}
+
+export function checkedScheduleName(name: string): string {
+  if (typeof name === "string" && name.length > 0 && name.length <= LONGEST_NAME) return name;
+  throw unexpected("schedule name", `a text of 1 to ${LONGEST_NAME} characters`, name);
+}
+
+export function encodeRule(engine: Engine, rule: FiringRule): Uint8Array {
+  const stored: StoredSchedule = {
+    v: 1,
+    schedule: scheduleData(rule.schedule),
+    job: compositionData(rule.composition),
+    overlap: rule.overlap,
+    misfire: rule.misfire,
+  };
+  return engine.serializer.encode(stored, contextOf(engine, rule.name));
+}
+
+/** @throws `TASKQ_INPUT` `TASKQ_UNKNOWN_TASK` for one that this queue cannot fire */
+export function ruleOfRecord(engine: Engine, record: ScheduleRecord): FiringRule {
+  const declared = record.origin === "task" ? engine.tasks.get(record.task) : undefined;
+  // A periodic task is fired as this program declares it, whatever another release stored.
+  if (declared?.kind === "periodic") return ruleOfPeriodic(declared);
+  const stored = engine.serializer.decode(record.bytes, contextOf(engine, record.name));
+  if (!isRecord(stored) || stored["v"] !== 1 || !isRecord(stored["schedule"]) || !isRecord(stored["job"])) {
+    throw new TaskqError("TASKQ_INPUT", `the stored schedule '${record.name}' cannot be read`);
+  }
+  const { schedule, job, overlap, misfire } = stored as unknown as StoredSchedule;
+  return {
+    name: record.name,
+    schedule: scheduleFromData(schedule),
+    composition: compositionFrom(job, engine.tasks),
+    overlap: checkedOverlap(overlap, "stored schedule overlap"),
+    misfire: checkedMisfire(misfire, "stored schedule misfire"),
+  };
+}
+
+function contextOf(engine: Engine, name: string): MessageContext {
+  return { purpose: "schedule", namespace: engine.storage.namespace, queue: engine.name, id: name };
+}

@@ -1,0 +1,119 @@
+/** Fires schedules. Any number of processes may: the storage lets each instant through once. */
+import { TaskqError } from "../errors.js";
+import type { NewFlow, ScheduleRecord, TickAnswer } from "../storage.js";
+import type { Engine } from "./engine-types.js";
+import { NO_OPTIONS } from "./enqueue-options.js";
+import { buildFlow } from "./flow.js";
+import { dueInstants, nextInstant } from "./misfire.js";
+import { reportEnqueued } from "./report.js";
+import { encodeRule, ruleOfPeriodic, ruleOfRecord, type FiringRule } from "./stored-schedule.js";
+
+/** A rule that was read, with the bytes it was read from. */
+interface Known {
+  readonly bytes: Uint8Array;
+  readonly rule: FiringRule | undefined;
+}
+
+export class Ticker {
+  readonly #engine: Engine;
+  readonly #known = new Map<string, Known>();
+  readonly #complained = new Set<string>();
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  /** Makes the queue's periodic tasks known to the storage: one first seen starts now. */
+  async declare(): Promise<void> {
+    const engine = this.#engine;
+    for (const definition of engine.tasks.values()) {
+      if (definition.kind !== "periodic") continue;
+      const { name } = definition;
+      const bytes = encodeRule(engine, ruleOfPeriodic(definition));
+      const change = { kind: "declare", name, origin: "task", task: name, bytes } as const;
+      await engine.storage.schedules({ queue: engine.name, change, now: engine.time.requestNow() });
+    }
+  }
+
+  /** Fires what is due and answers the next instant, if there is one. Epoch milliseconds. */
+  async tick(): Promise<number | undefined> {
+    const engine = this.#engine;
+    const { schedules } = await engine.storage.schedules({
+      queue: engine.name,
+      now: engine.time.requestNow(),
+    });
+    let earliest: number | undefined;
+    for (const record of schedules) {
+      const next = record.paused ? undefined : await this.#fire(record);
+      if (next !== undefined && (earliest === undefined || next < earliest)) earliest = next;
+    }
+    return earliest;
+  }
+
+  /** Answers the next instant of this schedule. */
+  async #fire(record: ScheduleRecord): Promise<number | undefined> {
+    const rule = this.#ruleOf(record);
+    if (rule === undefined) return undefined;
+    const now = this.#engine.time.now();
+    let last = record.lastAt;
+    const { latest, run } = dueInstants(rule.schedule, last, now, rule.misfire);
+    if (latest !== undefined) {
+      const answer = await this.#tick(rule, last, latest, run);
+      last = answer.lastAt ?? latest;
+      // Another process was first, with another instant: look again at once.
+      if (answer.status === "stale" && last < latest) return now;
+    }
+    return nextInstant(rule.schedule, last);
+  }
+
+  async #tick(rule: FiringRule, previous: number, at: number, run: readonly number[]): Promise<TickAnswer> {
+    const engine = this.#engine;
+    const flows: NewFlow[] = [];
+    const now = engine.time.now();
+    for (const instant of run) {
+      const options = { ...NO_OPTIONS, due: instant, instant };
+      const built = await buildFlow(engine, rule.composition, options, now);
+      flows.push(built.flow);
+    }
+    const answer = await engine.storage.tick({
+      queue: engine.name,
+      name: rule.name,
+      previous,
+      at,
+      flows,
+      overlap: rule.overlap,
+      now: engine.time.requestNow(),
+    });
+    if (answer.status === "applied") reportEnqueued(engine, flows, answer);
+    return answer;
+  }
+
+  /** `undefined`: one that this program cannot fire, since it lacks a task; another one will. */
+  #ruleOf(record: ScheduleRecord): FiringRule | undefined {
+    const known = this.#known.get(record.name);
+    if (known !== undefined && sameBytes(known.bytes, record.bytes)) return known.rule;
+    const rule = this.#read(record);
+    this.#known.set(record.name, { bytes: record.bytes, rule });
+    return rule;
+  }
+
+  #read(record: ScheduleRecord): FiringRule | undefined {
+    try {
+      return ruleOfRecord(this.#engine, record);
+    } catch (error) {
+      const known = error instanceof TaskqError && error.code === "TASKQ_UNKNOWN_TASK";
+      if (!known && !this.#complained.has(record.name)) {
+        this.#complained.add(record.name);
+        this.#engine.logger.error(
+          { schedule: record.name, error: String(error) },
+          "a schedule cannot be fired",
+        );
+      }
+      return undefined;
+    }
+  }
+}
+
+function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
+  return left.length === right.length && left.every((byte, index) => byte === right[index]);
+}

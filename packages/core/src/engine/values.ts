@@ -1,0 +1,81 @@
+/** `queue.values`. */
+import { TaskqError } from "../errors.js";
+import { milliseconds } from "../duration.js";
+import { finiteNumber, refuseUnknown, unexpected } from "../options.js";
+import type { ValueAnswer, ValueOperation } from "../storage.js";
+import type { MessageContext } from "../serializer/serializer.js";
+import type { ValueOptions, Values } from "../vocabulary/values.js";
+import type { Engine } from "./engine-types.js";
+
+const LONGEST_KEY = 512;
+
+export function createValues(engine: Engine): Values {
+  const ask = async (operation: ValueOperation): Promise<ValueAnswer> => {
+    const opening = engine.open();
+    if (opening !== undefined) await opening;
+    const [answer] = await engine.storage.values({
+      queue: engine.name,
+      operation: engine.makeId(engine.time.now()),
+      operations: [operation],
+      now: engine.time.requestNow(),
+    });
+    return answer ?? { kind: "none" };
+  };
+  const encode = (key: string, value: unknown): Uint8Array =>
+    engine.serializer.encode(value, contextOf(engine, key));
+  const read = async (kind: "get" | "take", key: string): Promise<unknown> => {
+    const answer = await ask({ kind, key: checkedKey(key) });
+    if (answer.kind === "number") return answer.number;
+    return answer.kind === "bytes"
+      ? engine.serializer.decode(answer.bytes, contextOf(engine, key))
+      : undefined;
+  };
+  const changed = async (operation: ValueOperation): Promise<boolean> => {
+    const answer = await ask(operation);
+    return answer.kind === "done" && answer.changed;
+  };
+  return {
+    async set(key, value, options) {
+      const bytes = encode(checkedKey(key), value);
+      await ask({ kind: "set", key, bytes, expiresAt: expiryOf(engine, options) });
+    },
+    get: <Value>(key: string) => read("get", key) as Promise<Value | undefined>,
+    take: <Value>(key: string) => read("take", key) as Promise<Value | undefined>,
+    async setIfAbsent(key, value, options) {
+      const bytes = encode(checkedKey(key), value);
+      return changed({ kind: "set-if-absent", key, bytes, expiresAt: expiryOf(engine, options) });
+    },
+    delete: async (key) => changed({ kind: "delete", key: checkedKey(key) }),
+    compareAndDelete: async (key, expected) =>
+      changed({ kind: "compare-and-delete", key: checkedKey(key), bytes: encode(key, expected) }),
+    async increment(key, by = 1, options) {
+      finiteNumber(by, "increment by");
+      const answer = await ask({
+        kind: "increment",
+        key: checkedKey(key),
+        by,
+        expiresAt: expiryOf(engine, options),
+      });
+      if (answer.kind === "number") return answer.number;
+      throw new TaskqError(
+        "TASKQ_NOT_A_NUMBER",
+        `increment: the value '${key}' was set by set() and is no counter: expected one that increment made`,
+      );
+    },
+  };
+}
+
+function contextOf(engine: Engine, key: string): MessageContext {
+  return { purpose: "value", namespace: engine.storage.namespace, queue: engine.name, id: key, key };
+}
+
+function checkedKey(key: string): string {
+  if (typeof key === "string" && key.length > 0 && key.length <= LONGEST_KEY) return key;
+  throw unexpected("value key", `a text of 1 to ${LONGEST_KEY} characters`, key);
+}
+
+function expiryOf(engine: Engine, options: ValueOptions | undefined): number | undefined {
+  if (options === undefined) return undefined;
+  refuseUnknown(options, ["ttl"], "value");
+  return options.ttl === undefined ? undefined : engine.time.now() + milliseconds(options.ttl, "value ttl");
+}

@@ -1,0 +1,134 @@
+/** Waits for jobs to become final: pushed by the storage, with a slow look as a safety net. */
+import type { StorageContract, WatchHint } from "../storage.js";
+import { isFinal, type StoredRecord } from "../storage.js";
+import { TaskqError } from "../errors.js";
+
+/** How often jobs that are waited for are looked at when nothing was heard, in milliseconds. */
+const SAFETY_LOOK = 2_000;
+const IDS_PER_READ = 500;
+/** In milliseconds. */
+const PAUSE_BETWEEN_LOOKS = 1;
+
+type Settle = (record: StoredRecord) => void;
+interface Waiting {
+  readonly settle: Settle;
+  readonly fail: (error: unknown) => void;
+}
+
+export class Waiter {
+  readonly #storage: StorageContract;
+  readonly #queue: string;
+  readonly #requestNow: () => number | undefined;
+  readonly #waiting = new Map<string, Set<Waiting>>();
+  /** Those of them that are groups: a group becomes final with a member, whose id alone may be told. */
+  readonly #groups = new Set<string>();
+  readonly #doubtful = new Set<string>();
+  #stopWatching: (() => void) | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #looking = false;
+
+  constructor(storage: StorageContract, queue: string, requestNow: () => number | undefined) {
+    this.#storage = storage;
+    this.#queue = queue;
+    this.#requestNow = requestNow;
+  }
+
+  /** The record once it is final. Rejects when the signal aborts, or when the queue closes. */
+  final(id: string, signal: AbortSignal | undefined): Promise<StoredRecord> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted === true) return reject(signal.reason as Error);
+      const end = (): void => {
+        signal?.removeEventListener("abort", abort);
+        this.#forget(id, waiting);
+      };
+      const waiting: Waiting = {
+        settle: (record) => (end(), resolve(record)),
+        fail: (error) => (end(), reject(error)),
+      };
+      const abort = (): void => waiting.fail(signal?.reason);
+      signal?.addEventListener("abort", abort, { once: true });
+      this.#remember(id, waiting);
+      // Read after the watch has begun: what ended before is seen now, what ends later is heard.
+      this.#doubt([id]);
+    });
+  }
+
+  /** Ends all waiting. */
+  close(): void {
+    const error = new TaskqError("TASKQ_CLOSED", "the queue was closed while a result was waited for");
+    for (const set of this.#waiting.values()) for (const waiting of set) waiting.fail(error);
+  }
+
+  #remember(id: string, waiting: Waiting): void {
+    let set = this.#waiting.get(id);
+    if (set === undefined) this.#waiting.set(id, (set = new Set()));
+    set.add(waiting);
+    this.#stopWatching ??= this.#storage.watch(this.#queue, (hint) => this.#hear(hint));
+    this.#timer ??= setInterval(() => this.#doubt(this.#waiting.keys()), SAFETY_LOOK);
+  }
+
+  #forget(id: string, waiting: Waiting): void {
+    const set = this.#waiting.get(id);
+    if (set?.delete(waiting) === true && set.size === 0) {
+      this.#waiting.delete(id);
+      this.#groups.delete(id);
+    }
+    if (this.#waiting.size > 0) return;
+    this.#stopWatching?.();
+    this.#stopWatching = undefined;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #hear(hint: WatchHint): void {
+    if (hint.kind === "ready") return;
+    if (hint.ids === undefined) return this.#doubt(this.#waiting.keys());
+    this.#doubt(hint.ids.filter((id) => this.#waiting.has(id)));
+    this.#doubt(this.#groups);
+  }
+
+  #doubt(ids: Iterable<string>): void {
+    for (const id of ids) this.#doubtful.add(id);
+    if (this.#looking || this.#doubtful.size === 0) return;
+    this.#looking = true;
+    void this.#look();
+  }
+
+  async #look(): Promise<void> {
+    for (let looks = 0; this.#doubtful.size > 0; looks += 1) {
+      // Thousands of waiters on a busy store must not keep it busy with looks.
+      if (looks > 0) await new Promise((resolve) => setTimeout(resolve, PAUSE_BETWEEN_LOOKS));
+      const ids = [...this.#doubtful].slice(0, IDS_PER_READ);
+      for (const id of ids) this.#doubtful.delete(id);
+      try {
+        const records = await this.#storage.read({
+          queue: this.#queue,
+          ids,
+          now: this.#requestNow(),
+        });
+        for (const [index, record] of records.entries()) this.#tell(ids[index] ?? "", record);
+      } catch (error) {
+        this.#failed(ids, error);
+      }
+    }
+    this.#looking = false;
+  }
+
+  #tell(id: string, record: StoredRecord | undefined): void {
+    if (record === undefined) {
+      const gone = new TaskqError("TASKQ_STORAGE", `there is no job ${id}, or its result is no longer kept`);
+      for (const waiting of this.#waiting.get(id) ?? []) waiting.fail(gone);
+    } else if (isFinal(record.state)) {
+      for (const waiting of this.#waiting.get(id) ?? []) waiting.settle(record);
+    } else if (record.kind === "join" && this.#waiting.has(id)) {
+      this.#groups.add(id);
+    }
+  }
+
+  /** A storage that is away comes back: the next look asks again. Anything else is told. */
+  #failed(ids: readonly string[], error: unknown): void {
+    const passing = error instanceof TaskqError && ["TASKQ_UNAVAILABLE", "TASKQ_BUSY"].includes(error.code);
+    if (passing) return;
+    for (const id of ids) for (const waiting of this.#waiting.get(id) ?? []) waiting.fail(error);
+  }
+}

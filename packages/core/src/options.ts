@@ -1,0 +1,124 @@
+import { TaskqError, type TaskqErrorCode } from "./errors.js";
+
+/** A value as an error message shows it: short, on one line, and never throwing. */
+export function shown(value: unknown): string {
+  if (typeof value === "string") {
+    const short = value.length > 80 ? `${value.slice(0, 77)}...` : value;
+    // As JSON, so that line breaks and control characters are seen.
+    return `'${JSON.stringify(short)
+      .slice(1, -1)
+      .replaceAll(String.raw`\"`, '"')}'`;
+  }
+  if (typeof value === "bigint") return `${value}n`;
+  if (typeof value === "function") return "a function";
+  if (typeof value === "object") return shownObject(value);
+  return typeof value === "symbol" ? "a symbol" : `${value as number | boolean | undefined}`;
+}
+
+function shownObject(value: object | null): string {
+  if (value === null) return "null";
+  if (value instanceof Date) {
+    return Number.isNaN(value.getTime()) ? "an invalid Date" : value.toISOString();
+  }
+  try {
+    const json = JSON.stringify(value);
+    if (json.length <= 80) return json;
+  } catch {
+    // What JSON refuses, such as a cycle, is named by its kind below.
+  }
+  return Array.isArray(value) ? "an array" : "an object";
+}
+
+/** The error for a value that is not what an option asks for. */
+export function unexpected(
+  what: string,
+  expected: string,
+  came: unknown,
+  code: TaskqErrorCode = "TASKQ_OPTION",
+): TaskqError {
+  return new TaskqError(code, `${what}: expected ${expected}, got ${shown(came)}`);
+}
+
+/**
+ * Refuses what is no plain object, or has keys beside the known ones.
+ *
+ * @throws `TASKQ_OPTION`, or the code given
+ */
+export function refuseUnknown(
+  options: unknown,
+  known: readonly string[],
+  what: string,
+  code: TaskqErrorCode = "TASKQ_OPTION",
+): void {
+  const names = known.map((name) => `'${name}'`).join(", ");
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+    throw unexpected(what, `an object with ${names}`, options, code);
+  }
+  for (const key of Object.keys(options)) {
+    if (!known.includes(key)) {
+      throw new TaskqError(code, `${what}: unknown option '${key}'; known are ${names}`);
+    }
+  }
+}
+
+/** The bounds of a number; both ends belong to it. */
+export interface Bounds {
+  readonly min?: number;
+  readonly max?: number;
+}
+
+/** The value, if it is an integer within the bounds. @throws `TASKQ_OPTION` */
+export function integer(value: unknown, what: string, bounds: Bounds = {}): number {
+  const { min = Number.MIN_SAFE_INTEGER, max = Number.MAX_SAFE_INTEGER } = bounds;
+  if (typeof value === "number" && Number.isSafeInteger(value) && value >= min && value <= max) {
+    return value;
+  }
+  throw unexpected(what, `an integer${boundsText(bounds)}`, value);
+}
+
+/** The value, if it is a finite number within the bounds. @throws `TASKQ_OPTION` */
+export function finiteNumber(value: unknown, what: string, bounds: Bounds = {}): number {
+  const { min = -Infinity, max = Infinity } = bounds;
+  if (typeof value === "number" && Number.isFinite(value) && value >= min && value <= max) {
+    return value;
+  }
+  throw unexpected(what, `a number${boundsText(bounds)}`, value);
+}
+
+function boundsText({ min, max }: Bounds): string {
+  if (min !== undefined && max !== undefined) return ` from ${min} to ${max}`;
+  if (min !== undefined) return ` of at least ${min}`;
+  return max === undefined ? "" : ` of at most ${max}`;
+}
+
+/** The value, if it is one of the texts. @throws `TASKQ_OPTION` */
+export function oneOf<const Choice extends string>(
+  value: unknown,
+  choices: readonly Choice[],
+  what: string,
+): Choice {
+  const found = choices.find((choice) => choice === value);
+  if (found !== undefined) return found;
+  throw unexpected(what, choices.map((choice) => `'${choice}'`).join(" or "), value);
+}
+
+/** The value, if it is `true` or `false`. @throws `TASKQ_OPTION` */
+export function flag(value: unknown, what: string): boolean {
+  if (typeof value === "boolean") return value;
+  throw unexpected(what, "true or false", value);
+}
+
+/** The value, if it is a text that is not empty. @throws `TASKQ_OPTION` */
+export function text(value: unknown, what: string): string {
+  if (typeof value === "string" && value !== "") return value;
+  throw unexpected(what, "a text that is not empty", value);
+}
+
+/** The value, if it is a function. @throws `TASKQ_OPTION` */
+export function callable<Function extends (...args: never) => unknown>(
+  value: Function,
+  what: string,
+): Function {
+  if (typeof value === "function") return value;
+  throw unexpected(what, "a function", value);
+}

@@ -1,0 +1,171 @@
+import { TaskqError } from "./errors.js";
+import { epochMilliseconds, milliseconds, type Duration } from "./duration.js";
+import { definitionOf } from "./definition.js";
+import { flag, refuseUnknown, shown } from "./options.js";
+import { createEngine } from "./engine/create-engine.js";
+import { bindEngine } from "./engine/engine-of.js";
+import type { Engine } from "./engine/engine-types.js";
+import { enqueueJob, enqueueJobs } from "./engine/enqueue.js";
+import { checkedId } from "./engine/enqueue-options.js";
+import { createLimit } from "./engine/limit.js";
+import { createLock, createLocks } from "./engine/lock.js";
+import { prepareJob } from "./engine/prepare.js";
+import { readCounts, readJob, readJobs, readWhy } from "./engine/reading.js";
+import { reportEffects } from "./engine/report.js";
+import { createResult } from "./engine/result.js";
+import { createSchedules } from "./engine/schedules.js";
+import { createValues } from "./engine/values.js";
+import type { ControlAnswer, ControlRequest } from "./storage.js";
+import type { BatchOptions, EnqueueOptions, Many, RevokeOptions } from "./vocabulary/enqueue-options.js";
+import type { EventType, QueueEvent } from "./vocabulary/events.js";
+import type { JobFilter } from "./vocabulary/introspection.js";
+import type { LimitOptions, LockOptions, SemaphoreOptions } from "./vocabulary/locks.js";
+import type { Middleware } from "./vocabulary/middleware.js";
+import type { Queue, QueueOptions } from "./vocabulary/queue.js";
+import type { TaskNames } from "./vocabulary/registered.js";
+import type { Entry, Job } from "./vocabulary/task-and-job.js";
+import type { TaskReference } from "./vocabulary/task-reference.js";
+
+/** Jobs that a flush removes in one step. */
+const FLUSH_BATCH = 5_000;
+
+/**
+ * A storage and the tasks it is used with. Opens at its first use; `close` it, or let `await using` do so.
+ *
+ * @throws `TASKQ_OPTION` for an option that is none, `TASKQ_DUPLICATE_TASK` for two tasks of one name
+ * @example
+ * export const queue = createQueue({ storage: sqliteStorage({ path: "jobs.db" }), tasks });
+ * const result = await queue.enqueue(add.job({ a: 2, b: 3 }));
+ */
+export function createQueue<const Exports extends object>(
+  options: QueueOptions & {
+    /** What is no task is ignored, so that a whole module may be given. */
+    readonly tasks: Exports;
+  },
+): Queue<TaskNames<Exports>> {
+  const { engine, tasks, close } = createEngine(options, () => queue);
+  const queue = Object.freeze({
+    ...membersOf(engine),
+    name: engine.name,
+    tasks,
+    close,
+    [Symbol.asyncDispose]: close,
+  });
+  bindEngine(queue, engine);
+  // What it does with a job is decided at run time; its type says which jobs the compiler lets through.
+  return queue;
+}
+
+type Members = Omit<Queue<string>, "name" | "tasks" | "close" | typeof Symbol.asyncDispose>;
+
+function membersOf(engine: Engine): Members {
+  const ask = async (
+    task: TaskReference | undefined,
+    change: ControlRequest["change"],
+  ): Promise<ControlAnswer> => {
+    await engine.open();
+    const name = task === undefined ? undefined : definitionOf(task).name;
+    return engine.storage.control({ queue: engine.name, task: name, change, now: engine.time.requestNow() });
+  };
+  // What comes in and goes out is erased here: the types of `Queue` are what users are held to.
+  const members = {
+    values: createValues(engine),
+    schedules: createSchedules(engine),
+    locks: createLocks(engine),
+    enqueue: (job: Job, options?: EnqueueOptions) => enqueueJob(engine, job, options),
+    prepare: (job: Job, options?: EnqueueOptions) => prepareJob(engine, job, options),
+    enqueueMany: (jobs: Many<Entry>, options?: BatchOptions) => enqueueJobs(engine, jobs, options),
+    result: (...given: readonly [string] | readonly [TaskReference, string]) =>
+      createResult(engine, checkedId(given.length === 1 ? given[0] : given[1]), false, undefined),
+    revoke: async (task: TaskReference, options: RevokeOptions = {}) =>
+      void (await ask(task, revocation(options))),
+    restore: async (task: TaskReference) => (await ask(task, { kind: "restore" })).changed,
+    isRevoked: async (task: TaskReference) => (await ask(task, { kind: "inspect" })).revoked,
+    pause: async (task?: TaskReference) => void (await ask(task, { kind: "pause" })),
+    resume: async (task?: TaskReference) => void (await ask(task, { kind: "resume" })),
+    lock: (name: string, options?: LockOptions) => createLock(engine, name, options),
+    semaphore: (name: string, options: SemaphoreOptions) => createLock(engine, name, options, true),
+    limit: (name: string, options: LimitOptions) => createLimit(engine, name, options),
+    counts: (options: { readonly by?: "task" } = {}) => {
+      refuseUnknown(options, ["by"], "counts");
+      return readCounts(engine, options.by);
+    },
+    jobs: (filter: JobFilter = {}) => readJobs(engine, filter),
+    job: (id: string) => readJob(engine, id),
+    why: (id: string) => readWhy(engine, id),
+    stats: (options: { readonly window?: Duration } = {}) => readStats(engine, options),
+    retry: (id: string) => retry(engine, id),
+    flush: ({ confirm }: { readonly confirm: string }) => flush(engine, confirm),
+    on: (
+      types: EventType | readonly EventType[] | "*",
+      listener: (event: QueueEvent) => void | Promise<void>,
+    ) => engine.events.on(types, listener),
+    events: (options: EventsOptions = {}) => readEvents(engine, options),
+    use: (middleware: Middleware) => use(engine, middleware),
+  } satisfies Record<keyof Members, unknown>;
+  return members as unknown as Members;
+}
+
+async function readStats(engine: Engine, options: { readonly window?: Duration }): Promise<unknown> {
+  refuseUnknown(options, ["window"], "stats");
+  const since = engine.time.now() - milliseconds(options.window ?? "1h", "stats window");
+  await engine.open();
+  return engine.storage.stats({ queue: engine.name, since });
+}
+
+interface EventsOptions {
+  readonly from?: string;
+  readonly signal?: AbortSignal;
+}
+
+async function* readEvents(engine: Engine, options: EventsOptions): AsyncGenerator {
+  refuseUnknown(options, ["from", "signal"], "events");
+  await engine.open();
+  yield await engine.storage.events({ queue: engine.name, from: options.from, limit: 1 });
+}
+
+function use(engine: Engine, middleware: Middleware): Disposable {
+  refuseUnknown(middleware, ["run", "enqueue"], "middleware");
+  engine.middleware.push(middleware);
+  return {
+    [Symbol.dispose]: () => {
+      const index = engine.middleware.indexOf(middleware);
+      if (index >= 0) engine.middleware.splice(index, 1);
+    },
+  };
+}
+
+function revocation(options: RevokeOptions): ControlRequest["change"] {
+  refuseUnknown(options, ["once", "until"], "revoke");
+  const once = flag(options.once ?? false, "revoke once");
+  if (once && options.until !== undefined) {
+    throw new TaskqError("TASKQ_OPTION", "revoke: expected either once or until, got both");
+  }
+  const until = options.until === undefined ? undefined : epochMilliseconds(options.until, "revoke until");
+  return { kind: "revoke", once, until };
+}
+
+async function retry(engine: Engine, id: string): Promise<boolean> {
+  await engine.open();
+  const { changed, effects } = await engine.storage.amend({
+    queue: engine.name,
+    ids: [id],
+    change: { kind: "retry" },
+    now: engine.time.requestNow(),
+  });
+  reportEffects(engine, effects);
+  if (changed.length > 0 && engine.runInline !== undefined) await engine.runInline();
+  return changed.length > 0;
+}
+
+async function flush(engine: Engine, confirm: string): Promise<void> {
+  if (confirm !== engine.name) {
+    throw new TaskqError(
+      "TASKQ_CONFIRM",
+      `flush: expected { confirm: '${engine.name}' }, the name of the queue whose jobs are to go, got ${shown(confirm)}`,
+    );
+  }
+  await engine.open();
+  const request = { queue: engine.name, limit: FLUSH_BATCH, everything: true } as const;
+  while ((await engine.storage.purge({ ...request, now: engine.time.requestNow() })).more);
+}

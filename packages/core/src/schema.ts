@@ -1,0 +1,64 @@
+import { TaskqError } from "./errors.js";
+import { unexpected } from "./options.js";
+import type { StandardResult, StandardSchema } from "./vocabulary/standard-schema.js";
+
+type Failure = Extract<StandardResult<unknown>, { readonly issues: readonly unknown[] }>;
+type Issue = Failure["issues"][number];
+
+/** Issues that a message names; the error's `cause` has all of them. */
+const NAMED_ISSUES = 10;
+
+/**
+ * The input as the schema parsed it: at once where the schema is synchronous, else a promise of it.
+ *
+ * @param what names the input in the error.
+ * @throws `TASKQ_INPUT` with each issue and where it is; `cause` holds the issues as the schema gave them
+ */
+export function parseInput<Parsed>(
+  schema: StandardSchema<unknown, Parsed>,
+  value: unknown,
+  what: string = "the input",
+): Parsed | Promise<Parsed> {
+  const result = schema["~standard"].validate(value);
+  return isPromise(result) ? result.then((settled) => parsedOf(settled, what)) : parsedOf(result, what);
+}
+
+/** A library may bring a promise of its own. */
+function isPromise<Value>(value: Value | Promise<Value>): value is Promise<Value> {
+  return value instanceof Promise || (typeof value === "object" && value !== null && "then" in value);
+}
+
+function parsedOf<Parsed>(result: StandardResult<Parsed>, what: string): Parsed {
+  if (result.issues === undefined) return result.value;
+  const named = result.issues.slice(0, NAMED_ISSUES).map(issueText);
+  const more = result.issues.length - named.length;
+  if (more > 0) named.push(`and ${more} more`);
+  throw new TaskqError("TASKQ_INPUT", `${what} is refused by its schema: ${named.join("; ")}`, {
+    cause: result.issues,
+  });
+}
+
+function issueText({ path, message }: Issue): string {
+  if (path === undefined || path.length === 0) return message;
+  const keys = path.map((segment) => String(typeof segment === "object" ? segment.key : segment));
+  return `${keys.join(".")}: ${message}`;
+}
+
+/** The schema, if it is a Standard Schema of version 1. @throws `TASKQ_OPTION` */
+export function checkedSchema(schema: unknown, what: string): StandardSchema {
+  if (isStandardSchema(schema)) return schema;
+  throw unexpected(what, "a Standard Schema of version 1, such as one of zod, Valibot or ArkType", schema);
+}
+
+function isStandardSchema(value: unknown): value is StandardSchema {
+  // Some libraries make schemas that are functions.
+  if ((typeof value !== "object" && typeof value !== "function") || value === null) return false;
+  const standard: unknown = "~standard" in value ? value["~standard"] : undefined;
+  if (typeof standard !== "object" || standard === null) return false;
+  return (
+    "version" in standard &&
+    standard.version === 1 &&
+    "validate" in standard &&
+    typeof standard.validate === "function"
+  );
+}

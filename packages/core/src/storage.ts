@@ -1,0 +1,399 @@
+/**
+ * The contract between core and a storage: for authors of storages.
+ *
+ * A storage executes whole transitions. It sees bytes, names, numbers and instants (epoch milliseconds), never a
+ * task's type or a policy. Every mutating call may be repeated, by its ids, fences or operation name, and then
+ * answers as before. Each line that begins with "Promise:" is, word for word, the title of a test in
+ * `@taskq/conformance`, and `pnpm check` compares the two lists.
+ */
+import type { Clock } from "./clock.js";
+import type {
+  EnqueueAnswer,
+  EnqueueCollision,
+  EnqueueRequest,
+  FinalState,
+  StoredState,
+} from "./storage/flow.js";
+import type {
+  AmendAnswer,
+  AmendRequest,
+  ControlAnswer,
+  ControlRequest,
+  KeysAnswer,
+  KeysRequest,
+  NoteRequest,
+  SchedulesAnswer,
+  SchedulesRequest,
+  TakeAnswer,
+  TakeRequest,
+  TickAnswer,
+  TickRequest,
+  ValueAnswer,
+  ValuesRequest,
+} from "./storage/operation.js";
+import type {
+  ExplainFact,
+  ListAnswer,
+  ListRequest,
+  NoteRecord,
+  ReadRequest,
+  StoredCounts,
+  StoredRecord,
+} from "./storage/record.js";
+import type {
+  ReapAnswer,
+  ReapRequest,
+  RenewAnswer,
+  RenewRequest,
+  StepAnswer,
+  StepRequest,
+} from "./storage/step.js";
+
+export { createIdMaker, joinId, splitId } from "./id.js";
+export type { IdMaker, IdParts } from "./id.js";
+export { TaskqError } from "./errors.js";
+export type * from "./storage/flow.js";
+export type * from "./storage/operation.js";
+export type * from "./storage/record.js";
+export type * from "./storage/step.js";
+
+/** Leases lost in mid-run that a job survives; one more and it ends `failed` with reason `crashed`. */
+export const MAX_CRASHES = 3;
+/** A claim looks at no more than this many rows beyond those it answers. */
+export const CLAIM_SLACK = 64;
+/** Sources of one claimed job carried with it, in bytes. */
+export const CARRIED_BYTES = 65_536;
+/** Rows that one step writes down for consequences that may as well be written later. */
+export const CONSEQUENCES_PER_STEP = 500;
+
+export interface StorageContract {
+  /** The storage's own time; requests with `now` replace it. */
+  readonly clock: Clock;
+  /** The table or key prefix, or another name that tells two stores apart in signed messages. */
+  readonly namespace: string;
+
+  /**
+   * Makes a queue ready for use; every other call about it comes after. Opening again changes its retention.
+   *
+   * Promise: opening a queue twice keeps its jobs
+   * Promise: queues of different names on one storage do not see each other's jobs
+   */
+  open(request: OpenRequest): Promise<OpenAnswer>;
+
+  /**
+   * Lets go of what the storage holds open; what is stored stays where the storage is durable.
+   *
+   * Promise: a closed storage refuses every call with TASKQ_CLOSED
+   * Promise: closing twice does nothing
+   */
+  close(): Promise<void>;
+
+  /**
+   * Stores flows. Ids that the caller gave answer the job that is there.
+   *
+   * Promise: an enqueued job is ready at once, or scheduled when it is due later
+   * Promise: a flow is stored whole, its roots ready and its other jobs blocked
+   * Promise: enqueueing a flow again under the same ids stores nothing and answers the job that is there
+   * Promise: an id given by the caller is remembered for a day, also after its job is purged
+   * Promise: an id given by the caller for another task rejects with TASKQ_ID_TAKEN and stores nothing
+   * Promise: of several flows in one call either all are stored or none
+   * Promise: a unique key that is taken answers its holder, and stores nothing
+   * Promise: a unique key with replace cancels the waiting holder and stores the new job
+   * Promise: a unique key with replace behind an active holder waits for it, and a further one replaces that
+   * Promise: a unique key until started is free once its job starts
+   * Promise: a unique key until final is free once its job is final
+   * Promise: a unique key until an instant is free from that instant
+   * Promise: a group without members is completed at once, and what follows is ready
+   * Promise: an edge to a job that is final already is satisfied or broken at once
+   */
+  enqueue(request: EnqueueRequest): Promise<EnqueueAnswer | EnqueueCollision>;
+
+  /**
+   * Settles ended runs and claims others, in one atomic step.
+   *
+   * Promise: jobs are claimed by priority, then the instant they became due, then the order of enqueue
+   * Promise: priorities reach over the whole int32
+   * Promise: a job is claimed by one owner only
+   * Promise: fences grow with every claim
+   * Promise: a job that becomes due is claimed in its turn
+   * Promise: a claim answers when the next job becomes due
+   * Promise: a repeated claim answers the same jobs
+   * Promise: a completed run stores its result, which reads the same as often as it is read
+   * Promise: a completed run without a result is told from a result
+   * Promise: settling again with the same fence answers repeated and changes nothing
+   * Promise: settling with an older fence answers lost and changes nothing
+   * Promise: settling a job of which nothing is known answers lost
+   * Promise: a settlement and the next claim happen together
+   * Promise: a retry is due when it says, and counts as a failure only if it says so
+   * Promise: a failed attempt stays on the job with its error
+   * Promise: an unbegun run given back leaves attempt, failures and crashes as they were
+   * Promise: a postponed run is claimed again from its instant
+   * Promise: an interrupted run is ready at once and uses up no retry
+   * Promise: an interrupted run of an at-most-once job ends failed
+   * Promise: a run settled as cancelled, expired, skipped or quarantined is final in that state
+   * Promise: an expired job is never claimed and ends expired
+   * Promise: jobs of tasks that the owner does not know are parked and never lost
+   * Promise: an owner that announces a task is handed its parked jobs
+   * Promise: only the ids asked for are claimed
+   * Promise: only ungated at-least-once jobs are claimed ahead
+   * Promise: a completed stage makes the next one ready with its result as source
+   * Promise: a failed stage makes every later stage skipped with its cause
+   * Promise: a cancelled stage makes every later stage skipped, and no error handler runs
+   * Promise: an error handler becomes ready once, when the end of its flow fails, with the job that failed as source
+   * Promise: an error handler of a flow that completes is skipped
+   * Promise: a join completes when all members have completed, with their results in the order given
+   * Promise: a member that is settled twice counts once
+   * Promise: a join in mode all fails with the first member that does not complete
+   * Promise: members of a failed join that have not started count as skipped from that moment
+   * Promise: active members of a failed join run to their end and count no more
+   * Promise: a join in mode settled completes with the outcome of every member
+   * Promise: joins nest
+   * Promise: a join of ten thousand members fails without delay
+   * Promise: sources above 64 KiB are left out and read by id
+   * Promise: flows added by a completed run are stored with it, once
+   * Promise: what follows a completed run also waits for the flows it added
+   * Promise: a job whose gate is closed is parked and does not run
+   * Promise: a gate is never held by more than its maximum
+   * Promise: a gate that opens lets the first of those parked go, by priority, then order
+   * Promise: a job with several gates takes all of them or none
+   * Promise: a job whose gate policy is skip, drop or fail is handed over with that verdict
+   * Promise: a job that finds others waiting at its gate waits behind them
+   * Promise: ten thousand parked jobs leave the claims of others as they are
+   */
+  step(request: StepRequest): Promise<StepAnswer>;
+
+  /**
+   * Keeps the runs of an owner.
+   *
+   * Promise: a renewed lease does not run out
+   * Promise: renewing answers the runs that were lost
+   * Promise: renewing answers the runs that were revoked
+   * Promise: renewing clears a suspicion
+   */
+  renew(request: RenewRequest): Promise<RenewAnswer>;
+
+  /**
+   * Takes runs whose lease is over: a first pass marks them suspect in the storage, a pass half a lease later takes them.
+   *
+   * Promise: a run whose lease is over is suspect first and taken half a lease later, by any process
+   * Promise: a reaped run that had begun counts as a crash, an unbegun one does not
+   * Promise: a reaped job is ready again within its crashes times the lease
+   * Promise: a job over the crash budget ends failed with reason crashed, and its edges with it
+   * Promise: a reaped at-most-once job ends failed and never runs again
+   * Promise: an unbegun reaped job is not claimed ahead again
+   * Promise: a lease further ahead than its own length counts as over
+   * Promise: the gates of a reaped run are free
+   */
+  reap(request: ReapRequest): Promise<ReapAnswer>;
+
+  /**
+   * Changes jobs by id, for users.
+   *
+   * Promise: revoking a waiting job cancels it with reason revoked, and its edges with it
+   * Promise: revoking an active job tells its owner at the next step or renewal
+   * Promise: revoking a flow cancels every unfinished job of it
+   * Promise: revoking a stage cancels it and the later ones
+   * Promise: restoring takes a revoke back, and skipped followers return to blocked
+   * Promise: a job that has run, or whose join or error handler went on, is not restorable
+   * Promise: rescheduling moves a waiting job in place
+   * Promise: rescheduling refuses an active or final job
+   * Promise: retrying by hand makes a failed job ready with its counters reset
+   * Promise: retrying by hand re-opens the flow, unless what follows has started, which rejects with TASKQ_FLOW_FINISHED
+   */
+  amend(request: AmendRequest): Promise<AmendAnswer>;
+
+  /**
+   * Pauses, resumes, revokes and restores tasks, and pauses and resumes the queue.
+   *
+   * Promise: a paused queue hands out nothing until it is resumed
+   * Promise: jobs of a paused task are parked while others run, and run once it is resumed
+   * Promise: jobs of a revoked task end cancelled when their turn comes
+   * Promise: a task revoked once skips exactly one job
+   * Promise: a task revoked until an instant runs again from then
+   * Promise: restoring a task answers whether it was revoked
+   */
+  control(request: ControlRequest): Promise<ControlAnswer>;
+
+  /**
+   * Records an instant of a schedule and enqueues its jobs, in one step.
+   *
+   * Promise: an instant of a schedule enqueues at most one flow, however many ask
+   * Promise: a tick with a stale last instant does nothing and answers the last one
+   * Promise: a tick that overlaps with skip records the instant and enqueues nothing
+   * Promise: a tick that overlaps with queue lets one wait at most
+   * Promise: a tick of a paused or removed schedule enqueues nothing
+   * Promise: a tick uses up a task revoked once
+   */
+  tick(request: TickRequest): Promise<TickAnswer>;
+
+  /**
+   * Reads and changes the schedules of a queue.
+   *
+   * Promise: a schedule first seen starts at that moment
+   * Promise: declaring a schedule again keeps its last instant and its pause
+   * Promise: schedules are paused, resumed and removed by name
+   */
+  schedules(request: SchedulesRequest): Promise<SchedulesAnswer>;
+
+  /**
+   * Jobs and joins by id, in the order of the ids; `undefined` for one that is not known.
+   *
+   * Promise: reading answers every job and join in the order asked, and undefined for what is unknown
+   * Promise: an id that differs from a stored one in its random part is unknown
+   */
+  read(request: ReadRequest): Promise<readonly (StoredRecord | undefined)[]>;
+
+  /**
+   * Jobs by state and task, page by page.
+   *
+   * Promise: listing pages through every job once, in the order of enqueue
+   * Promise: listing filters by state and by task
+   */
+  list(request: ListRequest): Promise<ListAnswer>;
+
+  /**
+   * Why jobs stand where they stand.
+   *
+   * Promise: explaining names what a job waits for
+   */
+  explain(request: {
+    readonly queue: string;
+    readonly ids: readonly string[];
+    readonly tasks?: readonly string[] | undefined;
+    readonly now?: number | undefined;
+  }): Promise<readonly ExplainFact[]>;
+
+  /**
+   * Jobs by state.
+   *
+   * Promise: counts equal the jobs there are, by state and by task
+   */
+  counts(request: {
+    readonly queue: string;
+    readonly by?: "task" | undefined;
+    readonly now?: number | undefined;
+  }): Promise<Readonly<Record<string, StoredCounts>>>;
+
+  /**
+   * Progress and log lines of a run, readable while it runs. The last 1,000 lines of a job are kept.
+   *
+   * Promise: the last progress and the log lines of a job can be read while it runs
+   * Promise: a note with an older fence is refused
+   */
+  note(request: NoteRequest): Promise<boolean>;
+
+  /** The log lines of a job, oldest first. */
+  notes(request: { readonly queue: string; readonly id: string }): Promise<readonly NoteRecord[]>;
+
+  /**
+   * Values by key, beside the jobs.
+   *
+   * Promise: values are set, read, taken and deleted by key
+   * Promise: a value is set only where there is none
+   * Promise: a value is deleted only if it equals what is expected
+   * Promise: a value is gone from the instant it expires
+   * Promise: increments of one key from many callers add up
+   * Promise: an operation on values repeated under its name answers as before and does nothing
+   */
+  values(request: ValuesRequest): Promise<readonly ValueAnswer[]>;
+
+  /**
+   * Locks and semaphores outside a job's options, in one line with the jobs parked at the same name.
+   *
+   * Promise: a lock is held by one ticket at a time, and the next in line gets it when it is released
+   * Promise: a semaphore is held by no more tickets than its maximum
+   * Promise: acquiring again with the same ticket answers where it stands
+   * Promise: a lock whose holder does not renew is free after its time to live
+   * Promise: a waiting ticket that is not asked for again loses its place
+   * Promise: a lock that was lost or taken away answers lost at renewal
+   * Promise: fences of a lock grow with every holder
+   * Promise: a lock held by a ticket parks jobs that need it, and the other way round
+   */
+  keys(request: KeysRequest): Promise<KeysAnswer>;
+
+  /** A start under a limit. Comes with the semantics step: rejects with `TASKQ_NOT_YET`. */
+  take(request: TakeRequest): Promise<TakeAnswer>;
+
+  /**
+   * Calls the listener when there may be something new, from this process or another. Only a hint: nothing rests on it.
+   *
+   * Promise: watching tells of jobs that become ready and of jobs that become final
+   */
+  watch(queue: string, listener: (hint: WatchHint) => void): () => void;
+
+  /** Comes with the semantics step: rejects with `TASKQ_NOT_YET`. */
+  stats(request: { readonly queue: string; readonly since: number }): Promise<unknown>;
+  /** Comes with the semantics step: rejects with `TASKQ_NOT_YET`. */
+  events(request: {
+    readonly queue: string;
+    readonly from: string | undefined;
+    readonly limit: number;
+  }): Promise<unknown>;
+  /** Comes with the semantics step: rejects with `TASKQ_NOT_YET`. */
+  export(request: {
+    readonly queue: string;
+    readonly cursor: string | undefined;
+    readonly limit: number;
+  }): Promise<unknown>;
+  /** Comes with the semantics step: rejects with `TASKQ_NOT_YET`. */
+  import(request: { readonly queue: string; readonly rows: readonly unknown[] }): Promise<unknown>;
+
+  /**
+   * Removes final jobs whose retention has passed, oldest first, a bounded number at a time. Steps purge by themselves too.
+   *
+   * Promise: final jobs are purged once their retention has passed
+   * Promise: a result that an unfinished job depends on is kept
+   * Promise: more completed jobs than the queue keeps are purged, the oldest first
+   * Promise: a flush removes every job, value and result of the queue and leaves others alone
+   */
+  purge(request: PurgeRequest): Promise<{ readonly removed: number; readonly more: boolean }>;
+}
+
+export interface OpenRequest {
+  readonly queue: string;
+  readonly retention: StoredRetention;
+  readonly now?: number | undefined;
+}
+
+/** How long and how many final jobs of a queue are kept. */
+export interface StoredRetention {
+  readonly completed: { readonly for: number; readonly max: number };
+  /** Of all other final states. */
+  readonly failed: { readonly for: number; readonly max: number };
+}
+
+export interface OpenAnswer {
+  /** Counts the moves of the queue from one storage to another; fences start at `epoch × 2^40`. */
+  readonly epoch: number;
+  /** `leaving` and `left` refuse enqueue, claim, tick and control with `TASKQ_MOVED`. */
+  readonly phase: "open" | "leaving" | "left";
+}
+
+export interface PurgeRequest {
+  readonly queue: string;
+  readonly limit: number;
+  /** Everything of the queue, whatever its state: a flush. */
+  readonly everything?: boolean | undefined;
+  readonly now?: number | undefined;
+}
+
+export interface WatchHint {
+  /** `any`: another process did something, it is not known what. */
+  readonly kind: "ready" | "final" | "control" | "any";
+  /** Of `final`, where known. */
+  readonly ids?: readonly string[] | undefined;
+}
+
+const FINAL: ReadonlySet<StoredState> = new Set<StoredState>([
+  "completed",
+  "failed",
+  "cancelled",
+  "expired",
+  "skipped",
+  "quarantined",
+]);
+
+/** Whether a state is one that a job does not leave by itself. */
+export function isFinal(state: StoredState): state is FinalState {
+  return FINAL.has(state);
+}

@@ -1,0 +1,189 @@
+/** Changes by users: amend, control, schedules, values, keys, notes. */
+import type { JobEffect, NewFlow, StoredFlow } from "./flow.js";
+import type { RunReference } from "./step.js";
+
+export interface AmendRequest {
+  readonly queue: string;
+  readonly ids: readonly string[];
+  readonly change:
+    /** `flow`: every unfinished job of the flow; `later`: the job and what comes after it. */
+    | { readonly kind: "revoke"; readonly scope: "flow" | "later" }
+    | { readonly kind: "restore"; readonly scope: "flow" | "later" }
+    | { readonly kind: "reschedule"; readonly due: number }
+    | { readonly kind: "retry" }
+    /** Quarantined jobs of tasks nobody knew: ready again or removed. */
+    | { readonly kind: "remove" };
+  readonly now?: number | undefined;
+}
+
+export interface AmendAnswer {
+  /** The ids of the request to which something was done. */
+  readonly changed: readonly string[];
+  readonly effects: readonly JobEffect[];
+}
+
+export interface ControlRequest {
+  readonly queue: string;
+  /** `undefined`: of the whole queue, which can be paused only. */
+  readonly task: string | undefined;
+  readonly change:
+    | { readonly kind: "pause" | "resume" | "restore" | "inspect" }
+    | { readonly kind: "revoke"; readonly once: boolean; readonly until: number | undefined };
+  readonly now?: number | undefined;
+}
+
+export interface ControlAnswer {
+  /** Whether it was otherwise before. */
+  readonly changed: boolean;
+  readonly paused: boolean;
+  readonly revoked: boolean;
+}
+
+export interface ScheduleRecord {
+  readonly name: string;
+  readonly origin: "task" | "stored";
+  readonly task: string;
+  /** The schedule and its job, encoded by core. */
+  readonly bytes: Uint8Array;
+  readonly paused: boolean;
+  /** The last instant that fired or was let go; the moment it was first seen before that. */
+  readonly lastAt: number;
+  /** End of the flow it enqueued last. */
+  readonly lastId: string | undefined;
+}
+
+export interface SchedulesRequest {
+  readonly queue: string;
+  /** Without a change: read. */
+  readonly change?:
+    | {
+        /** `declare` leaves `lastAt` and `paused` of one that is there as they are. */
+        readonly kind: "declare" | "upsert";
+        readonly name: string;
+        readonly origin: "task" | "stored";
+        readonly task: string;
+        readonly bytes: Uint8Array;
+      }
+    | { readonly kind: "pause" | "resume" | "remove"; readonly name: string }
+    | undefined;
+  readonly now?: number | undefined;
+}
+
+export interface SchedulesAnswer {
+  readonly changed: boolean;
+  /** In the order of names. */
+  readonly schedules: readonly ScheduleRecord[];
+}
+
+export interface TickRequest {
+  readonly queue: string;
+  readonly name: string;
+  /** What the caller took for the last instant; another one answers `stale`. */
+  readonly previous: number;
+  /** The latest instant that this tick stands for; not later than now. */
+  readonly at: number;
+  /** One for each instant to run, in order; none: the instants are let go. */
+  readonly flows: readonly NewFlow[];
+  /** `skip`: nothing is enqueued while the flow before is not final. `queue`: unless one waits already. */
+  readonly overlap: "allow" | "skip" | "queue";
+  readonly now?: number | undefined;
+}
+
+export interface TickAnswer {
+  /** `overlapped`: recorded, but nothing enqueued. `paused` and `revoked`: likewise. `removed`: no such schedule. */
+  readonly status: "applied" | "stale" | "overlapped" | "paused" | "revoked" | "removed";
+  readonly lastAt: number | undefined;
+  readonly flows: readonly StoredFlow[];
+  readonly effects: readonly JobEffect[];
+}
+
+export interface NoteRequest {
+  readonly queue: string;
+  readonly run: RunReference;
+  readonly kind: "progress" | "log";
+  readonly bytes: Uint8Array;
+  readonly now?: number | undefined;
+}
+
+export type ValueOperation =
+  | { readonly kind: "get" | "take" | "delete"; readonly key: string }
+  | {
+      readonly kind: "set" | "set-if-absent";
+      readonly key: string;
+      readonly bytes: Uint8Array;
+      readonly expiresAt: number | undefined;
+    }
+  | { readonly kind: "compare-and-delete"; readonly key: string; readonly bytes: Uint8Array }
+  /** Of a number kept as a number; `undefined` leaves the expiry of one that is there as it is. */
+  | {
+      readonly kind: "increment";
+      readonly key: string;
+      readonly by: number;
+      readonly expiresAt: number | undefined;
+    };
+
+export interface ValuesRequest {
+  readonly queue: string;
+  /** Names this call; repeated within ten minutes, it answers as before and does nothing. */
+  readonly operation: string;
+  readonly operations: readonly ValueOperation[];
+  readonly now?: number | undefined;
+}
+
+export type ValueAnswer =
+  | { readonly kind: "none" }
+  | { readonly kind: "bytes"; readonly bytes: Uint8Array }
+  | { readonly kind: "number"; readonly number: number }
+  | { readonly kind: "done"; readonly changed: boolean }
+  /** An increment of what is no number. */
+  | { readonly kind: "not-a-number" };
+
+export type KeysRequest = { readonly queue: string; readonly now?: number | undefined } & (
+  | {
+      readonly kind: "acquire";
+      readonly name: string;
+      /** Names the asker; asked again, it answers where it stands. */
+      readonly ticket: string;
+      readonly owner: string;
+      /** Holders at a time. */
+      readonly max: number;
+      /** Milliseconds from the grant. */
+      readonly ttl: number;
+      /** How long the place in the line outlives the asker, in milliseconds; `undefined`: do not wait. */
+      readonly wait: number | undefined;
+    }
+  | { readonly kind: "renew"; readonly name: string; readonly ticket: string; readonly ttl: number }
+  /** Without a ticket: every holder. */
+  | { readonly kind: "release"; readonly name: string; readonly ticket: string | undefined }
+  | { readonly kind: "inspect"; readonly name: string }
+);
+
+export interface KeysAnswer {
+  /** Of acquire: `held`, `waiting` or `busy`; of renew: `held` or `lost`; of release: `released` or `none`. */
+  readonly status: "held" | "waiting" | "busy" | "lost" | "released" | "none" | "inspected";
+  readonly fence: number | undefined;
+  readonly expiresAt: number | undefined;
+  readonly holders: readonly KeyHolder[];
+}
+
+export interface KeyHolder {
+  readonly owner: string;
+  readonly fence: number;
+  readonly expiresAt: number;
+}
+
+/** A start under a limit, outside a job. */
+export interface TakeRequest {
+  readonly queue: string;
+  readonly operation: string;
+  readonly key: string;
+  readonly max: number;
+  readonly per: number;
+  readonly now?: number | undefined;
+}
+
+export interface TakeAnswer {
+  readonly taken: boolean;
+  /** When to try again. */
+  readonly opensAt: number | undefined;
+}

@@ -1,0 +1,145 @@
+import type { JobError } from "../errors.js";
+import type { JobHeaders } from "./enqueue-options.js";
+import type { TaskReference } from "./task-reference.js";
+
+/** What a job yielded: one member for each final state. */
+export type Outcome<Output = unknown> =
+  | { readonly state: "completed"; readonly value: Output }
+  | { readonly state: "failed"; readonly error: JobError }
+  | { readonly state: "quarantined"; readonly error: JobError }
+  | { readonly state: "cancelled"; readonly reason: string }
+  | { readonly state: "expired"; readonly reason: string }
+  | {
+      readonly state: "skipped";
+      readonly reason: string;
+      /** The job because of which. */
+      readonly cause: string | undefined;
+    };
+
+/**
+ * Where a job stands. Waiting: `blocked` (by a stage before it), `scheduled` (not due), `ready`,
+ * `parked` (for a lock, a limit, a slot). Running: `active`. The others are final.
+ */
+export type JobState =
+  | "blocked"
+  | "scheduled"
+  | "ready"
+  | "parked"
+  | "active"
+  | "completed"
+  | "failed"
+  | "cancelled"
+  | "expired"
+  | "skipped"
+  | "quarantined";
+
+/** How many jobs are in each state. */
+export type Counts = Readonly<Record<JobState, number>>;
+
+/** Which jobs to list. */
+export interface JobFilter {
+  /** @default all */
+  readonly state?: JobState | readonly JobState[];
+  /** @default all */
+  readonly task?: TaskReference;
+  /** @default all */
+  readonly limit?: number;
+  /** Go on after this id. */
+  readonly after?: string;
+}
+
+/** One job's whole story, as stored at one instant. */
+export interface JobInfo {
+  readonly id: string;
+  /** The name of its task. */
+  readonly task: string;
+  readonly state: JobState;
+  readonly input: unknown;
+  readonly headers: JobHeaders;
+  readonly priority: number;
+  readonly version: number;
+  /** Runs begun. */
+  readonly attempt: number;
+  /** Runs that used up the retry budget. */
+  readonly failures: number;
+  /** Leases lost in mid-run. */
+  readonly crashes: number;
+  readonly attempts: readonly AttemptInfo[];
+  /** What the handler last gave to `context.progress`. */
+  readonly progress: unknown;
+  /** `undefined`: not final. */
+  readonly outcome: Outcome | undefined;
+  /** The ids of the jobs it waits for. */
+  readonly before: readonly string[];
+  /** The ids of the jobs that wait for it. */
+  readonly after: readonly string[];
+  readonly enqueuedAt: Date;
+  readonly scheduledAt: Date;
+  readonly expiresAt: Date | undefined;
+  readonly finishedAt: Date | undefined;
+}
+
+/** One run of a job. */
+export interface AttemptInfo {
+  /** 1 for the first. */
+  readonly attempt: number;
+  readonly fence: number;
+  /** The consumer that ran it. */
+  readonly owner: string;
+  readonly startedAt: Date;
+  readonly endedAt: Date | undefined;
+  /** `undefined`: it has not failed. */
+  readonly error: JobError | undefined;
+}
+
+/** What a handler wrote to `context.log`. */
+export interface LogEntry {
+  readonly time: Date;
+  readonly attempt: number;
+  readonly level: "debug" | "info" | "warn" | "error";
+  readonly message: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+/** What a queue did within a window of time. */
+export interface Stats {
+  /** The beginning of the window. */
+  readonly since: Date;
+  readonly total: TaskStats;
+  /** By the name of the task. */
+  readonly tasks: Readonly<Record<string, TaskStats>>;
+}
+
+/** How many runs ended so, and how long they took. */
+export interface TaskStats {
+  readonly completed: number;
+  readonly failed: number;
+  readonly retried: number;
+  /** From due to begun, in milliseconds. */
+  readonly waitMs: Percentiles;
+  /** From begun to ended, in milliseconds. */
+  readonly runMs: Percentiles;
+}
+
+/** Of the values measured, so many per cent are no greater. */
+export interface Percentiles {
+  readonly p50: number;
+  readonly p95: number;
+  readonly p99: number;
+  readonly max: number;
+}
+
+/** Why a job is not running, or ran late, twice or not at all. */
+export interface Explanation {
+  readonly id: string;
+  readonly state: JobState | "unknown";
+  /** The weightiest first. */
+  readonly causes: readonly {
+    /** Stable, such as `paused`, `not-due`, `locked`, `limited`, `no-consumer`. */
+    readonly code: string;
+    /** A sentence for people. */
+    readonly message: string;
+    /** The stored facts that it rests on. */
+    readonly evidence: Readonly<Record<string, unknown>>;
+  }[];
+}

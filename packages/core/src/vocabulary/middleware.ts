@@ -1,0 +1,30 @@
+import type { JobHeaders } from "./enqueue-options.js";
+import type { TaskContext } from "./task-and-job.js";
+
+/**
+ * Around every run and every enqueue; the first one used is outermost. Throwing fails the run, or
+ * refuses the job.
+ *
+ * @example
+ * queue.use({
+ *   enqueue: (job, next) => next({ ...job, headers: { ...job.headers, traceparent } }),
+ *   run: (context, next) => tracer.within(context.headers["traceparent"], next),
+ * });
+ */
+export interface Middleware {
+  /** `next()` answers the output of the handler. */
+  run?(context: TaskContext, next: () => Promise<unknown>): unknown;
+  /** Once for each job of a flow; `next` takes the job or a changed copy. */
+  enqueue?(job: JobDraft, next: (job: JobDraft) => void | Promise<void>): void | Promise<void>;
+}
+
+/** A job about to be stored, as plain data. */
+export interface JobDraft {
+  readonly id: string;
+  /** The name of the task. */
+  readonly task: string;
+  readonly input: unknown;
+  readonly headers: JobHeaders;
+  readonly priority: number;
+  readonly scheduledAt: Date;
+}

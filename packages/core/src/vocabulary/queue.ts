@@ -1,0 +1,140 @@
+import type { Clock } from "../clock.js";
+import type { Duration } from "../duration.js";
+import type { Serializer } from "../serializer/serializer.js";
+import type { output } from "./brands.js";
+import type { BatchOptions, EnqueueOptions, Many, RevokeOptions } from "./enqueue-options.js";
+import type { EventType, QueueEvent } from "./events.js";
+import type { Counts, Explanation, JobFilter, JobInfo, Stats } from "./introspection.js";
+import type { Keep } from "./keep.js";
+import type { Limit, LimitOptions, Lock, LockOptions, Locks, SemaphoreOptions } from "./locks.js";
+import type { Logger } from "./logger.js";
+import type { Middleware } from "./middleware.js";
+import type { Registered } from "./registered.js";
+import type { Result } from "./result.js";
+import type { Schedules } from "./schedules.js";
+import type { Storage } from "./storage.js";
+import type { AnyTask, Entry, Job, JobOf, NamesOf, Yield } from "./task-and-job.js";
+import type { TaskOptions } from "./task-options.js";
+import type { TaskReference } from "./task-reference.js";
+import type { Values } from "./values.js";
+
+/** What a queue is made of, besides its tasks. */
+export interface QueueOptions {
+  /** One storage may serve several queues of different names; the same name on it is the same queue. */
+  readonly storage: Storage;
+  /** `[A-Za-z0-9][A-Za-z0-9._-]{0,63}`. @default 'default' */
+  readonly name?: string;
+  /** @default `jsonSerializer()` */
+  readonly serializer?: Serializer;
+  /** Executes at enqueue, in virtual time; for tests. @default false */
+  readonly immediate?: boolean;
+  /** @default the storage's */
+  readonly clock?: Clock;
+  /** @default silent */
+  readonly logger?: Logger;
+  /** For tasks that do not say. @default { completed: { for: '1h', max: 1_000_000 }, failed: { for: '7d' } } */
+  readonly keep?: Keep;
+  /** Details to keep with an error. @default none */
+  readonly serializeError?: (error: unknown, job: FailedRun) => unknown;
+  /** For tasks that do not say. @default none */
+  readonly defaults?: Omit<TaskOptions, "unique" | "lock" | "limit" | "concurrency" | "version">;
+  /** How long a job of a task that no consumer knows may wait before it is quarantined. @default for ever */
+  readonly unknownAfter?: Duration;
+}
+
+/** Whose error `serializeError` is given. */
+export interface FailedRun {
+  readonly id: string;
+  /** The name of the task. */
+  readonly task: string;
+  readonly input: unknown;
+  /** 1 for the first. */
+  readonly attempt: number;
+}
+
+/**
+ * Stores jobs in a storage and knows tasks by name. `Names` are the tasks it is known to have: a
+ * queue with more tasks fits where fewer are asked for, and `Queue` alone is any queue, fit for all
+ * that needs no certain task.
+ */
+export interface Queue<in Names extends string = never> extends AsyncDisposable {
+  readonly name: string;
+  /** By name. */
+  readonly tasks: ReadonlyMap<string, AnyTask>;
+  readonly values: Values;
+  readonly schedules: Schedules<Names>;
+  readonly locks: Locks;
+
+  /** Stores a job; once this resolves, the job is kept until it is final. @throws `TASKQ_INPUT` `TASKQ_TOO_LARGE` `TASKQ_UNKNOWN_TASK` `TASKQ_ID_TAKEN` `TASKQ_UNAVAILABLE` */
+  enqueue<Output, Needs extends string>(
+    job: Job<Output, Needs> & Registered<Needs, Names>,
+    options?: EnqueueOptions,
+  ): Promise<Result<Output>>;
+  /** Does all of enqueue but the storing: checks, middleware, encoding. For a transaction. */
+  prepare<Output, Needs extends string>(
+    job: Job<Output, Needs> & Registered<Needs, Names>,
+    options?: EnqueueOptions,
+  ): Promise<PreparedJob<Output>>;
+  /** Stores many, one round trip a batch, each batch whole or not at all; an async iterable is read no faster than it is stored. */
+  enqueueMany<E extends Entry>(
+    jobs: Many<E & Registered<NamesOf<JobOf<E>>, Names>>,
+    options?: BatchOptions,
+  ): Promise<Result<Yield<JobOf<E>>>[]>;
+  /** The handle of a job by its id, typed by its task. */
+  result<Output>(task: TaskReference<Names, Output>, id: string): Result<Output>;
+  result(id: string): Result;
+
+  /** Skips jobs of a task: `once`, `until` an instant, or until restored. */
+  revoke(task: TaskReference<Names>, options?: RevokeOptions): Promise<void>;
+  /** `false`: it was not revoked. */
+  restore(task: TaskReference<Names>): Promise<boolean>;
+  isRevoked(task: TaskReference<Names>): Promise<boolean>;
+  /** Lets jobs of one task, or of all, wait. */
+  pause(task?: TaskReference<Names>): Promise<void>;
+  /** Lets them run again. */
+  resume(task?: TaskReference<Names>): Promise<void>;
+
+  /** The right to be the only holder of a name; not taken yet. */
+  lock(name: string, options?: LockOptions): Lock;
+  /** A lock with several holders. */
+  semaphore(name: string, options: SemaphoreOptions): Lock;
+  /** The right to start something so often; not taken yet. */
+  limit(name: string, options: LimitOptions): Limit;
+
+  /** How many jobs are in each state. */
+  counts(options?: { readonly by?: never }): Promise<Counts>;
+  /** The same, by the name of the task. */
+  counts(options: { readonly by: "task" }): Promise<Readonly<Record<string, Counts>>>;
+  /** Read page by page while it is iterated. */
+  jobs(filter?: JobFilter): AsyncIterable<JobInfo>;
+  /** `undefined`: there is none, or it is no longer kept. */
+  job(id: string): Promise<JobInfo | undefined>;
+  /** Why a job is not running, or ran late, twice or not at all. */
+  why(id: string): Promise<Explanation>;
+  stats(options?: { /** @default '1h' */ readonly window?: Duration }): Promise<Stats>;
+  /** Runs a failed or quarantined job again. `false`: it is in another state. @throws `TASKQ_FLOW_FINISHED` */
+  retry(id: string): Promise<boolean>;
+  /** Removes all jobs, results and values of this queue. @throws `TASKQ_CONFIRM` if it is not the queue's name. */
+  flush(options: { readonly confirm: string }): Promise<void>;
+
+  /** Of this process; sent after the fact is stored. A listener that throws disturbs nobody. */
+  on<Type extends EventType>(
+    types: Type | readonly Type[] | "*",
+    listener: (event: QueueEvent<Type>) => void | Promise<void>,
+  ): Disposable;
+  /** Of all processes, as they were stored; goes on after a cursor. Bounded: the oldest are let go. */
+  events(options?: {
+    readonly from?: string;
+    readonly signal?: AbortSignal;
+  }): AsyncIterable<QueueEvent & { readonly cursor: string }>;
+  /** Puts it around every run and every enqueue, until it is disposed of. */
+  use(middleware: Middleware): Disposable;
+  /** Ends all waiting, and closes the storage once no queue uses it. Again: nothing. */
+  close(): Promise<void>;
+}
+
+/** Encoded and ready to be stored, within a transaction. */
+export interface PreparedJob<out Output> {
+  readonly id: string;
+  readonly [output]: Output; // in the type only
+}

@@ -1,0 +1,49 @@
+import type { Schedule } from "../schedule/schedule.js";
+import type { Registered } from "./registered.js";
+import type { Result } from "./result.js";
+import type { Job } from "./task-and-job.js";
+import type { Misfire, Overlap } from "./task-options.js";
+
+/** Schedules made at run time and kept in the storage; those of `periodic` tasks are listed with them. */
+export interface Schedules<in Names extends string = never> {
+  /** Stores it under the name, whatever was there. */
+  upsert<Needs extends string>(
+    name: string,
+    entry: ScheduleEntry<Needs> & { readonly job: Registered<Needs, Names> },
+  ): Promise<void>;
+  list(): AsyncIterable<ScheduleSnapshot>;
+  /** `false`: there is none of that name, or it was paused. */
+  pause(name: string): Promise<boolean>;
+  /** `false`: there is none of that name, or it was not paused. */
+  resume(name: string): Promise<boolean>;
+  /** `false`: there was none of that name. */
+  remove(name: string): Promise<boolean>;
+  /** Enqueues its job now, beside the schedule. @throws `TASKQ_UNKNOWN_SCHEDULE` */
+  trigger(name: string): Promise<Result>;
+  /** The next instants. @throws `TASKQ_UNKNOWN_SCHEDULE` */
+  preview(name: string, count?: number): Promise<Date[]>;
+}
+
+/** What fires when. */
+export interface ScheduleEntry<out Needs extends string = string> {
+  readonly schedule: Schedule;
+  readonly job: Job<unknown, Needs>;
+  /** @default 'skip' */
+  readonly overlap?: Overlap;
+  /** @default 'once' */
+  readonly misfire?: Misfire;
+}
+
+/** A schedule, as stored at one instant. */
+export interface ScheduleSnapshot {
+  readonly name: string;
+  /** The name of the task. */
+  readonly task: string;
+  /** The rule, in text. */
+  readonly expression: string;
+  /** Declared by a `periodic` task, or stored by `upsert`. */
+  readonly origin: "task" | "stored";
+  readonly paused: boolean;
+  readonly lastAt: Date | undefined;
+  readonly nextAt: Date | undefined;
+}
