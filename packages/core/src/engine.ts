@@ -15,3 +15,5 @@ export { Ticker } from "./engine/ticker.js";
 export { milliseconds } from "./duration.js";
 export { callable, flag, integer, oneOf, refuseUnknown, shown, text, unexpected } from "./options.js";
 export { systemClock } from "./clock.js";
+export { scheduleData } from "./schedule/schedule-data.js";
+export type { ScheduleData } from "./schedule/schedule.js";

@@ -27,11 +27,11 @@ export type IdMaker = (now: number) => string;
 const PAIRS: readonly string[] = Array.from({ length: 1024 }, (_, value) =>
   value.toString(32).padStart(2, "0"),
 );
+const DIGITS: readonly string[] = Array.from({ length: 32 }, (_, value) => value.toString(32));
 const SEQUENCE_BITS = 9;
 const SEQUENCE_SIZE = 1 << SEQUENCE_BITS;
 /** A clock that steps back by less goes unnoticed; one that steps back by more starts a new series. */
 const TOLERATED_STEP = 10_000;
-const SHAPE = /^[0-9a-v]{22}$/;
 
 /** Random 20-bit numbers, drawn from the system in bulk. */
 const pool = new Uint32Array(2048);
@@ -49,26 +49,44 @@ function fourDigits(value: number): string {
   return (PAIRS[value >>> 10] ?? "") + (PAIRS[value & 1023] ?? "");
 }
 
+function fiveDigits(value: number): string {
+  return (DIGITS[value >>> 20] ?? "") + fourDigits(value & 0xf_ffff);
+}
+
 /** The id with these parts. */
 export function joinId({ time, low, random }: IdParts): string {
   return prefixOf(time) + suffixOf(low, Math.floor(random / 2 ** 20), random % 2 ** 20);
 }
 
 function prefixOf(time: number): string {
-  return time.toString(32).padStart(9, "0");
+  return fourDigits(Math.floor(time / 2 ** 25)) + fiveDigits(time % 2 ** 25);
 }
 
 function suffixOf(low: number, high20: number, low20: number): string {
-  return (low >>> 20 ? "1" : "0") + fourDigits(low & 0xf_ffff) + fourDigits(high20) + fourDigits(low20);
+  return fiveDigits(low) + fourDigits(high20) + fourDigits(low20);
 }
 
 /** The parts of an id, or `undefined` for one that core did not make. */
 export function splitId(id: string): IdParts | undefined {
-  if (id.length !== 22 || !SHAPE.test(id)) return undefined;
-  const low = Number.parseInt(id.slice(9, 14), 32);
-  const time = Number.parseInt(id.slice(0, 9), 32);
-  if (low >= 2 ** 21 || time >= 2 ** 42) return undefined;
-  return { time, low, random: Number.parseInt(id.slice(14), 32) };
+  if (id.length !== 22) return undefined;
+  const time = read(id, 0, 9);
+  const low = read(id, 9, 14);
+  const random = read(id, 14, 22);
+  // What is no digit makes NaN, which is less than nothing.
+  return time < 2 ** 42 && low < 2 ** 21 && random >= 0 ? { time, low, random } : undefined;
+}
+
+/** The value of each character as a digit. */
+const VALUES: readonly number[] = Array.from({ length: 128 }, (_, code) => {
+  const value = Number.parseInt(String.fromCharCode(code), 32);
+  return code === String.fromCharCode(code).toLowerCase().charCodeAt(0) ? value : Number.NaN;
+});
+
+function read(id: string, from: number, to: number): number {
+  let value = 0;
+  for (let index = from; index < to; index += 1)
+    value = value * 32 + (VALUES[id.charCodeAt(index)] ?? Number.NaN);
+  return value;
 }
 
 /** A maker of ids that never makes one twice, and whose ids sort as they were made while its clock does not step back far. */

@@ -82,7 +82,10 @@ function membersOf(engine: Engine): Members {
     restore: async (task: TaskReference) => (await ask(task, { kind: "restore" })).changed,
     isRevoked: async (task: TaskReference) => (await ask(task, { kind: "inspect" })).revoked,
     pause: async (task?: TaskReference) => void (await ask(task, { kind: "pause" })),
-    resume: async (task?: TaskReference) => void (await ask(task, { kind: "resume" })),
+    resume: async (task?: TaskReference) => {
+      await ask(task, { kind: "resume" });
+      await engine.runInline?.();
+    },
     lock: (name: string, options?: LockOptions) => createLock(engine, name, options),
     semaphore: (name: string, options: SemaphoreOptions) => createLock(engine, name, options, true),
     limit: (name: string, options: LimitOptions) => createLimit(engine, name, options),
@@ -154,7 +157,7 @@ async function retry(engine: Engine, id: string): Promise<boolean> {
     now: engine.time.requestNow(),
   });
   reportEffects(engine, effects);
-  if (changed.length > 0 && engine.runInline !== undefined) await engine.runInline();
+  if (changed.length > 0) await engine.runInline?.();
   return changed.length > 0;
 }
 

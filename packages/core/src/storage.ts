@@ -51,6 +51,7 @@ import type {
 
 export { createIdMaker, joinId, splitId } from "./id.js";
 export type { IdMaker, IdParts } from "./id.js";
+export { systemClock } from "./clock.js";
 export { TaskqError } from "./errors.js";
 export type * from "./storage/flow.js";
 export type * from "./storage/operation.js";
@@ -71,6 +72,8 @@ export interface StorageContract {
   readonly clock: Clock;
   /** The table or key prefix, or another name that tells two stores apart in signed messages. */
   readonly namespace: string;
+  /** What it is and where, for people: `sqlite /srv/app/jobs.db`. Never a password. */
+  readonly description?: string;
 
   /**
    * Makes a queue ready for use; every other call about it comes after. Opening again changes its retention.
@@ -109,7 +112,9 @@ export interface StorageContract {
   enqueue(request: EnqueueRequest): Promise<EnqueueAnswer | EnqueueCollision>;
 
   /**
-   * Settles ended runs and claims others, in one atomic step.
+   * Settles ended runs and claims others, in one atomic step. What a step leaves for later steps (skips beyond 500,
+   * say) shows as done to claims and reads; its effects tell what it wrote itself. It may claim nothing and still say
+   * that there is more: then it is to be asked again at once. A claim that answers nothing need not be remembered.
    *
    * Promise: jobs are claimed by priority, then the instant they became due, then the order of enqueue
    * Promise: priorities reach over the whole int32

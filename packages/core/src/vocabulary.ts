@@ -12,7 +12,7 @@ export type * from "./vocabulary/locks.js";
 export type * from "./vocabulary/logger.js";
 export type * from "./vocabulary/middleware.js";
 export type * from "./vocabulary/queue.js";
-export type { Registered } from "./vocabulary/registered.js";
+export type { Registered, TaskNames } from "./vocabulary/registered.js";
 export type * from "./vocabulary/resources.js";
 export type * from "./vocabulary/result.js";
 export type * from "./vocabulary/schedules.js";

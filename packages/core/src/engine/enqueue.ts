@@ -69,7 +69,7 @@ async function enqueueBatch(
       built.map(({ flow }) => flow),
     );
     if (stored === undefined) continue;
-    if (engine.runInline !== undefined) await engine.runInline();
+    await engine.runInline?.();
     return built.map((flow, index) => resultOf(engine, flow, stored[index] as StoredFlow));
   }
   throw noFreeId();

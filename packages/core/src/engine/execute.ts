@@ -1,14 +1,12 @@
 /** Executes one claimed job and decides what follows. */
-import type { Definition } from "../definition.js";
 import { TaskqError, type JobError } from "../errors.js";
 import type { MessageContext } from "../serializer/serializer.js";
 import type { SettledOutcome } from "../storage.js";
 import { describeError, encodeError } from "./failure.js";
 import type { FinishedRun } from "./finished-run.js";
-import { invoke } from "./invoke.js";
+import { endOfReturn, endOfThrow, invoke, startTimeout, type InvokedEnd } from "./invoke.js";
 import type { Run } from "./run.js";
 import { decodeMessage, difference, type JobMessage } from "./message.js";
-import type { Policy } from "./policy.js";
 import { settlementOf } from "./settle-run.js";
 import { contextOf, inputOf } from "./sources.js";
 
@@ -25,37 +23,44 @@ export async function execute(run: Run): Promise<FinishedRun> {
   const before = endBefore(run);
   if (before !== undefined) return unrun(run, before);
 
-  let opened: { readonly message: JobMessage; readonly input: unknown };
+  let message: JobMessage;
+  let input: unknown;
   try {
-    const message = openMessage(run);
+    message = openMessage(run);
     const made = inputOf(engine, message, claimed.sources);
-    opened = { message, input: made instanceof Promise ? await made : made };
+    input = made instanceof Promise ? await made : made;
   } catch (error) {
     return isPassing(error) ? unrun(run, { kind: "released" }) : quarantined(run, error);
   }
-  return executeOpened(run, definition, policy, opened.message, opened.input);
-}
-
-async function executeOpened(
-  run: Run,
-  definition: Definition,
-  policy: Policy,
-  message: JobMessage,
-  input: unknown,
-): Promise<FinishedRun> {
   if ((message.version ?? 1) > policy.version) {
     return unrun(run, { kind: "postponed", due: run.startedAt + NEWER_VERSION_PAUSE });
   }
   run.headersOfJob = message.headers;
   run.instant = message.instant;
   tellStarted(run);
-  const end = await invoke(run, definition, input, message.options?.timeout ?? policy.timeoutMs);
+
+  const timeoutMs = message.options?.timeout ?? policy.timeoutMs;
+  const timer = timeoutMs === undefined ? undefined : startTimeout(run, timeoutMs);
+  let end: InvokedEnd;
+  try {
+    // The slot stays taken until the handler has really ended, whatever its signal said.
+    const output = invoke(run, definition, input);
+    end = endOfReturn(run, isThenable(output) ? await output : output);
+  } catch (error) {
+    end = endOfThrow(run, error);
+  }
+  if (timer !== undefined) clearTimeout(timer);
   return settlementOf(run, end, message, policy);
 }
 
+/** A handler may answer a promise of its own kind. */
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+}
+
 /** What a job ends with that need not run. */
-function endBefore({ claimed, startedAt, aborting }: Run): SettledOutcome | undefined {
-  if (aborting.reason instanceof TaskqError && aborting.reason.code === "TASKQ_REVOKED") {
+function endBefore({ claimed, startedAt, abortReason }: Run): SettledOutcome | undefined {
+  if (abortReason instanceof TaskqError && abortReason.code === "TASKQ_REVOKED") {
     return { kind: "cancelled", reason: "revoked" };
   }
   if (claimed.expiresAt !== undefined && claimed.expiresAt <= startedAt) return { kind: "expired" };

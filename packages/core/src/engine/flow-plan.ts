@@ -3,6 +3,7 @@ import type { Composition } from "../composition.js";
 import type { Definition } from "../definition.js";
 import { TaskqError } from "../errors.js";
 import type { NewEdge, NewJoin } from "../storage.js";
+import type { Engine } from "./engine-types.js";
 import type { CheckedEnqueue } from "./enqueue-options.js";
 
 /** A job on its way to be stored. */
@@ -24,6 +25,25 @@ export interface FlowPlan {
   readonly joins: readonly NewJoin[];
   /** The ids of all stages, the end last; error handlers are none. */
   readonly stages: readonly string[];
+}
+
+/** The draft of a flow that is one job. @throws `TASKQ_UNKNOWN_TASK` */
+export function firstDraft(
+  engine: Engine,
+  { task, input }: Extract<Composition, { kind: "run" }>,
+  { id }: CheckedEnqueue,
+  now: number,
+): Draft {
+  if (!engine.tasks.has(task.name)) throw unknownTask(task.name);
+  return {
+    id: id ?? engine.makeId(now),
+    named: id !== undefined,
+    definition: task,
+    input,
+    stage: undefined,
+    extra: undefined,
+    after: undefined,
+  };
 }
 
 /** Lays a composition out as jobs, joins and edges. @throws `TASKQ_OPTION` `TASKQ_UNKNOWN_TASK` */

@@ -1,25 +1,26 @@
-/** From a job to what the storage is given: checks, middleware, encoding. */
+/** From a job to what the storage is given: checks and middleware. */
 import type { Composition } from "../composition.js";
 import { TaskqError } from "../errors.js";
 import { parseInput } from "../schema.js";
-import type { MessageContext } from "../serializer/serializer.js";
-import type { NewFlow, NewGate, NewJob, NewKeep, NewUnique } from "../storage.js";
-import type { CheckedUnique } from "../task-options.js";
+import type { NewFlow, NewJob } from "../storage.js";
 import type { JobDraft } from "../vocabulary/middleware.js";
+import type { StandardSchema } from "../vocabulary/standard-schema.js";
 import type { Engine } from "./engine-types.js";
 import { throughMiddleware } from "./enqueue-middleware.js";
 import type { CheckedEnqueue } from "./enqueue-options.js";
-import { planFlow, type Draft } from "./flow-plan.js";
+import { firstDraft, planFlow, type Draft } from "./flow-plan.js";
+import { rowOf } from "./job-row.js";
 import { inTurn, whenReady, type MaybePromise } from "./maybe-promise.js";
-import { MESSAGE_VERSION, type JobMessage, type MessageOptions } from "./message.js";
 import type { Policy } from "./policy.js";
-import { keyFrom, keyOfInput, refuseFunction } from "./unique-key.js";
 
 /** A flow ready to be stored. */
 export interface BuiltFlow {
   readonly flow: NewFlow;
-  readonly stages: readonly string[];
+  /** The ids of its stages, the end last; `undefined`: it is its only one. */
+  readonly stages: readonly string[] | undefined;
 }
+
+const NO_JOINS: NewFlow["joins"] = Object.freeze([]);
 
 /**
  * Builds the flow of a composition; at once where schemas and middleware are synchronous.
@@ -32,6 +33,10 @@ export function buildFlow(
   options: CheckedEnqueue,
   now: number,
 ): MaybePromise<BuiltFlow> {
+  if (composition.kind === "run") {
+    const job = buildJob(engine, firstDraft(engine, composition, options, now), options, now);
+    return job instanceof Promise ? job.then(onlyJob) : onlyJob(job);
+  }
   const plan = planFlow(
     composition,
     () => engine.makeId(now),
@@ -51,205 +56,69 @@ export function buildFlow(
   }));
 }
 
+/** Most flows are one job: nothing is made for them that they do not need. */
+function onlyJob(job: NewJob): BuiltFlow {
+  return { flow: { end: job.id, jobs: [job], joins: NO_JOINS }, stages: undefined };
+}
+
 function refuseUniqueOfMany({ unique }: CheckedEnqueue, drafts: readonly Draft[]): void {
   if (unique === undefined || drafts.filter(({ after }) => after === undefined).length === 1) return;
   throw new TaskqError("TASKQ_OPTION", "enqueue unique: a flow that begins with several jobs has no one key");
 }
 
 function buildJob(engine: Engine, draft: Draft, options: CheckedEnqueue, now: number): MaybePromise<NewJob> {
-  const { schema } = draft.definition;
-  const check = draft.stage === undefined && schema !== undefined;
-  const parsed = check
-    ? parseInput(schema, draft.input, `the input of task '${draft.definition.name}'`)
-    : draft.input;
-  return whenReady(parsed, (value) => {
-    const policy = engine.policies.get(draft.definition.name) as Policy;
-    const due = options.due ?? now;
-    const priority = options.priority ?? policy.priority;
-    if (engine.middleware.every((layer) => layer.enqueue === undefined)) {
-      return rowOf(engine, draft, {
-        policy,
-        options,
-        value,
-        now,
-        input: draft.input,
-        headers: options.headers,
-        priority,
-        due,
-      });
-    }
-    const { id, input, definition } = draft;
-    const told: JobDraft = {
-      id,
+  const { definition, input } = draft;
+  const policy = engine.policies.get(definition.name) as Policy;
+  const due = options.due ?? now;
+  const priority = options.priority ?? policy.priority;
+  const { headers } = options;
+  if (engine.middleware.some((layer) => layer.enqueue !== undefined)) {
+    return buildDrafted(engine, draft, options, now, {
+      id: draft.id,
       task: definition.name,
       input,
-      headers: options.headers ?? {},
+      headers: headers ?? {},
       priority,
       scheduledAt: new Date(due),
+    });
+  }
+  const parts = { policy, options, now, input, headers, priority, due };
+  const schema = schemaOf(draft);
+  if (schema === undefined) return rowOf(engine, draft, parts, input);
+  return whenReady(check(schema, input, definition.name), (value) => rowOf(engine, draft, parts, value));
+}
+
+/** A stage's input is known, and checked, when it runs. */
+function schemaOf({ stage, definition }: Draft): StandardSchema | undefined {
+  return stage === undefined ? definition.schema : undefined;
+}
+
+/** Leads the job through the middleware, and checks the input that comes out. */
+function buildDrafted(
+  engine: Engine,
+  draft: Draft,
+  options: CheckedEnqueue,
+  now: number,
+  told: JobDraft,
+): MaybePromise<NewJob> {
+  const { definition } = draft;
+  const schema = schemaOf(draft);
+  return whenReady(throughMiddleware(engine.middleware, told), (changed) => {
+    const { input, priority } = changed;
+    const parts = {
+      policy: engine.policies.get(definition.name) as Policy,
+      options,
+      now,
+      input,
+      headers: Object.keys(changed.headers).length === 0 ? undefined : changed.headers,
+      priority,
+      due: changed.scheduledAt.getTime(),
     };
-    return whenReady(throughMiddleware(engine.middleware, told), (changed) =>
-      whenReady(
-        check && changed.input !== input
-          ? parseInput(schema, changed.input, `the input of task '${definition.name}'`)
-          : changed.input === input
-            ? value
-            : changed.input,
-        (changedValue) =>
-          rowOf(engine, draft, {
-            policy,
-            options,
-            value: changedValue,
-            now,
-            input: changed.input,
-            headers: Object.keys(changed.headers).length === 0 ? undefined : changed.headers,
-            priority: changed.priority,
-            due: changed.scheduledAt.getTime(),
-          }),
-      ),
-    );
+    if (schema === undefined) return rowOf(engine, draft, parts, input);
+    return whenReady(check(schema, input, definition.name), (value) => rowOf(engine, draft, parts, value));
   });
 }
 
-interface RowParts {
-  readonly policy: Policy;
-  readonly options: CheckedEnqueue;
-  /** The input as the schema parsed it: what keys are made of. */
-  readonly value: unknown;
-  /** The input as given: what is stored. */
-  readonly input: unknown;
-  readonly headers: JobMessage["headers"];
-  readonly priority: number;
-  readonly due: number;
-  readonly now: number;
-}
-
-function rowOf(engine: Engine, draft: Draft, parts: RowParts): NewJob {
-  const { definition, stage } = draft;
-  const { policy, options } = parts;
-  const context: MessageContext = {
-    purpose: "task",
-    namespace: engine.storage.namespace,
-    queue: engine.name,
-    id: draft.id,
-    task: definition.name,
-  };
-  // An error handler reports what happened, however late.
-  const expires = stage === "error" ? undefined : policy.expiresMs;
-  const expiresAt =
-    (stage === "error" ? undefined : options.expiresAt) ??
-    (expires === undefined ? undefined : parts.now + expires);
-  const gates = gatesOf(draft, parts);
-  const unique = uniqueOf(engine, draft, parts, context);
-  const message = messageOf(draft, parts, expiresAt, gates, unique);
-  return {
-    id: draft.id,
-    named: draft.named,
-    task: definition.name,
-    body: engine.serializer.encode(message, context),
-    priority: parts.priority,
-    due: parts.due,
-    expiresAt,
-    delivery: policy.delivery,
-    after: draft.after,
-    gates,
-    unique,
-    keep: keepOf(policy),
-  };
-}
-
-/** Only what is there is written, since the message is stored with every job. */
-function messageOf(
-  draft: Draft,
-  { policy, options, input, headers }: RowParts,
-  expiresAt: number | undefined,
-  gates: readonly NewGate[] | undefined,
-  unique: NewUnique | undefined,
-): JobMessage {
-  const message: { -readonly [Field in keyof JobMessage]: JobMessage[Field] } = {
-    v: MESSAGE_VERSION,
-    task: draft.definition.name,
-  };
-  if (input !== undefined) message.input = input;
-  if (draft.stage !== undefined) message.stage = draft.stage;
-  if (draft.extra !== undefined) message.extra = draft.extra;
-  if (draft.stage !== "error") {
-    const own = ownOptions(options);
-    if (own !== undefined) message.options = own;
-  }
-  if (headers !== undefined) message.headers = headers;
-  if (options.instant !== undefined) message.instant = options.instant;
-  if (policy.version !== 1) message.version = policy.version;
-  if (expiresAt !== undefined) message.expiresAt = expiresAt;
-  if (policy.delivery === "at-most-once") message.delivery = "at-most-once";
-  if (gates !== undefined || unique !== undefined || draft.after !== undefined) {
-    message.guards = {
-      gates: gates?.map(({ key }) => key) ?? [],
-      ...(unique === undefined ? {} : { unique: unique.key }),
-      after: draft.after?.map(({ source }) => source) ?? [],
-    } as NonNullable<JobMessage["guards"]>;
-  }
-  return message;
-}
-
-function ownOptions({ retries, timeoutMs, backoff }: CheckedEnqueue): MessageOptions | undefined {
-  if (retries === undefined && timeoutMs === undefined && backoff === undefined) return undefined;
-  return {
-    ...(retries === undefined ? {} : { retries }),
-    ...(timeoutMs === undefined ? {} : { timeout: timeoutMs }),
-    ...(backoff === undefined ? {} : { backoff }),
-  };
-}
-
-function gatesOf(draft: Draft, { policy, value }: RowParts): readonly NewGate[] | undefined {
-  const { lock, limit, concurrency } = policy;
-  if (lock === undefined && limit === undefined && concurrency === undefined) return undefined;
-  const { name } = draft.definition;
-  if (draft.stage !== undefined) {
-    refuseFunction(lock?.key, `task '${name}' lock`);
-    refuseFunction(limit?.key, `task '${name}' limit`);
-    refuseFunction(concurrency?.key, `task '${name}' concurrency`);
-  }
-  const gates: NewGate[] = [];
-  if (lock !== undefined) {
-    const key = keyFrom(lock.key, value, `task '${name}' lock`);
-    gates.push({ kind: "lock", key, max: 1, per: undefined, onBusy: lock.onBusy });
-  }
-  if (concurrency !== undefined) {
-    const key = keyFrom(concurrency.key ?? name, value, `task '${name}' concurrency`);
-    gates.push({ kind: "concurrency", key, max: concurrency.max, per: undefined, onBusy: "wait" });
-  }
-  if (limit !== undefined) {
-    const key = keyFrom(limit.key ?? name, value, `task '${name}' limit`);
-    gates.push({ kind: "limit", key, max: limit.max, per: limit.perMs, onBusy: limit.onLimit });
-  }
-  return gates;
-}
-
-function uniqueOf(
-  engine: Engine,
-  draft: Draft,
-  { policy, options, value, input, now }: RowParts,
-  context: MessageContext,
-): NewUnique | undefined {
-  const begins = draft.after === undefined;
-  const unique: CheckedUnique | undefined = (begins ? options.unique : undefined) ?? policy.unique;
-  if (unique === undefined) return undefined;
-  const { name } = draft.definition;
-  if (!begins) refuseFunction(unique.key ?? (() => ""), `task '${name}' unique key`);
-  const key =
-    unique.key === undefined
-      ? keyOfInput(engine.serializer, input, { ...context, id: "unique" })
-      : keyFrom(unique.key, value, `task '${name}' unique key`);
-  const until = { waiting: "started", unfinished: "final" } as const;
-  return {
-    // Of this task alone: two tasks may both call a key 'all'.
-    key: `${name}:${key}`,
-    until: typeof unique.while === "number" ? now + unique.while : until[unique.while],
-    onConflict: unique.onConflict,
-  };
-}
-
-function keepOf({ keep }: Policy): NewKeep | undefined {
-  if (keep === undefined) return undefined;
-  return { completed: keep.completed?.forMs, failed: keep.failed?.forMs };
+function check(schema: StandardSchema, input: unknown, task: string): MaybePromise<unknown> {
+  return parseInput(schema, input, `the input of task '${task}'`);
 }

@@ -11,49 +11,56 @@ import { runScope } from "./run-scope.js";
 /** How the run ended, with what it answered. */
 export type InvokedEnd = RunEnd & { readonly output?: unknown };
 
-/** Runs the handler under its timeout. Resolves when the handler has really ended; never rejects. */
-export async function invoke(
-  run: Run,
-  definition: Definition,
-  input: unknown,
-  timeoutMs: number | undefined,
-): Promise<InvokedEnd> {
-  const timer = timeoutMs === undefined ? undefined : startTimer(run, timeoutMs);
-  try {
-    const output = await runScope.run(run, call, run, definition, input);
-    if (run.aborting.reason instanceof TimeoutError) {
-      return { kind: "timed-out", error: run.aborting.reason };
-    }
-    return { kind: "returned", output };
-  } catch (error) {
-    return endOfThrow(run, error);
-  } finally {
-    if (timer !== undefined) clearTimeout(timer);
-  }
-}
-
 /** The longest delay a timer of Node takes. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
-function startTimer(run: Run, timeoutMs: number): NodeJS.Timeout {
-  run.deadlineAt = run.startedAt + timeoutMs;
-  const expire = (): void => run.aborting.abort(new TimeoutError(timeoutMs));
-  // A run of more than 24 days is not cut short at 24 days: its timer never fires, its deadline stays readable.
-  return setTimeout(
-    timeoutMs > LONGEST_TIMER ? () => {} : expire,
-    Math.min(timeoutMs, LONGEST_TIMER),
-  ).unref();
+/**
+ * Calls the handler, within the scope of its run. Answers what it answers, at once where it does and nothing stands
+ * around it: each promise that is not made is saved for every job.
+ *
+ * @throws what the handler throws
+ */
+export function invoke(run: Run, definition: Definition, input: unknown): unknown {
+  return runScope.run(run, isPlain(run, definition) ? callPlain : callGuarded, run, definition, input);
 }
 
-function endOfThrow(run: Run, error: unknown): RunEnd {
-  const { reason } = run.aborting;
+/** Aborts the run's signal when its time is over. Answers the timer, to be cleared. */
+export function startTimeout(run: Run, timeoutMs: number): NodeJS.Timeout {
+  run.deadlineAt = run.startedAt + timeoutMs;
+  // A run of more than 24 days is not cut short at 24 days: its timer never fires, its deadline stays readable.
+  const expire = timeoutMs > LONGEST_TIMER ? () => {} : () => run.aborting.abort(new TimeoutError(timeoutMs));
+  return setTimeout(expire, Math.min(timeoutMs, LONGEST_TIMER)).unref();
+}
+
+export function endOfReturn(run: Run, output: unknown): InvokedEnd {
+  const reason = run.abortReason;
+  // What came too late did not come, whatever it was.
+  if (reason instanceof TimeoutError) return { kind: "timed-out", error: reason };
+  return { kind: "returned", output };
+}
+
+export function endOfThrow(run: Run, error: unknown): InvokedEnd {
+  const reason = run.abortReason;
   if (reason instanceof TimeoutError) return { kind: "timed-out", error: reason };
   if (reason instanceof TaskqError && reason.code === "TASKQ_SHUTDOWN") return { kind: "interrupted" };
   if (reason instanceof TaskqError && reason.code === "TASKQ_REVOKED") return { kind: "revoked" };
   return { kind: "threw", error };
 }
 
-async function call(run: Run, definition: Definition, input: unknown): Promise<unknown> {
+function isPlain({ engine, host, claimed }: Run, { schema }: Definition): boolean {
+  return (
+    schema === undefined &&
+    host.resources === undefined &&
+    claimed.verdict === undefined &&
+    engine.middleware.length === 0
+  );
+}
+
+function callPlain(run: Run, definition: Definition, input: unknown): unknown {
+  return definition.handler(input, run);
+}
+
+async function callGuarded(run: Run, definition: Definition, input: unknown): Promise<unknown> {
   const { verdict } = run.claimed;
   if (verdict !== undefined) {
     throw new TaskqError("TASKQ_LOCKED", `'${verdict.gate}' was busy, and the task says to fail then`);

@@ -22,13 +22,13 @@ import type { Run, RunHost } from "./run.js";
 import { SignalSource } from "./signal-source.js";
 
 const NO_HEADERS: JobHeaders = Object.freeze({});
+const NO_RESOURCES = Object.freeze({}) as Resources;
 
 /** Members are made when they are asked for: a handler that uses none of them costs nothing. */
 export class JobRun implements Run {
   readonly engine: Engine;
   readonly claimed: ClaimedJob;
   readonly host: RunHost;
-  readonly aborting: SignalSource = new SignalSource();
   /** Flows that this run makes part of what follows it. */
   joined: BuiltFlow[] | undefined;
   startedAt = 0;
@@ -37,7 +37,8 @@ export class JobRun implements Run {
   headersOfJob: JobHeaders | undefined;
   /** Of a job that a schedule made: the instant it stands for. */
   instant: number | undefined;
-  lent: Resources = {};
+  lent: Resources = NO_RESOURCES;
+  #aborting: SignalSource | undefined;
   #log: Logger | undefined;
 
   constructor(engine: Engine, claimed: ClaimedJob, host: RunHost) {
@@ -46,6 +47,12 @@ export class JobRun implements Run {
     this.host = host;
   }
 
+  get aborting(): SignalSource {
+    return (this.#aborting ??= new SignalSource());
+  }
+  get abortReason(): Error | undefined {
+    return this.#aborting?.reason;
+  }
   get id(): string {
     return this.claimed.id;
   }

@@ -4,6 +4,7 @@ import type { RunEvent } from "../vocabulary/events.js";
 import type { Engine } from "./engine-types.js";
 import type { FinishedRun } from "./finished-run.js";
 import { storageFailure } from "./failure.js";
+import { skipReason } from "./sources.js";
 import type { Run } from "./run.js";
 
 /** Tells what became of a run. */
@@ -63,7 +64,7 @@ export function reportEffects(engine: Engine, effects: readonly JobEffect[]): vo
   const { events } = engine;
   for (const { kind, id, task, reason, gate, attempt } of effects) {
     const event = { id, task, time };
-    if (kind === "skipped") events.emit("skipped", { ...event, reason: reason ?? "skipped" });
+    if (kind === "skipped") events.emit("skipped", { ...event, reason: skipReason(reason) });
     else if (kind === "expired") events.emit("expired", event);
     else if (kind === "cancelled" && reason === "revoked") events.emit("revoked", event);
     else if (kind === "cancelled") events.emit("cancelled", { ...event, reason: reason ?? "cancelled" });

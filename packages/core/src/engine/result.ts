@@ -121,6 +121,8 @@ class StoredResult implements Result {
       now: engine.time.requestNow(),
     });
     reportEffects(engine, effects);
+    // What was taken back or moved may be due at once.
+    if (changed.length > 0 && change.kind !== "revoke") await engine.runInline?.();
     return changed.length > 0;
   }
 
@@ -193,7 +195,7 @@ function valueOrThrow(id: string, record: StoredRecord, outcome: Outcome | undef
       throw new JobExpiredError(outcome.reason);
     case "skipped":
       throw new JobSkippedError(
-        outcome.cause === undefined ? outcome.reason : `${outcome.reason}, because of job ${outcome.cause}`,
+        outcome.cause === undefined ? outcome.reason : `${outcome.reason} (job ${outcome.cause})`,
       );
     case undefined:
       throw new TaskqError("TASKQ_STORAGE", `the outcome of job ${id} could not be read`);

@@ -22,7 +22,10 @@ export interface Run extends TaskContext {
   readonly engine: Engine;
   readonly claimed: ClaimedJob;
   readonly host: RunHost;
+  /** Made when somebody asks for it. */
   readonly aborting: SignalSource;
+  /** Why it was aborted, if it was. */
+  readonly abortReason: Error | undefined;
   /** Flows that this run makes part of what follows it. */
   joined: BuiltFlow[] | undefined;
   startedAt: number;

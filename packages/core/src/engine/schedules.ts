@@ -5,6 +5,7 @@ import type { ScheduleRecord, SchedulesAnswer, SchedulesRequest } from "../stora
 import type { Schedules, ScheduleEntry, ScheduleSnapshot } from "../vocabulary/schedules.js";
 import { lastTask } from "./composition-data.js";
 import { resultOf, storeFlows } from "./enqueue.js";
+import { declareSchedule, periodicTasks } from "./declare-schedule.js";
 import type { Engine } from "./engine-types.js";
 import { NO_OPTIONS } from "./enqueue-options.js";
 import { buildFlow } from "./flow.js";
@@ -17,9 +18,21 @@ export function createSchedules(engine: Engine): Schedules {
     if (opening !== undefined) await opening;
     return engine.storage.schedules({ queue: engine.name, change, now: engine.time.requestNow() });
   };
+  /** A periodic task of this queue is known before any consumer has declared it. */
+  const change = async (kind: "pause" | "resume" | "remove", name: string): Promise<boolean> => {
+    await declareOwn(checkedScheduleName(name));
+    return (await ask({ kind, name })).changed;
+  };
+  const declareOwn = async (name: string): Promise<void> => {
+    const definition = engine.tasks.get(name);
+    if (definition?.kind !== "periodic") return;
+    await engine.open();
+    await declareSchedule(engine, definition);
+  };
   const find = async (name: string): Promise<ScheduleRecord> => {
+    await declareOwn(checkedScheduleName(name));
     const { schedules } = await ask();
-    const record = schedules.find((one) => one.name === checkedScheduleName(name));
+    const record = schedules.find((one) => one.name === name);
     if (record !== undefined) return record;
     const names = schedules.map((one) => `'${one.name}'`).join(", ");
     throw new TaskqError(
@@ -30,6 +43,12 @@ export function createSchedules(engine: Engine): Schedules {
   return {
     async upsert(name: string, entry: ScheduleEntry) {
       const rule = ruleOfEntry(name, entry);
+      if (engine.tasks.get(name)?.kind === "periodic") {
+        throw new TaskqError(
+          "TASKQ_OPTION",
+          `schedule '${name}': a periodic task of this queue has that name`,
+        );
+      }
       // Refuses now what could not be fired later.
       await buildFlow(engine, rule.composition, NO_OPTIONS, engine.time.now());
       const opening = engine.open();
@@ -40,10 +59,23 @@ export function createSchedules(engine: Engine): Schedules {
     async *list() {
       const { schedules } = await ask();
       for (const record of schedules) yield snapshotOf(engine, record);
+      for (const { name, schedule } of periodicTasks(engine)) {
+        if (schedules.some((record) => record.name === name)) continue;
+        const nextAt = schedule.next(new Date(engine.time.now()));
+        yield {
+          name,
+          task: name,
+          expression: schedule.expression,
+          origin: "task",
+          paused: false,
+          lastAt: undefined,
+          nextAt,
+        };
+      }
     },
-    pause: async (name) => (await ask({ kind: "pause", name: checkedScheduleName(name) })).changed,
-    resume: async (name) => (await ask({ kind: "resume", name: checkedScheduleName(name) })).changed,
-    remove: async (name) => (await ask({ kind: "remove", name: checkedScheduleName(name) })).changed,
+    pause: (name) => change("pause", name),
+    resume: (name) => change("resume", name),
+    remove: (name) => change("remove", name),
     async trigger(name) {
       const rule = ruleOfRecord(engine, await find(name));
       const now = engine.time.now();
@@ -51,7 +83,7 @@ export function createSchedules(engine: Engine): Schedules {
       const [stored] = (await storeFlows(engine, [built.flow])) ?? [];
       if (stored === undefined)
         throw new TaskqError("TASKQ_STORAGE", `the job of schedule '${name}' was not stored`);
-      if (engine.runInline !== undefined) await engine.runInline();
+      await engine.runInline?.();
       return resultOf(engine, built, stored);
     },
     async preview(name, count = 5) {

@@ -82,7 +82,7 @@ function bytesOf({ engine, claimed }: Run, error: JobError): Uint8Array {
 
 function finish(run: Run, endedAt: number, outcome: SettledOutcome, error?: JobError): FinishedRun {
   const { id, fence } = run.claimed;
-  const { reason } = run.aborting;
+  const reason = run.abortReason;
   return {
     run,
     settlement: {

@@ -51,7 +51,24 @@ export function outcomeOf(engine: Engine, source: Source): Outcome {
     case "expired":
       return { state: source.state, reason: source.reason ?? source.state };
     default:
-      return { state: "skipped", reason: source.reason ?? source.state, cause: source.cause };
+      return { state: "skipped", reason: skipReason(source.reason), cause: source.cause };
+  }
+}
+
+/** Storages tell the state of the job because of which another was skipped; the rest are words already. */
+export function skipReason(reason: string | undefined): string {
+  switch (reason) {
+    case "failed":
+    case "quarantined":
+    case "cancelled":
+    case "expired":
+      return `a job before it ${reason === "failed" || reason === "expired" ? "" : "was "}${reason}`;
+    case "completed":
+      return "there was no failure to handle";
+    case undefined:
+      return "skipped";
+    default:
+      return reason;
   }
 }
 

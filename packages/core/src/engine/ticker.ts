@@ -1,12 +1,13 @@
 /** Fires schedules. Any number of processes may: the storage lets each instant through once. */
 import { TaskqError } from "../errors.js";
 import type { NewFlow, ScheduleRecord, TickAnswer } from "../storage.js";
+import { declareSchedule, periodicTasks } from "./declare-schedule.js";
 import type { Engine } from "./engine-types.js";
 import { NO_OPTIONS } from "./enqueue-options.js";
 import { buildFlow } from "./flow.js";
 import { dueInstants, nextInstant } from "./misfire.js";
 import { reportEnqueued } from "./report.js";
-import { encodeRule, ruleOfPeriodic, ruleOfRecord, type FiringRule } from "./stored-schedule.js";
+import { ruleOfRecord, type FiringRule } from "./stored-schedule.js";
 
 /** A rule that was read, with the bytes it was read from. */
 interface Known {
@@ -25,14 +26,7 @@ export class Ticker {
 
   /** Makes the queue's periodic tasks known to the storage: one first seen starts now. */
   async declare(): Promise<void> {
-    const engine = this.#engine;
-    for (const definition of engine.tasks.values()) {
-      if (definition.kind !== "periodic") continue;
-      const { name } = definition;
-      const bytes = encodeRule(engine, ruleOfPeriodic(definition));
-      const change = { kind: "declare", name, origin: "task", task: name, bytes } as const;
-      await engine.storage.schedules({ queue: engine.name, change, now: engine.time.requestNow() });
-    }
+    for (const definition of periodicTasks(this.#engine)) await declareSchedule(this.#engine, definition);
   }
 
   /** Fires what is due and answers the next instant, if there is one. Epoch milliseconds. */

@@ -1,0 +1,79 @@
+import { join } from "node:path";
+import { pause } from "../clock.js";
+import { integerBetween } from "../random.js";
+import { startRole, type RunningRole } from "../roles/start-role.js";
+import type { ChaosConsumerAnswer } from "./consumer-role.js";
+
+interface Slot {
+  readonly number: number;
+  readonly role: RunningRole<ChaosConsumerAnswer>;
+}
+
+/** Consumer processes of which a random one is killed and replaced, again and again. */
+export class Consumers {
+  /** Numbers of those that were killed; a number is never used again. */
+  readonly killed = new Set<number>();
+  /** What went wrong with consumers that nobody killed. */
+  readonly problems: string[] = [];
+  readonly #slots: Slot[] = [];
+  readonly #folder: string;
+  readonly #popping: boolean;
+  #started = 0;
+  #stopping = false;
+
+  constructor(folder: string, popping: boolean) {
+    this.#folder = folder;
+    this.#popping = popping;
+  }
+
+  get started(): number {
+    return this.#started;
+  }
+
+  start(count: number): void {
+    for (let index = 0; index < count; index += 1) this.#slots.push(this.#startOne());
+  }
+
+  /** Kills every 50 to 200 ms until `done` says so. */
+  async killUntil(done: () => boolean, random: () => number): Promise<void> {
+    while (!done()) {
+      await pause(integerBetween(random, 50, 200));
+      const index = integerBetween(random, 0, this.#slots.length - 1);
+      const slot = this.#slots[index];
+      if (slot === undefined) continue;
+      this.killed.add(slot.number);
+      slot.role.kill();
+      await slot.role.exited;
+      this.#slots[index] = this.#startOne();
+    }
+  }
+
+  /** Lets all of them finish what they have begun. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    for (const { role } of this.#slots) {
+      role.stop();
+      await role.answer.catch((error: unknown) => this.problems.push(String(error)));
+    }
+  }
+
+  /** File into which a consumer writes its runs. */
+  logOf(number: number): string {
+    return join(this.#folder, `consumer-${number}.log`);
+  }
+
+  #startOne(): Slot {
+    const number = this.#started;
+    this.#started += 1;
+    const path = join(this.#folder, "queue.db");
+    const role = startRole("chaos-consumer", { path, log: this.logOf(number), popping: this.#popping });
+    void this.#watch(number, role);
+    return { number, role };
+  }
+
+  async #watch(number: number, role: RunningRole<ChaosConsumerAnswer>): Promise<void> {
+    const { code, signal } = await role.exited;
+    if (this.#stopping || this.killed.has(number)) return;
+    this.problems.push(`consumer ${number} ended by itself: ${signal ?? `code ${code}`}`);
+  }
+}

@@ -1,0 +1,135 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Result } from "@taskq/core";
+import { pause } from "../clock.js";
+import { checkIntegrity } from "../integrity.js";
+import { seededRandom } from "../random.js";
+import { Consumers } from "./consumers.js";
+import { parseRuns } from "./runs.js";
+import { openChaosQueue, type ChaosQueue, type Trail } from "./tasks.js";
+import { judge, type FinishedFlow, type Verdict } from "./verdict.js";
+import { planWorkload, type PlannedFlow } from "./workload.js";
+
+export interface ChaosOptions {
+  readonly folder: string;
+  readonly seed: number;
+  readonly jobs: number;
+  readonly consumers: number;
+  /** How long jobs keep coming, while consumers are killed. */
+  readonly seconds: number;
+  /** The end, without kills. */
+  readonly quietSeconds: number;
+  readonly popping: boolean;
+  /** Told about progress. */
+  readonly say: (line: string) => void;
+}
+export interface ChaosReport {
+  readonly verdict: Verdict;
+  readonly jobs: number;
+  readonly runs: number;
+  readonly kills: number;
+  readonly killSeconds: number;
+  /** Jobs by state at the end, those of which there are any. */
+  readonly states: Readonly<Record<string, number>>;
+  /** Jobs that ended by the crash budget; they count as lost. */
+  readonly crashed: number;
+  /** What `PRAGMA integrity_check` said. */
+  readonly integrity: string;
+  /** Consumers that ended by themselves. */
+  readonly problems: readonly string[];
+}
+
+/** Flows that are enqueued together. */
+const BATCH = 50;
+
+/** Runs a workload through consumers that are killed all the time, and judges what came of it. */
+export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
+  const random = seededRandom(options.seed);
+  const flows = planWorkload(options.jobs, random);
+  const queue = openChaosQueue(join(options.folder, "queue.db"), options.popping);
+  await queue.counts();
+  const consumers = new Consumers(options.folder, options.popping);
+  consumers.start(options.consumers);
+
+  const begun = performance.now();
+  const results = await killWhileEnqueueing(queue, flows, consumers, random, options);
+  const killSeconds = (performance.now() - begun) / 1_000;
+  options.say(`no more kills, for ${options.quietSeconds} s`);
+  await pause(options.quietSeconds * 1_000);
+  await consumers.stop();
+
+  const finished = await finishedFlows(flows, results);
+  const counts = await queue.counts();
+  const crashed = await crashedJobs(queue);
+  await queue.close();
+  const runs = Array.from({ length: consumers.started }, (_, number) => {
+    const log = consumers.logOf(number);
+    return existsSync(log) ? parseRuns(readFileSync(log, "utf8"), number) : [];
+  }).flat();
+  return {
+    verdict: judge(finished, runs, consumers.killed),
+    jobs: flows.reduce((sum, { keys }) => sum + keys.length, 0),
+    runs: runs.length,
+    kills: consumers.killed.size,
+    killSeconds,
+    states: Object.fromEntries(Object.entries(counts).filter(([, count]) => count > 0)),
+    crashed,
+    integrity: checkIntegrity(join(options.folder, "queue.db")),
+    problems: consumers.problems,
+  };
+}
+
+/** Jobs come evenly; the kills go on until nearly all of them have run, for three times as long at most. */
+async function killWhileEnqueueing(
+  queue: ChaosQueue,
+  flows: readonly PlannedFlow[],
+  consumers: Consumers,
+  random: () => number,
+  { seconds, jobs, say }: ChaosOptions,
+): Promise<Result<Trail>[]> {
+  const begun = performance.now();
+  let done = false;
+  const killing = consumers.killUntil(() => done, random);
+  const results: Result<Trail>[] = [];
+  for (let from = 0; from < flows.length; from += BATCH) {
+    const batch = flows.slice(from, from + BATCH).map(({ job }) => job);
+    results.push(...(await queue.enqueueMany(batch)));
+    const due = begun + ((from + BATCH) / flows.length) * seconds * 1_000;
+    await pause(Math.max(0, due - performance.now()));
+  }
+  let told = 0;
+  while (performance.now() - begun < seconds * 3_000) {
+    const { completed, ...others } = await queue.counts();
+    const left = Object.values(others).reduce((sum, count) => sum + count, 0);
+    if (left <= jobs / 50) break;
+    if (performance.now() - told > 5_000) {
+      told = performance.now();
+      say(`${completed} completed, ${left} left, ${consumers.killed.size} kills`);
+    }
+    await pause(250);
+  }
+  done = true;
+  await killing;
+  return results;
+}
+
+async function finishedFlows(
+  flows: readonly PlannedFlow[],
+  results: readonly Result<Trail>[],
+): Promise<FinishedFlow[]> {
+  const finished: FinishedFlow[] = [];
+  for (const [index, { keys, group, trail }] of flows.entries()) {
+    const outcome = await results[index]?.peek();
+    const yielded = outcome?.state === "completed" ? outcome.value.trail : undefined;
+    finished.push({ keys, group, trail, yielded });
+  }
+  return finished;
+}
+
+async function crashedJobs(queue: ChaosQueue): Promise<number> {
+  let crashed = 0;
+  for await (const { outcome } of queue.jobs({ state: "failed" })) {
+    if (outcome?.state === "failed" && outcome.error.code === "TASKQ_CRASHED") crashed += 1;
+  }
+  return crashed;
+}

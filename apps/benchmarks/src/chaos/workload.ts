@@ -1,0 +1,56 @@
+import { group, type Job } from "@taskq/core";
+import { integerBetween, shuffled } from "../random.js";
+import { callback, stage, work, type Trail, type Work } from "./tasks.js";
+
+/** One thing that is enqueued, and what must come out of it. */
+export interface PlannedFlow {
+  readonly job: Job<Trail, "work" | "stage" | "callback">;
+  /** Of its jobs, in the order in which they must run; of a group, members first, the callback last. */
+  readonly keys: readonly string[];
+  readonly group: boolean;
+  /** The trail that its end must yield. */
+  readonly trail: readonly string[];
+}
+
+const MEMBERS = 8;
+const STAGES = 3;
+
+/** A quarter of the jobs in pipelines of three stages, a tenth in groups of eight with a callback beyond those, the rest single. */
+export function planWorkload(jobs: number, random: () => number): PlannedFlow[] {
+  const pipelines = Math.round(jobs / 4 / STAGES);
+  const groups = Math.round(jobs / 10 / MEMBERS);
+  const singles = jobs - pipelines * STAGES - groups * MEMBERS;
+  const flows = [
+    ...Array.from({ length: pipelines }, (_, index) => pipeline(`pipeline-${index}`, random)),
+    ...Array.from({ length: groups }, (_, index) => chord(`group-${index}`, random)),
+    ...Array.from({ length: singles }, (_, index) => single(`single-${index}`, random)),
+  ];
+  return shuffled(flows, random);
+}
+
+function planned(key: string, random: () => number): Work {
+  return { key, milliseconds: integerBetween(random, 1, 20) };
+}
+
+function single(key: string, random: () => number): PlannedFlow {
+  return { job: work.job(planned(key, random)), keys: [key], group: false, trail: [key] };
+}
+
+function pipeline(name: string, random: () => number): PlannedFlow {
+  const keys = Array.from({ length: STAGES }, (_, index) => `${name}/${index}`);
+  const [first = "", ...later] = keys;
+  const start: Job<Trail, "work" | "stage"> = work.job(planned(first, random));
+  const job = later.reduce((before, key) => before.pipe(stage, planned(key, random)), start);
+  return { job, keys, group: false, trail: keys };
+}
+
+function chord(name: string, random: () => number): PlannedFlow {
+  const members = Array.from({ length: MEMBERS }, (_, index) => `${name}/${index}`);
+  const end = `${name}/callback`;
+  const job = group(members.map((key) => work.job(planned(key, random)))).pipe(
+    callback,
+    planned(end, random),
+  );
+  const keys = [...members, end];
+  return { job, keys, group: true, trail: keys };
+}

@@ -1,0 +1,47 @@
+/** Who is measured: `taskq` is ours, `ceiling` a bare loop on better-sqlite3. */
+export type CompetitorName = "taskq" | "plainjobs" | "liteque" | "ceiling";
+export type Durability = "normal" | "full";
+
+/** What travels with each job: about 100 bytes of JSON. */
+export interface Payload {
+  readonly n: number;
+  /** `nanoseconds()` just before it was enqueued, where that is measured. */
+  readonly at: number;
+  readonly text: string;
+}
+
+/** The `n`-th payload of a run. */
+export function payload(n: number, at: number = 0): Payload {
+  return { n, at, text: "a text that makes the whole of it about one hundred bytes" };
+}
+
+export interface OpenOptions {
+  readonly path: string;
+  readonly durability: Durability;
+}
+export interface ConsumeOptions {
+  readonly workers: number;
+  /** Jobs claimed ahead; `undefined`: the default. Ignored by those that have none. */
+  readonly prefetch: number | undefined;
+  /** The handler: asynchronous, does nothing, answers a number. */
+  readonly run: (payload: Payload) => Promise<number>;
+}
+
+/** One competitor's queue in one process. */
+export interface Session {
+  /** Stores one job; durable as asked once it is awaited. */
+  enqueue(payload: Payload): unknown;
+  /** Stores many in the largest unit that the competitor offers. */
+  enqueueMany(payloads: readonly Payload[]): unknown;
+  /** Stores one job and waits for its result. */
+  roundTrip(payload: Payload): Promise<number>;
+  /** Begins to consume; answers how to stop. */
+  consume(options: ConsumeOptions): Promise<() => Promise<void>>;
+  /** Jobs that are stored and have not completed. */
+  unfinished(): Promise<number>;
+  close(): Promise<void>;
+}
+
+export interface Competitor {
+  open(options: OpenOptions): Promise<Session>;
+}

@@ -1,0 +1,77 @@
+import type { Cell } from "../scenarios/cell.js";
+import type { Row, Scenario, Target } from "../scenarios/scenario.js";
+import type { Measurements } from "./measurements.js";
+import { markdownTable } from "./table.js";
+
+/** The one table: ours, the peers, the ceiling, the ratio, what is asked and whether it is met. */
+export function benchTable(scenarios: readonly Scenario[], measurements: Measurements): string {
+  const head = ["jobs a second", "taskq", "plainjobs", "liteque", "ceiling", "ratio", "target", ""];
+  const rows = scenarios.flatMap((scenario) => scenario.rows.map((row) => line(row, measurements)));
+  return markdownTable(head, rows);
+}
+
+function line(row: Row, measurements: Measurements): string[] {
+  const { title, ours, plainjobs, liteque, ceiling, target } = row;
+  const shown = (cell: Cell | undefined): string =>
+    cell === undefined ? "–" : figure(cell, target, measurements);
+  const reference = target?.kind === "times" ? target.reference : (ceiling ?? plainjobs);
+  const ratio =
+    reference === undefined || isLatency(target)
+      ? "–"
+      : `${times(measurements.rate(ours) / measurements.rate(reference))} ${named(ours, reference)}`;
+  const asked = target === undefined ? "–" : askedFor(target);
+  const verdict = target === undefined ? "" : isMet(target, ours, measurements) ? "ok" : "UNDER";
+  return [title, shown(ours), shown(plainjobs), shown(liteque), shown(ceiling), ratio, asked, verdict];
+}
+
+function figure(cell: Cell, target: Target | undefined, measurements: Measurements): string {
+  if (target?.kind === "loop-delay") return milliseconds(measurements.loopDelay(cell));
+  if (target?.kind !== "latency") return count(measurements.rate(cell));
+  return `${milliseconds(measurements.latency(cell, 0.5))} / ${milliseconds(measurements.latency(cell, 0.99))}`;
+}
+
+function isLatency(target: Target | undefined): boolean {
+  return target?.kind === "latency" || target?.kind === "loop-delay";
+}
+
+function askedFor(target: Target): string {
+  switch (target.kind) {
+    case "times":
+      return `≥ ${target.factor} ×`;
+    case "rate":
+      return `≥ ${count(target.atLeast)}`;
+    case "latency":
+      return `≤ ${target.p50} / ${target.p99}`;
+    case "loop-delay":
+      return `≤ ${target.p999}`;
+  }
+}
+
+function isMet(target: Target, ours: Cell, measurements: Measurements): boolean {
+  switch (target.kind) {
+    case "times":
+      return measurements.rate(ours) >= target.factor * measurements.rate(target.reference);
+    case "rate":
+      return measurements.rate(ours) >= target.atLeast;
+    case "latency":
+      return measurements.latency(ours, 0.5) <= target.p50 && measurements.latency(ours, 0.99) <= target.p99;
+    case "loop-delay":
+      return measurements.loopDelay(ours) <= target.p999;
+  }
+}
+
+function named(ours: Cell, reference: Cell): string {
+  return reference.competitor === ours.competitor ? "itself" : reference.competitor;
+}
+
+function times(ratio: number): string {
+  return `${ratio.toFixed(2)} ×`;
+}
+
+function count(value: number): string {
+  return Number.isNaN(value) ? "–" : Math.round(value).toLocaleString("en");
+}
+
+function milliseconds(value: number): string {
+  return value.toFixed(value < 10 ? 2 : 0);
+}

@@ -1,0 +1,36 @@
+import type { Cell } from "./cell.js";
+
+/** What a row is held to; those without are quoted. */
+export type Target =
+  /** Ours is at least so many times the reference. */
+  | { readonly kind: "times"; readonly factor: number; readonly reference: Cell }
+  /** Ours is at least so much. */
+  | { readonly kind: "rate"; readonly atLeast: number }
+  /** Milliseconds, both of them. */
+  | { readonly kind: "latency"; readonly p50: number; readonly p99: number }
+  | { readonly kind: "loop-delay"; readonly p999: number };
+
+/** One line of the table. */
+export interface Row {
+  readonly title: string;
+  readonly ours: Cell;
+  readonly plainjobs?: Cell;
+  readonly liteque?: Cell;
+  readonly ceiling?: Cell;
+  readonly target?: Target;
+}
+
+/** A group of rows that is measured together. */
+export interface Scenario {
+  readonly name: string;
+  readonly rows: readonly Row[];
+}
+
+/** The cells of a scenario, each once, in the order of its rows. */
+export function cellsOf(scenario: Scenario): readonly Cell[] {
+  const cells = scenario.rows.flatMap(({ ours, plainjobs, liteque, ceiling, target }) => {
+    const reference = target?.kind === "times" ? target.reference : undefined;
+    return [ours, plainjobs, liteque, ceiling, reference];
+  });
+  return [...new Set(cells.filter((cell) => cell !== undefined))];
+}

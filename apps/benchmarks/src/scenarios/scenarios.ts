@@ -1,0 +1,210 @@
+import type { CompetitorName } from "../peers/competitor.js";
+import type { Cell } from "./cell.js";
+import type { Row, Scenario } from "./scenario.js";
+
+/** How much is measured: the share of the usual number of jobs, and of latencies. */
+export interface Volume {
+  readonly jobs: number;
+  readonly latencies: number;
+}
+
+/** Everything that `pnpm bench` measures, with the targets of the design page on performance. */
+export function allScenarios(volume: Volume): readonly Scenario[] {
+  const scenarios = [
+    enqueue(volume),
+    bulk(volume),
+    ...[1, 10, 50].map((workers) => processing(volume, workers)),
+    full(volume),
+    pipe(volume),
+    pickup(volume),
+    roundTrip(volume),
+    processes(volume),
+  ];
+  return scenarios;
+}
+
+type Given = Pick<Cell, "competitor" | "kind" | "jobs"> & Partial<Cell>;
+
+function cell(volume: Volume, { jobs, ...given }: Given): Cell {
+  const base = { durability: "normal", workers: 10, prefetch: undefined, processes: 1 } as const;
+  return { ...base, ...given, jobs: Math.max(20, Math.round(jobs * volume.jobs)) };
+}
+
+function enqueue(volume: Volume): Scenario {
+  const of = (competitor: CompetitorName, jobs: number, durability: Cell["durability"]): Cell =>
+    cell(volume, { competitor, kind: "enqueue-awaited", jobs, durability });
+  const row = (durability: Cell["durability"], jobs: number): Row => {
+    const reference = of("plainjobs", jobs, durability);
+    return {
+      title: `enqueue, awaited one by one${durability === "full" ? ", FULL" : ""}`,
+      ours: of("taskq", jobs, durability),
+      plainjobs: reference,
+      ...(durability === "normal" ? { liteque: of("liteque", 3_000, durability) } : {}),
+      ceiling: of("ceiling", jobs, durability),
+      target: { kind: "times", factor: 0.9, reference },
+    };
+  };
+  return { name: "enqueue", rows: [row("normal", 100_000), row("full", 10_000)] };
+}
+
+function bulk(volume: Volume): Scenario {
+  const of = (competitor: CompetitorName, kind: Cell["kind"], jobs: number): Cell =>
+    cell(volume, { competitor, kind, jobs });
+  const many = of("plainjobs", "enqueue-bulk", 300_000);
+  return {
+    name: "bulk",
+    rows: [
+      {
+        title: "enqueue, bulk, 1,000 a call",
+        ours: of("taskq", "enqueue-bulk", 300_000),
+        plainjobs: many,
+        liteque: of("liteque", "enqueue-bulk", 3_000),
+        ceiling: of("ceiling", "enqueue-bulk", 300_000),
+        target: { kind: "times", factor: 0.7, reference: many },
+      },
+      {
+        title: "1,000 enqueues of one tick",
+        ours: of("taskq", "enqueue-tick", 300_000),
+        plainjobs: of("plainjobs", "enqueue-tick", 100_000),
+        target: { kind: "rate", atLeast: 150_000 },
+      },
+    ],
+  };
+}
+
+/** Of workers to the prefetch at which ours and the ceiling are compared, and to what is asked of the default. */
+const PROCESSING: Readonly<Record<number, { prefetch: number; factor: number; share?: number }>> = {
+  1: { prefetch: 20, factor: 2 },
+  10: { prefetch: 50, factor: 4, share: 0.5 },
+  50: { prefetch: 100, factor: 5, share: 0.5 },
+};
+
+function processing(volume: Volume, workers: number): Scenario {
+  const { prefetch, factor, share } = PROCESSING[workers] ?? { prefetch: workers, factor: 1 };
+  const of = (competitor: CompetitorName, jobs: number, ahead?: number): Cell =>
+    cell(volume, { competitor, kind: "process", workers, prefetch: ahead, jobs });
+  const plainjobs = of("plainjobs", 40_000);
+  const against = (ahead: number, jobs: number): Row => {
+    const reference = of("ceiling", jobs * 2, ahead);
+    return {
+      title: `process, c = ${workers}, prefetch: ${ahead}`,
+      ours: of("taskq", jobs, ahead),
+      plainjobs,
+      ceiling: reference,
+      ...(share === undefined ? {} : { target: { kind: "times", factor: share, reference } as const }),
+    };
+  };
+  return {
+    name: `process-${workers}`,
+    rows: [
+      {
+        title: `process, c = ${workers}, default`,
+        ours: of("taskq", 120_000),
+        plainjobs,
+        liteque: of("liteque", 2_000),
+        target: { kind: "times", factor, reference: plainjobs },
+      },
+      against(0, workers === 1 ? 40_000 : 120_000),
+      against(prefetch, 120_000),
+    ],
+  };
+}
+
+function full(volume: Volume): Scenario {
+  const of = (competitor: CompetitorName, jobs: number, prefetch?: number): Cell =>
+    cell(volume, { competitor, kind: "process", durability: "full", prefetch, jobs });
+  const plainjobs = of("plainjobs", 5_000);
+  return {
+    name: "process-full",
+    rows: [
+      {
+        title: "process, c = 10, FULL, default",
+        ours: of("taskq", 80_000),
+        plainjobs,
+        target: { kind: "times", factor: 8, reference: plainjobs },
+      },
+      {
+        title: "process, c = 10, FULL, prefetch: 0",
+        ours: of("taskq", 40_000, 0),
+        plainjobs,
+        ceiling: of("ceiling", 60_000, 0),
+      },
+    ],
+  };
+}
+
+function pipe(volume: Volume): Scenario {
+  const of = (competitor: CompetitorName, jobs: number): Cell =>
+    cell(volume, { competitor, kind: "pipe", jobs });
+  const plainjobs = of("plainjobs", 30_000);
+  return {
+    name: "pipe",
+    rows: [
+      {
+        title: "produce + consume, two processes, c = 10",
+        ours: of("taskq", 100_000),
+        plainjobs,
+        liteque: of("liteque", 2_000),
+        target: { kind: "times", factor: 3, reference: plainjobs },
+      },
+    ],
+  };
+}
+
+function pickup(volume: Volume): Scenario {
+  const of = (competitor: CompetitorName): Cell => ({
+    ...cell(volume, { competitor, kind: "pickup", jobs: 0 }),
+    jobs: volume.latencies,
+  });
+  return {
+    name: "pickup",
+    rows: [
+      {
+        title: "pickup by another process, ms p50 / p99",
+        ours: of("taskq"),
+        plainjobs: of("plainjobs"),
+        liteque: of("liteque"),
+        target: { kind: "latency", p50: 0.3, p99: 3 },
+      },
+    ],
+  };
+}
+
+function roundTrip(volume: Volume): Scenario {
+  const ours = {
+    ...cell(volume, { competitor: "taskq", kind: "round-trip", jobs: 0 }),
+    jobs: volume.latencies,
+  };
+  const target = { kind: "latency", p50: 0.5, p99: 3 } as const;
+  return { name: "round-trip", rows: [{ title: "round trip with result, ms p50 / p99", ours, target }] };
+}
+
+function processes(volume: Volume): Scenario {
+  const of = (competitor: CompetitorName, count: number, jobs: number): Cell =>
+    cell(volume, { competitor, kind: "process", processes: count, jobs });
+  const one = of("taskq", 1, 120_000);
+  const four = of("taskq", 4, 120_000);
+  return {
+    name: "processes",
+    rows: [
+      {
+        title: "process, c = 10, 1 process",
+        ours: one,
+        plainjobs: of("plainjobs", 1, 40_000),
+        ceiling: of("ceiling", 1, 240_000),
+      },
+      {
+        title: "process, c = 10, 4 processes, against 1",
+        ours: four,
+        plainjobs: of("plainjobs", 4, 40_000),
+        ceiling: of("ceiling", 4, 240_000),
+        target: { kind: "times", factor: 0.8, reference: one },
+      },
+      {
+        title: "  event-loop delay of the 4, ms p99.9",
+        ours: four,
+        target: { kind: "loop-delay", p999: 100 },
+      },
+    ],
+  };
+}

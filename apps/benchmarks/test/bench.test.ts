@@ -1,0 +1,32 @@
+import { expect, it } from "vitest";
+import { assertExactlyOnce } from "../src/scenarios/once.ts";
+import { allScenarios } from "../src/scenarios/scenarios.ts";
+import { runProgram } from "./run-program.ts";
+
+it("the bench measures every scenario with every job run exactly once, and prints one table", async () => {
+  const { code, output } = await runProgram("bench", ["--quick"]);
+
+  expect(output).not.toMatch(/Error/);
+  expect(code).toBe(0);
+  const rows = allScenarios({ jobs: 1, latencies: 1 }).flatMap((scenario) => scenario.rows);
+  for (const { title } of rows) expect(output).toContain(`| ${title} `);
+  expect(output).not.toContain("NaN");
+  const table = output.split("\n").filter((line) => line.startsWith("|"));
+  expect(table).toHaveLength(rows.length + 2);
+  expect(new Set(table.map((line) => line.length)).size).toBe(1);
+}, 180_000);
+
+it("the bench names the scenarios there are when asked for another", async () => {
+  const { code, output } = await runProgram("bench", ["--only", "teleport"]);
+
+  expect(code).not.toBe(0);
+  expect(output).toMatch(/--only: expected some of enqueue, .*, got teleport/);
+});
+
+it("a run in which a job ran twice, not at all, or did not complete does not count", () => {
+  const once = Uint8Array.of(1, 0, 1);
+  expect(() => assertExactlyOnce([once, Uint8Array.of(0, 1, 0)], 3, 0)).not.toThrow();
+  expect(() => assertExactlyOnce([once, Uint8Array.of(0, 1, 1)], 3, 0)).toThrow("1 ran more than once");
+  expect(() => assertExactlyOnce([once], 3, 0)).toThrow("1 did not run");
+  expect(() => assertExactlyOnce([Uint8Array.of(1, 1, 1)], 3, 2)).toThrow("2 have not completed");
+});

@@ -1,0 +1,33 @@
+import { expect, it } from "vitest";
+import { fact, runProgram } from "./run-program.ts";
+
+const SMALL = ["--seed", "7", "--jobs", "1500", "--consumers", "3", "--seconds", "4"];
+
+it("consumers killed all the time lose no job, repeat none without need, and every group goes on once", async () => {
+  const { code, output } = await runProgram("chaos", [...SMALL, "--quiet-seconds", "6"]);
+
+  expect(output).not.toContain("VIOLATED");
+  expect(code).toBe(0);
+  expect(fact(output, "kills")).toBeGreaterThan(10);
+  expect(fact(output, "runs in flight at a kill and repeated")).toBeGreaterThan(0);
+  expect(fact(output, "lost")).toBe(0);
+  expect(fact(output, "duplicates not in flight at a kill")).toBe(0);
+  expect(fact(output, "group callbacks early")).toBe(0);
+  expect(fact(output, "group callbacks twice")).toBe(0);
+  expect(fact(output, "group callbacks missing")).toBe(0);
+}, 120_000);
+
+it("a storage that pops destructively fails the same harness with lost jobs", async () => {
+  const { code, output } = await runProgram("chaos", [
+    ...SMALL,
+    "--seconds",
+    "2",
+    "--quiet-seconds",
+    "6",
+    "--popping",
+  ]);
+
+  expect(code).toBe(1);
+  expect(fact(output, "lost")).toBeGreaterThan(0);
+  expect(output).toMatch(/lost .* VIOLATED/);
+}, 120_000);

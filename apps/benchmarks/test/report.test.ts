@@ -1,0 +1,44 @@
+import { expect, it } from "vitest";
+import { benchTable } from "../src/report/bench-table.ts";
+import { Measurements } from "../src/report/measurements.ts";
+import type { Cell } from "../src/scenarios/cell.ts";
+import type { Scenario } from "../src/scenarios/scenario.ts";
+import { median, percentile } from "../src/statistics.ts";
+
+const base = {
+  kind: "process",
+  durability: "normal",
+  workers: 10,
+  prefetch: undefined,
+  processes: 1,
+  jobs: 1,
+} as const;
+const ours: Cell = { ...base, competitor: "taskq" };
+const peer: Cell = { ...base, competitor: "plainjobs" };
+
+function table(ourRates: readonly number[], peerRates: readonly number[], factor: number): string {
+  const measurements = new Measurements();
+  for (const rate of ourRates) measurements.add(ours, { rate, latencies: [], loopDelayP999: 0 });
+  for (const rate of peerRates) measurements.add(peer, { rate, latencies: [], loopDelayP999: 0 });
+  const target = { kind: "times", factor, reference: peer } as const;
+  const scenario: Scenario = { name: "s", rows: [{ title: "row", ours, plainjobs: peer, target }] };
+  return benchTable([scenario], measurements).split("\n")[2] ?? "";
+}
+
+it("a row gives medians, their ratio and whether the target is met", () => {
+  const met = table([900, 4_000, 8_000], [1_000], 4);
+  expect(met).toMatch(/\| row +\| +4,000 \| +1,000 \| .* 4\.00 × plainjobs \| +≥ 4 × \| +ok \|/);
+  expect(table([900, 3_999, 8_000], [1_000], 4)).toMatch(/UNDER \|$/);
+});
+
+it("medians and percentiles are those of the textbook", () => {
+  expect(median([3, 1, 2])).toBe(2);
+  expect(median([4, 1, 2, 3])).toBe(2.5);
+  expect(percentile([5, 1, 4, 2, 3], 0.5)).toBe(3);
+  expect(
+    percentile(
+      Array.from({ length: 100 }, (_, index) => index + 1),
+      0.99,
+    ),
+  ).toBe(99);
+});

@@ -1,0 +1,47 @@
+/** Asks how many beans, has them counted by another process, shows what it says: `npm run beans`. */
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline/promises";
+import { fileURLToPath } from "node:url";
+import { openBeanQueue } from "./bean-queue.js";
+import { countBeans } from "./bean-tasks.js";
+
+const QUESTION = "How many beans? ";
+const CONSUMER = fileURLToPath(new URL("bean-consumer.js", import.meta.url));
+
+const folder = await mkdtemp(join(tmpdir(), "taskq-beans-"));
+const path = join(folder, "beans.db");
+const consumer = fork(CONSUMER, [path]);
+const queue = openBeanQueue(path);
+const input = createInterface({ input: process.stdin, output: process.stdout, prompt: QUESTION });
+let byEmptyLine = false;
+try {
+  process.stdout.write("A number is counted by a consumer process; an empty line ends this.\n");
+  input.prompt();
+  for await (const line of input) {
+    const answer = line.trim();
+    if (answer === "") {
+      byEmptyLine = true;
+      break;
+    }
+    process.stdout.write(`${await count(answer)}\n`);
+    input.prompt();
+  }
+  // Only a person's empty line has left the line of the question.
+  if (!byEmptyLine || !process.stdin.isTTY) process.stdout.write("\n");
+} finally {
+  input.close();
+  const ended = once(consumer, "exit");
+  if (consumer.exitCode === null && consumer.kill("SIGTERM")) await ended;
+  await queue.close();
+  await rm(folder, { recursive: true, force: true });
+}
+
+async function count(answer: string): Promise<string> {
+  if (!/^\d{1,9}$/.test(answer)) return `Expected a whole number of beans, got "${answer}".`;
+  const result = await queue.enqueue(countBeans.job(Number(answer)));
+  return result.wait({ timeout: "30s" });
+}

@@ -1,0 +1,18 @@
+import { expect, test } from "vitest";
+import { runProgram } from "./programs.js";
+
+test("beans are counted by another process, number after number, until an empty line", async () => {
+  const { code, output, errors } = await runProgram("beans", [], "3\nmany\n1\n\n7\n");
+  expect(errors).toBe("");
+  expect(output).toContain("Counted 3 beans.");
+  expect(output).toContain('Expected a whole number of beans, got "many".');
+  expect(output).toContain("Counted 1 bean.");
+  expect(output).not.toContain("Counted 7 beans.");
+  expect(code).toBe(0);
+}, 30_000);
+
+test("the end of the input ends it too, without a line break", async () => {
+  const { code, output } = await runProgram("beans", [], "2");
+  expect(output).toContain("Counted 2 beans.");
+  expect(code).toBe(0);
+}, 30_000);

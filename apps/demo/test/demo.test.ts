@@ -1,0 +1,72 @@
+import { createHash } from "node:crypto";
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { runProgram } from "./programs.js";
+
+const PATIENCE = 90_000;
+
+/** Files of all kinds; what their words and bytes come to is counted by hand. */
+async function someFiles(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "taskq-demo-test-"));
+  const inside = join(folder, "inside", "deeper");
+  await mkdir(inside, { recursive: true });
+  await mkdir(join(folder, "node_modules"));
+  await writeFile(join(folder, "a.txt"), "one two\nthree\n");
+  await writeFile(join(folder, "empty.txt"), "");
+  await writeFile(join(inside, "b.txt"), "  vier\tfünf \n");
+  await writeFile(join(inside, "binary.dat"), Buffer.from([1, 0, 2, 32, 3]));
+  await writeFile(join(folder, "node_modules", "left-out.txt"), "not counted");
+  await symlink("nowhere", join(folder, "dangling"));
+  // A name that is no UTF-8 is listed, and cannot be opened by what the listing says: unreadable, even for root.
+  await writeFile(Buffer.concat([Buffer.from(`${folder}/bad-`), Buffer.from([0xff])]), "unreadable");
+  return folder;
+}
+
+const sha256 = (data: string | Uint8Array): string => createHash("sha256").update(data).digest("hex");
+
+test(
+  "the demo shows what it says, counts a folder as the direct count does, and ends by itself",
+  async () => {
+    const folder = await someFiles();
+    try {
+      const { code, output, errors } = await runProgram("main", [folder]);
+      expect(errors).toBe("");
+      expect(output).toMatch(/All \d+ checks hold/);
+      expect(code).toBe(0);
+      expect(output).not.toMatch(/ {3}NO$/m);
+
+      // The total: five files, a hash over the hashes of all, in the order of their paths.
+      expect(output).toMatch(/^ {2}files +5 +5 +yes$/m);
+      expect(output).toMatch(/^ {2}files: binary, unreadable +1, 1 +1, 1 +yes$/m);
+      expect(output).toMatch(/^ {2}words +5 +5 +yes$/m);
+      expect(output).toMatch(/^ {2}bytes +33 +33 +yes$/m);
+      const parts = [
+        sha256("one two\nthree\n"),
+        "unreadable", // bad-…
+        sha256(""),
+        sha256("  vier\tfünf \n"),
+        sha256(Buffer.from([1, 0, 2, 32, 3])),
+      ];
+      expect(output).toContain(`total by jobs ${sha256(parts.join(""))}`);
+
+      // Mission control: each event in its columns, from the process that it happened in.
+      expect(output).toMatch(/^ {2}\d\d:\d\d:\d\d\.\d{3} {2}producer {4}enqueued {4}add {9}[0-9a-v]{6}$/m);
+      expect(output).toMatch(/^ {2}\S+ {2}consumer [12] {2}completed {3}add {9}[0-9a-v]{6} {2}in \d+ ms$/m);
+      expect(output).toMatch(/retrying +flaky +\w+ {2}run 2: 503 Service Unavailable/);
+      expect(output).toMatch(/failed +count-file +\w+ {2}Error: ENOENT/);
+      // oxlint-disable-next-line no-control-regex
+      expect(output).not.toMatch(/\u001B/);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  },
+  PATIENCE,
+);
+
+test("what is no folder is refused", async () => {
+  const { code, errors } = await runProgram("main", ["/no/such/folder"]);
+  expect(code).toBe(2);
+  expect(errors).toBe("demo: expected a folder, got /no/such/folder\n");
+});

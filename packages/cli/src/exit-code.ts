@@ -1,0 +1,9 @@
+/** What the process tells the shell. */
+export const exitCode = {
+  /** It did what it was asked, and stopped when it was told to. */
+  ok: 0,
+  /** It was asked the right thing and could not do it. */
+  failure: 1,
+  /** It was asked the wrong thing. */
+  usage: 2,
+} as const;

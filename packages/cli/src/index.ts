@@ -1,0 +1,2 @@
+/** `@taskq/cli`: the command `taskq`. */
+export { main } from "./main.js";

@@ -1,0 +1,33 @@
+/** Values of options, from the texts that a shell gives. */
+import { InvalidArgumentError } from "commander";
+import { milliseconds } from "@taskq/core/engine";
+import type { Duration } from "@taskq/core";
+
+export function workers(text: string): number {
+  return wholeNumber(text, 1, 1_000);
+}
+
+export function prefetch(text: string): "adaptive" | number {
+  return text === "adaptive" ? text : wholeNumber(text, 0, 10_000);
+}
+
+export function duration(text: string): Duration {
+  const value: unknown = /^\d+$/.test(text) ? Number(text) : text;
+  try {
+    return milliseconds(value as Duration, "duration");
+  } catch {
+    throw new InvalidArgumentError(
+      "Expected a duration such as 30s, 1.5m or 250ms; a bare number is milliseconds.",
+    );
+  }
+}
+
+export function queueNames(name: string, before: readonly string[] = []): readonly string[] {
+  return [...before, name];
+}
+
+function wholeNumber(text: string, least: number, most: number): number {
+  const value = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= least && value <= most) return value;
+  throw new InvalidArgumentError(`Expected a whole number from ${least} to ${most}.`);
+}

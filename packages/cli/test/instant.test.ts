@@ -1,0 +1,26 @@
+import { expect, test } from "vitest";
+import { lengthOf, localTime } from "../src/instant.js";
+import { styleFor } from "../src/style.js";
+
+test.each([
+  [0, "0 ms"],
+  [-5, "0 ms"],
+  [999, "999 ms"],
+  [1_000, "1 s"],
+  [9_949, "9.9 s"],
+  [25_000, "25 s"],
+  [90_000, "2 min"],
+  [5 * 3_600_000, "5 h"],
+  [3 * 86_400_000, "3 d"],
+])("%d milliseconds read %s", (length, text) => {
+  expect(lengthOf(length)).toBe(text);
+});
+
+test("an instant is told in the zone of this machine", () => {
+  expect(localTime(new Date(2026, 10, 2, 3, 4, 5))).toBe("2026-11-02 03:04:05");
+});
+
+test("colours are for terminals", () => {
+  expect(styleFor({ isTTY: false }).red("text")).toBe("text");
+  expect(styleFor({}).bold("text")).toBe("text");
+});

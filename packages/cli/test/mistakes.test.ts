@@ -1,0 +1,165 @@
+import { cp, symlink } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import { COMMON_JS, ES_MODULE, SHOP } from "./modules.js";
+import { Project } from "./taskq.js";
+
+/** Runs it to its end; answers its exit code and what it complained of. */
+async function mistake(files: Readonly<Record<string, string>>, args: readonly string[]) {
+  await using project = await Project.with(files);
+  await using command = project.taskq(args);
+  const code = await command.ended();
+  return { code, errors: command.errors, output: command.output, folder: project.folder };
+}
+
+test("a module that is not there is named, with one that was probably meant", async () => {
+  const { code, errors, folder } = await mistake({ "queue.ts": "" }, ["run", "./queue.js"]);
+  expect(code).toBe(1);
+  expect(errors).toBe(`taskq: no module at ${folder}/queue.js; did you mean queue.ts?\n`);
+});
+
+test("a folder is no module", async () => {
+  const { code, errors } = await mistake({ "src/queue.js": SHOP }, ["run", "src/"]);
+  expect(code).toBe(1);
+  expect(errors).toContain("src is a folder; name the module in it, such as src/queue.js");
+});
+
+test("a module that exports no queue is told what it exports", async () => {
+  const module = `
+    import { task } from "@taskq/core";
+    export const add = task("add", async () => 1);
+    export function make() {}
+    export const limit = 5;
+    export const later = Promise.resolve();`;
+  const { code, errors } = await mistake({ "queue.mjs": module }, ["run", "queue.mjs"]);
+  expect(code).toBe(1);
+  expect(errors).toContain("queue.mjs exports no queue; it exports add (a task), ");
+  expect(errors).toContain("make (a function)");
+  expect(errors).toContain("limit (number)");
+  expect(errors).toContain("later (a promise: await it)");
+  expect(errors).toContain("(TASKQ_NO_QUEUE)");
+});
+
+test("the default export that CommonJS adds is not listed as an export", async () => {
+  const module = `exports.limit = 5; exports.name = "x";`;
+  const { code, errors } = await mistake({ "queue.cjs": module }, ["run", "queue.cjs"]);
+  expect(code).toBe(1);
+  expect(errors).toContain("queue.cjs exports no queue; it exports limit (number) and name (string).");
+});
+
+test("an empty module exports nothing", async () => {
+  const { errors } = await mistake({ "queue.ts": "export {};" }, ["run", "queue.ts"]);
+  expect(errors).toContain("queue.ts exports no queue; it exports nothing.");
+});
+
+test.each([
+  { module: "queue.mjs", manifest: ES_MODULE },
+  { module: "queue.js", manifest: COMMON_JS },
+  { module: "queue.ts", manifest: ES_MODULE },
+  { module: "queue.ts", manifest: COMMON_JS },
+])("a syntax error in $module is shown with its place", async ({ module, manifest }) => {
+  const text = `import { task } from "@taskq/core";\nexport const one = 1;\nexport const = 2;\n`;
+  const { code, errors } = await mistake({ "package.json": manifest, [module]: text }, ["run", module]);
+  expect(code).toBe(1);
+  expect(errors).toContain(`${module} could not be loaded:`);
+  expect(errors).toMatch(new RegExp(`${module.replace(".", "\\.")}:3`));
+  expect(errors).not.toContain("namespace=");
+});
+
+test("an error while the module is loaded is shown with its place", async () => {
+  const module = `const settings: { url?: { host: string } } = {};\nexport const host = settings.url!.host;\n`;
+  const { code, errors } = await mistake({ "package.json": ES_MODULE, "queue.ts": module }, [
+    "run",
+    "queue.ts",
+  ]);
+  expect(code).toBe(1);
+  expect(errors).toContain("Cannot read properties of undefined (reading 'host')");
+  expect(errors).toMatch(/queue\.ts:2/);
+});
+
+test("a missing import of the module is named", async () => {
+  const module = `import { add } from "./tasks.js";\nexport { add };\n`;
+  const { code, errors } = await mistake({ "package.json": ES_MODULE, "queue.ts": module }, [
+    "run",
+    "queue.ts",
+  ]);
+  expect(code).toBe(1);
+  expect(errors).toContain("tasks.js");
+});
+
+test("an immediate queue needs no consumer", async () => {
+  const module = `
+    import { createQueue } from "@taskq/core";
+    import { memoryStorage } from "@taskq/memory";
+    export const queue = createQueue({ storage: memoryStorage(), tasks: {}, immediate: true });`;
+  const { code, errors } = await mistake({ "queue.mjs": module }, ["run", "queue.mjs"]);
+  expect(code).toBe(1);
+  expect(errors).toContain("(TASKQ_IMMEDIATE)");
+  expect(errors).not.toMatch(/^\s+at /m);
+});
+
+test("a database that cannot be used is told of, without a stack", async () => {
+  const module = `
+    import { createQueue } from "@taskq/core";
+    import { sqliteStorage } from "@taskq/sqlite";
+    export const queue = createQueue({ storage: sqliteStorage({ path: "notes.txt" }), tasks: {} });`;
+  const files = {
+    "queue.mjs": module,
+    "notes.txt": "no database, but a text that is long enough\n".repeat(50),
+  };
+  const { code, errors, output } = await mistake(files, ["run", "queue.mjs"]);
+  expect(code).toBe(1);
+  expect(errors).toContain("notes.txt");
+  expect(errors).toMatch(/\(TASKQ_\w+\)/);
+  expect(errors).not.toMatch(/^\s+at /m);
+  expect(output).toBe("");
+});
+
+test("a queue made by another copy of core is told from no queue", async () => {
+  const core = fileURLToPath(new URL("../../core", import.meta.url));
+  const module = `
+    import { createQueue } from "./copy/dist/index.js";
+    import { memoryStorage } from "@taskq/memory";
+    export const queue = createQueue({ storage: memoryStorage(), tasks: {} });`;
+  await using project = await Project.with({ "queue.mjs": module });
+  await cp(`${core}/dist`, project.path("copy/dist"), { recursive: true });
+  await cp(`${core}/package.json`, project.path("copy/package.json"));
+  await symlink(`${core}/node_modules`, project.path("copy/node_modules"));
+  await using command = project.taskq(["run", "queue.mjs"]);
+  expect(await command.ended()).toBe(1);
+  expect(command.errors).toContain("was made by another copy of @taskq/core");
+});
+
+test.each([
+  { args: ["run"], says: "missing required argument 'module'" },
+  { args: ["run", "queue.mjs", "--workers", "many"], says: "Expected a whole number from 1 to 1000." },
+  { args: ["run", "queue.mjs", "--workers", "0"], says: "Expected a whole number from 1 to 1000." },
+  { args: ["run", "queue.mjs", "--lease", "10 minutes"], says: "Expected a duration such as 30s" },
+  { args: ["run", "queue.mjs", "--grace", "-1"], says: "Expected a duration such as 30s" },
+  { args: ["run", "queue.mjs", "--prefetch", "some"], says: "Expected a whole number from 0 to 10000." },
+  { args: ["run", "queue.mjs", "--worker", "4"], says: "unknown option '--worker'" },
+  { args: ["walk"], says: "unknown command 'walk'" },
+  { args: ["run", "queue.mjs", "other.mjs"], says: "too many arguments" },
+])("taskq $args is a mistake in its use", async ({ args, says }) => {
+  const { code, errors, output } = await mistake({ "queue.mjs": "" }, args);
+  expect(code).toBe(2);
+  expect(errors).toContain(says);
+  expect(output).toBe("");
+});
+
+test("without a command, it prints its help, as a mistake", async () => {
+  const { code, errors } = await mistake({}, []);
+  expect(code).toBe(2);
+  expect(errors).toContain("Usage: taskq");
+});
+
+test.each([
+  { args: ["--version"], says: /^\d+\.\d+\.\d+\n$/ },
+  { args: ["--help"], says: /Usage: taskq/ },
+  { args: ["run", "--help"], says: /Usage: taskq run \[options\] <module>/ },
+])("taskq $args answers, and is no mistake", async ({ args, says }) => {
+  const { code, errors, output } = await mistake({}, args);
+  expect(code).toBe(0);
+  expect(output).toMatch(says);
+  expect(errors).toBe("");
+});

@@ -1,0 +1,39 @@
+/** Modules of users, as texts. */
+
+/** A queue on a file, with one task of each kind. */
+export const SHOP = `
+import { createQueue, cron, every, periodic, task } from "@taskq/core";
+import { sqliteStorage } from "@taskq/sqlite";
+import { setTimeout as sleep } from "node:timers/promises";
+
+export const add = task("add", async ({ a, b }) => a + b);
+export const charge = task("charge", { retries: 1, priority: 100, timeout: "30s" }, async () => {
+  throw new Error("the bank is closed");
+});
+export const slow = task("slow", async (milliseconds) => {
+  await sleep(milliseconds);
+  return "done";
+});
+export const nightly = periodic("nightly", cron("0 2 * * *", { timeZone: "Europe/Paris" }), async () => {});
+export const heartbeat = periodic("heartbeat", every("1h"), async () => {});
+export const shop = createQueue({
+  name: "shop",
+  storage: sqliteStorage({ path: "jobs.db" }),
+  tasks: { add, charge, slow, nightly, heartbeat },
+});
+`;
+
+/** Types, an enum, and a neighbour imported by the name that a build would give it. */
+export const TYPED = `
+import { createQueue, task, type Queue } from "@taskq/core";
+import { sqliteStorage } from "@taskq/sqlite";
+import { factor } from "./factor.js";
+
+enum Unit { One = 1 }
+export const times = task("times", async ({ value }: { value: number }) => value * factor * Unit.One);
+export const queue = createQueue({ storage: sqliteStorage({ path: "typed.db" }), tasks: { times } }) satisfies Queue;
+`;
+export const FACTOR = `export const factor: number = 5;\n`;
+
+export const ES_MODULE = JSON.stringify({ type: "module" });
+export const COMMON_JS = JSON.stringify({ name: "no-type-given" });

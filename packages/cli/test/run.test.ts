@@ -1,0 +1,195 @@
+import { createQueue, task } from "@taskq/core";
+import { sqliteStorage } from "@taskq/sqlite";
+import { describe, expect, test } from "vitest";
+import { COMMON_JS, ES_MODULE, FACTOR, SHOP, TYPED } from "./modules.js";
+import { Project } from "./taskq.js";
+
+const add = task("add", async ({ a, b }: { a: number; b: number }) => a + b);
+const charge = task("charge", { retries: 1 }, async () => {});
+const slow = task("slow", async (milliseconds: number) => String(milliseconds));
+const times = task("times", async ({ value }: { value: number }) => value);
+
+/** The queue of the module `SHOP`, from this process. */
+function openShop(project: Project) {
+  const storage = sqliteStorage({ path: project.path("jobs.db") });
+  return createQueue({ name: "shop", storage, tasks: { add, charge, slow } });
+}
+
+const shopFiles = { "package.json": ES_MODULE, "queue.js": SHOP };
+
+describe("the banner", () => {
+  test("lists tasks, periodic tasks with their next run, storage, versions and workers", async () => {
+    await using project = await Project.with(shopFiles);
+    await using command = project.taskq(["run", "./queue.js", "--workers", "3", "--lease", "10s"]);
+    await command.printed("running;");
+    expect(command.output).toMatch(
+      /^taskq cli \d+\.\d+\.\d+ · core [\d.]+ · consumer [\d.]+ · sqlite [\d.]+ · Node [\d.]+$/m,
+    );
+    expect(command.output).toMatch(/workers {2}3 {3}lease 10 s {3}grace 25 s/);
+    expect(command.output).toContain(`queue shop   sqlite ${project.path("jobs.db")}   no jobs waiting`);
+    expect(command.output).toMatch(/^ {4}add$/m);
+    expect(command.output).toMatch(/^ {4}charge {6}1 retry, priority 100, timeout 30 s$/m);
+    expect(command.output).toContain("periodic (times in Europe/Paris)");
+    expect(command.output).toMatch(
+      /^ {4}nightly {5}0 2 \* \* \* {3}next \d{4}-\d\d-\d\d 02:00:00, in [\d.]+ (?:h|min|s|ms)$/m,
+    );
+    expect(command.output).toMatch(/^ {4}heartbeat {3}every 1h {3,}next /m);
+    expect(await command.stop()).toBe(0);
+  });
+
+  test("has no colours where it is not read on a terminal", async () => {
+    await using project = await Project.with(shopFiles);
+    await using command = project.taskq(["run", "./queue.js"]);
+    await command.printed("running;");
+    expect(await command.stop()).toBe(0);
+    // oxlint-disable-next-line no-control-regex
+    expect(command.output).not.toMatch(/\u001B\[/);
+  });
+
+  test("tells of jobs that wait, and leaves out the next runs with --no-periodic", async () => {
+    await using project = await Project.with(shopFiles);
+    {
+      await using shop = openShop(project);
+      await shop.enqueue(add.job({ a: 1, b: 1 }), { delay: "1h" });
+    }
+    await using command = project.taskq(["run", "./queue.js", "--no-periodic"]);
+    await command.printed("running;");
+    expect(command.output).toContain("1 scheduled");
+    expect(command.output).toContain("periodic: left to other consumers");
+    expect(command.output).not.toContain("next ");
+    expect(await command.stop()).toBe(0);
+  });
+});
+
+describe("running", () => {
+  test("runs jobs that another process enqueues", async () => {
+    await using project = await Project.with(shopFiles);
+    await using command = project.taskq(["run", "./queue.js"]);
+    await command.printed("running;");
+    await using shop = openShop(project);
+    const result = await shop.enqueue(add.job({ a: 2, b: 3 }));
+    expect(await result.wait({ timeout: "5s" })).toBe(5);
+    expect(await command.stop()).toBe(0);
+    expect(command.output).toContain("stopped: 1 completed");
+    expect(command.errors).toBe("");
+  });
+
+  test.each([
+    { what: "a .ts module in an ES module package", module: "queue.ts", manifest: ES_MODULE },
+    { what: "a .ts module where package.json gives no type", module: "queue.ts", manifest: COMMON_JS },
+    { what: "a .mts module", module: "queue.mts", manifest: COMMON_JS },
+  ])("runs $what", async ({ module, manifest }) => {
+    await using project = await Project.with({
+      "package.json": manifest,
+      [module]: TYPED,
+      "factor.ts": FACTOR,
+    });
+    await using command = project.taskq(["run", module]);
+    await command.printed("running;");
+    await using queue = createQueue({
+      storage: sqliteStorage({ path: project.path("typed.db") }),
+      tasks: { times },
+    });
+    const result = await queue.enqueue(times.job({ value: 2 }));
+    expect(await result.wait({ timeout: "5s" })).toBe(10);
+    expect(await command.stop()).toBe(0);
+  });
+
+  test("prints failures and retries by default, every event with --verbose, failures only with --quiet", async () => {
+    const outputs = new Map<string, string>();
+    for (const option of ["--no-periodic", "--verbose", "--quiet"]) {
+      await using project = await Project.with(shopFiles);
+      await using shop = openShop(project);
+      await using command = project.taskq(["run", "./queue.js", option]);
+      await (await shop.enqueue(add.job({ a: 2, b: 3 }))).wait({ timeout: "10s" });
+      await (await shop.enqueue(charge.job())).wait({ timeout: "10s" }).catch(() => {});
+      await command.printed(/ failed /);
+      expect(await command.stop()).toBe(0);
+      outputs.set(option, command.output);
+    }
+    const usual = outputs.get("--no-periodic") ?? "";
+    expect(usual).toMatch(
+      /\d\d:\d\d:\d\d {2}retrying {5}charge .* run 1: Error: the bank is closed; again at \d\d:\d\d:\d\d/,
+    );
+    expect(usual).toMatch(/\d\d:\d\d:\d\d {2}failed {7}charge .* after 2 runs: Error: the bank is closed/);
+    expect(usual).not.toMatch(/started|completed {3}/);
+    expect(usual).toContain("stopped: 1 completed, 1 failed, 1 retried");
+    expect(outputs.get("--verbose")).toMatch(/started {6}add/);
+    expect(outputs.get("--verbose")).toMatch(/completed {4}add .* ms/);
+    const quiet = (outputs.get("--quiet") ?? "").trimEnd().split("\n");
+    expect(quiet).toHaveLength(1);
+    expect(quiet[0]).toMatch(/ failed .* charge /);
+  });
+});
+
+describe("several queues", () => {
+  const two = `
+import { createQueue, task } from "@taskq/core";
+import { memoryStorage } from "@taskq/memory";
+const storage = memoryStorage();
+export const mail = createQueue({ name: "mail", storage, tasks: { send: task("send", async () => {}) } });
+export const billing = createQueue({ name: "billing", storage, tasks: {} });
+export { mail as also };
+export default billing;
+`;
+
+  test("are all served, one that is exported twice once", async () => {
+    await using project = await Project.with({ "queue.mjs": two });
+    await using command = project.taskq(["run", "queue.mjs"]);
+    await command.printed("running;");
+    expect(command.output.match(/^ {2}queue \w+ {3}memory/gm)?.toSorted()).toEqual([
+      "  queue billing   memory",
+      "  queue mail   memory",
+    ]);
+    expect(await command.stop()).toBe(0);
+  });
+
+  test("--queue takes some of them, and refuses a name that is not there", async () => {
+    await using project = await Project.with({ "queue.mjs": two });
+    await using command = project.taskq(["run", "--queue", "mail", "queue.mjs"]);
+    await command.printed("running;");
+    expect(command.output).not.toContain("queue billing");
+    expect(await command.stop()).toBe(0);
+
+    await using refused = project.taskq(["run", "queue.mjs", "--queue", "post"]);
+    expect(await refused.ended()).toBe(1);
+    expect(refused.errors).toContain("exports no queue named 'post', but");
+    expect(refused.errors).toContain("mail");
+  });
+});
+
+describe("stopping", () => {
+  test.each(["SIGTERM", "SIGINT"] as const)(
+    "%s lets running jobs end, and says what it waits for",
+    async (signal) => {
+      await using project = await Project.with(shopFiles);
+      await using command = project.taskq(["run", "./queue.js", "--verbose"]);
+      await command.printed("running;");
+      await using shop = openShop(project);
+      const result = await shop.enqueue(slow.job(700));
+      await command.printed(/started +slow/);
+      command.signal(signal);
+      await command.printed("stopping: 1 job still running, up to 25 s; press again to release it now");
+      expect(await command.ended()).toBe(0);
+      expect(await result.peek()).toEqual({ state: "completed", value: "done" });
+      expect(command.output).toContain("stopped: 1 completed");
+    },
+  );
+
+  test("a second signal gives back what still runs", async () => {
+    await using project = await Project.with(shopFiles);
+    await using command = project.taskq(["run", "./queue.js", "--verbose"]);
+    await command.printed("running;");
+    await using shop = openShop(project);
+    const result = await shop.enqueue(slow.job(60_000));
+    await command.printed(/started +slow/);
+    command.signal("SIGINT");
+    await command.printed("stopping: 1 job");
+    command.signal("SIGINT");
+    expect(await command.ended()).toBe(0);
+    expect(command.output).toContain("releasing 1 job now");
+    expect(command.output).toContain("stopped: 0 completed, 1 given back");
+    expect(await result.state()).toBe("ready");
+    expect((await result.info())?.crashes).toBe(0);
+  });
+});

@@ -1,0 +1,96 @@
+import assert from "node:assert/strict";
+import type { SettledOutcome } from "@taskq/core/storage";
+import { bytes, text } from "../bytes.js";
+import { chain, flowOf, onError } from "../flows.js";
+import { promise, subject, type Subject } from "../promise.js";
+import { at } from "../tuple.js";
+
+export const additions: Subject = subject("step: added flows", [
+  promise("flows added by a completed run are stored with it, once", async (context) => {
+    const job = context.job();
+    await context.enqueue(job);
+    const run = await context.claimOne(job.id);
+    const [first, second, third] = context.jobs(3);
+    const add = [chain(first, second), flowOf(third)];
+    assert.equal(await context.complete(run, "done", { add }), "applied");
+    assert.deepEqual(await context.states(first.id, second.id, third.id), ["ready", "blocked", "ready"]);
+    assert.equal(await context.complete(run, "done", { add }), "repeated");
+    const others = context.jobs(2);
+    const failing = context.job();
+    await context.enqueue(failing);
+    const outcome: SettledOutcome = { kind: "failed", error: bytes("boom") };
+    await context.settle(await context.claimOne(failing.id), outcome, { add: others.map(flowOf) });
+    assert.equal(await context.complete(run, "done", { add: others.map(flowOf) }), "repeated");
+    assert.deepEqual(await context.states(...others.map(({ id }) => id)), [undefined, undefined]);
+    const claimed = await context.claim({ n: 9 });
+    assert.deepEqual(claimed.map(({ id }) => id).toSorted(), [first.id, third.id].toSorted());
+    assert.equal(
+      await context.complete({ id: first.id, fence: at(claimed, 0).fence + 9 }, "x", {
+        add: others.map(flowOf),
+      }),
+      "lost",
+    );
+    assert.deepEqual(await context.states(...others.map(({ id }) => id)), [undefined, undefined]);
+  }),
+
+  promise("what follows a completed run also waits for the flows it added", async (context) => {
+    const [job, next, handler, added, tail, other] = context.jobs(6);
+    await context.enqueue(onError(chain(job, next), handler));
+    const run = await context.claimOne(job.id);
+    await context.complete(run, "own", { add: [chain(added, tail), flowOf(other)] });
+    assert.deepEqual(await context.states(next.id, handler.id), ["blocked", "blocked"]);
+    await context.runToEnd(other.id, "other");
+    await context.runToEnd(added.id, "added");
+    assert.equal(await context.state(next.id), "blocked");
+    await context.runToEnd(tail.id, "tail");
+    const follower = await context.claimOne(next.id);
+    assert.deepEqual(
+      follower.sources?.map((one) => (one.kind === "job" ? text(one.bytes) : one.kind)),
+      ["own", "tail", "other"],
+    );
+
+    const [guarded, rescue, extra] = context.jobs(3);
+    await context.enqueue(onError(guarded, rescue));
+    await context.runToEnd(guarded.id, "own", { add: [flowOf(extra)] });
+    assert.deepEqual(
+      await context.states(rescue.id, extra.id),
+      ["skipped", "ready"],
+      "its own error handler does not",
+    );
+    await context.runToEnd(extra.id);
+
+    const [root, last, alert, broken] = context.jobs(4);
+    await context.enqueue(onError(chain(root, last), alert));
+    await context.runToEnd(root.id, "own", { add: [flowOf(broken)] });
+    await context.runToFailure(broken.id, "boom");
+    const skipped = await context.jobRecord(last.id);
+    assert.deepEqual([skipped.state, skipped.cause], ["skipped", broken.id]);
+    assert.equal(await context.state(alert.id), "ready");
+    await addedToMember();
+
+    /** The member's own result stays its result, but the group waits for what it added. */
+    async function addedToMember(): Promise<void> {
+      const [member, two, sum, more] = context.jobs(4);
+      const group = context.group([member, two]);
+      await context.enqueue(chain(group, sum));
+      await context.runToEnd(two.id, "two");
+      await context.runToEnd(member.id, "one", { add: [flowOf(more)] });
+      assert.deepEqual(await context.states(group.end, sum.id), ["blocked", "blocked"]);
+      await context.runToEnd(more.id, "more");
+      const [source] = (await context.claimOne(sum.id)).sources ?? [];
+      const members = source?.kind === "join" ? source.members : [];
+      assert.deepEqual(
+        members.map((one) => (one.kind === "job" ? text(one.bytes) : one.kind)),
+        ["one", "two"],
+      );
+
+      const [three, four, worse] = context.jobs(3);
+      const failing = context.group([three, four]);
+      await context.enqueue(failing);
+      await context.runToEnd(three.id, "three", { add: [flowOf(worse)] });
+      await context.runToFailure(worse.id, "boom");
+      const record = await context.joinRecord(failing.end);
+      assert.deepEqual([record.state, record.cause], ["failed", worse.id]);
+    }
+  }),
+]);

@@ -1,0 +1,260 @@
+import assert from "node:assert/strict";
+import type { AmendAnswer, AmendRequest } from "@taskq/core/storage";
+import { bytes } from "../bytes.js";
+import { LEASE, OWNER, type Context } from "../context.js";
+import { after, chain, follow, onError } from "../flows.js";
+import { promise, subject, type ContractPromise, type Subject } from "../promise.js";
+
+function amend(
+  context: Context,
+  change: AmendRequest["change"],
+  ...ids: readonly string[]
+): Promise<AmendAnswer> {
+  return context.storage.amend({ queue: context.queue, ids, change, now: context.now });
+}
+
+const REVOKE_FLOW = { kind: "revoke", scope: "flow" } as const;
+const REVOKE_LATER = { kind: "revoke", scope: "later" } as const;
+const RESTORE_LATER = { kind: "restore", scope: "later" } as const;
+const RETRY = { kind: "retry" } as const;
+
+const revoking: readonly ContractPromise[] = [
+  promise("revoking a waiting job cancels it with reason revoked, and its edges with it", async (context) => {
+    const [first, next, handler] = [context.job(), context.job(), context.job()];
+    const later = context.job({ delay: 60_000 });
+    await context.enqueue(onError(chain(first, next), handler), later);
+    const answer = await amend(context, REVOKE_LATER, first.id, later.id);
+    assert.deepEqual(answer.changed.toSorted(), [first.id, later.id].toSorted());
+    for (const id of [first.id, later.id]) {
+      const record = await context.jobRecord(id);
+      assert.equal(record.state, "cancelled");
+      assert.equal(record.reason, "revoked");
+    }
+    const skipped = await context.jobRecord(next.id);
+    assert.equal(skipped.state, "skipped");
+    assert.equal(skipped.cause, first.id);
+    assert.equal(await context.state(handler.id), "skipped");
+    assert.deepEqual((await amend(context, REVOKE_LATER, first.id)).changed, []);
+    context.advance(60_000);
+    assert.deepEqual(await context.claim({ n: 5 }), []);
+  }),
+
+  promise("revoking an active job tells its owner at the next step or renewal", async (context) => {
+    const job = context.job();
+    await context.enqueue(job);
+    const { id, fence } = await context.claimOne(job.id);
+    const answer = await amend(context, REVOKE_FLOW, job.id);
+    assert.deepEqual(answer.changed, [job.id]);
+    assert.equal(await context.state(job.id), "active");
+    assert.deepEqual((await context.step()).revoked, [{ id, fence }]);
+    assert.deepEqual((await context.step({ owner: "owner-2" })).revoked, []);
+    const renewed = await context.storage.renew({
+      queue: context.queue,
+      owner: OWNER,
+      lease: LEASE,
+      runs: [{ id, fence }],
+      now: context.now,
+    });
+    assert.deepEqual(renewed.revoked, [{ id, fence }]);
+    assert.equal(await context.settle({ id, fence }, { kind: "cancelled", reason: "revoked" }), "applied");
+    assert.equal(await context.state(job.id), "cancelled");
+    assert.deepEqual((await context.step()).revoked, []);
+  }),
+
+  promise("revoking a flow cancels every unfinished job of it", async (context) => {
+    const [done, running, waiting, last] = context.jobs(4);
+    const group = context.group([chain(done, last), running, waiting]);
+    const callback = context.job();
+    await context.enqueue(follow(group, callback));
+    const stranger = context.job();
+    await context.enqueue(stranger);
+    await context.runToEnd(done.id);
+    const run = await context.claimOne(running.id);
+    await amend(context, REVOKE_FLOW, callback.id);
+    assert.deepEqual(await context.states(waiting.id, last.id, callback.id), [
+      "cancelled",
+      "cancelled",
+      "cancelled",
+    ]);
+    assert.equal((await context.jobRecord(last.id)).reason, "revoked");
+    assert.deepEqual(await context.states(done.id, running.id, stranger.id), [
+      "completed",
+      "active",
+      "ready",
+    ]);
+    assert.deepEqual(
+      (await context.step()).revoked.map(({ id }) => id),
+      [running.id],
+    );
+    await context.settle(run, { kind: "cancelled", reason: "revoked" });
+    const [one, other] = context.jobs(2);
+    const pair = context.group([one, other]);
+    await context.enqueue(pair);
+    await amend(context, REVOKE_FLOW, pair.end);
+    assert.deepEqual(await context.states(one.id, other.id), ["cancelled", "cancelled"]);
+  }),
+
+  promise("revoking a stage cancels it and the later ones", async (context) => {
+    const [first, second, third] = context.jobs(3);
+    await context.enqueue(chain(first, second, third));
+    await amend(context, REVOKE_LATER, second.id);
+    assert.deepEqual(await context.states(first.id, second.id, third.id), ["ready", "cancelled", "skipped"]);
+    assert.equal((await context.jobRecord(third.id)).cause, second.id);
+    await context.runToEnd(first.id);
+    assert.equal(await context.state(second.id), "cancelled");
+  }),
+];
+
+const restoring: readonly ContractPromise[] = [
+  promise("restoring takes a revoke back, and skipped followers return to blocked", async (context) => {
+    const [first, second, third] = context.jobs(3);
+    const later = context.job({ delay: 60_000 });
+    await context.enqueue(chain(first, second, third), later);
+    await amend(context, REVOKE_LATER, first.id, later.id);
+    const answer = await amend(context, RESTORE_LATER, first.id, later.id);
+    assert.deepEqual(answer.changed.toSorted(), [first.id, later.id].toSorted());
+    assert.deepEqual(await context.states(first.id, second.id, third.id, later.id), [
+      "ready",
+      "blocked",
+      "blocked",
+      "scheduled",
+    ]);
+    const record = await context.jobRecord(first.id);
+    assert.equal(record.reason, undefined);
+    assert.equal(record.finishedAt, undefined);
+    for (const { id } of [first, second, third]) await context.runToEnd(id);
+    const alone = context.job();
+    await context.enqueue(alone);
+    assert.deepEqual((await amend(context, RESTORE_LATER, alone.id)).changed, []);
+  }),
+
+  promise(
+    "a job that has run, or whose join or error handler went on, is not restorable",
+    async (context) => {
+      const hasRun = context.job();
+      await context.enqueue(hasRun);
+      const run = await context.claimOne(hasRun.id);
+      const retry = { kind: "retry", error: bytes("boom"), due: context.now + 1_000, counts: true } as const;
+      await context.settle(run, retry);
+      await amend(context, REVOKE_LATER, hasRun.id);
+      await mustNotRestore(context, hasRun.id);
+      const [member, other] = context.jobs(2);
+      const group = context.group([member, other], "settled");
+      await context.enqueue(group);
+      await amend(context, REVOKE_LATER, member.id);
+      await context.runToEnd(other.id);
+      await context.rejects("TASKQ_NOT_RESTORABLE", () => amend(context, RESTORE_LATER, member.id));
+      assert.equal(await context.state(member.id), "cancelled");
+      const [source, follower] = context.jobs(2);
+      await context.enqueue(source, after(follower, [source.id], "settled"));
+      await amend(context, REVOKE_LATER, source.id);
+      await context.claimOne(follower.id);
+      await context.rejects("TASKQ_NOT_RESTORABLE", () => amend(context, RESTORE_LATER, source.id));
+      assert.equal(await context.state(source.id), "cancelled");
+    },
+  ),
+];
+
+/** Refused with the code for it, or left as it is. */
+async function mustNotRestore(context: Context, id: string): Promise<void> {
+  try {
+    assert.deepEqual((await amend(context, RESTORE_LATER, id)).changed, []);
+  } catch (error) {
+    assert.equal((error as { code?: unknown }).code, "TASKQ_NOT_RESTORABLE");
+  }
+  assert.equal(await context.state(id), "cancelled");
+}
+
+const rescheduling: readonly ContractPromise[] = [
+  promise("rescheduling moves a waiting job in place", async (context) => {
+    const [job, first, blocked] = [context.job(), context.job({ task: "other" }), context.job()];
+    await context.enqueue(job, chain(first, blocked));
+    const due = context.now + 5_000;
+    const answer = await amend(context, { kind: "reschedule", due }, job.id, blocked.id);
+    assert.deepEqual(answer.changed.toSorted(), [job.id, blocked.id].toSorted());
+    assert.deepEqual(await context.states(job.id, blocked.id), ["scheduled", "blocked"]);
+    assert.equal((await context.jobRecord(job.id)).due, due);
+    assert.deepEqual(await context.claim({ n: 5, tasks: ["work"] }), []);
+    await context.runToEnd(first.id);
+    assert.equal(await context.state(blocked.id), "scheduled");
+    context.advance(4_000);
+    await amend(context, { kind: "reschedule", due: context.now }, blocked.id);
+    assert.equal((await context.claimOne()).id, blocked.id);
+    context.advance(1_000);
+    assert.equal((await context.claimOne()).id, job.id);
+  }),
+
+  promise("rescheduling refuses an active or final job", async (context) => {
+    const [active, final] = context.jobs(2);
+    await context.enqueue(active, final);
+    await context.runToEnd(final.id);
+    const run = await context.claimOne(active.id);
+    const change = { kind: "reschedule", due: context.now + 5_000 } as const;
+    assert.deepEqual((await amend(context, change, active.id, final.id)).changed, []);
+    assert.deepEqual(await context.states(active.id, final.id), ["active", "completed"]);
+    assert.equal(await context.complete(run), "applied");
+  }),
+];
+
+const retrying: readonly ContractPromise[] = [
+  promise("retrying by hand makes a failed job ready with its counters reset", async (context) => {
+    const [failed, quarantined, waiting] = context.jobs(3);
+    await context.enqueue(failed, quarantined, waiting);
+    const first = await context.claimOne(failed.id);
+    await context.settle(first, { kind: "retry", error: bytes("boom"), due: context.now, counts: true });
+    const second = await context.runToFailure(failed.id);
+    const bad = await context.claimOne(quarantined.id);
+    await context.settle(bad, { kind: "quarantined", error: bytes("forged") });
+    const answer = await amend(context, RETRY, failed.id, quarantined.id, waiting.id);
+    assert.deepEqual(answer.changed.toSorted(), [failed.id, quarantined.id].toSorted());
+    const record = await context.jobRecord(failed.id);
+    assert.equal(record.state, "ready");
+    assert.equal(record.failures, 0);
+    assert.equal(record.crashes, 0);
+    assert.equal(record.bytes, undefined);
+    assert.equal(record.finishedAt, undefined);
+    const run = await context.claimOne(failed.id);
+    assert.equal(run.attempt, 3);
+    assert.ok(run.fence > second.fence);
+    assert.equal(await context.complete(second), "lost");
+    assert.equal(await context.complete(run, "well"), "applied");
+    await context.runToEnd(quarantined.id);
+  }),
+
+  promise(
+    "retrying by hand re-opens the flow, unless what follows has started, which rejects with TASKQ_FLOW_FINISHED",
+    async (context) => {
+      const [failing, next, other, callback, handler] = context.jobs(5);
+      const group = context.group([chain(failing, next), other]);
+      await context.enqueue(onError(follow(group, callback), handler));
+      await context.runToFailure(failing.id);
+      assert.deepEqual(await context.states(next.id, callback.id, handler.id), [
+        "skipped",
+        "skipped",
+        "ready",
+      ]);
+      await amend(context, RETRY, failing.id);
+      assert.deepEqual(await context.states(failing.id, next.id, group.end, callback.id, handler.id), [
+        "ready",
+        "blocked",
+        "blocked",
+        "blocked",
+        "blocked",
+      ]);
+      await context.runToFailure(failing.id);
+      const alert = await context.claimOne(handler.id);
+      await context.rejects("TASKQ_FLOW_FINISHED", () => amend(context, RETRY, failing.id));
+      assert.equal(await context.state(failing.id), "failed");
+      assert.equal(await context.complete(alert), "applied");
+      await context.rejects("TASKQ_FLOW_FINISHED", () => amend(context, RETRY, failing.id));
+      const [stage, last] = context.jobs(2);
+      await context.enqueue(chain(stage, last));
+      await context.runToFailure(stage.id);
+      await amend(context, RETRY, stage.id);
+      await context.runToEnd(stage.id);
+      await context.runToEnd(last.id);
+    },
+  ),
+];
+
+export const amending: Subject = subject("amend", [...revoking, ...restoring, ...rescheduling, ...retrying]);

@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import type { ExplainCause, ExplainFact, NewGate } from "@taskq/core/storage";
+import { bytes } from "../bytes.js";
+import { LEASE, OWNER, type Context } from "../context.js";
+import { chain } from "../flows.js";
+import { promise, subject, type Subject } from "../promise.js";
+
+const LOCK: NewGate = { kind: "lock", key: "door", max: 1, per: undefined, onBusy: "wait" };
+const SLOT: NewGate = { kind: "concurrency", key: "slot", max: 1, per: undefined, onBusy: "wait" };
+
+async function explain(context: Context, id: string, tasks?: readonly string[]): Promise<ExplainFact> {
+  const { storage, queue, now } = context;
+  const facts = await storage.explain({ queue, ids: [id], tasks, now });
+  assert.equal(facts.length, 1, "explaining answers each id");
+  assert.equal(facts[0]?.id, id);
+  return facts[0];
+}
+
+type CauseOf<Code, Cause = ExplainCause> = Cause extends { readonly code: infer Known }
+  ? Code extends Known
+    ? Cause
+    : never
+  : never;
+
+async function cause<Code extends ExplainCause["code"]>(
+  context: Context,
+  id: string,
+  code: Code,
+  tasks?: readonly string[],
+): Promise<CauseOf<Code>> {
+  const { causes } = await explain(context, id, tasks);
+  const found = causes.find((candidate) => candidate.code === code);
+  assert.ok(found !== undefined, `expected ${code}, got ${JSON.stringify(causes)}`);
+  return found as CauseOf<Code>;
+}
+
+async function gates(context: Context): Promise<void> {
+  const [holder, waiting, behind] = context.jobs(3, { gates: [LOCK] });
+  await context.enqueue(holder, waiting, behind);
+  await context.claimOne(holder.id);
+  assert.deepEqual(await context.claim({ n: 3 }), []);
+  const locked = await cause(context, waiting.id, "locked");
+  assert.equal(locked.gate, LOCK.key);
+  assert.deepEqual(locked.holders, [holder.id]);
+  assert.equal((await cause(context, behind.id, "locked")).ahead, locked.ahead + 1);
+  const [busy, next] = context.jobs(2, { gates: [SLOT] });
+  await context.enqueue(busy, next);
+  await context.claimOne(busy.id);
+  assert.deepEqual(await context.claim({ n: 3 }), []);
+  const slot = await cause(context, next.id, "no-slot");
+  assert.equal(slot.gate, SLOT.key);
+  assert.deepEqual(slot.holders, [busy.id]);
+}
+
+async function runs(context: Context): Promise<void> {
+  const [running, blocked] = context.jobs(2);
+  await context.enqueue(chain(running, blocked));
+  assert.deepEqual((await cause(context, blocked.id, "blocked")).by, [running.id]);
+  const run = await context.claimOne(running.id);
+  const { owner, since, leaseUntil } = await cause(context, running.id, "running");
+  assert.deepEqual([owner, since, leaseUntil], [OWNER, context.now, context.now + LEASE]);
+  const due = context.now + 5_000;
+  await context.settle(run, { kind: "retry", error: bytes("boom"), due, counts: true });
+  const { failures, at } = await cause(context, running.id, "retrying");
+  assert.deepEqual([failures, at], [1, due]);
+  context.advance(5_000);
+  await context.runToFailure(running.id);
+  assert.equal((await explain(context, running.id)).state, "failed");
+  await cause(context, running.id, "final");
+  assert.equal((await cause(context, blocked.id, "final")).cause, running.id);
+}
+
+async function parkedTasks(context: Context): Promise<void> {
+  const [paused, unknown] = [context.job({ task: "paused" }), context.job({ task: "unknown" })];
+  await context.enqueue(paused, unknown);
+  await context.storage.control({
+    queue: context.queue,
+    task: "paused",
+    change: { kind: "pause" },
+    now: context.now,
+  });
+  assert.deepEqual(await context.claim({ n: 5, tasks: ["paused"] }), []);
+  assert.equal((await cause(context, paused.id, "paused")).task, "paused");
+  assert.equal((await cause(context, unknown.id, "no-consumer")).task, "unknown");
+}
+
+export const explaining: Subject = subject("explain", [
+  promise("explaining names what a job waits for", async (context) => {
+    const scheduled = context.job({ delay: 5_000 });
+    await context.enqueue(scheduled);
+    assert.equal((await cause(context, scheduled.id, "not-due")).at, context.now + 5_000);
+    const [first, second] = context.jobs(2);
+    await context.enqueue(first, second);
+    const { ahead } = await cause(context, first.id, "waiting");
+    assert.equal((await cause(context, second.id, "waiting")).ahead, ahead + 1);
+    await context.runToEnd(first.id);
+    await context.runToEnd(second.id);
+    await gates(context);
+    await runs(context);
+    await parkedTasks(context);
+    const fact = await explain(context, context.id());
+    assert.equal(fact.state, "unknown");
+    assert.deepEqual(fact.causes, []);
+  }),
+]);

@@ -1,0 +1,217 @@
+import assert from "node:assert/strict";
+import type { ClaimedJob, NewGate } from "@taskq/core/storage";
+import type { Context } from "../context.js";
+import { promise, subject, type Subject } from "../promise.js";
+import { at } from "../tuple.js";
+
+const lock = (key: string, onBusy: NewGate["onBusy"] = "wait"): NewGate => ({
+  kind: "lock",
+  key,
+  max: 1,
+  per: undefined,
+  onBusy,
+});
+const slots = (key: string, max: number): NewGate => ({
+  kind: "concurrency",
+  key,
+  max,
+  per: undefined,
+  onBusy: "wait",
+});
+const ids = (jobs: readonly { readonly id: string }[]): string[] => jobs.map((job) => job.id);
+
+export const gates: Subject = subject("step: gates", [
+  promise("a job whose gate is closed is parked and does not run", async (context) => {
+    const [first, second] = context.jobs(2, { gates: [lock("door")] });
+    const free = context.job({ gates: [lock("window")] });
+    await context.enqueue(first, second, free);
+    const { claimed, effects } = await context.claimStep({ n: 5 });
+    assert.deepEqual(ids(claimed), [first.id, free.id]);
+    const parked = await context.jobRecord(second.id);
+    assert.equal(parked.state, "parked");
+    assert.ok(parked.gate?.includes("door"), `it is parked under ${parked.gate}`);
+    assert.deepEqual(
+      effects.map(({ id, kind, gate }) => ({ id, kind, gate })),
+      [{ id: second.id, kind: "parked", gate: parked.gate }],
+    );
+    assert.deepEqual([parked.attempt, parked.fence], [0, 0]);
+    context.advance(20_000);
+    assert.deepEqual(await context.claim({ n: 5 }), []);
+    const late = context.job({ gates: [lock("door")] });
+    const { flows } = await context.enqueue(late);
+    assert.equal(flows[0]?.status, "stored");
+    assert.deepEqual(await context.claim({ n: 5 }), []);
+    assert.equal(await context.state(late.id), "parked");
+  }),
+
+  promise("a gate is never held by more than its maximum", async (context) => {
+    const jobs = context.jobs(12, { gates: [slots("tenant 7", 3)] });
+    await context.enqueue(...jobs);
+    const second = await context.second();
+    let done = 0;
+    for (let round = 1; done < jobs.length; round += 1) {
+      assert.ok(round <= jobs.length, "jobs behind the gate are never handed out");
+      const answers = await Promise.all(
+        [context.storage, second, context.storage].map((storage, index) =>
+          storage.step({
+            queue: context.queue,
+            owner: `owner ${index}`,
+            request: round,
+            tasks: ["work"],
+            settled: [],
+            begun: [],
+            claim: { begin: 2, ahead: 2, lease: 30_000 },
+            now: context.now,
+          }),
+        ),
+      );
+      const runs = answers.flatMap(({ claimed }) => claimed);
+      const counts = await context.storage.counts({ queue: context.queue, now: context.now });
+      assert.equal(counts["*"]?.active, 3);
+      assert.equal(runs.length, 3);
+      for (const run of runs) await context.complete(run);
+      done += runs.length;
+    }
+    assert.deepEqual(
+      await context.states(...ids(jobs)),
+      Array.from({ length: 12 }, () => "completed"),
+    );
+  }),
+
+  promise("a gate that opens lets the first of those parked go, by priority, then order", async (context) => {
+    const gate = { gates: [lock("door")] };
+    const holder = context.job({ ...gate, priority: 9 });
+    const [low, first, second] = [
+      context.job({ ...gate, priority: -1 }),
+      context.job(gate),
+      context.job(gate),
+    ];
+    await context.enqueue(holder, low, first, second);
+    let run = await onlyOne(context, holder.id);
+    context.advance(10);
+    const urgent = context.job({ ...gate, priority: 5 });
+    await context.enqueue(urgent);
+    assert.deepEqual(await context.claim({ n: 9 }), []);
+    const endings = [
+      (one: ClaimedJob) => context.complete(one),
+      (one: ClaimedJob) => context.fail(one),
+      (one: ClaimedJob) => context.settle(one, { kind: "cancelled", reason: "asked for" }),
+      (one: ClaimedJob) =>
+        context.settle(one, { kind: "retry", error: undefined, due: context.now + 60_000, counts: true }),
+    ];
+    for (const [index, expected] of [urgent, first, second, low].entries()) {
+      await at(endings, index)(run);
+      assert.equal(await context.state(expected.id), "ready");
+      run = await onlyOne(context, expected.id);
+    }
+    await context.complete(run);
+  }),
+
+  promise("a job with several gates takes all of them or none", async (context) => {
+    const left = context.job({ gates: [lock("left")] });
+    const both = context.job({ gates: [lock("right"), lock("left")] });
+    const right = context.job({ gates: [lock("right")] });
+    await context.enqueue(left, both, right);
+    const runs = await context.claim({ n: 5 });
+    assert.deepEqual(ids(runs), [left.id, right.id], "what waits for the left holds not the right");
+    assert.equal(await context.state(both.id), "parked");
+    await context.complete(at(runs, 0));
+    assert.deepEqual(await context.claim({ n: 5 }), []);
+    await context.complete(at(runs, 1));
+    const run = await context.claimOne(both.id);
+    const others = [context.job({ gates: [lock("left")] }), context.job({ gates: [lock("right")] })];
+    await context.enqueue(...others);
+    assert.deepEqual(await context.claim({ n: 5 }), [], "it holds both");
+    await context.complete(run);
+    assert.deepEqual(ids(await context.claim({ n: 5 })), ids(others));
+  }),
+
+  promise(
+    "a job whose gate policy is skip, drop or fail is handed over with that verdict",
+    async (context) => {
+      const holder = context.job({ gates: [lock("door")] });
+      await context.enqueue(holder);
+      const held = await context.claimOne(holder.id);
+      assert.equal(held.verdict, undefined);
+      for (const kind of ["skip", "drop", "fail"] as const) {
+        const job = context.job({ gates: [lock("door", kind)] });
+        await context.enqueue(job);
+        const run = await context.claimOne(job.id);
+        assert.equal(run.verdict?.kind, kind);
+        assert.ok(run.verdict.gate.includes("door"), `the gate is ${run.verdict.gate}`);
+        assert.equal(await context.state(job.id), "active");
+        assert.equal(await context.settle(run, { kind: "skipped", reason: "busy" }), "applied");
+        assert.equal(await context.state(job.id), "skipped");
+      }
+      const waiting = context.job({ gates: [lock("door")] });
+      await context.enqueue(waiting);
+      assert.deepEqual(await context.claim({ n: 5 }), [], "what was handed over has not opened the gate");
+      await context.complete(held);
+      await context.runToEnd(waiting.id);
+      const free = context.job({ gates: [lock("door", "skip")] });
+      await context.enqueue(free);
+      const run = await context.claimOne(free.id);
+      assert.equal(run.verdict, undefined);
+      await context.enqueue(context.job({ gates: [lock("door")] }));
+      assert.deepEqual(await context.claim({ n: 5 }), [], "it holds the gate while it runs");
+    },
+  ),
+
+  promise("a job that finds others waiting at its gate waits behind them", async (context) => {
+    const gate = { gates: [lock("door")] };
+    const [holder, first, second] = context.jobs(3, gate);
+    await context.enqueue(holder, first, second);
+    const run = await onlyOne(context, holder.id);
+    await context.complete(run);
+    assert.deepEqual(await context.states(first.id, second.id), ["ready", "parked"]);
+    const late = context.job(gate);
+    await context.enqueue(late);
+    assert.deepEqual(await context.claim({ ids: [late.id] }), [], "the gate is free, but others wait");
+    assert.equal(await context.state(late.id), "parked");
+    for (const expected of [first, second, late]) {
+      await context.complete(await onlyOne(context, expected.id));
+    }
+  }),
+
+  promise(
+    "ten thousand parked jobs leave the claims of others as they are",
+    async (context) => {
+      const claims = async (): Promise<number> => {
+        const others = context.jobs(300);
+        await context.enqueue(...others);
+        const started = performance.now();
+        for (const other of others) {
+          const run = await context.claimOne();
+          assert.equal(run.id, other.id);
+        }
+        return performance.now() - started;
+      };
+      await claims();
+      const without = await claims();
+      const holder = context.job({ gates: [lock("door")] });
+      await context.enqueue(holder);
+      await onlyOne(context, holder.id);
+      await context.enqueue(...context.jobs(10_000, { gates: [lock("door")], priority: 1 }));
+      for (let left = 10_000; left > 0; left -= 64) {
+        const { claimed, more } = await context.claimStep({ n: 1 });
+        assert.deepEqual(claimed, []);
+        if (!more) break;
+      }
+      const counts = await context.storage.counts({ queue: context.queue, now: context.now });
+      assert.equal(counts["*"]?.parked, 10_000);
+      const withParked = await claims();
+      assert.ok(
+        withParked < 3 * without + 100,
+        `300 claims took ${Math.round(without)} ms without and ${Math.round(withParked)} ms with parked jobs`,
+      );
+    },
+    { unrepeated: "it measures time" },
+  ),
+]);
+
+/** Claims whatever there is, which is this one job. */
+async function onlyOne(context: Context, id: string): Promise<ClaimedJob> {
+  const claimed = await context.claim({ n: 9 });
+  assert.deepEqual(ids(claimed), [id]);
+  return at(claimed, 0);
+}

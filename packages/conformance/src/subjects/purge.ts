@@ -1,0 +1,157 @@
+import assert from "node:assert/strict";
+import { text } from "../bytes.js";
+import { RETENTION, type Context } from "../context.js";
+import { chain, onError } from "../flows.js";
+import { promise, subject, type Subject } from "../promise.js";
+
+/** Purges until nothing more is to be removed. */
+async function purge(context: Context, everything = false): Promise<number> {
+  let total = 0;
+  for (;;) {
+    const { removed, more } = await context.storage.purge({
+      queue: context.queue,
+      limit: 4,
+      everything,
+      now: context.now,
+    });
+    total += removed;
+    if (!more) return total;
+    assert.ok(total < 1_000, "purging does not end");
+  }
+}
+
+export const purging: Subject = subject("purge", [
+  promise("final jobs are purged once their retention has passed", async (context) => {
+    await context.open(context.queue, {
+      completed: { for: 1_000, max: 1_000 },
+      failed: { for: 5_000, max: 1_000 },
+    });
+    const [completed, failed, waiting] = context.jobs(3);
+    const kept = context.job({ keep: { completed: 3_000, failed: undefined } });
+    const dropped = context.job({ keep: { completed: undefined, failed: 500 } });
+    await context.enqueue(completed, failed, kept, dropped, waiting);
+    for (const { id } of [completed, kept]) await context.runToEnd(id);
+    for (const { id } of [failed, dropped]) await context.runToFailure(id);
+    const there = async (): Promise<readonly boolean[]> => {
+      await purge(context);
+      const states = await context.states(completed.id, failed.id, kept.id, dropped.id);
+      return states.map((state) => state !== undefined);
+    };
+    context.advance(499);
+    assert.deepEqual(await there(), [true, true, true, true]);
+    context.advance(2);
+    assert.deepEqual(await there(), [true, true, true, false]);
+    context.advance(500);
+    assert.deepEqual(await there(), [false, true, true, false]);
+    context.advance(2_000);
+    assert.deepEqual(await there(), [false, true, false, false]);
+    context.advance(2_000);
+    assert.deepEqual(await there(), [false, false, false, false]);
+    assert.equal(await context.state(waiting.id), "ready");
+  }),
+
+  promise("a result that an unfinished job depends on is kept", async (context) => {
+    await context.open(context.queue, {
+      completed: { for: 1_000, max: 1_000 },
+      failed: { for: 1_000, max: 1_000 },
+    });
+    const [first, second, member, open, failed, handler] = context.jobs(6);
+    const group = context.group([member, open]);
+    await context.enqueue(chain(first, second), group, onError(failed, handler));
+    await context.runToEnd(first.id, "result");
+    await context.runToEnd(member.id);
+    await context.runToFailure(failed.id, "boom");
+    context.advance(60_000);
+    await purge(context);
+    const [source] = (await context.claimOne(second.id)).sources ?? [];
+    assert.equal(source?.kind === "job" ? text(source.bytes) : undefined, "result");
+    const [error] = (await context.claimOne(handler.id)).sources ?? [];
+    assert.equal(error?.kind === "job" ? text(error.bytes) : undefined, "boom");
+    assert.equal(await context.state(member.id), "completed");
+    await context.runToEnd(open.id);
+    assert.equal(await context.state(group.end), "completed");
+    context.advance(60_000);
+    await purge(context);
+    assert.deepEqual(await context.states(member.id, open.id, group.end), [undefined, undefined, undefined]);
+    assert.deepEqual(await context.states(first.id, second.id), ["completed", "active"]);
+  }),
+
+  promise("more completed jobs than the queue keeps are purged, the oldest first", async (context) => {
+    await context.open(context.queue, {
+      completed: { for: RETENTION.completed.for, max: 3 },
+      failed: { for: RETENTION.failed.for, max: 2 },
+    });
+    const jobs = context.jobs(6);
+    const failing = context.jobs(4);
+    await context.enqueue(...jobs, ...failing);
+    for (const { id } of jobs) {
+      context.advance(10);
+      await context.runToEnd(id);
+    }
+    for (const { id } of failing) {
+      context.advance(10);
+      await context.runToFailure(id);
+    }
+    context.advance(10);
+    await purge(context);
+    assert.deepEqual(await context.states(...jobs.map(({ id }) => id)), [
+      undefined,
+      undefined,
+      undefined,
+      "completed",
+      "completed",
+      "completed",
+    ]);
+    assert.deepEqual(await context.states(...failing.map(({ id }) => id)), [
+      undefined,
+      undefined,
+      "failed",
+      "failed",
+    ]);
+  }),
+
+  promise(
+    "a flush removes every job, value and result of the queue and leaves others alone",
+    async (context) => {
+      const spared = context.job();
+      await context.enqueue(spared);
+      const first = context.queue;
+      await context.open("flushed");
+      const [done, running, blocked, ...waiting] = context.jobs(9);
+      const group = context.group(waiting);
+      await context.enqueue(chain(done, blocked), running, context.job({ delay: 5_000 }), group);
+      await context.runToEnd(done.id, "result");
+      const run = await context.claimOne(running.id);
+      await context.storage.values({
+        queue: context.queue,
+        operation: "set",
+        operations: [{ kind: "set", key: "a", bytes: new Uint8Array([1]), expiresAt: undefined }],
+        now: context.now,
+      });
+      assert.ok((await purge(context, true)) >= 10);
+      const { storage, queue, now } = context;
+      assert.deepEqual((await storage.list({ queue, limit: 100, now })).records, []);
+      assert.deepEqual(await context.states(done.id, running.id, group.end), [
+        undefined,
+        undefined,
+        undefined,
+      ]);
+      const values = await storage.values({
+        queue,
+        operation: "get",
+        operations: [{ kind: "get", key: "a" }],
+        now,
+      });
+      assert.deepEqual(values, [{ kind: "none" }]);
+      assert.equal(await context.complete(run), "lost");
+      assert.deepEqual(await context.claim({ n: 5 }), []);
+      const fresh = context.job();
+      await context.enqueue(fresh);
+      const again = await context.claimOne();
+      assert.equal(again.id, fresh.id);
+      assert.ok(again.fence > run.fence, "fences start again");
+      context.queue = first;
+      assert.equal(await context.state(spared.id), "ready");
+    },
+  ),
+]);

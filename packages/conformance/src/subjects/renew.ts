@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import type { RenewAnswer, RunReference } from "@taskq/core/storage";
+import { LEASE, OWNER, type Context } from "../context.js";
+import { promise, subject, type Subject } from "../promise.js";
+import { loseLease, reap } from "./leases.js";
+
+function renew(context: Context, runs: readonly RunReference[], owner: string = OWNER): Promise<RenewAnswer> {
+  const { storage, queue, now } = context;
+  return storage.renew({
+    queue,
+    owner,
+    lease: LEASE,
+    runs: runs.map(({ id, fence }) => ({ id, fence })),
+    now,
+  });
+}
+
+function named(runs: readonly RunReference[]): string[] {
+  return runs.map(({ id, fence }) => `${id} ${fence}`).toSorted();
+}
+
+export const renewing: Subject = subject("renew", [
+  promise("a renewed lease does not run out", async (context) => {
+    const [kept, left] = context.jobs(2);
+    await context.enqueue(kept, left);
+    const run = await context.claimOne(kept.id);
+    await context.claimOne(left.id);
+    context.advance(LEASE - 1);
+    const answer = await renew(context, [run]);
+    assert.equal(answer.leaseUntil, context.now + LEASE);
+    assert.deepEqual(answer.lost, []);
+    context.advance(2);
+    assert.deepEqual((await reap(context)).reaped, [], "taken without being suspect first");
+    context.advance(LEASE / 2);
+    const { reaped } = await reap(context);
+    assert.deepEqual(
+      reaped.map(({ id }) => id),
+      [left.id],
+    );
+    assert.equal(await context.complete(run), "applied");
+  }),
+
+  promise("renewing answers the runs that were lost", async (context) => {
+    const [kept, taken, ended, others] = context.jobs(4);
+    await context.enqueue(kept, taken, ended, others);
+    const lost = await context.claimOne(taken.id);
+    await loseLease(context);
+    context.advance(LEASE);
+    const again = await context.claimOne(taken.id, { owner: "owner-2" });
+    const run = await context.claimOne(kept.id);
+    const settled = await context.claimOne(ended.id);
+    await context.complete(settled);
+    const foreign = await context.claimOne(others.id, { owner: "owner-2" });
+    const unknown = { id: context.id(), fence: run.fence };
+    const answer = await renew(context, [run, lost, settled, foreign, unknown]);
+    assert.deepEqual(named(answer.lost), named([lost, settled, foreign, unknown]));
+    const other = await renew(context, [again, foreign], "owner-2");
+    assert.deepEqual(other.lost, []);
+  }),
+
+  promise("renewing answers the runs that were revoked", async (context) => {
+    const [revoked, other] = context.jobs(2);
+    await context.enqueue(revoked, other);
+    const runs = [await context.claimOne(revoked.id), await context.claimOne(other.id)];
+    assert.deepEqual((await renew(context, runs)).revoked, []);
+    await context.storage.amend({
+      queue: context.queue,
+      ids: [revoked.id],
+      change: { kind: "revoke", scope: "flow" },
+      now: context.now,
+    });
+    const answer = await renew(context, runs);
+    assert.deepEqual(named(answer.revoked), named([runs[0]!]));
+    assert.deepEqual(answer.lost, []);
+    assert.deepEqual((await renew(context, [], "owner-2")).revoked, []);
+  }),
+
+  promise("renewing clears a suspicion", async (context) => {
+    const job = context.job();
+    await context.enqueue(job);
+    const run = await context.claimOne(job.id);
+    context.advance(LEASE + 1);
+    await reap(context);
+    assert.deepEqual((await renew(context, [run])).lost, []);
+    context.advance(LEASE / 2 + 1);
+    assert.deepEqual((await reap(context)).reaped, []);
+    context.advance(LEASE / 2);
+    assert.deepEqual((await reap(context)).reaped, [], "the old suspicion stood");
+    context.advance(LEASE / 2);
+    assert.equal((await reap(context)).reaped.length, 1);
+  }),
+]);

@@ -1,0 +1,158 @@
+import assert from "node:assert/strict";
+import type { NewUnique, SettledOutcome } from "@taskq/core/storage";
+import { bytes } from "../bytes.js";
+import { after, chain } from "../flows.js";
+import { promise, subject, type Subject } from "../promise.js";
+import { at, exactly } from "../tuple.js";
+
+const key = (unique: Partial<NewUnique> = {}): { unique: NewUnique } => ({
+  unique: { key: "report", until: "final", onConflict: "ignore", ...unique },
+});
+const replace = key({ onConflict: "replace" });
+
+export const unique: Subject = subject("unique keys", [
+  promise("a unique key that is taken answers its holder, and stores nothing", async (context) => {
+    const holder = context.job({ ...key(), delay: 500 });
+    await context.enqueue(holder);
+    const second = chain(context.job(key()), context.job());
+    const other = context.job(key({ key: "another" }));
+    const answer = await context.enqueue(second, other);
+    assert.deepEqual(answer.flows, [
+      { status: "existing", id: holder.id, state: "scheduled" },
+      { status: "stored", id: other.id, state: "ready" },
+    ]);
+    assert.deepEqual(await context.states(...second.jobs.map((job) => job.id)), [undefined, undefined]);
+
+    const twins = [context.job(key({ key: "twin" })), context.job(key({ key: "twin" }))];
+    const both = await context.enqueue(...twins);
+    assert.deepEqual(
+      both.flows.map(({ status, id }) => [status, id]),
+      [
+        ["stored", at(twins, 0).id],
+        ["existing", at(twins, 0).id],
+      ],
+    );
+    await context.open("elsewhere");
+    const elsewhere = context.job(key());
+    assert.equal((await context.enqueue(elsewhere)).flows[0]?.status, "stored", "keys are of one queue");
+  }),
+
+  promise("a unique key with replace cancels the waiting holder and stores the new job", async (context) => {
+    const follower = context.job();
+    const holder = chain(context.job(replace), follower);
+    await context.enqueue(holder);
+    const next = context.job(replace);
+    const { flows, effects } = await context.enqueue(next);
+    assert.deepEqual(flows, [{ status: "stored", id: next.id, state: "ready" }]);
+    const record = await context.jobRecord(at(holder.jobs, 0).id);
+    assert.deepEqual([record.state, record.reason], ["cancelled", "replaced"]);
+    const skipped = await context.jobRecord(follower.id);
+    assert.deepEqual([skipped.state, skipped.reason, skipped.cause], ["skipped", "cancelled", record.id]);
+    const cancelled = effects.find((effect) => effect.kind === "cancelled");
+    assert.deepEqual([cancelled?.id, cancelled?.reason], [record.id, "replaced"]);
+
+    const last = context.job({ ...replace, delay: 1_000 });
+    await context.enqueue(last);
+    assert.deepEqual(await context.states(next.id, last.id), ["cancelled", "scheduled"]);
+    context.advance(1_000);
+    assert.deepEqual(
+      (await context.claim({ n: 5 })).map((job) => job.id),
+      [last.id],
+    );
+  }),
+
+  promise(
+    "a unique key with replace behind an active holder waits for it, and a further one replaces that",
+    async (context) => {
+      const [holder, second, third] = context.jobs(3, replace);
+      await context.enqueue(holder);
+      const run = await context.claimOne(holder.id);
+      const answer = await context.enqueue(second);
+      assert.deepEqual(answer.flows, [{ status: "stored", id: second.id, state: "parked" }]);
+      assert.equal((await context.jobRecord(second.id)).gate, "unique:report");
+      await context.enqueue(third);
+      const replaced = await context.jobRecord(second.id);
+      assert.deepEqual([replaced.state, replaced.reason], ["cancelled", "replaced"]);
+      assert.deepEqual(await context.states(holder.id, third.id), ["active", "parked"]);
+      assert.deepEqual(await context.claim({ n: 5 }), []);
+
+      await context.complete(run, "done");
+      assert.equal(await context.state(third.id), "ready");
+      const ignored = await context.enqueue(context.job(key()));
+      assert.deepEqual(ignored.flows, [{ status: "existing", id: third.id, state: "ready" }]);
+      await context.runToEnd(third.id);
+    },
+  ),
+
+  promise("a unique key until started is free once its job starts", async (context) => {
+    const started = key({ until: "started" });
+    const [first, second, third] = context.jobs(3, started);
+    await context.enqueue(first);
+    assert.equal((await context.enqueue(second)).flows[0]?.id, first.id);
+    const [ahead] = await context.claim({ n: 0, ahead: 1 });
+    assert.equal(ahead?.id, first.id);
+    assert.equal((await context.enqueue(second)).flows[0]?.status, "existing", "claimed ahead is not begun");
+    await context.step({ begun: [ahead] });
+    assert.equal((await context.enqueue(second)).flows[0]?.status, "stored");
+    assert.equal((await context.enqueue(third)).flows[0]?.id, second.id);
+    await context.claimOne(second.id);
+    assert.equal((await context.enqueue(third)).flows[0]?.status, "stored");
+  }),
+
+  promise("a unique key until final is free once its job is final", async (context) => {
+    const outcomes: SettledOutcome[] = [
+      { kind: "completed", result: undefined },
+      { kind: "failed", error: bytes("boom") },
+      { kind: "cancelled", reason: "for a test" },
+      { kind: "skipped", reason: "for a test" },
+      { kind: "quarantined", error: bytes("unreadable") },
+    ];
+    for (const outcome of outcomes) {
+      const holder = context.job(key());
+      assert.equal((await context.enqueue(holder)).flows[0]?.status, "stored", `before ${outcome.kind}`);
+      const run = await context.claimOne(holder.id);
+      assert.equal((await context.enqueue(context.job(key()))).flows[0]?.id, holder.id);
+      await context.settle(run, { kind: "retry", error: undefined, due: context.now, counts: true });
+      assert.equal((await context.enqueue(context.job(key()))).flows[0]?.id, holder.id);
+      const again = await context.claimOne(holder.id);
+      assert.equal(await context.settle(again, outcome), "applied");
+    }
+    await followersWait(context);
+  }),
+
+  promise("a unique key until an instant is free from that instant", async (context) => {
+    const until = context.now + 1_000;
+    const holder = context.job(key({ until }));
+    await context.enqueue(holder);
+    await context.runToEnd(holder.id);
+    context.now = until - 1;
+    const early = await context.enqueue(context.job(key({ until: until + 500 })));
+    assert.deepEqual(early.flows, [{ status: "existing", id: holder.id, state: "completed" }]);
+    context.now = until;
+    const next = context.job(key({ until: until + 500 }));
+    assert.equal((await context.enqueue(next)).flows[0]?.status, "stored");
+    assert.equal((await context.enqueue(context.job(key({ until: until + 900 })))).flows[0]?.id, next.id);
+  }),
+]);
+
+/** A follower meets its key when its turn comes, and then waits in line. */
+async function followersWait(context: Parameters<Subject["promises"][number]["check"]>[0]): Promise<void> {
+  const source = context.job();
+  const holder = context.job(key());
+  const followers = [after(context.job(key()), [source.id]), after(context.job(key()), [source.id])];
+  await context.enqueue(source, holder);
+  const answer = await context.enqueue(...followers);
+  assert.deepEqual(
+    answer.flows.map(({ status }) => status),
+    ["stored", "stored"],
+  );
+  await context.runToEnd(source.id);
+  await context.claim({ n: 5, ids: followers.map((job) => job.id) });
+  assert.deepEqual(await context.states(...followers.map((job) => job.id)), ["parked", "parked"]);
+  await context.runToEnd(holder.id);
+  for (const follower of followers) {
+    const [run] = exactly(await context.claim({ n: 5 }), 1);
+    assert.equal(run.id, follower.id, "one after the other");
+    await context.complete(run);
+  }
+}

@@ -1,0 +1,31 @@
+const LONGEST_TIMER = 2 ** 31 - 1;
+
+/** A moment to wait for at the latest, which can be brought forward. */
+export class Deadline {
+  /** Resolves then. */
+  readonly reached: Promise<void>;
+  #resolve: () => void = () => {};
+  #at = Infinity;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor() {
+    this.reached = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+  }
+
+  /** In so many milliseconds, unless it is sooner already. */
+  within(delay: number): void {
+    const at = performance.now() + delay;
+    if (at >= this.#at) return;
+    this.#at = at;
+    clearTimeout(this.#timer);
+    if (delay <= 0) this.#resolve();
+    else this.#timer = setTimeout(() => this.#resolve(), Math.min(delay, LONGEST_TIMER));
+  }
+
+  /** It is not waited for any more. */
+  clear(): void {
+    clearTimeout(this.#timer);
+  }
+}

@@ -1,0 +1,119 @@
+/** Executes the stored path in the caller, in virtual time: for tests. */
+import type { Queue } from "@taskq/core";
+import {
+  InlineRunner,
+  refuseUnknown,
+  Ticker,
+  unexpected,
+  type Engine,
+  type FinishedRun,
+} from "@taskq/core/engine";
+import { enginesOf } from "./served-engines.js";
+
+/** How many runs ended so. */
+export interface DrainReport {
+  readonly completed: number;
+  readonly failed: number;
+  readonly retried: number;
+  readonly cancelled: number;
+}
+
+/**
+ * Executes in this process, in virtual time, until nothing is left that is due; with `until`, that becomes due by then.
+ *
+ * One job at a time. Retries, delays and periodic tasks take no real time: the queues' time stands at each instant at
+ * which something is due, and is the real one again afterwards.
+ *
+ * @throws `TASKQ_IMMEDIATE` for a queue in immediate mode, `TASKQ_OPTION` for an option that is none
+ * @example
+ * await queue.enqueue(remind.job({ id }), { delay: "1h" });
+ * const { completed } = await drain(queue, { until: new Date(Date.now() + 3_600_000) });
+ */
+export async function drain(
+  queues: Queue | readonly Queue[],
+  options: { readonly until?: Date } = {},
+): Promise<DrainReport> {
+  const engines = enginesOf(queues, "drain", "advance(queue, by) from @taskq/core/testing moves its time");
+  refuseUnknown(options, ["until"], "drain");
+  const until = options.until === undefined ? undefined : checkedUntil(options.until);
+  const counts = { completed: 0, failed: 0, retried: 0, cancelled: 0 };
+  const players = engines.map((engine): Player => ({
+    engine,
+    runner: new InlineRunner(engine),
+    ticker: new Ticker(engine),
+  }));
+  try {
+    for (const { engine, ticker } of players) {
+      await engine.open();
+      await ticker.declare();
+    }
+    let now = until === undefined ? undefined : Math.max(...engines.map(({ time }) => time.now()));
+    for (;;) {
+      for (const { time } of engines) time.override = now;
+      const next = await runWhatIsDue(players, (finished) => count(counts, finished));
+      if (until === undefined || next === undefined || next > until) return counts;
+      now = next;
+    }
+  } finally {
+    for (const { time } of engines) time.override = undefined;
+  }
+}
+
+interface Player {
+  readonly engine: Engine;
+  readonly runner: InlineRunner;
+  readonly ticker: Ticker;
+}
+
+/** Runs until no queue has anything left for another, and answers the next instant at which one has. */
+async function runWhatIsDue(
+  players: readonly Player[],
+  ended: (finished: FinishedRun) => void,
+): Promise<number | undefined> {
+  for (;;) {
+    let runs = 0;
+    let next: number | undefined;
+    for (const { engine, runner, ticker } of players) {
+      const tick = await ticker.tick();
+      const due = await runner.runDue((finished) => {
+        runs += 1;
+        ended(finished);
+      });
+      for (const instant of [tick, due]) {
+        if (instant === undefined || instant <= engine.time.now()) continue;
+        next = next === undefined ? instant : Math.min(next, instant);
+      }
+    }
+    if (runs === 0 || players.length === 1) return next;
+  }
+}
+
+function count(counts: { -readonly [Name in keyof DrainReport]: number }, { settlement }: FinishedRun): void {
+  switch (settlement.outcome.kind) {
+    case "completed":
+      counts.completed += 1;
+      return;
+    case "failed":
+    case "quarantined":
+      counts.failed += 1;
+      return;
+    case "retry":
+      counts.retried += 1;
+      return;
+    case "cancelled":
+      counts.cancelled += 1;
+      return;
+    // Not run at all, or given back.
+    case "released":
+    case "postponed":
+    case "interrupted":
+    case "expired":
+    case "skipped":
+      return;
+  }
+}
+
+function checkedUntil(until: unknown): number {
+  if (until instanceof Date && !Number.isNaN(until.getTime())) return until.getTime();
+  throw unexpected("drain until", "a valid Date", until);
+}

@@ -1,0 +1,148 @@
+import type { Clock } from "@taskq/core";
+
+/** How long a loop rests after a tick, if nothing wakes it. */
+export interface Rest {
+  /** Until this instant of the queue's clock, in epoch milliseconds. */
+  readonly at?: number | undefined;
+  /** At most so many milliseconds of real time. */
+  readonly most: number;
+}
+
+/** What a loop repeats: answers how long to rest. */
+export type Tick = () => Promise<Rest>;
+
+/** Sleeping is measured against the machine's timers, which take no more. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
+/** Repeats a tick: one at a time, at most one a turn of the event loop. What the tick rejects with ends the loop. */
+export class Loop {
+  readonly #tick: Tick;
+  readonly #clock: Clock;
+  readonly #failed: (error: unknown) => void;
+  #state: "stopped" | "resting" | "planned" | "ticking" = "stopped";
+  #again = false;
+  /** What was asked for while ticking, in milliseconds of `performance.now()`. */
+  #soonest = Infinity;
+  #immediate: NodeJS.Immediate | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #timerAt = Infinity;
+  #alarm: Alarm | undefined;
+  #stopped: (() => void) | undefined;
+
+  /** @param failed told of an error of a tick; the loop has then stopped */
+  constructor(tick: Tick, clock: Clock, failed: (error: unknown) => void) {
+    this.#tick = tick;
+    this.#clock = clock;
+    this.#failed = failed;
+  }
+
+  start(): void {
+    if (this.#state !== "stopped") return;
+    this.#state = "resting";
+    this.wake();
+  }
+
+  /** Ticks in the next turn, or right after the tick that is under way. */
+  wake(): void {
+    if (this.#state === "ticking") this.#again = true;
+    if (this.#state !== "resting") return;
+    this.#state = "planned";
+    this.#disarm();
+    this.#immediate = setImmediate(this.#turn);
+  }
+
+  /** Ticks within so many milliseconds. */
+  wakeWithin(delay: number): void {
+    if (delay <= 0) return this.wake();
+    const at = performance.now() + delay;
+    if (this.#state === "ticking") this.#soonest = Math.min(this.#soonest, at);
+    else if (this.#state === "resting" && at < this.#timerAt) this.#arm(at);
+  }
+
+  /** Resolves when no tick is under way, and none comes. */
+  stop(): Promise<void> {
+    const ticking = this.#state === "ticking";
+    this.#state = "stopped";
+    this.#disarm();
+    this.#quiet();
+    clearImmediate(this.#immediate);
+    if (!ticking) return Promise.resolve();
+    return new Promise((resolve) => {
+      const before = this.#stopped;
+      this.#stopped = () => {
+        before?.();
+        resolve();
+      };
+    });
+  }
+
+  readonly #turn = (): void => {
+    this.#state = "ticking";
+    this.#again = false;
+    this.#soonest = Infinity;
+    this.#tick().then(this.#rest, this.#fail);
+  };
+
+  readonly #rest = (rest: Rest): void => {
+    if (this.#state === "stopped") return this.#stopped?.();
+    this.#state = "resting";
+    if (this.#again || rest.most <= 0) return this.wake();
+    const at = Math.min(performance.now() + rest.most, this.#soonest);
+    if (at < Infinity) this.#arm(at);
+    this.#await(rest.at);
+  };
+
+  readonly #fail = (error: unknown): void => {
+    this.#state = "stopped";
+    this.#quiet();
+    this.#stopped?.();
+    this.#failed(error);
+  };
+
+  readonly #fire = (): void => {
+    this.#timer = undefined;
+    // Later than a timer can wait.
+    if (this.#timerAt - performance.now() >= 1) this.#arm(this.#timerAt);
+    else this.wake();
+  };
+
+  #arm(at: number): void {
+    clearTimeout(this.#timer);
+    this.#timerAt = at;
+    const delay = Math.min(Math.max(1, Math.ceil(at - performance.now())), LONGEST_TIMER);
+    this.#timer = setTimeout(this.#fire, delay);
+  }
+
+  #disarm(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#timerAt = Infinity;
+  }
+
+  /** The instant most often stays the same from tick to tick: then so does the wait for it. */
+  #await(at: number | undefined): void {
+    if (this.#alarm?.at === at) return;
+    this.#quiet();
+    if (at === undefined) return;
+    const alarm: Alarm = { at, controller: new AbortController() };
+    this.#alarm = alarm;
+    void this.#ring(alarm);
+  }
+
+  async #ring(alarm: Alarm): Promise<void> {
+    await this.#clock.until(alarm.at, alarm.controller.signal);
+    if (this.#alarm !== alarm) return;
+    this.#alarm = undefined;
+    this.wake();
+  }
+
+  #quiet(): void {
+    this.#alarm?.controller.abort();
+    this.#alarm = undefined;
+  }
+}
+
+interface Alarm {
+  readonly at: number;
+  readonly controller: AbortController;
+}

@@ -1,0 +1,102 @@
+/**
+ * The connection of one queue to its storage, as far as the answers tell. While there are none, one loop goes on asking,
+ * at growing intervals; the others rest until it is answered.
+ */
+import { TaskqError, type Logger } from "@taskq/core";
+
+/** Bounds of the pause before the next attempt, in milliseconds. */
+const SHORTEST_PAUSE = 50;
+const LONGEST_PAUSE = 2_000;
+/** Errors that asking again does not cure. Whatever else a storage rejects with is taken for an outage. */
+const FINAL_CODES: ReadonlySet<string> = new Set([
+  "TASKQ_CLOSED",
+  "TASKQ_MOVED",
+  "TASKQ_OPTION",
+  "TASKQ_NOT_YET",
+  "TASKQ_SCHEMA",
+]);
+
+/** Whether asking the storage again may help. */
+export function isPassing(error: unknown): boolean {
+  return !(error instanceof TaskqError && FINAL_CODES.has(error.code));
+}
+
+/** Half to whole of a pause that grows with the outage, so that consumers do not come back all at once. */
+export function retryPause(outageMs: number, random: () => number = Math.random): number {
+  const pause = Math.min(LONGEST_PAUSE, Math.max(SHORTEST_PAUSE, outageMs));
+  return pause * (0.5 + random() / 2);
+}
+
+export class Outage {
+  readonly #logger: Logger;
+  readonly #queue: string;
+  readonly #changed: () => void;
+  #since: number | undefined;
+  #endedAt = -Infinity;
+  #retryAt = -Infinity;
+
+  /** @param changed called when an outage begins, and when it ends */
+  constructor(logger: Logger, queue: string, changed: () => void = () => {}) {
+    this.#logger = logger;
+    this.#queue = queue;
+    this.#changed = changed;
+  }
+
+  get connected(): boolean {
+    return this.#since === undefined;
+  }
+
+  /** When the last outage ended, in milliseconds of `performance.now()`; `-Infinity` if there was none. */
+  get endedAt(): number {
+    return this.#endedAt;
+  }
+
+  /** How long to wait before the storage is asked again, in milliseconds. */
+  pause(): number {
+    return this.connected ? 0 : Math.max(0, this.#retryAt - performance.now());
+  }
+
+  /**
+   * Asks the storage; `undefined` if it is away.
+   *
+   * @throws what no further attempt cures
+   */
+  async ask<Answer>(call: () => Promise<Answer>): Promise<Answer | undefined> {
+    try {
+      const answer = await call();
+      this.answered();
+      return answer;
+    } catch (error) {
+      if (!isPassing(error)) throw error;
+      this.failed(error);
+      return undefined;
+    }
+  }
+
+  /** The storage has failed to answer. */
+  failed(error: unknown): void {
+    const now = performance.now();
+    const isFirst = this.#since === undefined;
+    this.#since ??= now;
+    this.#retryAt = now + retryPause(now - this.#since);
+    if (!isFirst) return;
+    this.#logger.warn(
+      { queue: this.#queue, error: String(error) },
+      "the storage does not answer; the consumer goes on asking",
+    );
+    this.#changed();
+  }
+
+  /** The storage has answered. */
+  answered(): void {
+    if (this.#since === undefined) return;
+    const now = performance.now();
+    this.#logger.info(
+      { queue: this.#queue, outageMs: Math.round(now - this.#since) },
+      "the storage answers again",
+    );
+    this.#since = undefined;
+    this.#endedAt = now;
+    this.#changed();
+  }
+}

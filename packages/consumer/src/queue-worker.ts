@@ -1,0 +1,254 @@
+/** One queue of a consumer: settles what ended and claims what is free, in one step a turn of the event loop. */
+import type { Engine, RunHost } from "@taskq/core/engine";
+import { TaskqError, type ClaimRequest, type RunReference, type WatchHint } from "@taskq/core/storage";
+import { ClaimTiming } from "./claim-timing.js";
+import { Dispatcher } from "./dispatcher.js";
+import { HeldRuns } from "./held-runs.js";
+import { LeaseKeeper } from "./lease-keeper.js";
+import { Loop, type Rest } from "./loop.js";
+import { Outage } from "./outage.js";
+import { AdaptivePrefetch, FixedPrefetch } from "./prefetch.js";
+import type { Slots } from "./slots.js";
+import { StepExchange, type Exchanged } from "./step-exchange.js";
+
+/** How often revoked runs are asked for at most, in milliseconds. */
+const REVOCATION_PAUSE = 50;
+
+export interface QueueWorkerOptions {
+  readonly engine: Engine;
+  readonly host: RunHost;
+  readonly slots: Slots;
+  /** In milliseconds. */
+  readonly lease: number;
+  readonly prefetch: "adaptive" | number;
+  readonly failed: (error: unknown) => void;
+  /** An outage of the storage has begun or ended. */
+  readonly connectionChanged: () => void;
+}
+
+export class QueueWorker {
+  readonly engine: Engine;
+  readonly outage: Outage;
+  readonly dispatcher: Dispatcher;
+  /** When the storage last answered a claim; epoch milliseconds by this machine's clock. */
+  lastClaimAt: number | undefined;
+  readonly #options: QueueWorkerOptions;
+  readonly #prefetch: AdaptivePrefetch | FixedPrefetch;
+  readonly #runs: HeldRuns;
+  readonly #exchange: StepExchange;
+  readonly #keeper: LeaseKeeper;
+  readonly #timing: ClaimTiming;
+  readonly #loop: Loop;
+  readonly #renewal: Loop;
+  #claiming = true;
+  #steppedAt = -Infinity;
+  /** When to ask for revoked runs, in milliseconds of `performance.now()`. */
+  #revocationsAt = Infinity;
+  #settled: (() => void) | undefined;
+  #broken = false;
+
+  constructor(options: QueueWorkerOptions) {
+    const { engine, host, slots, lease, prefetch } = options;
+    const failed = (error: unknown): void => this.#fail(error);
+    this.#options = options;
+    this.engine = engine;
+    this.outage = new Outage(engine.logger, engine.name, () => {
+      this.catchUp();
+      options.connectionChanged();
+    });
+    this.#prefetch = prefetch === "adaptive" ? new AdaptivePrefetch() : new FixedPrefetch(prefetch);
+    this.#timing = new ClaimTiming(engine.time);
+    this.#runs = new HeldRuns(engine, host);
+    this.#exchange = new StepExchange(engine, host.owner, this.#runs, this.outage);
+    this.dispatcher = new Dispatcher({
+      engine,
+      runs: this.#runs,
+      slots,
+      prefetch: this.#prefetch,
+      exchange: this.#exchange,
+      freshness: (lease * 2) / 3,
+      changed: () => this.#loop.wake(),
+      stale: () => this.#loop.wake(),
+      failed,
+    });
+    const { dispatcher, outage } = this;
+    this.#keeper = new LeaseKeeper({
+      engine,
+      owner: host.owner,
+      lease,
+      runs: this.#runs,
+      dispatcher,
+      outage,
+    });
+    this.#loop = new Loop(() => this.#tick(), engine.time.clock, failed);
+    this.#renewal = new Loop(() => this.#keeper.tick(), engine.time.clock, failed);
+  }
+
+  start(): void {
+    this.#loop.start();
+    this.#renewal.start();
+  }
+
+  /** There may be something to claim. */
+  lookForWork(): void {
+    this.#timing.hear();
+    this.#loop.wake();
+  }
+
+  hear({ kind }: WatchHint): void {
+    if (kind === "final") return;
+    if (kind !== "ready") this.#askForRevocations();
+    // What waits may be paused by now: it goes back, and the storage decides.
+    if (kind === "control") this.dispatcher.release();
+    if (kind !== "any") return this.lookForWork();
+    this.#timing.hear();
+    this.#loop.wakeWithin(this.#timing.pauseAfterVain());
+  }
+
+  /** The event loop was blocked for long, or the storage went away or came back. */
+  catchUp(): void {
+    this.#renewal.wake();
+    this.#loop.wake();
+  }
+
+  /** Claims no more, and hands back what has not begun. */
+  stopClaiming(): void {
+    this.#claiming = false;
+    this.dispatcher.release();
+    this.#loop.wake();
+  }
+
+  abort(reason: TaskqError): void {
+    this.dispatcher.abort(reason);
+  }
+
+  interrupt(): void {
+    this.dispatcher.interrupt();
+    this.#loop.wake();
+  }
+
+  /** Resolves once everything that ended is settled, or nothing can be any more. */
+  whenSettled(): Promise<void> {
+    if (this.#broken) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#settled = resolve;
+      this.#loop.wake();
+    });
+  }
+
+  /** Runs that ended and are not settled. */
+  get unsettled(): number {
+    return this.#runs.size;
+  }
+
+  async end(): Promise<void> {
+    await Promise.all([this.#loop.stop(), this.#renewal.stop()]);
+  }
+
+  #fail(error: unknown): void {
+    this.#broken = true;
+    this.#settled?.();
+    this.#options.failed(error);
+  }
+
+  async #tick(): Promise<Rest> {
+    const pause = this.outage.pause();
+    if (pause > 0) return this.#resting({ most: pause });
+    if (this.#keeper.isDue && !(await this.#keeper.renew())) {
+      return this.#resting({ most: this.outage.pause() });
+    }
+    const now = performance.now();
+    const handedBack = this.#handBack(now);
+    const { repeats } = this.#exchange;
+    const claim = repeats || handedBack ? undefined : this.#claim(now);
+    const begun = repeats ? [] : this.dispatcher.begun();
+    if (claim === undefined && begun.length === 0 && this.#exchange.empty && now < this.#revocationsAt) {
+      return this.#rest();
+    }
+    return (await this.#step(claim, begun)) ? this.#rest() : this.#resting({ most: this.outage.pause() });
+  }
+
+  /** Whether the storage has answered. */
+  async #step(claim: ClaimRequest | undefined, begun: readonly RunReference[]): Promise<boolean> {
+    this.#steppedAt = performance.now();
+    this.#revocationsAt = Infinity;
+    this.#timing.asking();
+    const exchanged = await this.#send(claim, begun);
+    if (exchanged === undefined) return this.outage.connected;
+    const { answer, stamp } = exchanged;
+    for (const { id } of answer.claimed) {
+      // Claimed again by ourselves: the run we held before was taken away.
+      const before = this.#runs.get(id);
+      if (before !== undefined) this.dispatcher.lose(before);
+    }
+    const held = answer.claimed.map((claimed) => this.#runs.add(claimed, stamp));
+    this.dispatcher.add(held);
+    for (const reference of answer.revoked) this.dispatcher.revoke(reference);
+    this.#timing.learn(exchanged.claim, answer);
+    if (exchanged.claim !== undefined) this.lastClaimAt = Date.now();
+    if (this.#claiming) this.dispatcher.start();
+    else this.dispatcher.release();
+    return true;
+  }
+
+  /** A queue that moves to another storage hands out nothing more, but takes what ended. */
+  async #send(
+    claim: ClaimRequest | undefined,
+    begun: readonly RunReference[],
+  ): Promise<Exchanged | undefined> {
+    try {
+      return await this.#exchange.send(claim, begun);
+    } catch (error) {
+      if (!this.#claiming || !(error instanceof TaskqError) || error.code !== "TASKQ_MOVED") throw error;
+      this.#claiming = false;
+      this.#exchange.withdraw();
+      this.#options.failed(error);
+      return undefined;
+    }
+  }
+
+  #claim(now: number): ClaimRequest | undefined {
+    if (!this.#claiming) return undefined;
+    if (this.outage.connected) this.#timing.look(now);
+    else this.#timing.hear();
+    const { isWanted } = this.#timing;
+    if (!isWanted && this.#exchange.empty) return undefined;
+    const { slots, lease } = this.#options;
+    const free = this.dispatcher.reserve(isWanted);
+    // Only what has ended makes room ahead.
+    if (free <= 0 && this.#exchange.empty) return undefined;
+    const begin = Math.max(0, free);
+    const ahead = Math.max(0, this.#prefetch.next(slots.size) - Math.max(0, -free));
+    return begin + ahead === 0 ? undefined : { begin, ahead, lease };
+  }
+
+  /** Jobs claimed ahead do not wait behind handlers that run long: another consumer may have workers free. */
+  #handBack(now: number): boolean {
+    if (now < this.dispatcher.handBackAt) return false;
+    this.dispatcher.release();
+    this.#prefetch.stalled();
+    return true;
+  }
+
+  #askForRevocations(): void {
+    if (this.dispatcher.running.size === 0) return;
+    const at = Math.max(performance.now(), this.#steppedAt + REVOCATION_PAUSE);
+    this.#revocationsAt = Math.min(this.#revocationsAt, at);
+    this.#loop.wakeWithin(at - performance.now());
+  }
+
+  #rest(): Rest {
+    const now = performance.now();
+    let until = Math.min(this.dispatcher.handBackAt, this.#revocationsAt);
+    if (!this.#claiming) return this.#resting({ most: until - now });
+    const canClaim = this.#timing.isWanted && this.#options.slots.free > 0;
+    until = canClaim ? now : Math.min(until, this.#timing.nextLook);
+    return this.#resting({ at: this.#timing.nextDue, most: until - now });
+  }
+
+  #resting(rest: Rest): Rest {
+    this.dispatcher.giveBack();
+    if (this.#exchange.empty) this.#settled?.();
+    return rest;
+  }
+}

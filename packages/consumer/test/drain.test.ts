@@ -1,0 +1,96 @@
+import { Cancel, createQueue, every, exponential, periodic, task } from "@taskq/core";
+import { describe, expect, test } from "vitest";
+import { drain } from "../src/index.js";
+import { closing } from "./serving.js";
+import { storages } from "./support.js";
+
+const NOTHING = { completed: 0, failed: 0, retried: 0, cancelled: 0 };
+
+function later(milliseconds: number): Date {
+  return new Date(Date.now() + milliseconds);
+}
+
+describe.each(storages)("on %s", (_name, makeStorage) => {
+  test("without until, what is due is executed, and what becomes due through it", async () => {
+    const order: string[] = [];
+    const inner = task("inner", async () => void order.push("inner"));
+    const outer = task("outer", async (_: void, { enqueue }) => {
+      order.push("outer");
+      await enqueue(inner.job());
+    });
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { inner, outer } }));
+    await queue.enqueue(outer.job());
+    await queue.enqueue(inner.job(), { delay: "1h" });
+    expect(await drain(queue)).toEqual({ ...NOTHING, completed: 2 });
+    expect(order).toEqual(["outer", "inner"]);
+    expect(await drain(queue)).toEqual(NOTHING);
+    expect(await queue.counts()).toMatchObject({ scheduled: 1 });
+  });
+
+  test("with until, retries take no real time and follow their schedule", async () => {
+    const instants: number[] = [];
+    const options = { retries: 3, backoff: exponential({ base: "1m" }) };
+    const flaky = task("flaky", options, async (_: void, { scheduledAt }) => {
+      instants.push(scheduledAt.getTime());
+      throw new Error("no luck");
+    });
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { flaky } }));
+    const result = await queue.enqueue(flaky.job());
+    const before = performance.now();
+    // The attempts at 0, 1 and 3 minutes; the last one is due at 7.
+    expect(await drain(queue, { until: later(4 * 60_000) })).toEqual({ ...NOTHING, retried: 3 });
+    expect(await drain(queue, { until: later(24 * 3_600_000) })).toEqual({ ...NOTHING, failed: 1 });
+    expect(performance.now() - before).toBeLessThan(2_000);
+    const pauses = instants.slice(1).map((instant, index) => instant - (instants[index] ?? 0));
+    expect(pauses).toEqual([expect.closeTo(60_000, -3), 120_000, 240_000]);
+    expect(await result.peek()).toMatchObject({ state: "failed" });
+  });
+
+  test("with until, delayed jobs run in the order of their instants", async () => {
+    const order: number[] = [];
+    const note = task("note", async (hour: number) => void order.push(hour));
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { note } }));
+    for (const hour of [3, 1, 2, 30]) await queue.enqueue(note.job(hour), { delay: `${hour}h` });
+    expect(await drain(queue, { until: later(24 * 3_600_000) })).toMatchObject({ completed: 3 });
+    expect(order).toEqual([1, 2, 3]);
+  });
+
+  test("with until, periodic tasks fire at each of their instants", async () => {
+    const instants: Date[] = [];
+    const beat = periodic("beat", every("1h"), async ({ scheduledAt }) => void instants.push(scheduledAt));
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { beat } }));
+    await drain(queue, { until: later(5 * 3_600_000) });
+    expect(instants).toHaveLength(5);
+    const gaps = instants
+      .slice(1)
+      .map((instant, index) => instant.getTime() - (instants[index]?.getTime() ?? 0));
+    expect(gaps).toEqual([3_600_000, 3_600_000, 3_600_000, 3_600_000]);
+  });
+
+  test("queues that feed each other are run until none has anything left", async () => {
+    const storage = await makeStorage();
+    const ping = task("ping", async (left: number) => {
+      if (left > 0) await back.enqueue(pong.job(left - 1), { delay: "1m" });
+    });
+    const pong = task("pong", async (left: number) => {
+      if (left > 0) await forth.enqueue(ping.job(left - 1));
+    });
+    const forth = closing(createQueue({ storage, name: "forth", tasks: { ping } }));
+    const back = closing(createQueue({ storage, name: "back", tasks: { pong } }));
+    await forth.enqueue(ping.job(5));
+    expect(await drain([forth, back])).toEqual({ ...NOTHING, completed: 1 });
+    expect(await drain([forth, back], { until: later(3_600_000) })).toEqual({ ...NOTHING, completed: 5 });
+  });
+
+  test("what is cancelled is counted, and the queue's time is the real one afterwards", async () => {
+    const stop = task("stop", async () => {
+      throw new Cancel("enough");
+    });
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { stop } }));
+    await queue.enqueue(stop.job(), { delay: "2h" });
+    expect(await drain(queue, { until: later(24 * 3_600_000) })).toEqual({ ...NOTHING, cancelled: 1 });
+    const result = await queue.enqueue(stop.job());
+    const { enqueuedAt } = (await result.info()) ?? {};
+    expect(Math.abs((enqueuedAt?.getTime() ?? 0) - Date.now())).toBeLessThan(2_000);
+  });
+});

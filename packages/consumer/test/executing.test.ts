@@ -1,0 +1,223 @@
+import { createQueue, group, task } from "@taskq/core";
+import { describe, expect, test } from "vitest";
+import { closing, serve } from "./serving.js";
+import { Gate, only, recordEvents, sleep, storages, until } from "./support.js";
+
+declare module "@taskq/core" {
+  interface Resources {
+    readonly connection: { readonly number: number };
+  }
+}
+
+describe.each(storages)("on %s", (_name, makeStorage) => {
+  test("jobs are claimed, executed and settled, with their results and events", async () => {
+    const add = task("add", async ({ a, b }: { a: number; b: number }) => a + b);
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { add } }));
+    const events = recordEvents(queue);
+    await serve(queue);
+    const results = await queue.enqueueMany([1, 2, 3].map((a) => add.job({ a, b: 10 })));
+    expect(await Promise.all(results.map((result) => result.wait({ timeout: "5s" })))).toEqual([11, 12, 13]);
+    await until(() => only(events, "completed").length === 3);
+    expect(only(events, "started")).toHaveLength(3);
+    expect(await queue.counts()).toMatchObject({ completed: 3, active: 0, ready: 0 });
+  });
+
+  test("jobs that were there before the consumer are executed too, by priority", async () => {
+    const order: number[] = [];
+    const note = task("note", async (number: number) => void order.push(number));
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { note } }));
+    for (const priority of [0, 5, -5]) await queue.enqueue(note.job(priority), { priority });
+    await serve(queue, { workers: 1 });
+    await until(() => order.length === 3);
+    expect(order).toEqual([5, 0, -5]);
+  });
+
+  test("as many jobs run at a time as there are workers", async () => {
+    let [running, most, ended] = [0, 0, 0];
+    const work = task("work", async () => {
+      running += 1;
+      most = Math.max(most, running);
+      await sleep(15);
+      running -= 1;
+      ended += 1;
+    });
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { work } }));
+    await queue.enqueueMany(Array.from({ length: 20 }, () => work.job()));
+    const consumer = await serve(queue, { workers: 4 });
+    await until(() => running === 4);
+    expect(consumer.health()).toMatchObject({ state: "running", workers: 4, busy: 4, connected: true });
+    await until(() => ended === 20);
+    expect(most).toBe(4);
+    await until(() => consumer.health().busy === 0);
+  });
+
+  test("thousands of jobs run exactly once each", async () => {
+    const runs = new Map<number, number>();
+    const count = task("count", async (number: number) => {
+      runs.set(number, (runs.get(number) ?? 0) + 1);
+      if (number % 7 === 0) await sleep(1);
+    });
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { count } }));
+    await queue.enqueueMany(Array.from({ length: 5_000 }, (_value, number) => count.job(number)));
+    await serve(queue, { workers: 8 });
+    await until(async () => (await queue.counts()).completed === 5_000, 9_000);
+    expect(runs.size).toBe(5_000);
+    expect([...runs.values()].every((times) => times === 1)).toBe(true);
+  });
+
+  test("a job that becomes due is started at its instant, without a poll", async () => {
+    let startedAt = 0;
+    const note = task("note", async () => void (startedAt = Date.now()));
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { note } }));
+    await serve(queue);
+    await sleep(50);
+    const due = Date.now() + 150;
+    await queue.enqueue(note.job(), { at: new Date(due) });
+    await until(() => startedAt > 0);
+    expect(startedAt).toBeGreaterThanOrEqual(due);
+    expect(startedAt - due).toBeLessThan(100);
+  });
+
+  test("an idle consumer starts a job as soon as it is enqueued", async () => {
+    const note = task("note", async () => Date.now());
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { note } }));
+    await serve(queue);
+    await sleep(100);
+    const before = Date.now();
+    const result = await queue.enqueue(note.job());
+    expect((await result.wait({ timeout: "5s" })) - before).toBeLessThan(100);
+  });
+
+  test("a failed attempt is retried after its pause, and fails for good once retries are used up", async () => {
+    const flaky = task("flaky", { retries: 2, backoff: 20 }, async () => {
+      throw new Error("no luck");
+    });
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { flaky } }));
+    const events = recordEvents(queue);
+    await serve(queue);
+    const result = await queue.enqueue(flaky.job());
+    await expect(result.wait({ timeout: "5s" })).rejects.toMatchObject({ code: "TASKQ_FAILED", attempts: 3 });
+    await until(() => only(events, "failed").length === 1);
+    expect(only(events, "retrying")).toHaveLength(2);
+  });
+
+  test("one consumer serves several queues with the same workers, and none starves", async () => {
+    const storage = await makeStorage();
+    const done: string[] = [];
+    const work = task("work", async (name: string) => {
+      await sleep(1);
+      done.push(name);
+    });
+    const queues = ["left", "right"].map((name) => closing(createQueue({ storage, name, tasks: { work } })));
+    for (const queue of queues) {
+      await queue.enqueueMany(Array.from({ length: 100 }, () => work.job(queue.name)));
+    }
+    await serve(queues, { workers: 1, prefetch: 200 });
+    await until(() => done.length === 200, 9_000);
+    const halfway = done.slice(0, 100).filter((name) => name === "left").length;
+    expect(halfway).toBeGreaterThan(20);
+    expect(halfway).toBeLessThan(80);
+  });
+
+  test("a handler that waits for a job of its own consumer is refused", async () => {
+    const inner = task("inner", async () => 1);
+    const outer = task("outer", async (_: void, { enqueue }) => {
+      const result = await enqueue(inner.job());
+      return result.wait();
+    });
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { inner, outer } }));
+    await serve(queue, { workers: 1 });
+    const result = await queue.enqueue(outer.job());
+    await expect(result.wait({ timeout: "5s" })).rejects.toMatchObject({
+      error: { code: "TASKQ_WAIT_IN_HANDLER" },
+    });
+  });
+
+  test("a pipeline, a group and its callback run one after the other", async () => {
+    const double = task("double", async (number: number) => number * 2);
+    const sum = task("sum", async (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0));
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { double, sum } }));
+    await serve(queue);
+    const members = [1, 2, 3].map((number) => double.job(number).pipe(double));
+    const result = await queue.enqueue(group(members).pipe(sum));
+    expect(await result.wait({ timeout: "5s" })).toBe(24);
+  });
+
+  test("middleware is around every run, and resources are made for it and disposed of after it", async () => {
+    const steps: string[] = [];
+    const use = task("use", async (_: void, { resources }) => {
+      steps.push("handler");
+      return resources.connection.number;
+    });
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { use } }));
+    queue.use({
+      async run(_context, next) {
+        steps.push("before");
+        const output = await next();
+        steps.push("after");
+        return output;
+      },
+    });
+    await serve(queue, {
+      resources: {
+        connection: () => ({ number: 7, [Symbol.dispose]: () => void steps.push("disposed") }),
+      },
+    });
+    const result = await queue.enqueue(use.job());
+    expect(await result.wait({ timeout: "5s" })).toBe(7);
+    expect(steps).toEqual(["before", "handler", "after", "disposed"]);
+  });
+
+  test("revoking a running job aborts its signal at once", async () => {
+    const begun = new Gate();
+    let abortedAt = 0;
+    const long = task("long", async (_: void, { signal }) => {
+      begun.open();
+      await new Promise((_resolve, reject) => {
+        signal.addEventListener("abort", () => {
+          abortedAt = performance.now();
+          reject(signal.reason as Error);
+        });
+      });
+    });
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { long } }));
+    const events = recordEvents(queue);
+    await serve(queue, { workers: 1 });
+    const result = await queue.enqueue(long.job());
+    await begun.opened;
+    const revokedAt = performance.now();
+    await result.revoke();
+    await expect(result.wait({ timeout: "5s" })).rejects.toMatchObject({ code: "TASKQ_CANCELLED" });
+    expect(abortedAt - revokedAt).toBeLessThan(150);
+    await until(() => only(events, "revoked").length === 1);
+  });
+
+  test("a lock is held by one job at a time", async () => {
+    let [running, most, ended] = [0, 0, 0];
+    const sync = task("sync", { lock: "daily" }, async () => {
+      running += 1;
+      most = Math.max(most, running);
+      await sleep(10);
+      running -= 1;
+      ended += 1;
+    });
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { sync } }));
+    await serve(queue);
+    await queue.enqueueMany([sync.job(), sync.job(), sync.job()]);
+    await until(() => ended === 3);
+    expect(most).toBe(1);
+  });
+
+  test("a paused queue starts nothing, and goes on once it is resumed", async () => {
+    let runs = 0;
+    const work = task("work", async () => void (runs += 1));
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { work } }));
+    await serve(queue);
+    await queue.pause();
+    await queue.enqueue(work.job());
+    await sleep(60);
+    expect(runs).toBe(0);
+    await queue.resume();
+    await until(() => runs === 1, 500);
+  });
+});

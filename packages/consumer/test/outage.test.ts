@@ -1,0 +1,172 @@
+import { faultyStorage } from "@taskq/conformance";
+import { createQueue, periodic, every, task, TaskqError } from "@taskq/core";
+import { describe, expect, test, vi } from "vitest";
+import { createConsumer } from "../src/index.js";
+import { isPassing, Outage, retryPause } from "../src/outage.js";
+import { closing, serve } from "./serving.js";
+import { only, recordEvents, recordingLogger, sleep, storages, until } from "./support.js";
+
+function bounds(outageMs: number): number[] {
+  return [retryPause(outageMs, () => 0), retryPause(outageMs, () => 1)];
+}
+
+function away(): Promise<never> {
+  return Promise.reject(new TaskqError("TASKQ_UNAVAILABLE", "away"));
+}
+
+describe("backing off", () => {
+  test("the pause grows with the outage, within bounds and jittered", () => {
+    expect(bounds(0)).toEqual([25, 50]);
+    expect(bounds(400)).toEqual([200, 400]);
+    expect(bounds(3_600_000)).toEqual([1_000, 2_000]);
+  });
+
+  test("what asking again does not cure is told from what it may", () => {
+    const passing = ["TASKQ_UNAVAILABLE", "TASKQ_BUSY", "TASKQ_STORAGE"] as const;
+    for (const code of passing) expect(isPassing(new TaskqError(code, ""))).toBe(true);
+    for (const code of ["TASKQ_CLOSED", "TASKQ_MOVED"] as const) {
+      expect(isPassing(new TaskqError(code, ""))).toBe(false);
+    }
+    expect(isPassing(new Error("a driver's own"))).toBe(true);
+  });
+
+  test("an outage is warned of once, and its end is told", async () => {
+    const logger = recordingLogger();
+    const outage = new Outage(logger, "mail");
+    for (let attempts = 0; attempts < 3; attempts += 1) expect(await outage.ask(away)).toBeUndefined();
+    expect(outage.connected).toBe(false);
+    expect(outage.pause()).toBeGreaterThan(0);
+    expect(await outage.ask(async () => 1)).toBe(1);
+    expect(outage.connected).toBe(true);
+    expect(outage.pause()).toBe(0);
+    expect(logger.lines.map(({ level }) => level)).toEqual(["warn", "info"]);
+  });
+});
+
+describe.each(storages)("on %s", (_name, makeStorage) => {
+  test("a consumer outlives an outage of its storage, settles what ended meanwhile, and resumes within 3 s", async () => {
+    const storage = faultyStorage(await makeStorage());
+    const logger = recordingLogger();
+    let runs = 0;
+    const work = task("work", async () => {
+      runs += 1;
+      await sleep(60);
+      return runs;
+    });
+    const beat = periodic("beat", every("10s"), async () => {});
+    const queue = closing(createQueue({ storage, tasks: { work, beat }, logger }));
+    const first = await queue.enqueue(work.job());
+    const consumer = await serve(queue, { lease: "30s" });
+    await until(() => runs === 1);
+    storage.faults.setAway(true);
+    await until(() => !consumer.health().connected);
+    await sleep(300);
+    expect(consumer.health().state).toBe("running");
+    storage.faults.setAway(false);
+    expect(await first.wait({ timeout: "3s" })).toBe(1);
+    expect(runs).toBe(1);
+    await until(() => consumer.health().connected);
+    const second = await queue.enqueue(work.job());
+    expect(await second.wait({ timeout: "3s" })).toBe(2);
+    expect(logger.lines.filter(({ level }) => level === "warn")).toHaveLength(1);
+  });
+
+  test("a step whose answer is lost is repeated: nothing runs twice and every event comes once", async () => {
+    const storage = faultyStorage(await makeStorage());
+    const ran: number[] = [];
+    const work = task("work", async (number: number) => {
+      ran.push(number);
+      // Of the step that settles it, twice.
+      storage.faults.inject("step", "lost");
+      storage.faults.inject("step", "lost");
+    });
+    const queue = closing(createQueue({ storage, tasks: { work } }));
+    const events = recordEvents(queue);
+    storage.faults.inject("step", "lost");
+    await queue.enqueueMany([1, 2, 3].map((number) => work.job(number)));
+    await serve(queue, { workers: 1, prefetch: 0 });
+    await until(() => only(events, "completed").length === 3);
+    await sleep(30);
+    expect(ran).toEqual([1, 2, 3]);
+    expect(only(events, "completed")).toHaveLength(3);
+    expect(only(events, "lease-lost")).toHaveLength(0);
+    expect(storage.faults.met).toHaveLength(7);
+  });
+
+  test("with a tenth of all answers lost or late, every job runs exactly once", async () => {
+    const storage = faultyStorage(await makeStorage(), {
+      seed: 11,
+      refused: 0.05,
+      lost: 0.05,
+      delayed: 0.05,
+      delay: 5,
+      methods: ["step", "renew", "reap"],
+    });
+    const runs = new Map<number, number>();
+    const work = task("work", async (number: number) => {
+      runs.set(number, (runs.get(number) ?? 0) + 1);
+      await sleep(number % 3);
+    });
+    const queue = closing(createQueue({ storage, tasks: { work } }));
+    await queue.enqueueMany(Array.from({ length: 300 }, (__, number) => work.job(number)));
+    const consumer = await serve(queue, { workers: 10, lease: "10s" });
+    await until(async () => (await queue.counts()).completed === 300, 9_000);
+    expect([...runs.values()].every((times) => times === 1)).toBe(true);
+    await consumer.stop();
+    expect(await queue.counts()).toMatchObject({ completed: 300, active: 0 });
+  });
+
+  test("a start waits for a storage that is away, and a stop ends the waiting", async () => {
+    const storage = faultyStorage(await makeStorage());
+    const work = task("work", async () => 1);
+    const queue = closing(createQueue({ storage, tasks: { work } }));
+    storage.faults.setAway(true);
+    const starting = serve(queue);
+    await sleep(80);
+    storage.faults.setAway(false);
+    const consumer = await starting;
+    expect(consumer.health().state).toBe("running");
+
+    const other = closing(createQueue({ storage, name: "other", tasks: { work } }));
+    storage.faults.setAway(true);
+    const waiting = createConsumer(other);
+    const started = waiting.start();
+    await sleep(20);
+    const before = performance.now();
+    await waiting.stop();
+    await started;
+    expect(performance.now() - before).toBeLessThan(500);
+    expect(waiting.health().state).toBe("stopped");
+    storage.faults.setAway(false);
+  });
+
+  test("a stop settles what ended although the storage is busy for a while", async () => {
+    const storage = faultyStorage(await makeStorage());
+    const work = task("work", async () => sleep(30));
+    const queue = closing(createQueue({ storage, tasks: { work } }));
+    const result = await queue.enqueue(work.job());
+    const consumer = await serve(queue);
+    await until(() => consumer.health().busy === 1);
+    const stopped = consumer.stop();
+    storage.faults.setAway(true);
+    await sleep(150);
+    storage.faults.setAway(false);
+    await stopped;
+    expect(await result.peek()).toMatchObject({ state: "completed" });
+  });
+
+  test("an error of another kind than an outage stops the consumer, and run rejects with it", async () => {
+    const storage = await makeStorage();
+    const work = task("work", async () => 1);
+    const queue = closing(createQueue({ storage, tasks: { work }, logger: recordingLogger() }));
+    const consumer = await serve(queue);
+    const running = consumer.run();
+    running.catch(() => {});
+    const moved = new TaskqError("TASKQ_MOVED", "the queue lives elsewhere");
+    vi.spyOn(storage as unknown as { step: () => Promise<unknown> }, "step").mockRejectedValueOnce(moved);
+    await queue.enqueue(work.job());
+    await expect(running).rejects.toBe(moved);
+    expect(consumer.health().state).toBe("stopped");
+    expect(await queue.counts()).toMatchObject({ ready: 1 });
+  });
+});

@@ -1,0 +1,96 @@
+import { createQueue, task } from "@taskq/core";
+import { describe, expect, test } from "vitest";
+import { closing, serve } from "./serving.js";
+import { Gate, sleep, storages, until } from "./support.js";
+
+describe.each(storages)("on %s", (_name, makeStorage) => {
+  test("jobs claimed ahead of a handler that runs long are handed back, and another consumer runs them", async () => {
+    const [begun, finish] = [new Gate(), new Gate()];
+    const ran: number[] = [];
+    const work = task("work", async (number: number) => {
+      if (number === 0) {
+        begun.open();
+        await finish.opened;
+      }
+      ran.push(number);
+    });
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { work } }));
+    await queue.enqueueMany([0, 1, 2, 3, 4].map((number) => work.job(number)));
+    const first = await serve(queue, { workers: 1, prefetch: 10 });
+    await begun.opened;
+    expect(await queue.counts()).toMatchObject({ active: 5, ready: 0 });
+    await until(async () => (await queue.counts()).ready === 4, 1_000);
+    await serve(queue, { workers: 1 });
+    await until(() => ran.length === 4);
+    expect(ran).toEqual([1, 2, 3, 4]);
+    expect(first.health().busy).toBe(1);
+    finish.open();
+    await until(() => ran.length === 5);
+  });
+
+  test("adaptive prefetch holds nothing behind handlers that take long", async () => {
+    let active = 0;
+    const work = task("work", async () => sleep(30));
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { work } }));
+    await queue.enqueueMany(Array.from({ length: 12 }, () => work.job()));
+    await serve(queue, { workers: 2 });
+    await until(async () => {
+      const counts = await queue.counts();
+      active = Math.max(active, counts.active);
+      return counts.completed === 12;
+    });
+    expect(active).toBe(2);
+  });
+
+  test("jobs that follow each other leave timers their turn", async () => {
+    const work = task("work", async () => {
+      const end = performance.now() + 4;
+      while (performance.now() < end);
+    });
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { work } }));
+    await queue.enqueueMany(Array.from({ length: 60 }, () => work.job()));
+    let [longest, last] = [0, performance.now()];
+    const timer = setInterval(() => {
+      longest = Math.max(longest, performance.now() - last);
+      last = performance.now();
+    }, 1);
+    await serve(queue, { workers: 1, prefetch: 100 });
+    await until(async () => (await queue.counts()).completed === 60);
+    clearInterval(timer);
+    expect(longest).toBeLessThan(120);
+  });
+
+  test("jobs under a lock, and jobs to be run at most once, are not claimed ahead", async () => {
+    const begun = new Gate();
+    const hold = task("hold", { priority: 1 }, async (_: void, { signal }) => {
+      begun.open();
+      await new Promise((resolve) => signal.addEventListener("abort", resolve));
+    });
+    const once = task("once", { delivery: "at-most-once" }, async () => {});
+    const locked = task("locked", { lock: "name" }, async () => {});
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { hold, once, locked } }));
+    await queue.enqueueMany([hold.job(), once.job(), locked.job()]);
+    await serve(queue, { workers: 1, prefetch: 10 });
+    await begun.opened;
+    expect(await queue.counts()).toMatchObject({ active: 1, ready: 2 });
+  });
+
+  test("a job claimed ahead and revoked meanwhile never runs, and ends cancelled", async () => {
+    const [begun, finish] = [new Gate(), new Gate()];
+    const ran: number[] = [];
+    const work = task("work", async (number: number) => {
+      ran.push(number);
+      begun.open();
+      await finish.opened;
+    });
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { work } }));
+    const [, second] = await queue.enqueueMany([work.job(1), work.job(2)]);
+    await serve(queue, { workers: 1, prefetch: 10 });
+    await begun.opened;
+    await second?.revoke();
+    await expect(second?.wait({ timeout: "5s" })).rejects.toMatchObject({ code: "TASKQ_CANCELLED" });
+    finish.open();
+    await until(async () => (await queue.counts()).completed === 1);
+    expect(ran).toEqual([1]);
+  });
+});

@@ -1,0 +1,228 @@
+import { createQueue, task } from "@taskq/core";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { createConsumer } from "../src/index.js";
+import { closing, serve } from "./serving.js";
+import { Gate, only, recordEvents, recordingLogger, sleep, storages, until } from "./support.js";
+
+describe.each(storages)("on %s", (_name, makeStorage) => {
+  test("a stop waits for what has begun, settles it, and begins nothing more", async () => {
+    const [begun, finish] = [new Gate(), new Gate()];
+    let runs = 0;
+    const work = task("work", async () => {
+      runs += 1;
+      begun.open();
+      await finish.opened;
+      return runs;
+    });
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { work } }));
+    const [first] = await queue.enqueueMany([work.job(), work.job(), work.job()]);
+    const consumer = await serve(queue, { workers: 1 });
+    await begun.opened;
+    const stopped = consumer.stop();
+    expect(consumer.stop()).toBe(stopped);
+    await until(() => consumer.health().state === "stopping");
+    await sleep(30);
+    finish.open();
+    await stopped;
+    expect(consumer.health()).toMatchObject({ state: "stopped", busy: 0 });
+    expect(await first?.peek()).toEqual({ state: "completed", value: 1 });
+    expect(await queue.counts()).toMatchObject({ completed: 1, ready: 2, active: 0 });
+    expect(runs).toBe(1);
+  });
+
+  test("a handler that outlasts the grace is aborted, and its job goes back uncounted", async () => {
+    let reason: unknown;
+    const begun = new Gate();
+    const work = task("work", async (_: void, { signal }) => {
+      begun.open();
+      await new Promise((_resolve, reject) => {
+        signal.addEventListener("abort", () => {
+          reason = signal.reason;
+          reject(signal.reason as Error);
+        });
+      });
+    });
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { work } }));
+    const events = recordEvents(queue);
+    const result = await queue.enqueue(work.job());
+    const consumer = await serve(queue);
+    await begun.opened;
+    await consumer.stop({ grace: 50 });
+    expect(reason).toMatchObject({ code: "TASKQ_SHUTDOWN" });
+    expect(only(events, "interrupted")).toHaveLength(1);
+    expect(await result.info()).toMatchObject({ state: "ready" });
+    expect(await queue.counts()).toMatchObject({ ready: 1, active: 0, failed: 0 });
+  });
+
+  test("a handler that does not heed its signal is given up after a moment, and its late end is nobody's", async () => {
+    const [begun, finish] = [new Gate(), new Gate()];
+    const ends: string[] = [];
+    const work = task("work", async () => {
+      begun.open();
+      await finish.opened;
+      ends.push("late");
+    });
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { work } }));
+    const events = recordEvents(queue);
+    await queue.enqueue(work.job());
+    const consumer = await serve(queue);
+    await begun.opened;
+    const before = performance.now();
+    await consumer.stop({ grace: 0 });
+    expect(performance.now() - before).toBeLessThan(2_000);
+    expect(await queue.counts()).toMatchObject({ ready: 1, active: 0 });
+    finish.open();
+    await until(() => ends.length === 1);
+    await sleep(20);
+    expect(await queue.counts()).toMatchObject({ ready: 1, completed: 0 });
+    expect(events.map(({ type }) => type)).toEqual(["enqueued", "started", "interrupted"]);
+  });
+
+  test("a second stop with less grace shortens the first", async () => {
+    const begun = new Gate();
+    const work = task("work", async (_: void, { signal }) => {
+      begun.open();
+      await new Promise((resolve) => signal.addEventListener("abort", resolve));
+    });
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { work } }));
+    await queue.enqueue(work.job());
+    const consumer = await serve(queue, { grace: "1h" });
+    await begun.opened;
+    const before = performance.now();
+    const first = consumer.stop();
+    await sleep(20);
+    const second = consumer.stop({ grace: 0 });
+    expect(second).toBe(first);
+    await second;
+    expect(performance.now() - before).toBeLessThan(2_000);
+  });
+
+  test("an interrupted at-most-once job ends failed and does not run again", async () => {
+    const begun = new Gate();
+    const once = task("once", { delivery: "at-most-once" }, async () => {
+      begun.open();
+      await new Promise(() => {});
+    });
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { once } }));
+    const result = await queue.enqueue(once.job());
+    const consumer = await serve(queue);
+    await begun.opened;
+    await consumer.stop({ grace: 0 });
+    expect(await result.peek()).toMatchObject({ state: "failed", error: { code: "TASKQ_INTERRUPTED" } });
+  });
+
+  test("jobs claimed ahead are handed back with their counters untouched", async () => {
+    const [begun, finish] = [new Gate(), new Gate()];
+    const work = task("work", async (_: void, { attempt }) => {
+      begun.open();
+      await finish.opened;
+      return attempt;
+    });
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { work } }));
+    const results = await queue.enqueueMany(Array.from({ length: 5 }, () => work.job()));
+    const first = await serve(queue, { workers: 1, prefetch: 4 });
+    await begun.opened;
+    expect(await queue.counts()).toMatchObject({ active: 5 });
+    const stopped = first.stop();
+    finish.open();
+    await stopped;
+    expect(await queue.counts()).toMatchObject({ completed: 1, ready: 4 });
+    await serve(queue);
+    const attempts = await Promise.all(results.map((result) => result.wait({ timeout: "5s" })));
+    expect(attempts).toEqual([1, 1, 1, 1, 1]);
+  });
+
+  test("setup runs before the first claim and teardown after the last job", async () => {
+    const steps: string[] = [];
+    const work = task("work", async () => {
+      await sleep(20);
+      steps.push("job");
+    });
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { work } }));
+    await queue.enqueue(work.job());
+    const consumer = await serve(queue, {
+      async setup() {
+        await sleep(20);
+        steps.push("setup");
+      },
+      teardown: () => void steps.push("teardown"),
+    });
+    await until(() => consumer.health().busy === 1);
+    await consumer.stop();
+    expect(steps).toEqual(["setup", "job", "teardown"]);
+  });
+
+  test("a setup that fails rejects the start with its error, and nothing is claimed", async () => {
+    let runs = 0;
+    const work = task("work", async () => void (runs += 1));
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { work } }));
+    await queue.enqueue(work.job());
+    const broken = new Error("no database");
+    const setup = () => Promise.reject(broken);
+    await expect(createConsumer(queue, { setup }).start()).rejects.toBe(broken);
+    await expect(createConsumer(queue, { setup }).run()).rejects.toBe(broken);
+    await sleep(30);
+    expect(runs).toBe(0);
+    expect(await queue.counts()).toMatchObject({ ready: 1 });
+  });
+
+  test("a teardown that fails rejects the stop with its error, the jobs being settled", async () => {
+    const work = task("work", async () => 1);
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { work } }));
+    const result = await queue.enqueue(work.job());
+    const broken = new Error("no farewell");
+    const consumer = await serve(queue, { teardown: () => Promise.reject(broken) });
+    await result.wait({ timeout: "5s" });
+    await expect(consumer.stop()).rejects.toBe(broken);
+    expect(consumer.health().state).toBe("stopped");
+  });
+
+  test("run resolves when its signal aborts, and leaves no listener of process signals behind", async () => {
+    const before = process.listenerCount("SIGTERM");
+    const work = task("work", async () => 1);
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { work } }));
+    const consumer = createConsumer(queue);
+    const controller = new AbortController();
+    const running = consumer.run({ signal: controller.signal });
+    await until(() => consumer.health().state === "running");
+    expect(process.listenerCount("SIGTERM")).toBe(before + 1);
+    controller.abort();
+    await running;
+    expect(consumer.health().state).toBe("stopped");
+    expect(process.listenerCount("SIGTERM")).toBe(before);
+    expect(process.listenerCount("SIGINT")).toBe(0);
+    await createConsumer(queue).run({ signal: controller.signal });
+  });
+
+  test("await using stops the consumer", async () => {
+    const work = task("work", async () => 1);
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { work } }));
+    const seen: string[] = [];
+    {
+      await using consumer = createConsumer(queue);
+      onTestFinished(() => void seen.push(consumer.health().state));
+      await consumer.start();
+      const result = await queue.enqueue(work.job());
+      await result.wait({ timeout: "5s" });
+      seen.push(consumer.health().state);
+    }
+    await queue.enqueue(work.job());
+    await sleep(30);
+    expect(seen).toEqual(["running"]);
+    expect(await queue.counts()).toMatchObject({ completed: 1, ready: 1 });
+  });
+
+  test("a queue that is closed under a running consumer stops it, and run rejects", async () => {
+    const logger = recordingLogger();
+    const work = task("work", async () => 1);
+    const queue = createQueue({ storage: await makeStorage(), tasks: { work }, logger });
+    const consumer = createConsumer(queue);
+    const running = consumer.run();
+    running.catch(() => {});
+    await until(() => consumer.health().state === "running");
+    await queue.close();
+    await expect(running).rejects.toMatchObject({ code: "TASKQ_CLOSED" });
+    expect(consumer.health().state).toBe("stopped");
+    expect(logger.lines.filter(({ level }) => level === "error")).toHaveLength(1);
+  });
+});

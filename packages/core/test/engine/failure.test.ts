@@ -1,0 +1,74 @@
+import { describe, expect, test } from "vitest";
+import { decodeError, describeError, encodeError, storageFailure } from "../../src/engine/failure.js";
+import { jsonSerializer } from "../../src/serializer/json-serializer.js";
+import type { MessageContext } from "../../src/serializer/serializer.js";
+
+const serializer = jsonSerializer();
+const context: MessageContext = {
+  purpose: "error",
+  namespace: "n",
+  queue: "q",
+  id: "1",
+  task: "t",
+  fence: 1,
+};
+
+describe("errors as data", () => {
+  test("name, message, stack, code and details survive being stored", () => {
+    const error = Object.assign(new TypeError("no"), { code: "E_NO" });
+    const described = describeError(error, { attempt: 1 });
+    expect(described).toMatchObject({
+      name: "TypeError",
+      message: "no",
+      code: "E_NO",
+      details: { attempt: 1 },
+    });
+    expect(decodeError(serializer, encodeError(serializer, described, context), context)).toEqual(described);
+  });
+
+  test("causes are told at the end of the stack", () => {
+    const error = new Error("outer", { cause: new Error("inner", { cause: "root" }) });
+    const { stack } = describeError(error, undefined);
+    expect(stack).toContain("Caused by: Error: inner");
+    expect(stack).toContain("Caused by: root");
+  });
+
+  test("anything may be thrown", () => {
+    for (const thrown of [undefined, null, 1, "text", { a: 1 }, Symbol("s"), () => {}, 10n]) {
+      expect(typeof describeError(thrown, undefined).message).toBe("string");
+    }
+    expect(describeError({ reason: "quota" }, undefined).message).toBe('{"reason":"quota"}');
+  });
+
+  test("an error that throws when it is looked at is described all the same", () => {
+    const hostile = new Error("x");
+    Object.defineProperty(hostile, "message", {
+      get() {
+        throw new Error("again");
+      },
+    });
+    expect(describeError(hostile, undefined).message).toBe("an error that cannot be described");
+    expect(describeError(Object.assign(new Error("x"), { name: { odd: true } }), undefined).name).toBe(
+      "Error",
+    );
+  });
+
+  test("a message of a megabyte is cut", () => {
+    expect(describeError(new Error("x".repeat(1_000_000)), undefined).message.length).toBeLessThan(11_000);
+  });
+
+  test("details that cannot travel are left out, and it says so", () => {
+    const bytes = encodeError(
+      serializer,
+      describeError(new Error("x"), () => {}),
+      context,
+    );
+    expect(decodeError(serializer, bytes, context)).toMatchObject({ message: "x" });
+    expect(String(decodeError(serializer, bytes, context).details)).toContain("left out");
+  });
+
+  test("the failures of a storage have codes", () => {
+    expect(storageFailure("crashed", 4).code).toBe("TASKQ_CRASHED");
+    expect(storageFailure("interrupted", 1).code).toBe("TASKQ_INTERRUPTED");
+  });
+});

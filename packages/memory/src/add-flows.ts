@@ -1,0 +1,45 @@
+/** Flows that a completed run adds to what follows it. */
+import { isFinal, type NewFlow } from "@taskq/core/storage";
+import { addEdge } from "./edges.js";
+import { storeFlows } from "./enqueue.js";
+import { finishAll } from "./finish.js";
+import { extendMember, GROUP_FAILED } from "./joins.js";
+import type { Move } from "./queue-state.js";
+import type { Dependent, JobRow, Row } from "./rows.js";
+import { report } from "./transition.js";
+
+/** Stores flows, and makes whatever waits for the job wait for their ends too. The job itself is not final yet. */
+export function addFlows(move: Move, row: JobRow, flows: readonly NewFlow[]): void {
+  if (flows.length === 0) return;
+  const followers = [...row.dependents];
+  for (const { stored, jobs } of storeFlows(move, flows)) {
+    const end = move.queue.rows.get(stored.id);
+    if (end !== undefined) for (const follower of followers) extend(follower, end);
+    skipIfInVain(move, followers, jobs);
+  }
+}
+
+function extend(follower: Dependent, end: Row): void {
+  if (isFinal(follower.target.state)) return;
+  if (!("on" in follower)) extendMember(follower.target, follower.member, end);
+  else if (follower.on !== "failed") addEdge(follower.target, end, follower.on);
+}
+
+/** Everything that follows the job is over, since its group has failed: so is what it adds. */
+function skipIfInVain(move: Move, followers: readonly Dependent[], jobs: readonly JobRow[]): void {
+  const broken = followers.find(({ target }) => isOver(target))?.target.broken;
+  if (broken === undefined || !followers.every(({ target }) => isOver(target))) return;
+  const reason = GROUP_FAILED;
+  const unstarted = jobs.filter(({ state }) => !isFinal(state));
+  finishAll(move, unstarted, {
+    state: "skipped",
+    reason,
+    broken: { root: broken.root, reason, failure: false },
+  });
+  for (const job of unstarted) report(move, job, "skipped", { reason, cause: broken.root.id });
+}
+
+/** Whether it is a failed join, or was given up together with one. */
+function isOver({ kind, broken }: Row): boolean {
+  return broken !== undefined && (kind === "join" || broken.reason === GROUP_FAILED);
+}

@@ -1,0 +1,112 @@
+/** Storing flows: all of a call, or none. */
+import {
+  TaskqError,
+  type EnqueueAnswer,
+  type EnqueueCollision,
+  type EnqueueRequest,
+  type NewFlow,
+  type NewJob,
+  type StoredFlow,
+} from "@taskq/core/storage";
+import { keyOf } from "./made-id.js";
+import type { Move, QueueState } from "./queue-state.js";
+import { storeFlow, type StoredRows } from "./store-flow.js";
+
+/** Stores the flows of a request. */
+export function enqueue(move: Move, { flows }: EnqueueRequest): EnqueueAnswer | EnqueueCollision {
+  const collision = checkFlows(move, flows);
+  if (collision !== undefined) return { collision };
+  return { flows: storeFlows(move, flows).map(({ stored }) => stored), effects: move.effects };
+}
+
+/**
+ * Stores flows that are checked, one after the other.
+ *
+ * @param gate Under which their first jobs are parked, whatever their due.
+ */
+export function storeFlows(move: Move, flows: readonly NewFlow[], gate?: string): readonly StoredRows[] {
+  const ends = new Map<string, string>();
+  return flows.map((flow) => {
+    const known = knownFlow(move, flow);
+    const rows = known === undefined ? storeFlow(move, flow, { gate, ends }) : { stored: known, jobs: [] };
+    ends.set(flow.end, rows.stored.id);
+    return rows;
+  });
+}
+
+/**
+ * Finds whatever speaks against storing these flows, before anything is changed: answers an id that is taken by another
+ * one of core's making, and throws for the rest.
+ */
+export function checkFlows(move: Move, flows: readonly NewFlow[]): string | undefined {
+  const names = new Map<string, string>();
+  const madeIds = new Map<string, string>();
+  const given = new Set<string>();
+  for (const flow of flows) {
+    for (const job of flow.jobs) {
+      refuseLimits(job);
+      if (job.named) checkName(move, job, names);
+    }
+    for (const { id } of [...flow.jobs, ...flow.joins]) given.add(id);
+    checkSources(move.queue, flow, given);
+    const collision = collisionOf(move.queue, flow, madeIds);
+    if (collision !== undefined) return collision;
+  }
+  return undefined;
+}
+
+function refuseLimits({ gates }: NewJob): void {
+  if (gates?.some(({ kind }) => kind === "limit") === true) {
+    throw new TaskqError("TASKQ_NOT_YET", "limits are not there yet");
+  }
+}
+
+function checkName(move: Move, { id, task }: NewJob, names: Map<string, string>): void {
+  const known = names.get(id) ?? taskUnder(move, id);
+  if (known !== undefined && known !== task) {
+    throw new TaskqError(
+      "TASKQ_ID_TAKEN",
+      `the id "${id}" belongs to a job of task "${known}", not "${task}"`,
+    );
+  }
+  names.set(id, task);
+}
+
+function taskUnder({ queue, now }: Move, id: string): string | undefined {
+  return queue.jobOf(id)?.job.task ?? queue.tombstones.get(id, now)?.task;
+}
+
+function checkSources(queue: QueueState, { jobs, joins }: NewFlow, given: ReadonlySet<string>): void {
+  const asked = [
+    ...jobs.flatMap(({ after }) => after?.map(({ source }) => source) ?? []),
+    ...joins.flatMap(({ members }) => members),
+  ];
+  const unknown = asked.find((id) => !given.has(id) && !queue.rows.has(id));
+  if (unknown !== undefined) {
+    throw new TaskqError("TASKQ_STORAGE", `a flow waits for ${unknown}, which is not known`);
+  }
+}
+
+/** An id that differs from one that is there in its random part only. */
+function collisionOf(queue: QueueState, flow: NewFlow, madeIds: Map<string, string>): string | undefined {
+  for (const row of [...flow.jobs, ...flow.joins]) {
+    if ("named" in row && row.named) continue;
+    const key = keyOf(row.id);
+    if (key === undefined) continue;
+    const taken = queue.madeIds.get(key) ?? madeIds.get(key);
+    if (taken !== undefined && taken !== row.id) return row.id;
+    madeIds.set(key, row.id);
+  }
+  return undefined;
+}
+
+/** The answer for a flow that is there already, by an id of the caller's or because the call is a repeat. */
+function knownFlow(move: Move, flow: NewFlow): StoredFlow | undefined {
+  const { queue, now } = move;
+  const end = flow.jobs.find(({ id }) => id === flow.end);
+  const there = [...flow.jobs, ...flow.joins].some(({ id }) => queue.rows.has(id));
+  const tombstone = end?.named === true ? queue.tombstones.get(end.id, now) : undefined;
+  if (!there && tombstone === undefined) return undefined;
+  const state = queue.rows.get(flow.end)?.state ?? tombstone?.state ?? "completed";
+  return { status: "existing", id: flow.end, state };
+}

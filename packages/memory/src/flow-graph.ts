@@ -1,0 +1,20 @@
+/** Which jobs and joins belong together. */
+import { isFinal } from "@taskq/core/storage";
+import { isErrorHandler } from "./edges.js";
+import { sourcesOf } from "./joins.js";
+import type { JobRow, Row } from "./rows.js";
+
+/** All jobs of a flow, from any of its rows; but no error handler that has become ready, and nothing beyond it. */
+export function flowOf(start: Row): readonly JobRow[] {
+  const seen = new Set<Row>([start]);
+  for (const row of seen) {
+    for (const next of [...sourcesOf(row), ...row.dependents.map(({ target }) => target)]) {
+      if (!isRunningHandler(next)) seen.add(next);
+    }
+  }
+  return [...seen].filter((row) => row.kind === "job");
+}
+
+function isRunningHandler(row: Row): boolean {
+  return row.kind === "job" && isErrorHandler(row) && row.state !== "blocked" && !isFinal(row.state);
+}

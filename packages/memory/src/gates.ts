@@ -1,0 +1,187 @@
+/** Parking jobs under gates, holding gates, and letting those in line go when one opens. */
+import type { NewGate } from "@taskq/core/storage";
+import { labelOf, type Gate, type Ticket, type Waiter } from "./gate.js";
+import type { Move, QueueState } from "./queue-state.js";
+import type { JobRow } from "./rows.js";
+import { enterLine, report, setState } from "./transition.js";
+
+/** Locks, concurrency keys and limits are names of one space each. */
+export function nameOf(gate: NewGate): string {
+  return `${gate.kind}:${gate.key}`;
+}
+
+/** The first gate of a ready job that it may not pass now. */
+export function firstClosed(move: Move, row: JobRow): NewGate | undefined {
+  return row.job.gates?.find((gate) => !isOpen(move, gate, row));
+}
+
+function isOpen(move: Move, own: NewGate, row: JobRow): boolean {
+  const gate = move.queue.gates.get(nameOf(own));
+  if (gate === undefined) return true;
+  dropExpired(move, gate);
+  return row.passing === gate ? taken(gate) <= own.max : hasPlace(gate, own.max);
+}
+
+/** Places that are held or kept. */
+function taken(gate: Gate): number {
+  return gate.jobs.size + gate.tickets.size + gate.passing.size;
+}
+
+/** Whether a newcomer with this maximum may hold the gate at once. */
+export function hasPlace(gate: Gate, max: number): boolean {
+  return gate.line.size === 0 && taken(gate) < max;
+}
+
+/** Takes all gates of a job that begins to run. */
+export function holdGates(move: Move, row: JobRow): void {
+  for (const gate of row.job.gates ?? []) move.queue.gateOf(nameOf(gate)).jobs.add(row);
+  stopPassing(move, row);
+}
+
+/** Gives back all gates of a run that has ended. */
+export function freeGates(move: Move, row: JobRow): void {
+  for (const gate of row.job.gates ?? []) {
+    const held = move.queue.gates.get(nameOf(gate));
+    if (held?.jobs.delete(row) === true) openGate(move, held);
+  }
+}
+
+/** Puts a job that is in no place into the line of a gate. */
+export function park(move: Move, row: JobRow, name: string): void {
+  const gate = move.queue.gateOf(name);
+  setState(move, row, "parked");
+  row.gate = name;
+  row.parkOrder = move.queue.nextOrder();
+  gate.line.push(row);
+  if (isTaskLine(name)) move.queue.taskLines.add(gate);
+  planOpening(move.queue, gate);
+  report(move, row, "parked", { gate: labelOf(name) });
+}
+
+function isTaskLine(name: string): boolean {
+  return name.startsWith("task:") || name.startsWith("pause:");
+}
+
+/** Takes a waiting job out of its place; it keeps its state until it is given another one. */
+export function withdraw(move: Move, row: JobRow): void {
+  const { queue } = move;
+  if (row.state === "scheduled") queue.scheduled.remove(row);
+  if (row.state === "ready") {
+    queue.ready.remove(row);
+    stopPassing(move, row);
+  }
+  if (row.state !== "parked" || row.gate === undefined) return;
+  const gate = queue.gateOf(row.gate);
+  gate.line.remove(row);
+  row.gate = undefined;
+  // The next one may need fewer places free than this one did.
+  openGate(move, gate);
+}
+
+/** Lets the first in line go as far as there are places. Lines without holders are let go by `letGo` only. */
+export function openGate(move: Move, gate: Gate): void {
+  dropExpired(move, gate);
+  for (let head = gate.line.peek(); head !== undefined; head = gate.line.peek()) {
+    const max = placesFor(head, gate);
+    if (max === undefined || taken(gate) >= max) break;
+    gate.line.pop();
+    if (head.kind === "ticket") grant(move, gate, head);
+    else {
+      gate.passing.add(head);
+      head.passing = gate;
+      enterFromLine(move, head);
+    }
+  }
+  planOpening(move.queue, gate);
+}
+
+/** Lets the first in line go, whatever the gate; answers how many went. */
+export function letGo(move: Move, gate: Gate, limit: number): number {
+  let gone = 0;
+  while (gone < limit) {
+    const head = gate.line.peek();
+    if (head === undefined || head.kind === "ticket") break;
+    gate.line.pop();
+    enterFromLine(move, head);
+    gone += 1;
+  }
+  planOpening(move.queue, gate);
+  return gone;
+}
+
+/** Takes all jobs out of a line, in order, to be given another place. */
+export function emptyLine({ queue }: Move, gate: Gate): readonly JobRow[] {
+  const rows: JobRow[] = [];
+  for (let head = gate.line.pop(); head !== undefined; head = gate.line.pop()) {
+    if (head.kind === "ticket") continue;
+    head.gate = undefined;
+    rows.push(head);
+  }
+  planOpening(queue, gate);
+  return rows;
+}
+
+/** A job taken out of a line goes on to the ready or the scheduled ones. */
+function enterFromLine(move: Move, row: JobRow): void {
+  const gate = row.gate;
+  row.gate = undefined;
+  enterLine(move, row);
+  if (row.state === "ready") report(move, row, "readied", gate === undefined ? {} : { gate: labelOf(gate) });
+  else stopPassing(move, row);
+}
+
+/** The holders that whoever is in line allows at a time; `undefined`: the gate has none. */
+function placesFor(head: Waiter, gate: Gate): number | undefined {
+  if (head.kind === "ticket") return head.max;
+  return head.job.gates?.find((own) => nameOf(own) === gate.name)?.max;
+}
+
+/** Gives a ticket that is in no line the gate. */
+export function grant({ queue, now }: Move, gate: Gate, ticket: Ticket): void {
+  gate.waiting.delete(ticket.ticket);
+  ticket.fence = queue.nextFence();
+  ticket.expiresAt = now + ticket.ttl;
+  gate.tickets.set(ticket.ticket, ticket);
+  queue.hints.control();
+}
+
+function stopPassing(move: Move, row: JobRow): void {
+  const gate = row.passing;
+  if (gate === undefined) return;
+  row.passing = undefined;
+  gate.passing.delete(row);
+  openGate(move, gate);
+}
+
+/** Tickets that have run out lose their hold or their place. */
+export function dropExpired({ now }: Move, gate: Gate): void {
+  for (const [name, ticket] of gate.tickets) if (ticket.expiresAt <= now) gate.tickets.delete(name);
+  for (const [name, ticket] of gate.waiting) {
+    if (ticket.expiresAt > now) continue;
+    gate.waiting.delete(name);
+    gate.line.remove(ticket);
+  }
+}
+
+/** Keeps the instant at which the gate may open by itself; lets go of a gate that nobody uses. */
+export function planOpening(queue: QueueState, gate: Gate): void {
+  queue.opening.remove(gate);
+  if (gate.line.size === 0) {
+    queue.taskLines.delete(gate);
+    if (taken(gate) === 0) queue.gates.delete(gate.name);
+    return;
+  }
+  gate.opensAt = instantOf(queue, gate);
+  if (gate.opensAt !== Infinity) queue.opening.push(gate);
+}
+
+function instantOf(queue: QueueState, gate: Gate): number {
+  if (gate.name.startsWith("unique:")) {
+    const until = queue.uniques.get(gate.name.slice("unique:".length))?.holder.job.unique?.until;
+    return typeof until === "number" ? until : Infinity;
+  }
+  let first = Infinity;
+  for (const { expiresAt } of gate.tickets.values()) first = Math.min(first, expiresAt);
+  for (const { expiresAt } of gate.waiting.values()) first = Math.min(first, expiresAt);
+  return first;
+}

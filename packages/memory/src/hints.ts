@@ -1,0 +1,68 @@
+import type { WatchHint } from "@taskq/core/storage";
+
+type Listener = (hint: WatchHint) => void;
+
+/** Tells listeners that there may be something new: once for all that happens in one turn of the event loop. */
+export class Hints {
+  readonly #listeners = new Set<Listener>();
+  #ready = false;
+  #control = false;
+  #final: string[] = [];
+  #planned = false;
+
+  watch(listener: Listener): () => void {
+    // Wrapped, so that a function that listens twice is let go once for each.
+    const entry: Listener = (hint) => listener(hint);
+    this.#listeners.add(entry);
+    return () => {
+      this.#listeners.delete(entry);
+    };
+  }
+
+  ready(): void {
+    if (this.#listeners.size === 0) return;
+    this.#ready = true;
+    this.#plan();
+  }
+
+  control(): void {
+    if (this.#listeners.size === 0) return;
+    this.#control = true;
+    this.#plan();
+  }
+
+  final(id: string): void {
+    if (this.#listeners.size === 0) return;
+    this.#final.push(id);
+    this.#plan();
+  }
+
+  clear(): void {
+    this.#listeners.clear();
+  }
+
+  #plan(): void {
+    if (this.#planned) return;
+    this.#planned = true;
+    setImmediate(() => this.#tell());
+  }
+
+  #tell(): void {
+    const hints: WatchHint[] = [];
+    if (this.#control) hints.push({ kind: "control" });
+    if (this.#ready) hints.push({ kind: "ready" });
+    if (this.#final.length > 0) hints.push({ kind: "final", ids: this.#final });
+    this.#planned = this.#ready = this.#control = false;
+    this.#final = [];
+    for (const listener of this.#listeners) for (const hint of hints) tell(listener, hint);
+  }
+}
+
+/** A listener that throws takes the hint from nobody else, nor brings the process down. */
+function tell(listener: Listener, hint: WatchHint): void {
+  try {
+    listener(hint);
+  } catch {
+    // Nothing rests on a hint, and nobody waits for the listener who could be told.
+  }
+}

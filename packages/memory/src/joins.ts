@@ -1,0 +1,102 @@
+/** Joins: when members count, and who is let go when one fails. */
+import { isFinal } from "@taskq/core/storage";
+import type { Broken, Dependent, JoinRow, Row } from "./rows.js";
+
+/** The reason of those that a failed join no longer waits for. */
+export const GROUP_FAILED = "group failed";
+
+/** How a member stands with its join: it counts, not yet, or it breaks it. */
+export type MemberVerdict = "counts" | "waiting" | Broken;
+
+/** A member counts once it and the flows it added are final; in mode `all`, the first that breaks decides. */
+export function memberVerdict(join: JoinRow, member: Row): MemberVerdict {
+  const parts = [member, ...(join.added.get(member) ?? [])];
+  const waits = parts.some(({ state }) => !isFinal(state));
+  if (join.mode === "settled") return waits ? "waiting" : "counts";
+  const broken = parts.find((part) => part.broken !== undefined)?.broken;
+  return broken ?? (waits ? "waiting" : "counts");
+}
+
+/** Makes a row a member, which is counted when it is final. */
+export function addMember(join: JoinRow, member: Row): void {
+  member.dependents.push({ target: join, member });
+  if (memberVerdict(join, member) === "waiting") join.waitingFor += 1;
+}
+
+/** Makes a member count only when this flow is final too. */
+export function extendMember(join: JoinRow, member: Row, end: Row): void {
+  const ends = join.added.get(member);
+  if (ends === undefined) join.added.set(member, [end]);
+  else ends.push(end);
+  end.dependents.push({ target: join, member });
+}
+
+/** Counts anew the members that a join waits for. */
+export function recountMembers(join: JoinRow): void {
+  join.waitingFor = join.members.filter((member) => memberVerdict(join, member) === "waiting").length;
+}
+
+/** Why a join in mode `all` fails, if one of its members broke it. */
+export function brokenMember(join: JoinRow): Broken | undefined {
+  for (const member of join.members) {
+    const verdict = memberVerdict(join, member);
+    if (typeof verdict === "object") return verdict;
+  }
+  return undefined;
+}
+
+/**
+ * Unfinished jobs and joins before a failed join that have not started and lead nowhere else. Error handlers do not
+ * count as elsewhere: they run for failures of their own only.
+ */
+export function strandedBefore(join: JoinRow): ReadonlySet<Row> {
+  const stranded = waitingBefore(join);
+  const spared = [...stranded].filter((row) =>
+    row.dependents.some((other) => leadsElsewhere(other, join, stranded)),
+  );
+  for (let row = spared.pop(); row !== undefined; row = spared.pop()) {
+    if (stranded.delete(row)) spared.push(...sourcesOf(row));
+  }
+  return stranded;
+}
+
+function waitingBefore(join: JoinRow): Set<Row> {
+  const waiting = new Set<Row>();
+  const seen = new Set<Row>([join]);
+  const open = [...sourcesOf(join)];
+  for (let row = open.pop(); row !== undefined; row = open.pop()) {
+    if (seen.has(row)) continue;
+    seen.add(row);
+    if (!isFinal(row.state) && row.state !== "active") waiting.add(row);
+    open.push(...sourcesOf(row));
+  }
+  return waiting;
+}
+
+/** The failed join, at any distance, to which a row that is not final leads, if it leads nowhere else. */
+export function failedGroupOf(row: Row): JoinRow | undefined {
+  if (row.dependents.some((dependent) => isAwaited(dependent))) return undefined;
+  const seen = new Set<Row>([row]);
+  for (const next of seen) {
+    for (const { target } of next.dependents) {
+      if (target.kind === "join" && target.broken !== undefined) return target;
+      if (target.broken !== undefined) seen.add(target);
+    }
+  }
+  return undefined;
+}
+
+function isAwaited(dependent: Dependent): boolean {
+  return !isFinal(dependent.target.state) && !("on" in dependent && dependent.on === "failed");
+}
+
+function leadsElsewhere(dependent: Dependent, join: JoinRow, stranded: ReadonlySet<Row>): boolean {
+  const { target } = dependent;
+  return target !== join && !stranded.has(target) && isAwaited(dependent);
+}
+
+/** What a row waits for, or waited for. */
+export function sourcesOf(row: Row): readonly Row[] {
+  if (row.kind === "job") return row.edges.map(({ source }) => source);
+  return row.added.size === 0 ? row.members : [...row.members, ...[...row.added.values()].flat()];
+}

@@ -1,0 +1,135 @@
+/** Everything that is kept of one queue. */
+import type {
+  JobEffect,
+  ScheduleRecord,
+  StoredRetention,
+  StoredState,
+  ValueAnswer,
+} from "@taskq/core/storage";
+import { ExpiringMap } from "./expiring-map.js";
+import { newGate, type Gate } from "./gate.js";
+import { Heap } from "./heap.js";
+import { Hints } from "./hints.js";
+import { Listing } from "./listing.js";
+import { comesBefore, isDueBefore } from "./order.js";
+import type { JobRow, Row } from "./rows.js";
+import { StateCounts } from "./state-counts.js";
+
+export class QueueState {
+  readonly name: string;
+  retention: StoredRetention;
+  readonly hints: Hints = new Hints();
+
+  /** Jobs and joins by id. */
+  readonly rows: Map<string, Row> = new Map();
+  /** Ids that core made, by what is not random in them. */
+  readonly madeIds: Map<string, string> = new Map();
+  /** Names given by callers whose jobs are gone. */
+  readonly tombstones: ExpiringMap<Tombstone> = new ExpiringMap();
+  readonly listing: Listing = new Listing();
+  /** Where a page ended, by the id it ended with. */
+  readonly pageEnds: ExpiringMap<number> = new ExpiringMap();
+  readonly counts: StateCounts = new StateCounts();
+
+  readonly ready: Heap<JobRow> = new Heap<JobRow>(comesBefore);
+  readonly scheduled: Heap<JobRow> = new Heap<JobRow>(isDueBefore);
+  readonly active: Set<JobRow> = new Set();
+  readonly owners: Map<string, OwnerState> = new Map();
+
+  readonly gates: Map<string, Gate> = new Map();
+  /** Lines of unknown and of paused tasks. */
+  readonly taskLines: Set<Gate> = new Set();
+  /** Gates with a line that may open by themselves. */
+  readonly opening: Heap<Gate> = new Heap((left, right) => left.opensAt < right.opensAt);
+  readonly uniques: Map<string, UniqueKey> = new Map();
+
+  paused = false;
+  readonly pausedTasks: Set<string> = new Set();
+  readonly revokedTasks: Map<string, TaskRevocation> = new Map();
+  readonly schedules: Map<string, Schedule> = new Map();
+  /** Schedules in whose line a flow waits, by the end of the flow that it waits for. */
+  readonly awaitedEnds: Map<string, string> = new Map();
+
+  readonly values: ExpiringMap<StoredValue> = new ExpiringMap();
+  /** Answers to named operations on values. */
+  readonly answered: ExpiringMap<readonly ValueAnswer[]> = new ExpiringMap();
+
+  /** Final rows by the instant their retention passes. */
+  readonly retained: Heap<Row> = new Heap((left, right) => left.keepUntil < right.keepUntil);
+  /** Rows whose retention has passed, but something unfinished depends on them. */
+  readonly withheld: Set<Row> = new Set();
+  /** Final jobs in the order they ended. */
+  readonly completedJobs: Set<JobRow> = new Set();
+  readonly otherFinalJobs: Set<JobRow> = new Set();
+
+  #fence = 0;
+  #order = 0;
+
+  constructor(name: string, retention: StoredRetention) {
+    this.name = name;
+    this.retention = retention;
+  }
+
+  /** Greater than every one before. */
+  nextFence(): number {
+    return ++this.#fence;
+  }
+
+  /** Of enqueuing and of parking; greater than every one before. */
+  nextOrder(): number {
+    return ++this.#order;
+  }
+
+  jobOf(id: string): JobRow | undefined {
+    const row = this.rows.get(id);
+    return row?.kind === "job" ? row : undefined;
+  }
+
+  gateOf(name: string): Gate {
+    let gate = this.gates.get(name);
+    if (gate === undefined) this.gates.set(name, (gate = newGate(name)));
+    return gate;
+  }
+}
+
+/** One call that changes a queue: carried out without interruption. */
+export interface Move {
+  readonly queue: QueueState;
+  readonly now: number;
+  readonly effects: JobEffect[];
+}
+
+export interface Tombstone {
+  readonly task: string;
+  readonly state: StoredState;
+}
+
+export interface OwnerState {
+  readonly runs: Set<JobRow>;
+  /** Runs of it that a user has revoked. */
+  readonly revoked: Set<JobRow>;
+  /** Its last request that claimed, to be answered again. */
+  lastRequest: number;
+  lastClaim: readonly { readonly row: JobRow; readonly fence: number }[];
+}
+
+export interface UniqueKey {
+  holder: JobRow;
+  /** The job that took the place behind an active holder. */
+  replacement: JobRow | undefined;
+}
+
+export interface TaskRevocation {
+  readonly once: boolean;
+  readonly until: number | undefined;
+}
+
+export interface Schedule {
+  record: ScheduleRecord;
+  /** Jobs of the flow it enqueued last. */
+  lastJobs: readonly JobRow[];
+}
+
+export type StoredValue =
+  | { readonly kind: "bytes"; readonly bytes: Uint8Array }
+  | { readonly kind: "number"; readonly number: number };

@@ -1,0 +1,93 @@
+/** How long final jobs and joins are kept. */
+import { isFinal } from "@taskq/core/storage";
+import { sourcesOf } from "./joins.js";
+import type { QueueState } from "./queue-state.js";
+import type { JobRow, Row } from "./rows.js";
+
+/** Begins the retention of a row that has become final. */
+export function retain(queue: QueueState, row: Row): void {
+  row.keepUntil = (row.finishedAt ?? 0) + keepFor(queue, row);
+  queue.retained.push(row);
+  if (row.kind === "job") finalJobs(queue, row).add(row);
+}
+
+/** Ends the retention of a row that is removed, or final no more. */
+export function forget(queue: QueueState, row: Row): void {
+  queue.retained.remove(row);
+  queue.withheld.delete(row);
+  if (row.kind === "job") finalJobs(queue, row).delete(row);
+}
+
+/** Puts a row aside whose retention has passed, until what depends on it is final. */
+export function withhold(queue: QueueState, row: Row): void {
+  forget(queue, row);
+  queue.withheld.add(row);
+}
+
+/** Lets go of what was put aside for a row that is final now; what is still needed is put aside again. */
+export function releaseWithheld(queue: QueueState, row: Row): void {
+  // What follows a row that was skipped, or a join, reads what comes before it: that waits for those to end.
+  if (queue.withheld.size === 0 || (isReadThrough(row) && isNeeded(row))) return;
+  const open = [row];
+  const seen = new Set<Row>(open);
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    for (const source of [...sourcesOf(next), ...rootsReadBy(next)]) {
+      if (seen.has(source)) continue;
+      seen.add(source);
+      release(queue, source);
+      if (isReadThrough(source)) open.push(source);
+    }
+  }
+}
+
+/** The jobs that an error handler reads without an edge to them. */
+function rootsReadBy(row: Row): readonly Row[] {
+  if (row.kind === "join") return [];
+  return row.edges.flatMap(({ source, on }) => (on === "failed" ? (source.broken?.root ?? []) : []));
+}
+
+function release(queue: QueueState, row: Row): void {
+  if (!queue.withheld.delete(row)) return;
+  queue.retained.push(row);
+  if (row.kind === "job") finalJobs(queue, row).add(row);
+}
+
+/** Whether something unfinished depends on it: what follows it, or reads it through joins and skipped jobs. */
+export function isNeeded(row: Row): boolean {
+  const open = [row];
+  const seen = new Set<Row>(open);
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    for (const reader of next.readers ?? []) if (!isFinal(reader.state)) return true;
+    for (const { target } of next.dependents) {
+      if (!isFinal(target.state)) return true;
+      if (!isReadThrough(target) || seen.has(target)) continue;
+      seen.add(target);
+      open.push(target);
+    }
+  }
+  return false;
+}
+
+function isReadThrough({ kind, state }: Row): boolean {
+  return kind === "join" || state === "skipped";
+}
+
+/** Reckons anew how long each row is kept: the queue's retention has changed. */
+export function reckonRetention(queue: QueueState): void {
+  for (const row of queue.retained.items.slice()) {
+    queue.retained.remove(row);
+    row.keepUntil = (row.finishedAt ?? 0) + keepFor(queue, row);
+    queue.retained.push(row);
+  }
+  for (const row of queue.withheld) row.keepUntil = (row.finishedAt ?? 0) + keepFor(queue, row);
+}
+
+function keepFor(queue: QueueState, row: Row): number {
+  const { completed, failed } = queue.retention;
+  const keep = row.kind === "job" ? row.job.keep : undefined;
+  return row.state === "completed" ? (keep?.completed ?? completed.for) : (keep?.failed ?? failed.for);
+}
+
+function finalJobs(queue: QueueState, row: JobRow): Set<JobRow> {
+  return row.state === "completed" ? queue.completedJobs : queue.otherFinalJobs;
+}

@@ -1,0 +1,63 @@
+/** The schedules of a queue. */
+import type { ScheduleRecord, SchedulesAnswer, SchedulesRequest } from "@taskq/core/storage";
+import { areEqual, copyOf } from "./bytes.js";
+import type { Move, Schedule } from "./queue-state.js";
+
+type Change = NonNullable<SchedulesRequest["change"]>;
+type Declaration = Extract<Change, { readonly kind: "declare" | "upsert" }>;
+
+/** Changes one, and answers all. */
+export function schedules(move: Move, { change }: SchedulesRequest): SchedulesAnswer {
+  const { queue } = move;
+  const changed = change !== undefined && apply(move, change);
+  if (changed) queue.hints.control();
+  const records = [...queue.schedules.values()].map(({ record }) => ({
+    ...record,
+    bytes: copyOf(record.bytes),
+  }));
+  return { changed, schedules: records.toSorted((left, right) => (left.name < right.name ? -1 : 1)) };
+}
+
+function apply(move: Move, change: Change): boolean {
+  const { queue } = move;
+  const known = queue.schedules.get(change.name);
+  switch (change.kind) {
+    case "declare":
+    case "upsert":
+      return define(move, known, change);
+    case "pause":
+    case "resume":
+      return known !== undefined && setPaused(known, change.kind === "pause");
+    case "remove":
+      return queue.schedules.delete(change.name);
+  }
+}
+
+/** One that is new, or put in place of another, starts now. */
+function define({ queue, now }: Move, known: Schedule | undefined, change: Declaration): boolean {
+  const { kind, name, origin, task, bytes } = change;
+  const before = known?.record;
+  const same = before !== undefined && isSame(before, change);
+  const goesOn = before !== undefined && (kind === "declare" || same);
+  const record: ScheduleRecord = {
+    name,
+    origin,
+    task,
+    bytes: copyOf(bytes),
+    paused: goesOn && before.paused,
+    lastAt: goesOn ? before.lastAt : now,
+    lastId: before?.lastId,
+  };
+  queue.schedules.set(name, { record, lastJobs: known?.lastJobs ?? [] });
+  return !same;
+}
+
+function isSame(before: ScheduleRecord, { origin, task, bytes }: Declaration): boolean {
+  return before.origin === origin && before.task === task && areEqual(before.bytes, bytes);
+}
+
+function setPaused(schedule: Schedule, paused: boolean): boolean {
+  if (schedule.record.paused === paused) return false;
+  schedule.record = { ...schedule.record, paused };
+  return true;
+}

@@ -1,0 +1,77 @@
+/** Settling ended runs: what the caller decided, if the right to the run is still his. */
+import { TaskqError, type SettleAnswer, type SettledOutcome, type Settlement } from "@taskq/core/storage";
+import { addFlows } from "./add-flows.js";
+import { copyIfAny, copyOf } from "./bytes.js";
+import { checkFlows } from "./enqueue.js";
+import { finish, finishUnasked, giveBack, type Ending } from "./finish.js";
+import type { Move } from "./queue-state.js";
+import type { JobRow, Run } from "./rows.js";
+import { recordAttempt, runOf } from "./runs.js";
+
+/** Throws what speaks against the flows that these settlements add, before anything is changed. */
+export function checkSettlements(move: Move, settlements: readonly Settlement[]): void {
+  const flows = settlements.flatMap(({ id, fence, outcome, add }) =>
+    outcome.kind === "completed" && runOf(move.queue, id, fence) !== undefined ? (add ?? []) : [],
+  );
+  if (flows.length === 0) return;
+  const collision = checkFlows(move, flows);
+  if (collision !== undefined) throw new TaskqError("TASKQ_STORAGE", `the new id ${collision} is taken`);
+}
+
+/** Settles one run. */
+export function settle(move: Move, settlement: Settlement): SettleAnswer {
+  const { id, fence, outcome } = settlement;
+  const held = runOf(move.queue, id, fence);
+  if (held === undefined) return move.queue.jobOf(id)?.settledFence === fence ? "repeated" : "lost";
+  const { row, run } = held;
+  row.settledFence = fence;
+  if (run.begun) row.startedAt = run.startedAt = settlement.startedAt;
+  if (isUnfinished(outcome)) putBack(move, row, run, outcome);
+  else {
+    if (outcome.kind === "completed") addFlows(move, row, settlement.add ?? []);
+    const error = "error" in outcome ? copyOf(outcome.error) : undefined;
+    if (outcome.kind !== "completed" && run.begun) recordAttempt(move, row, run, error);
+    finish(move, row, endingOf(outcome, error));
+  }
+  return "applied";
+}
+
+type Unfinished = Extract<SettledOutcome, { kind: "retry" | "released" | "postponed" | "interrupted" }>;
+
+function isUnfinished(outcome: SettledOutcome): outcome is Unfinished {
+  const { kind } = outcome;
+  return kind === "retry" || kind === "released" || kind === "postponed" || kind === "interrupted";
+}
+
+function endingOf(outcome: Exclude<SettledOutcome, Unfinished>, error: Uint8Array | undefined): Ending {
+  switch (outcome.kind) {
+    case "completed":
+      return { state: "completed", bytes: copyIfAny(outcome.result) };
+    case "failed":
+    case "quarantined":
+      return { state: outcome.kind, bytes: error };
+    case "cancelled":
+    case "skipped":
+      return { state: outcome.kind, reason: outcome.reason };
+    default:
+      return { state: "expired" };
+  }
+}
+
+/** The job is to run again, unless a user has revoked it meanwhile, or it may not. */
+function putBack(move: Move, row: JobRow, run: Run, outcome: Unfinished): void {
+  const ran = outcome.kind === "retry" || outcome.kind === "interrupted";
+  if (ran) recordAttempt(move, row, run, outcome.kind === "retry" ? copyIfAny(outcome.error) : undefined);
+  else row.attempt -= 1;
+  if (run.revoked) {
+    finishUnasked(move, row, "cancelled", "revoked");
+    return;
+  }
+  if (outcome.kind === "interrupted" && row.job.delivery === "at-most-once") {
+    finishUnasked(move, row, "failed", "interrupted");
+    return;
+  }
+  if (outcome.kind === "retry" && outcome.counts) row.failures += 1;
+  if ("due" in outcome) row.due = outcome.due;
+  giveBack(move, row);
+}

@@ -1,0 +1,77 @@
+/** Recording an instant of a schedule. */
+import {
+  isFinal,
+  TaskqError,
+  type NewFlow,
+  type StoredFlow,
+  type TickAnswer,
+  type TickRequest,
+} from "@taskq/core/storage";
+import { checkFlows, storeFlows } from "./enqueue.js";
+import type { Move, Schedule } from "./queue-state.js";
+import { revocationOf, useUpRevocation } from "./revocation.js";
+import type { Row } from "./rows.js";
+
+/** Records an instant and enqueues what belongs to it. */
+export function tick(move: Move, request: TickRequest): TickAnswer {
+  const { queue } = move;
+  const schedule = queue.schedules.get(request.name);
+  if (schedule === undefined) return { status: "removed", lastAt: undefined, flows: [], effects: [] };
+  const { lastAt } = schedule.record;
+  if (lastAt !== request.previous || request.at <= lastAt || request.at > move.now) {
+    return { status: "stale", lastAt, flows: [], effects: [] };
+  }
+  const collision = checkFlows(move, request.flows);
+  if (collision !== undefined) throw new TaskqError("TASKQ_STORAGE", `the new id ${collision} is taken`);
+  schedule.record = { ...schedule.record, lastAt: request.at };
+  const { status, flows } = fire(move, schedule, request);
+  return { status, lastAt: request.at, flows, effects: move.effects };
+}
+
+interface Fired {
+  readonly status: TickAnswer["status"];
+  readonly flows: readonly StoredFlow[];
+}
+
+function fire(move: Move, schedule: Schedule, { flows, overlap }: TickRequest): Fired {
+  const { queue, now } = move;
+  const { task, paused } = schedule.record;
+  if (paused) return { status: "paused", flows: [] };
+  if (flows.length > 0 && revocationOf(queue, task, now) !== undefined) {
+    useUpRevocation(queue, task);
+    return { status: "revoked", flows: [] };
+  }
+  const stored = flows
+    .slice(0, allowed(move, schedule, overlap))
+    .map((flow) => store(move, schedule, flow, overlap === "queue"));
+  return { status: flows.length > 0 && stored.length === 0 ? "overlapped" : "applied", flows: stored };
+}
+
+/** How many flows may be enqueued: one to run, and one to wait for it. */
+function allowed(move: Move, schedule: Schedule, overlap: TickRequest["overlap"]): number {
+  if (overlap === "allow") return Infinity;
+  const busy = unfinishedEnd(move, schedule) !== undefined;
+  if (overlap === "skip") return busy ? 0 : 1;
+  if (!busy) return 2;
+  return schedule.lastJobs.some(({ state, attempt }) => state === "active" || attempt > 0) ? 1 : 0;
+}
+
+/** The end of the flow enqueued last, while that is not final. */
+function unfinishedEnd({ queue }: Move, { record }: Schedule): Row | undefined {
+  const last = record.lastId === undefined ? undefined : queue.rows.get(record.lastId);
+  return last !== undefined && !isFinal(last.state) ? last : undefined;
+}
+
+/** @param inTurn Whether it waits for the flow before. */
+function store(move: Move, schedule: Schedule, flow: NewFlow, inTurn: boolean): StoredFlow {
+  const { record } = schedule;
+  const before = inTurn ? unfinishedEnd(move, schedule) : undefined;
+  const [result] = storeFlows(move, [flow], before === undefined ? undefined : `schedule:${record.name}`);
+  if (result === undefined) throw new TaskqError("TASKQ_STORAGE", "a flow was not stored");
+  if (result.stored.status === "stored") {
+    if (before !== undefined) move.queue.awaitedEnds.set(before.id, record.name);
+    schedule.record = { ...record, lastId: flow.end };
+    schedule.lastJobs = result.jobs;
+  }
+  return result.stored;
+}

@@ -1,0 +1,122 @@
+import type { AmendAnswer, AmendRequest } from "@taskq/core/storage";
+import { complete, followConsequences } from "./consequences.js";
+import { finish, releaseGates } from "./final.js";
+import { flowOf } from "./flow-graph.js";
+import type { Move } from "./move.js";
+import { isNeeded, removeRow } from "./removal.js";
+import { enterLine } from "./line.js";
+import { skipIfDead } from "./readiness.js";
+import { mend, restorableAmong, retryableAmong, type Reopened } from "./reopen.js";
+import {
+  ACTIVE,
+  BLOCKED,
+  CANCELLED,
+  GATED,
+  hasHolders,
+  idOf,
+  isFinalState,
+  JOIN,
+  PARKED,
+  READY,
+  REVOKED,
+  type Row,
+} from "./row.js";
+import { rowById, rowByKey } from "./rows.js";
+
+/** Changes jobs by id. */
+export function amend(move: Move, request: AmendRequest): AmendAnswer {
+  const changed = apply(move, request);
+  complete(move);
+  return { changed, effects: move.effects };
+}
+
+function apply(move: Move, { ids, change }: AmendRequest): readonly string[] {
+  const rows = [...new Set(ids)].flatMap((id) => rowById(move.scope.connection, move.queue, id) ?? []);
+  switch (change.kind) {
+    case "revoke":
+      return changedBy(move, rows, (row) => revoke(move, row, change.scope));
+    case "restore":
+      return mended(move, rows, restorableAmong(move, rows, change.scope));
+    case "retry":
+      return mended(move, rows, retryableAmong(move, rows));
+    case "reschedule":
+      return changedBy(move, rows, (row) => reschedule(move, row, change.due));
+    case "remove":
+      return changedBy(move, rows, (row) => remove(move, row));
+  }
+}
+
+function changedBy(move: Move, rows: readonly Row[], change: (row: Row) => boolean): readonly string[] {
+  const ids: string[] = [];
+  for (const { key } of rows) {
+    // One before may have changed it.
+    const row = rowByKey(move.scope.connection, key);
+    if (row === undefined) continue;
+    const id = idOf(row);
+    if (change(row)) ids.push(id);
+    followConsequences(move);
+  }
+  return ids;
+}
+
+function mended(move: Move, asked: readonly Row[], found: Reopened): readonly string[] {
+  const keys = new Set(found.jobs.map(({ key }) => key));
+  mend(move, found);
+  return asked.filter(({ key }) => keys.has(key)).map(idOf);
+}
+
+/** A join stands for its whole flow. */
+function revoke(move: Move, row: Row, scope: "flow" | "later"): boolean {
+  const isJoin = (row.flags & JOIN) !== 0;
+  const jobs = isJoin || scope === "flow" ? flowOf(move, row) : [row];
+  const done = new Set<string>();
+  for (const job of jobs) {
+    if (job.state === ACTIVE) {
+      if (flag(move, job)) done.add(job.key);
+    } else if (!isFinalState(job.state) && !skipIfDead(move, job)) {
+      finish(move, job, CANCELLED, { reason: "revoked", cause: null });
+      move.effect(job, "cancelled", job);
+      done.add(job.key);
+    }
+  }
+  return isJoin ? done.size > 0 : done.has(row.key);
+}
+
+/** The owner of an active job is told; whether it was not so before. */
+function flag(move: Move, row: Row): boolean {
+  if ((row.flags & REVOKED) !== 0) return false;
+  row.flags |= REVOKED;
+  move.sql("UPDATE {jobs} SET flags = ? WHERE key = ?").run(row.flags, row.key);
+  move
+    .sql("INSERT OR REPLACE INTO {revoked} (key, queue, owner, fence, id) VALUES (?, ?, ?, ?, ?)")
+    .run(row.key, move.queue.id, row.owner, row.fence, idOf(row));
+  move.changeSeldom();
+  move.scope.hintsOf(move.queue).control = true;
+  return true;
+}
+
+function reschedule(move: Move, row: Row, due: number): boolean {
+  if ((row.flags & JOIN) !== 0 || row.state >= ACTIVE || skipIfDead(move, row)) return false;
+  row.due = due;
+  if (row.state === BLOCKED || (row.state === PARKED && isTurn(row.gate))) {
+    move.sql("UPDATE {jobs} SET due = ? WHERE key = ?").run(due, row.key);
+    return true;
+  }
+  if (row.state === READY && (row.flags & GATED) !== 0) releaseGates(move, row);
+  if (hasHolders(row.gate)) move.opened.add(row.gate);
+  enterLine(move, row);
+  return true;
+}
+
+/** Whether a line is one that a job has to wait in, whatever its due. */
+function isTurn(gate: string | null): boolean {
+  return gate !== null && (gate.startsWith("unique:") || gate.startsWith("schedule:"));
+}
+
+/** What something unfinished depends on stays. */
+function remove(move: Move, row: Row): boolean {
+  if ((row.flags & JOIN) !== 0 || !isFinalState(row.state) || isNeeded(move.scope.connection, row))
+    return false;
+  removeRow(move, row);
+  return true;
+}

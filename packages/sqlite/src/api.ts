@@ -1,0 +1,36 @@
+import type { EnqueueOptions, Job, PreparedJob, Queue, Registered, Result, Storage } from "@taskq/core";
+
+/** A storage in a SQLite file. */
+export interface SqliteStorage extends Storage {
+  /**
+   * Your writes and our enqueues, both or neither: runs the work within a write transaction of your connection, or of
+   * ours where the storage was given a path. What the work throws undoes all of it, and is passed on.
+   *
+   * `work` is synchronous; it is begun again if the file was busy.
+   *
+   * @throws `TASKQ_BUSY` `TASKQ_ASYNC_IN_TRANSACTION` `TASKQ_STORAGE`
+   * @example
+   * const ready = await queue.prepare(sendReceipt.job({ order: 7 }));
+   * await storage.transaction((tx) => {
+   *   database.prepare('INSERT INTO orders (id) VALUES (?)').run(7);
+   *   tx.enqueue(ready);
+   * });
+   */
+  transaction<T>(work: (tx: SqliteTransaction) => T & Synchronous<T>): Promise<T>;
+}
+
+/** What may be enqueued within a transaction. */
+export interface SqliteTransaction {
+  /** A job that was prepared before. */
+  enqueue<Output>(ready: PreparedJob<Output>): Result<Output>;
+  /** @throws `TASKQ_ASYNC_IN_TRANSACTION` where the schema or a middleware is not synchronous. */
+  enqueue<Output, Needs extends string, Names extends string>(
+    queue: Queue<Names>,
+    job: Job<Output, Needs> & Registered<Needs, Names>,
+    options?: EnqueueOptions,
+  ): Result<Output>;
+}
+
+/** Refuses, in the types, work that answers a promise. */
+export type Synchronous<T> =
+  T extends PromiseLike<unknown> ? "the work of a transaction is synchronous: no async, no promise" : unknown;

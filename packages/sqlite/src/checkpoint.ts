@@ -1,0 +1,50 @@
+import { statSync } from "node:fs";
+import type { Connection } from "./connection.js";
+
+/** Milliseconds between two looks at the log while there are writes. */
+const INTERVAL = 100;
+/** Bytes of the log above which its frames are copied into the database. */
+const COPY_ABOVE = 8 * 1024 * 1024;
+/** Bytes above which the log is begun anew, for which writers wait a moment. */
+const RESTART_ABOVE = 32 * 1024 * 1024;
+/** Bytes above which it is cut down too. */
+const TRUNCATE_ABOVE = 64 * 1024 * 1024;
+
+/**
+ * Keeps the write-ahead log short, off the path of the writes. SQLite's own checkpoint after a commit goes on with the
+ * common case; with several writers it never finds the moment at which the log could begin anew.
+ */
+export class Checkpointer {
+  private readonly connection: Connection;
+  private readonly log: string;
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(connection: Connection) {
+    this.connection = connection;
+    this.log = `${connection.path}-wal`;
+  }
+
+  /** After each commit. */
+  readonly committed = (): void => {
+    this.timer ??= setTimeout(() => this.look(), INTERVAL).unref();
+  };
+
+  stop(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+  }
+
+  private look(): void {
+    this.timer = undefined;
+    const { driver } = this.connection;
+    if (!driver.open || driver.inTransaction) return;
+    const size = statSync(this.log, { throwIfNoEntry: false })?.size ?? 0;
+    if (size < COPY_ABOVE) return;
+    const mode = size < RESTART_ABOVE ? "PASSIVE" : size < TRUNCATE_ABOVE ? "RESTART" : "TRUNCATE";
+    try {
+      driver.pragma(`wal_checkpoint(${mode})`);
+    } catch {
+      // Somebody else does it, or writes: the next look comes with the next commit.
+    }
+  }
+}

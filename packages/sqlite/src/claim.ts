@@ -1,0 +1,360 @@
+import {
+  CLAIM_SLACK,
+  joinId,
+  type ClaimedJob,
+  type ClaimRequest,
+  type JobGuards,
+  type StepRequest,
+} from "@taskq/core/storage";
+import { bytesOf } from "./bytes.js";
+import { followConsequences } from "./consequences.js";
+import { finish, freeOnStart, NO_REASON, releaseGates } from "./final.js";
+import { closedGate, gateName, takeGates } from "./gates.js";
+import type { Move } from "./move.js";
+import type { SeldomState } from "./open-queue.js";
+import { makeReady, park } from "./line.js";
+import { skipIfDead } from "./readiness.js";
+import {
+  AT_MOST_ONCE,
+  CANCELLED,
+  EXPIRED,
+  FOLLOWER,
+  GATED,
+  idOf,
+  keyOf,
+  metaOf,
+  NAMED,
+  NEVER_AHEAD,
+  READY,
+  TRUNKED,
+  UNBEGUN,
+  UNIQUE,
+  VERDICT,
+  type Meta,
+  type Row,
+} from "./row.js";
+import { jobById, rowByKey } from "./rows.js";
+import { unpackKeys } from "./lease.js";
+import { isRevoked } from "./seldom.js";
+import { sourcesOf } from "./sources.js";
+
+/** Columns of a claimed row, in the order of `ClaimedRow`. */
+const CLAIMED_COLUMNS =
+  "key >> 21, key & 2097151, random, task, attempt, failures, crashes, priority, due, expires, flags, enqueued, " +
+  "meta, body";
+
+type ClaimedRow = [
+  time: number,
+  low: number,
+  random: number,
+  task: string,
+  attempt: number,
+  failures: number,
+  crashes: number,
+  priority: number,
+  due: number,
+  expires: number | null,
+  flags: number,
+  enqueued: number | null,
+  meta: string | null,
+  body: Uint8Array,
+];
+
+const READY_ROWS =
+  `SELECT ${CLAIMED_COLUMNS} FROM {jobs} WHERE queue = ? AND state = 0 ` +
+  "ORDER BY priority DESC, due, {jobs}.key LIMIT ? OFFSET ?";
+
+/** The same, while members of failed joins are not all written down: those are passed over. */
+const READY_ROWS_ALIVE = READY_ROWS.replace(
+  "AND state = 0 ",
+  "AND state = 0 AND (trunk IS NULL OR trunk NOT IN (SELECT key FROM {doomed})) ",
+);
+
+/** Found first and changed after: cheaper than one UPDATE with RETURNING, and what may not run is left as it was. */
+const TAKE =
+  "UPDATE {jobs} SET state = 4, attempt = ?, fence = ?, owner = ?, started = coalesce(?, started), flags = ?, pad = NULL " +
+  "WHERE key = (? << 21) | ?";
+
+/** Flags of rows that are looked at more closely before they run. */
+const SPECIAL = GATED | UNIQUE | TRUNKED | FOLLOWER | NAMED;
+/** Flags of rows that are not claimed ahead. */
+const NOT_AHEAD = GATED | AT_MOST_ONCE | NEVER_AHEAD;
+
+export interface Claiming {
+  readonly move: Move;
+  readonly request: StepRequest;
+  readonly claim: ClaimRequest;
+  readonly fence: number;
+  readonly owner: number;
+  readonly seldom: SeldomState;
+}
+
+export interface Claimed {
+  readonly jobs: readonly ClaimedJob[];
+  readonly keys: readonly { readonly time: number; readonly low: number }[];
+  readonly more: boolean;
+}
+
+/** Claims what may run, up to the number asked for. */
+export function claimJobs(claiming: Claiming): Claimed {
+  const taken: Taken = { jobs: [], rows: [], begun: 0, passedOver: 0, slack: CLAIM_SLACK, more: false };
+  if (claiming.claim.ids === undefined) takeFirst(claiming, taken);
+  else takeIds(claiming, taken, claiming.claim.ids);
+  return { jobs: inOrder(taken), keys: taken.rows.map(([time, low]) => ({ time, low })), more: taken.more };
+}
+
+interface Taken {
+  readonly jobs: ClaimedJob[];
+  readonly rows: ClaimedRow[];
+  begun: number;
+  /** Rows left for somebody who begins them at once. */
+  passedOver: number;
+  /** Rows that may still be looked at beyond those that are answered. */
+  slack: number;
+  more: boolean;
+}
+
+function takeFirst(claiming: Claiming, taken: Taken): void {
+  const { move, claim } = claiming;
+  const wanted = claim.begin + claim.ahead;
+  const statement = move.raw(claiming.seldom.doomed.length === 0 ? READY_ROWS : READY_ROWS_ALIVE);
+  for (
+    let left = wanted;
+    left > 0 && taken.slack > 0;
+    left = Math.min(wanted - taken.jobs.length, taken.slack)
+  ) {
+    const rows = statement.all(move.queue.id, left, taken.passedOver) as ClaimedRow[];
+    for (const row of rows) take(claiming, taken, row);
+    if (rows.length < left) return;
+    // What was turned away may have let others go.
+    if (taken.jobs.length < wanted) followConsequences(move);
+  }
+  taken.more = true;
+}
+
+function take(claiming: Claiming, taken: Taken, row: ClaimedRow): void {
+  const { claim } = claiming;
+  const begun = taken.begun < claim.begin;
+  if (!begun && (row[10] & NOT_AHEAD) !== 0) {
+    taken.passedOver += 1;
+    taken.slack -= 1;
+  } else if (accept(claiming, taken, row, begun)) {
+    if (begun) taken.begun += 1;
+  } else {
+    taken.slack -= 1;
+  }
+}
+
+function takeIds(claiming: Claiming, taken: Taken, ids: readonly string[]): void {
+  const { move, claim } = claiming;
+  const rows: ClaimedRow[] = [];
+  const statement = move.raw(`SELECT ${CLAIMED_COLUMNS} FROM {jobs} WHERE key = ?`);
+  for (const id of new Set(ids)) {
+    const row = jobById(move.scope.connection, move.queue, id);
+    if (row === undefined) continue;
+    if (row.later !== null && row.later <= move.now) makeReady(move, row, row.due);
+    if (row.state === READY) rows.push(statement.get(row.key) as ClaimedRow);
+  }
+  rows.sort(byTurn);
+  for (const row of rows) {
+    if (taken.jobs.length >= claim.begin + claim.ahead) taken.more = true;
+    else take(claiming, taken, row);
+  }
+}
+
+function byTurn(first: ClaimedRow, second: ClaimedRow): number {
+  return second[7] - first[7] || first[8] - second[8] || first[0] - second[0] || first[1] - second[1];
+}
+
+function inOrder({ jobs, rows }: Taken): readonly ClaimedJob[] {
+  for (let index = 1; index < rows.length; index += 1) {
+    if (byTurn(rows[index - 1] as ClaimedRow, rows[index] as ClaimedRow) > 0) {
+      const paired = jobs.map((job, position) => ({ job, row: rows[position] as ClaimedRow }));
+      return paired.toSorted((a, b) => byTurn(a.row, b.row)).map(({ job }) => job);
+    }
+  }
+  return jobs;
+}
+
+/** Claims a ready row if it may run; if not, it is put where it belongs. */
+function accept(claiming: Claiming, taken: Taken, row: ClaimedRow, begun: boolean): boolean {
+  const { move, request, fence, owner } = claiming;
+  const expires = row[9];
+  const plain =
+    (row[10] & SPECIAL) === 0 &&
+    (expires === null || expires > move.now) &&
+    claiming.seldom.controls.size === 0 &&
+    move.queue.knownTasks(request.tasks).has(row[3]);
+  if (!plain && turnAway(claiming, row)) return false;
+  row[4] += 1;
+  if (!begun) row[10] |= UNBEGUN;
+  move.sql(TAKE).run(row[4], fence, owner, begun ? move.now : null, row[10], row[0], row[1]);
+  taken.jobs.push(jobOf(claiming, row, begun));
+  taken.rows.push(row);
+  return true;
+}
+
+/** Puts a ready row that may not run where it belongs; answers whether it did. */
+function turnAway(claiming: Claiming, claimed: ClaimedRow): boolean {
+  const { move, seldom } = claiming;
+  const [time, low, , task] = claimed;
+  const row = rowByKey(move.scope.connection, keyOf(time, low)) as Row;
+  if (row.state !== READY) return true;
+  if (row.expires !== null && row.expires <= move.now) {
+    finish(move, row, EXPIRED, NO_REASON);
+    move.effect(row, "expired");
+    return true;
+  }
+  if (skipIfDead(move, row)) return true;
+  const control = seldom.controls.get(task);
+  const standing = standingGate(claiming, task, control?.paused === true);
+  if (standing !== undefined) {
+    releaseGates(move, row);
+    parkStanding(move, row, standing);
+    return true;
+  }
+  if (isRevoked(control, move.now)) {
+    cancelRevoked(claiming, row, control?.once === true);
+    return true;
+  }
+  return (row.flags & GATED) !== 0 && !passGates(claiming, claimed, row);
+}
+
+function cancelRevoked({ move, seldom }: Claiming, row: Row, once: boolean): void {
+  finish(move, row, CANCELLED, { reason: "revoked", cause: null });
+  move.effect(row, "cancelled", row);
+  if (!once) return;
+  const controls = seldom.controls as Map<string, unknown>;
+  controls.delete(row.task);
+  dropRevocation(move, row.task);
+}
+
+/** The revocation of a task is used up, or taken back. */
+export function dropRevocation(move: Move, task: string): void {
+  move
+    .sql("UPDATE {controls} SET revoked = 0, once = 0, until = NULL WHERE queue = ? AND task = ?")
+    .run(move.queue.id, task);
+  move
+    .sql("DELETE FROM {controls} WHERE queue = ? AND task = ? AND paused = 0 AND revoked = 0")
+    .run(move.queue.id, task);
+  move.changeSeldom();
+}
+
+/** The gate of a task that is paused, or that the owner does not know. */
+function standingGate({ move, request }: Claiming, task: string, paused: boolean): string | undefined {
+  if (!move.queue.knownTasks(request.tasks).has(task)) return `task:${task}`;
+  return paused ? `pause:${task}` : undefined;
+}
+
+/** Parks a row under a gate that the queue remembers until it has let all go. */
+export function parkStanding(move: Move, row: Row, gate: string): void {
+  park(move, row, gate);
+  const { changes } = move
+    .sql("INSERT OR IGNORE INTO {parking} (queue, gate) VALUES (?, ?)")
+    .run(move.queue.id, gate);
+  if (changes > 0) move.changeSeldom();
+}
+
+/** Takes the gates of a row, or hands it over with a verdict, or parks it. */
+function passGates(claiming: Claiming, claimed: ClaimedRow, row: Row): boolean {
+  const { move, request } = claiming;
+  const meta = metaOf(row);
+  const gates = meta.gates ?? [];
+  const closed = closedGate(move, row, gates);
+  if (closed === undefined) {
+    takeGates(move, row, gates, request.owner, claiming.fence);
+    return true;
+  }
+  releaseGates(move, row);
+  if (closed.onBusy === "wait") {
+    park(move, row, gateName(closed));
+    return false;
+  }
+  claimed[12] = JSON.stringify({ ...meta, verdict: { kind: closed.onBusy, gate: closed.key } });
+  claimed[10] |= VERDICT;
+  move.sql("UPDATE {jobs} SET meta = ? WHERE key = ?").run(claimed[12], row.key);
+  return true;
+}
+
+function jobOf(claiming: Claiming, claimed: ClaimedRow, begun: boolean): ClaimedJob {
+  const [
+    time,
+    low,
+    random,
+    task,
+    attempt,
+    failures,
+    crashes,
+    priority,
+    due,
+    expires,
+    flags,
+    enqueued,
+    meta,
+    body,
+  ] = claimed;
+  const { move, claim, fence } = claiming;
+  const special = (flags & SPECIAL) !== 0;
+  if (special && (flags & UNIQUE) !== 0 && begun) {
+    freeOnStart(move, rowByKey(move.scope.connection, keyOf(time, low)) as Row);
+  }
+  const parts = special ? specialParts(move, claimed) : undefined;
+  return {
+    id: parts?.id ?? joinId({ time, low, random }),
+    task,
+    fence,
+    attempt,
+    failures,
+    crashes,
+    priority,
+    enqueuedAt: enqueued ?? time,
+    due,
+    expiresAt: expires ?? undefined,
+    delivery: (flags & AT_MOST_ONCE) === 0 ? "at-least-once" : "at-most-once",
+    body: bytesOf(body),
+    begun,
+    leaseUntil: move.now + claim.lease,
+    verdict: (flags & VERDICT) === 0 ? undefined : metaOf({ meta }).verdict,
+    sources: parts?.sources,
+    guards: parts?.guards,
+  };
+}
+
+interface SpecialParts {
+  readonly id: string;
+  readonly sources: ClaimedJob["sources"];
+  readonly guards: JobGuards | undefined;
+}
+
+function specialParts(move: Move, claimed: ClaimedRow): SpecialParts {
+  const [time, low, random, , , , , , , , flags, , meta] = claimed;
+  const content = metaOf({ meta });
+  const { connection } = move.scope;
+  return {
+    id: idOf({ time, low, random, meta }),
+    sources: (flags & FOLLOWER) === 0 ? undefined : sourcesOf(connection, move.queue, keyOf(time, low)),
+    guards: guardsOf(content),
+  };
+}
+
+function guardsOf({ gates, unique, after }: Meta): JobGuards | undefined {
+  if (gates === undefined && unique === undefined && after === undefined) return undefined;
+  return { gates: (gates ?? []).map(({ key }) => key), unique: unique?.key, after: after ?? [] };
+}
+
+/** The runs of a request that was answered before, and whose answer got lost. */
+export function claimedBefore(move: Move, request: StepRequest, fence: number): readonly ClaimedJob[] {
+  const lease = move
+    .sql("SELECT jobs, until, length FROM {leases} WHERE queue = ? AND fence = ?")
+    .get(move.queue.id, fence) as { jobs: Buffer; until: number; length: number } | undefined;
+  if (lease === undefined || request.claim === undefined) return [];
+  const rows = move.raw(`SELECT ${CLAIMED_COLUMNS} FROM {jobs} WHERE key = ? AND state = 4 AND fence = ?`);
+  const jobs: ClaimedJob[] = [];
+  for (const key of unpackKeys(lease.jobs)) {
+    const row = rows.get(key, fence) as ClaimedRow | undefined;
+    if (row === undefined) continue;
+    const claiming = { move, claim: request.claim, fence } as Claiming;
+    jobs.push({ ...jobOf(claiming, row, (row[10] & UNBEGUN) === 0), leaseUntil: lease.until });
+  }
+  return jobs;
+}

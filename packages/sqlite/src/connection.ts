@@ -1,0 +1,74 @@
+import type { Driver, DriverFactory, DriverStatement } from "./driver.js";
+import { prefixed } from "./schema.js";
+
+/** How long SQLite itself waits for a busy file; it blocks the event loop meanwhile. */
+const BUSY_TIMEOUT = 5;
+/** After a reset, what the WAL file is cut down to. */
+const JOURNAL_SIZE_LIMIT = 16 * 1024 * 1024;
+/** In KiB; negative, as SQLite reads it. */
+const CACHE_SIZE = -32_768;
+
+export interface ConnectionOptions {
+  readonly path: string;
+  readonly prefix: string;
+  readonly durability: "normal" | "full";
+}
+
+/** Our own connection: every statement is prepared once. */
+export class Connection {
+  readonly driver: Driver;
+  readonly path: string;
+  readonly prefix: string;
+  private readonly statements = new Map<string, DriverStatement>();
+  private readonly rawStatements = new Map<string, DriverStatement>();
+
+  constructor(driver: Driver, path: string, prefix: string) {
+    this.driver = driver;
+    this.path = path;
+    this.prefix = prefix;
+  }
+
+  /** Rows as objects. `{name}` in the text stands for a table of ours. */
+  sql(text: string): DriverStatement {
+    const known = this.statements.get(text);
+    if (known !== undefined) return known;
+    const statement = this.driver.prepare(prefixed(text, this.prefix));
+    this.statements.set(text, statement);
+    return statement;
+  }
+
+  /** Rows as arrays. */
+  raw(text: string): DriverStatement {
+    const known = this.rawStatements.get(text);
+    if (known !== undefined) return known;
+    const statement = this.driver.prepare(prefixed(text, this.prefix)).raw(true);
+    this.rawStatements.set(text, statement);
+    return statement;
+  }
+
+  /** Changes with every commit of another connection, and not with our own. */
+  dataVersion(): number {
+    return (this.sql("PRAGMA data_version").get() as { data_version: number }).data_version;
+  }
+
+  close(): void {
+    if (this.driver.open) this.driver.close();
+  }
+}
+
+/** Opens the file in WAL mode; it is created if it is not there. */
+export function connect(factory: DriverFactory, options: ConnectionOptions): Connection {
+  const driver = new factory(options.path, { timeout: BUSY_TIMEOUT });
+  try {
+    driver.pragma("journal_mode = WAL");
+    driver.pragma(`synchronous = ${options.durability === "full" ? "FULL" : "NORMAL"}`);
+    driver.pragma(`journal_size_limit = ${JOURNAL_SIZE_LIMIT}`);
+    driver.pragma(`cache_size = ${CACHE_SIZE}`);
+    driver.pragma("temp_store = MEMORY");
+    driver.pragma("foreign_keys = OFF");
+    return new Connection(driver, options.path, options.prefix);
+  } catch (error) {
+    driver.close();
+    throw error;
+  }
+}

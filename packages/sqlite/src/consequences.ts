@@ -1,0 +1,37 @@
+import { followEdges } from "./edges.js";
+import { openGate } from "./gates.js";
+import { writeConsequences } from "./joins.js";
+import type { Move } from "./move.js";
+import { letUniqueGo } from "./unique.js";
+
+/** Does all that follows from what a call has done so far: edges, gates, keys, until nothing is left. */
+export function followConsequences(move: Move): void {
+  for (;;) {
+    const row = move.finished.shift();
+    if (row !== undefined) {
+      followEdges(move, row);
+      continue;
+    }
+    const [key] = move.freed;
+    if (key !== undefined) {
+      move.freed.delete(key);
+      letUniqueGo(move, key);
+      continue;
+    }
+    const [gate] = move.opened;
+    if (gate === undefined) return;
+    move.opened.delete(gate);
+    openGate(move, gate);
+  }
+}
+
+/** The same, and writes the counters: the end of a call. */
+export function complete(move: Move): void {
+  followConsequences(move);
+  while (move.hasDoomed && move.consequencesLeft > 0) {
+    move.hasDoomed = false;
+    writeConsequences(move);
+    followConsequences(move);
+  }
+  move.flushCounters();
+}

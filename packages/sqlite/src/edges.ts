@@ -1,0 +1,144 @@
+import type { Connection } from "./connection.js";
+import { finish, type Why } from "./final.js";
+import type { Move } from "./move.js";
+import { release, skipIfDead } from "./readiness.js";
+import {
+  ALL_OUTCOMES,
+  BLOCKED,
+  COMPLETED,
+  FAILED,
+  idOf,
+  isFinalState,
+  PARKED,
+  SKIPPED,
+  stateName,
+  type Key,
+  type Row,
+} from "./row.js";
+import { rowByKey } from "./rows.js";
+
+/** Conditions as the rows have them. */
+export const ON_COMPLETED = 0;
+export const ON_FAILED = 1;
+export const ON_SETTLED = 2;
+/** From a member to its join. */
+export const MEMBER = 3;
+/** From what a member added to the member's join: it is waited for, but is no member. */
+export const MEMBER_ADDED = 4;
+/** From the flow that a schedule enqueued last to the one that waits behind it. */
+export const TURN = 5;
+
+export interface EdgeRow {
+  readonly source: Key;
+  readonly target: Key;
+  readonly position: number;
+  readonly condition: number;
+  readonly met: number;
+  /** The id of the target. */
+  readonly follower: string;
+}
+
+/** Why what follows a final row that did not complete is skipped: because of it, or of what it was skipped for. */
+export function whyOf(row: Row): Why {
+  if (row.cause !== null) return { reason: row.reason, cause: row.cause };
+  return { reason: stateName(row.state), cause: idOf(row) };
+}
+
+function isFailure({ reason }: Why): boolean {
+  return reason === "failed" || reason === "quarantined";
+}
+
+/** Whether a final source satisfies an edge; if not, why the target is skipped. */
+function edgeOutcome(source: Row, condition: number): true | Why {
+  if (condition === ON_SETTLED || condition === TURN) return true;
+  if (source.state === COMPLETED) {
+    return condition !== ON_FAILED ? true : { reason: "completed", cause: idOf(source) };
+  }
+  const why = whyOf(source);
+  return condition === ON_FAILED && isFailure(why) ? true : why;
+}
+
+/** The edges that start at a row. */
+export function edgesFrom(connection: Connection, key: Key): EdgeRow[] {
+  return connection
+    .sql(
+      "SELECT CAST(source AS TEXT) AS source, CAST(target AS TEXT) AS target, position, condition, met, follower " +
+        "FROM {edges} WHERE source = ?",
+    )
+    .all(key) as EdgeRow[];
+}
+
+/** Those that lead to it, in the order given. */
+export function edgesTo(move: Move, key: Key): EdgeRow[] {
+  return move
+    .sql(
+      "SELECT CAST(source AS TEXT) AS source, CAST(target AS TEXT) AS target, position, condition, met, follower " +
+        "FROM {edges} WHERE target = ? ORDER BY position",
+    )
+    .all(key) as EdgeRow[];
+}
+
+/** Satisfies or breaks the edges of a row that has become final. */
+export function followEdges(move: Move, source: Row): void {
+  for (const edge of edgesFrom(move.scope.connection, source.key)) {
+    if (edge.met === 0) followEdge(move, source, edge);
+  }
+}
+
+export function followEdge(move: Move, source: Row, edge: EdgeRow): void {
+  const target = rowByKey(move.scope.connection, edge.target);
+  if (target === undefined || isFinalState(target.state)) return;
+  if (edge.condition === TURN) {
+    if (target.state === PARKED && target.gate?.startsWith("schedule:") === true) release(move, target);
+    return;
+  }
+  if (skipIfDead(move, target)) return;
+  const isMember = edge.condition === MEMBER || edge.condition === MEMBER_ADDED;
+  const outcome = edgeOutcome(source, isMember ? ON_COMPLETED : edge.condition);
+  if (outcome === true || (isMember && (target.flags & ALL_OUTCOMES) !== 0)) {
+    if (meet(move, edge, target) > 0) return;
+    if (isMember) finish(move, target, COMPLETED, { reason: null, cause: null });
+    else if (target.state === BLOCKED) release(move, target);
+    return;
+  }
+  if (isMember) {
+    failJoin(move, target, outcome);
+    return;
+  }
+  if (target.state !== BLOCKED) return;
+  finish(move, target, SKIPPED, outcome);
+  move.effect(target, "skipped", outcome);
+}
+
+/** Records an edge as satisfied, once; answers how many are still open. */
+function meet(move: Move, edge: EdgeRow, target: Row): number {
+  move
+    .sql("UPDATE {edges} SET met = 1 WHERE source = ? AND target = ? AND position = ?")
+    .run(edge.source, edge.target, edge.position);
+  const row = move
+    .raw("UPDATE {jobs} SET pending = pending - 1 WHERE key = ? RETURNING pending")
+    .get(target.key) as [number];
+  target.pending = row[0];
+  return row[0];
+}
+
+/** A join of mode `all` ends with its first member that does not complete; its other members are written down bit by bit. */
+function failJoin(move: Move, join: Row, why: Why): void {
+  const state = isFailure(why) ? FAILED : SKIPPED;
+  finish(move, join, state, why);
+  doom(move, join);
+}
+
+/** Remembers that what leads to a join, or to a join before it, is still to be written down as skipped. */
+export function doom(move: Move, join: Row): void {
+  const keys = new Set<Key>([join.key]);
+  const inner = move.raw(
+    "SELECT CAST(key AS TEXT) FROM {jobs} WHERE trunk = ? AND task = '' AND trunk IS NOT NULL AND state = 2",
+  );
+  for (const key of keys) {
+    move.sql("INSERT OR IGNORE INTO {doomed} (key, queue, cursor) VALUES (?, ?, -1)").run(key, move.queue.id);
+    for (const [before] of inner.all(key) as [Key][]) keys.add(before);
+  }
+  move.hasDoomed = true;
+  move.changeSeldom();
+}

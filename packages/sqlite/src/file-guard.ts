@@ -1,0 +1,110 @@
+import { accessSync, constants, statfsSync, statSync, type Stats } from "node:fs";
+import { dirname } from "node:path";
+import { TaskqError } from "@taskq/core/storage";
+
+/** File systems across a network, by the number that statfs answers on Linux: SQLite's locks do not hold there. */
+const NETWORK_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
+  [0x6969, "NFS"],
+  [0x517b, "SMB"],
+  [0xff534d42, "CIFS"],
+  [0xfe534d42, "SMB2"],
+  [0x564c, "NCP"],
+  [0x5346414f, "AFS"],
+  [0x6b414653, "AFS"],
+  [0x00c36400, "Ceph"],
+  [0x01021997, "9P"],
+  [0x73757245, "Coda"],
+  [0x7461636f, "OCFS2"],
+  [0x0bd00bd0, "Lustre"],
+  [0x47504653, "GPFS"],
+]);
+
+/** How long a look at the file counts, in milliseconds. */
+const LOOK_AGAIN_AFTER = 1000;
+const WRITABLE_BY_OTHERS = 0o022;
+
+function refusal(message: string, cause?: unknown): TaskqError {
+  return new TaskqError("TASKQ_STORAGE", message, cause === undefined ? undefined : { cause });
+}
+
+/** Refuses a place where no database can be, before one is made there. @throws `TASKQ_STORAGE` */
+export function checkPlace(path: string): void {
+  const folder = dirname(path);
+  const there = statSync(folder, { throwIfNoEntry: false });
+  if (there === undefined || !there.isDirectory()) {
+    throw refusal(
+      `the SQLite file ${path}: expected its folder ${folder} to exist, got ${there === undefined ? "none" : "a file"}`,
+    );
+  }
+  checkFileSystem(path, statfsSync(folder).type);
+  const file = statSync(path, { throwIfNoEntry: false });
+  if (file?.isDirectory() === true) throw refusal(`the SQLite file ${path}: expected a file, got a folder`);
+  checkWritable(folder, `the folder ${folder} of the SQLite file ${path}`);
+  if (file === undefined) return;
+  checkWritable(path, `the SQLite file ${path}`);
+  warnOfOthers(path, file);
+}
+
+/** @throws `TASKQ_STORAGE` for a file system on another machine. */
+export function checkFileSystem(path: string, type: number): void {
+  const name = NETWORK_FILE_SYSTEMS.get(type >>> 0);
+  if (name === undefined) return;
+  throw refusal(
+    `the SQLite file ${path}: expected a file on a disk of this machine, got one on ${name}, where its locks do not hold`,
+  );
+}
+
+function checkWritable(path: string, what: string): void {
+  try {
+    accessSync(path, constants.R_OK | constants.W_OK);
+  } catch (error) {
+    throw refusal(`${what}: expected to be allowed to read and write, got a refusal`, error);
+  }
+}
+
+function warnOfOthers(path: string, { mode }: Stats): void {
+  if ((mode & WRITABLE_BY_OTHERS) === 0) return;
+  process.emitWarning(
+    `other users can write to the SQLite file ${path} (mode ${(mode & 0o777).toString(8)}), and so into the queue`,
+    {
+      code: "TASKQ_FILE_MODE",
+    },
+  );
+}
+
+/** Notices that the file which is open is no longer the one under its name. */
+export class FileGuard {
+  private readonly path: string;
+  private readonly device: number;
+  private readonly inode: number;
+  private lookedAt: number;
+  private failure: TaskqError | undefined;
+
+  constructor(path: string) {
+    this.path = path;
+    const { dev, ino } = statSync(path);
+    this.device = dev;
+    this.inode = ino;
+    this.lookedAt = performance.now();
+  }
+
+  /** At most once a second. @throws `TASKQ_STORAGE` */
+  readonly check = (): void => {
+    if (this.failure !== undefined) throw this.failure;
+    const now = performance.now();
+    if (now - this.lookedAt < LOOK_AGAIN_AFTER) return;
+    this.look();
+  };
+
+  /** Now. @throws `TASKQ_STORAGE` */
+  look(): void {
+    this.lookedAt = performance.now();
+    const there = statSync(this.path, { throwIfNoEntry: false });
+    if (there !== undefined && there.dev === this.device && there.ino === this.inode) return;
+    const happened = there === undefined ? "it was deleted" : "another file has taken its place";
+    this.failure = refusal(
+      `the SQLite file ${this.path}: expected the file that was opened, but ${happened}; what is enqueued now would be lost`,
+    );
+    throw this.failure;
+  }
+}

@@ -1,0 +1,121 @@
+import type { Move } from "./move.js";
+import {
+  ACTIVE,
+  ATTEMPTED,
+  FOLLOWED,
+  GATED,
+  hasHolders,
+  idOf,
+  JOIN,
+  metaOf,
+  READY,
+  REVOKED,
+  UNBEGUN,
+  UNIQUE,
+  VERDICT,
+  type Row,
+} from "./row.js";
+
+/** Why a row is final without having completed. */
+export interface Why {
+  readonly reason: string | null;
+  /** The id of the job because of which. */
+  readonly cause: string | null;
+}
+
+export const NO_REASON: Why = { reason: null, cause: null };
+
+/** Makes a row final that ends without a run of its own having ended it. */
+export function finish(move: Move, row: Row, state: number, why: Why): void {
+  const was = row.state;
+  row.state = state;
+  row.reason = why.reason;
+  row.cause = why.cause;
+  row.ended = move.now;
+  // The next one in the line may need fewer free places than this one did.
+  if (hasHolders(row.gate)) move.opened.add(row.gate);
+  row.gate = null;
+  row.later = null;
+  move
+    .sql(
+      "UPDATE {jobs} SET state = ?, reason = ?, cause = ?, ended = ?, gate = NULL, later = NULL, flags = ? " +
+        "WHERE key = ?",
+    )
+    .run(state, why.reason, why.cause, move.now, row.flags & ~(UNBEGUN | VERDICT), row.key);
+  becameFinal(move, row, was);
+}
+
+/** What follows when a row has become final, however it did. */
+export function becameFinal(move: Move, row: Row, was: number): void {
+  if ((row.flags & JOIN) === 0) move.count(row.state);
+  leaveRun(move, row, was);
+  if ((row.flags & UNIQUE) !== 0) freeOnFinal(move, row);
+  if ((row.flags & FOLLOWED) !== 0) move.finished.push(row);
+  move.becameFinal(idOf(row));
+}
+
+/** Lets go of what a run holds, or of what a ready row was about to take. */
+export function leaveRun(move: Move, row: Row, was: number): void {
+  if ((row.flags & GATED) !== 0 && (was === ACTIVE || was === READY)) releaseGates(move, row);
+  if (was !== ACTIVE) return;
+  if ((row.flags & REVOKED) !== 0) forgetRevocation(move, row);
+  move.runEnded(row.fence);
+}
+
+/** Gives back the places at gates that a row holds, or that are kept for it. */
+export function releaseGates(move: Move, row: Row): void {
+  for (const gate of metaOf(row).gates ?? []) {
+    const name = `${gate.kind}:${gate.key}`;
+    const { changes } = move
+      .sql("DELETE FROM {holders} WHERE queue = ? AND gate = ? AND holder = ?")
+      .run(move.queue.id, name, row.key);
+    if (changes > 0) move.opened.add(name);
+  }
+}
+
+/** The owner need not be told any more. */
+export function forgetRevocation(move: Move, row: Row): void {
+  move.sql("DELETE FROM {revoked} WHERE key = ?").run(row.key);
+  row.flags &= ~REVOKED;
+  move.sql("UPDATE {jobs} SET flags = flags & ~8 WHERE key = ?").run(row.key);
+  move.changeSeldom();
+}
+
+/** Frees the unique key of a row that is final; one until an instant stays taken until then. */
+function freeOnFinal(move: Move, row: Row): void {
+  const unique = metaOf(row).unique;
+  if (unique === undefined) return;
+  move
+    .sql("UPDATE {uniques} SET waiting = NULL WHERE queue = ? AND name = ? AND waiting = ?")
+    .run(move.queue.id, unique.key, row.key);
+  if (typeof unique.until !== "number") freeUnique(move, row, unique.key);
+}
+
+/** Frees the unique key of a row whose handler begins. */
+export function freeOnStart(move: Move, row: Row): void {
+  const unique = metaOf(row).unique;
+  if (unique?.until === "started") freeUnique(move, row, unique.key);
+}
+
+function freeUnique(move: Move, row: Row, key: string): void {
+  const { changes } = move
+    .sql("DELETE FROM {uniques} WHERE queue = ? AND name = ? AND holder = ?")
+    .run(move.queue.id, key, row.key);
+  if (changes > 0) move.freed.add(key);
+}
+
+/** Records a run that ended otherwise than by completing its job. */
+export function recordAttempt(
+  move: Move,
+  row: Row,
+  run: { readonly startedAt: number; readonly error: Uint8Array | undefined },
+): void {
+  const owner = move.raw("SELECT name FROM {owners} WHERE id = ?").get(row.owner) as [string] | undefined;
+  move
+    .sql(
+      "INSERT OR REPLACE INTO {attempts} (key, fence, attempt, owner, started, ended, error) " +
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+    )
+    .run(row.key, row.fence, row.attempt, owner?.[0] ?? "", run.startedAt, move.now, run.error ?? null);
+  row.flags |= ATTEMPTED;
+}

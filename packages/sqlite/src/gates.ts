@@ -1,0 +1,178 @@
+import type { Move } from "./move.js";
+import { enterLine } from "./line.js";
+import { gateLabel, metaOf, ROW_COLUMNS, type Key, type MetaGate, type Row } from "./row.js";
+
+/** Locks, concurrency keys and limits: each a space of names of its own. */
+export function gateName(gate: Pick<MetaGate, "kind" | "key">): string {
+  return `${gate.kind}:${gate.key}`;
+}
+
+/** Places that are held, or kept for jobs that the gate has let go. */
+export function placesTaken(move: Move, gate: string): number {
+  const row = move
+    .raw("SELECT count(*) FROM {holders} WHERE queue = ? AND gate = ? AND (expires IS NULL OR expires > ?)")
+    .get(move.queue.id, gate, move.now) as [number];
+  return row[0];
+}
+
+/** The first job that is parked under a gate. */
+export function firstParked(move: Move, gate: string): Row | undefined {
+  return move
+    .sql(
+      `SELECT ${ROW_COLUMNS} FROM {jobs} WHERE queue = ? AND gate = ? AND state = 3 ` +
+        "ORDER BY priority DESC, due, {jobs}.key LIMIT 1",
+    )
+    .get(move.queue.id, gate) as Row | undefined;
+}
+
+export interface TicketRow {
+  readonly id: number;
+  readonly ticket: string;
+  readonly owner: string;
+  readonly max: number;
+  readonly ttl: number;
+  readonly since: number;
+}
+
+/** The first ticket that waits for a gate. */
+export function firstTicket(move: Move, gate: string): TicketRow | undefined {
+  return move
+    .sql(
+      "SELECT id, ticket, owner, max, ttl, since FROM {tickets} WHERE queue = ? AND gate = ? AND until > ? " +
+        "ORDER BY since, id LIMIT 1",
+    )
+    .get(move.queue.id, gate, move.now) as TicketRow | undefined;
+}
+
+/** Tickets stand in the line like jobs of priority 0. */
+export function ticketIsFirst(ticket: TicketRow, row: Row): boolean {
+  return row.priority < 0 || (row.priority === 0 && ticket.since < row.due);
+}
+
+/** Lets the first of those that wait for a gate go: as many as may hold it. A place is kept for each. */
+export function openGate(move: Move, gate: string): void {
+  for (let taken: number | undefined; ;) {
+    const row = firstParked(move, gate);
+    const ticket = firstTicket(move, gate);
+    if (row === undefined && ticket === undefined) return;
+    taken ??= placesTaken(move, gate);
+    if (ticket !== undefined && (row === undefined || ticketIsFirst(ticket, row))) {
+      if (taken >= ticket.max) return;
+      grant(move, gate, ticket);
+    } else if (row !== undefined) {
+      if (taken >= maxOf(row, gate)) return;
+      keepPlace(move, gate, row);
+      enterLine(move, row);
+      move.effect(row, "readied", { gate: gateLabel(gate) });
+    }
+    taken += 1;
+  }
+}
+
+function keepPlace(move: Move, gate: string, row: Row): void {
+  if (row.due > move.now) return;
+  move
+    .sql("INSERT OR REPLACE INTO {holders} (queue, gate, holder, owner, fence) VALUES (?, ?, ?, '', 0)")
+    .run(move.queue.id, gate, row.key);
+}
+
+function maxOf(row: Row, gate: string): number {
+  return metaOf(row).gates?.find((candidate) => gateName(candidate) === gate)?.max ?? 1;
+}
+
+/** Makes the first in the line a holder; its time to live begins now. */
+export function grant(
+  move: Move,
+  gate: string,
+  ticket: Omit<TicketRow, "id" | "since"> & { readonly id?: number },
+): number {
+  const fence = move.nextFence();
+  const expires = move.now + ticket.ttl;
+  move
+    .sql(
+      "INSERT OR REPLACE INTO {holders} (queue, gate, holder, owner, fence, expires) VALUES (?, ?, ?, ?, ?, ?)",
+    )
+    .run(move.queue.id, gate, ticketHolder(ticket.ticket), ticket.owner, fence, expires);
+  if (ticket.id !== undefined) move.sql("DELETE FROM {tickets} WHERE id = ?").run(ticket.id);
+  move.wakeAt(expires);
+  move.becameReady();
+  return fence;
+}
+
+/** Tickets and jobs hold the same gates; keys of jobs are digits only. */
+export function ticketHolder(ticket: string): string {
+  return `t:${ticket}`;
+}
+
+/** The first closed gate of a claimed row; `undefined` when it may run. */
+export function closedGate(
+  move: Move,
+  row: Pick<Row, "key">,
+  gates: readonly MetaGate[],
+): MetaGate | undefined {
+  return gates.find((gate) => {
+    const name = gateName(gate);
+    const taken = placesTaken(move, name);
+    if (hasPlace(move, name, row.key)) return taken > gate.max;
+    return (
+      taken >= gate.max || firstParked(move, name) !== undefined || firstTicket(move, name) !== undefined
+    );
+  });
+}
+
+function hasPlace(move: Move, gate: string, key: Key): boolean {
+  return (
+    move
+      .raw("SELECT 1 FROM {holders} WHERE queue = ? AND gate = ? AND holder = ?")
+      .get(move.queue.id, gate, key) !== undefined
+  );
+}
+
+/** The order of claims. */
+export function comesBefore(
+  first: Pick<Row, "priority" | "due" | "time" | "low">,
+  second: Pick<Row, "priority" | "due" | "time" | "low">,
+): boolean {
+  if (first.priority !== second.priority) return first.priority > second.priority;
+  if (first.due !== second.due) return first.due < second.due;
+  return first.time === second.time ? first.low < second.low : first.time < second.time;
+}
+
+/** Takes all gates of a run. */
+export function takeGates(
+  move: Move,
+  row: Row,
+  gates: readonly MetaGate[],
+  owner: string,
+  fence: number,
+): void {
+  for (const gate of gates) {
+    move
+      .sql(
+        "INSERT OR REPLACE INTO {holders} (queue, gate, holder, owner, fence, expires) VALUES (?, ?, ?, ?, ?, NULL)",
+      )
+      .run(move.queue.id, gateName(gate), row.key, owner, fence);
+  }
+}
+
+/** Forgets holders and waiting tickets whose time is over, and lets others go; notes when to look again. */
+export function openDueGates(move: Move): void {
+  const holders = move.raw("DELETE FROM {holders} WHERE queue = ? AND expires <= ? RETURNING gate");
+  for (const [gate] of holders.all(move.queue.id, move.now) as [string][]) move.opened.add(gate);
+  const tickets = move.raw("DELETE FROM {tickets} WHERE queue = ? AND until <= ? RETURNING gate");
+  for (const [gate] of tickets.all(move.queue.id, move.now) as [string][]) move.opened.add(gate);
+  endDueUniques(move);
+  move
+    .sql(
+      "UPDATE {queues} SET wake = (SELECT min(instant) FROM (" +
+        "SELECT min(expires) AS instant FROM {holders} WHERE queue = {queues}.id AND expires IS NOT NULL UNION ALL " +
+        "SELECT min(until) FROM {tickets} WHERE queue = {queues}.id UNION ALL " +
+        "SELECT min(until) FROM {uniques} WHERE queue = {queues}.id AND until IS NOT NULL)) WHERE id = ?",
+    )
+    .run(move.queue.id);
+}
+
+function endDueUniques(move: Move): void {
+  const names = move.raw("DELETE FROM {uniques} WHERE queue = ? AND until <= ? RETURNING name");
+  for (const [name] of names.all(move.queue.id, move.now) as [string][]) move.freed.add(name);
+}

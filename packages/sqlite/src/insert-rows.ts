@@ -1,0 +1,215 @@
+import { splitId, type NewJob, type NewJoin } from "@taskq/core/storage";
+import { MEMBER, ON_COMPLETED, ON_FAILED, ON_SETTLED } from "./edges.js";
+import type { Move } from "./move.js";
+import { keyText, trunkOf, type Place, type Placing } from "./place.js";
+import {
+  ALL_OUTCOMES,
+  AT_MOST_ONCE,
+  BLOCKED,
+  FOLLOWED,
+  FOLLOWER,
+  GATED,
+  JOIN,
+  KEPT,
+  NAMED,
+  READY,
+  SCHEDULED,
+  TRUNKED,
+  UNIQUE,
+  type Key,
+  type Meta,
+} from "./row.js";
+
+/** Ids that the caller gave are remembered for a day. */
+const REMEMBERED = 86_400_000;
+
+/** Stores a join with its members' edges. */
+export function insertJoin(placing: Placing, join: NewJoin): void {
+  const { move } = placing;
+  let flags = JOIN | (join.mode === "settled" ? ALL_OUTCOMES : 0);
+  const meta: { name?: string } = {};
+  if (splitId(join.id) === undefined) {
+    flags |= NAMED;
+    meta.name = join.id;
+  }
+  insertRow(placing, {
+    id: join.id,
+    flags,
+    priority: 0,
+    due: move.now,
+    task: "",
+    expires: null,
+    pending: join.members.length,
+    state: BLOCKED,
+    later: null,
+    gate: null,
+    meta,
+    body: EMPTY,
+  });
+  if ((flags & NAMED) !== 0) insertName(placing, join.id, "");
+  for (const [position, member] of join.members.entries()) {
+    insertEdge(placing, { source: member, target: join.id, position, condition: MEMBER });
+  }
+}
+
+const EMPTY = new Uint8Array(0);
+
+/** Stores a job with its edges; answers its state. A root that is `direct` takes its place in line at once. */
+export function insertJob(placing: Placing, job: NewJob, direct: boolean): number {
+  const { move } = placing;
+  const after = job.after ?? [];
+  const meta = metaFor(job);
+  const named = job.named || splitId(job.id) === undefined;
+  const later = direct && job.due > move.now;
+  const state = direct ? (later ? SCHEDULED : READY) : BLOCKED;
+  insertRow(placing, {
+    id: job.id,
+    flags: flagsFor(job, meta, named),
+    priority: job.priority,
+    due: job.due,
+    task: job.task,
+    expires: job.expiresAt ?? null,
+    pending: after.length === 0 ? null : after.length,
+    state,
+    later: later ? job.due : null,
+    gate: direct ? null : "",
+    meta: named ? { ...meta, name: job.id } : meta,
+    body: job.body,
+  });
+  if (named) insertName(placing, job.id, job.task);
+  if (meta.keep !== undefined) noteShortest(move, meta.keep);
+  for (const [position, edge] of after.entries()) {
+    insertEdge(placing, { source: edge.source, target: job.id, position, condition: CONDITIONS[edge.on] });
+  }
+  if (direct) move.becameReady();
+  return state;
+}
+
+/** Purging looks no further than the shortest time for which anything is kept. */
+function noteShortest(
+  move: Move,
+  { completed = Infinity, failed = Infinity }: NonNullable<Meta["keep"]>,
+): void {
+  const shortest = Math.min(completed, failed);
+  if (shortest >= move.queue.shortest) return;
+  move
+    .sql("UPDATE {queues} SET shortest = ? WHERE id = ? AND (shortest IS NULL OR shortest > ?)")
+    .run(shortest, move.queue.id, shortest);
+  move.scope.onCommit(() => {
+    move.queue.shortest = Math.min(move.queue.shortest, shortest);
+  });
+}
+
+function flagsFor(job: NewJob, meta: Meta, named: boolean): number {
+  return (
+    (named ? NAMED : 0) |
+    (job.delivery === "at-most-once" ? AT_MOST_ONCE : 0) |
+    (meta.gates === undefined ? 0 : GATED) |
+    (meta.unique === undefined ? 0 : UNIQUE) |
+    (meta.keep === undefined ? 0 : KEPT) |
+    (meta.after === undefined ? 0 : FOLLOWER)
+  );
+}
+
+const CONDITIONS = { completed: ON_COMPLETED, failed: ON_FAILED, settled: ON_SETTLED } as const;
+
+function metaFor(job: NewJob): Meta {
+  const { gates, unique, keep, after } = job;
+  return {
+    ...(gates === undefined || gates.length === 0
+      ? {}
+      : { gates: gates.map(({ kind, key, max, onBusy }) => ({ kind, key, max, onBusy })) }),
+    ...(unique === undefined ? {} : { unique: { key: unique.key, until: unique.until } }),
+    ...(after === undefined || after.length === 0 ? {} : { after: after.map(({ source }) => source) }),
+    ...(keep === undefined ? {} : { keep: keepFor(keep) }),
+  };
+}
+
+function keepFor(keep: NonNullable<NewJob["keep"]>): NonNullable<Meta["keep"]> {
+  return {
+    ...(keep.completed === undefined ? {} : { completed: keep.completed }),
+    ...(keep.failed === undefined ? {} : { failed: keep.failed }),
+  };
+}
+
+interface Inserted {
+  readonly id: string;
+  readonly flags: number;
+  readonly priority: number;
+  readonly due: number;
+  readonly task: string;
+  readonly expires: number | null;
+  readonly pending: number | null;
+  readonly state: number;
+  readonly later: number | null;
+  readonly gate: string | null;
+  readonly meta: Meta;
+  readonly body: Uint8Array;
+}
+
+function insertRow(placing: Placing, row: Inserted): void {
+  const { move, rows, shape } = placing;
+  const parts = rows.get(row.id) as Place;
+  const trunk = trunkOf(placing, row.id);
+  const flags = row.flags | (shape.followed.has(row.id) ? FOLLOWED : 0) | (trunk === null ? 0 : TRUNKED);
+  move
+    .sql(
+      "INSERT INTO {jobs} (key, queue, state, priority, due, task, random, flags, enqueued, expires, later, gate, " +
+        "pending, trunk, meta, body) VALUES ((? << 21) | ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .run(
+      parts.time,
+      parts.low,
+      move.queue.id,
+      row.state,
+      row.priority,
+      row.due,
+      row.task,
+      parts.random,
+      flags,
+      parts.time === move.now ? null : move.now,
+      row.expires,
+      row.later,
+      row.gate,
+      row.pending,
+      trunk,
+      Object.keys(row.meta).length === 0 ? null : JSON.stringify(row.meta),
+      row.body,
+    );
+}
+
+function insertName(placing: Placing, name: string, task: string): void {
+  const { move } = placing;
+  move
+    .sql("INSERT OR REPLACE INTO {names} (queue, name, key, task, until) VALUES (?, ?, ?, ?, ?)")
+    .run(move.queue.id, name, keyText(placing, name), task, move.now + REMEMBERED);
+}
+
+interface InsertedEdge {
+  readonly source: string;
+  readonly target: string;
+  readonly position: number;
+  readonly condition: number;
+}
+
+function insertEdge(placing: Placing, edge: InsertedEdge): void {
+  const { move, rows } = placing;
+  const source = keyText(placing, edge.source);
+  move
+    .sql("INSERT INTO {edges} (source, target, position, condition, id, follower) VALUES (?, ?, ?, ?, ?, ?)")
+    .run(source, keyText(placing, edge.target), edge.position, edge.condition, edge.source, edge.target);
+  if (rows.has(edge.source) || placing.outside.has(source)) return;
+  placing.outside.add(source);
+  move.sql("UPDATE {jobs} SET flags = flags | 1 WHERE key = ?").run(source);
+  if (edge.condition !== ON_FAILED) spare(move, source);
+}
+
+/** A row that leads to something else too does not count as skipped with its join, nor does what is before it. */
+export function spare(move: Move, key: Key): void {
+  const { changes } = move
+    .sql("UPDATE {jobs} SET trunk = NULL WHERE key = ? AND trunk IS NOT NULL AND state < 5")
+    .run(key);
+  if (changes === 0) return;
+  const sources = move.raw("SELECT CAST(source AS TEXT) FROM {edges} WHERE target = ? AND condition <> 1");
+  for (const [source] of sources.all(key) as [Key][]) spare(move, source);
+}

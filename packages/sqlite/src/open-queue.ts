@@ -1,0 +1,72 @@
+import type { StoredRetention, WatchHint } from "@taskq/core/storage";
+
+/** A task's pause or revocation. The queue's own pause stands under the name `""`. */
+export interface TaskControl {
+  readonly paused: boolean;
+  readonly revoked: boolean;
+  readonly once: boolean;
+  readonly until: number | undefined;
+}
+
+export interface RevokedRun {
+  readonly owner: number;
+  readonly fence: number;
+  readonly id: string;
+}
+
+/** What seldom changes; read again whenever the queue's version differs. */
+export interface SeldomState {
+  readonly version: number;
+  readonly controls: ReadonlyMap<string, TaskControl>;
+  /** Gates `task:` and `pause:` that have jobs parked under them. */
+  readonly parking: readonly string[];
+  readonly revoked: readonly RevokedRun[];
+  /** Keys of failed joins whose members are not all written down. */
+  readonly doomed: readonly string[];
+}
+
+/** A claimed batch of this process: its row, and how many of its runs have not ended. */
+export interface HeldLease {
+  readonly row: number;
+  left: number;
+}
+
+/** What a process keeps of a queue in memory; nothing here is needed after a crash. */
+export class OpenQueue {
+  readonly id: number;
+  readonly name: string;
+  retention: StoredRetention;
+  seldom: SeldomState | undefined;
+  readonly leases: Map<number, HeldLease> = new Map();
+  /** The last claiming request of each owner. */
+  readonly requests: Map<string, { readonly request: number; readonly fence: number }> = new Map();
+  readonly watchers: Set<(hint: WatchHint) => void> = new Set();
+  /** The shortest time for which a job of this process is kept, where that is its own. */
+  shortest: number = Infinity;
+  /** Where the next bounded purge goes on, and when one is due. */
+  purgeFrom: string = "-1";
+  purgeAt = 0;
+  /** Leases of former processes may answer a repeated claim. */
+  leasesLeft: boolean = true;
+  private tasksGiven: readonly string[] | undefined;
+  private tasksKnown: ReadonlySet<string> = new Set();
+
+  constructor(id: number, name: string, retention: StoredRetention) {
+    this.id = id;
+    this.name = name;
+    this.retention = retention;
+  }
+
+  /** As a set; the array is compared by identity first. */
+  knownTasks(tasks: readonly string[]): ReadonlySet<string> {
+    if (tasks !== this.tasksGiven) {
+      this.tasksGiven = tasks;
+      this.tasksKnown = new Set(tasks);
+    }
+    return this.tasksKnown;
+  }
+
+  tell(hint: WatchHint): void {
+    for (const watcher of this.watchers) watcher(hint);
+  }
+}

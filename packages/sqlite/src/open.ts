@@ -1,0 +1,56 @@
+import type { OpenAnswer, OpenRequest } from "@taskq/core/storage";
+import type { Connection } from "./connection.js";
+import type { TransactionScope } from "./transaction-scope.js";
+
+const PHASES = ["open", "leaving", "left"] as const;
+
+interface QueueRow {
+  readonly id: number;
+  readonly epoch: number;
+  readonly phase: number;
+  readonly completed_for: number;
+  readonly completed_max: number;
+  readonly failed_for: number;
+  readonly failed_max: number;
+}
+
+export interface OpenedQueue {
+  readonly id: number;
+  readonly answer: OpenAnswer;
+}
+
+const COLUMNS = "id, epoch, phase, completed_for, completed_max, failed_for, failed_max";
+
+/** The queue, if it is there with this retention. */
+export function findQueue(
+  connection: Connection,
+  { queue, retention }: OpenRequest,
+): OpenedQueue | undefined {
+  const row = connection.sql(`SELECT ${COLUMNS} FROM {queues} WHERE name = ?`).get(queue) as
+    | QueueRow
+    | undefined;
+  const same =
+    row !== undefined &&
+    row.completed_for === retention.completed.for &&
+    row.completed_max === retention.completed.max &&
+    row.failed_for === retention.failed.for &&
+    row.failed_max === retention.failed.max;
+  return same ? opened(row) : undefined;
+}
+
+/** Makes the queue, or changes its retention. */
+export function writeQueue({ connection }: TransactionScope, { queue, retention }: OpenRequest): OpenedQueue {
+  const row = connection
+    .sql(
+      "INSERT INTO {queues} (name, completed_for, completed_max, failed_for, failed_max) VALUES (?, ?, ?, ?, ?) " +
+        "ON CONFLICT (name) DO UPDATE SET completed_for = excluded.completed_for, " +
+        "completed_max = excluded.completed_max, failed_for = excluded.failed_for, " +
+        `failed_max = excluded.failed_max RETURNING ${COLUMNS}`,
+    )
+    .get(queue, retention.completed.for, retention.completed.max, retention.failed.for, retention.failed.max);
+  return opened(row as QueueRow);
+}
+
+function opened({ id, epoch, phase }: QueueRow): OpenedQueue {
+  return { id, answer: { epoch, phase: PHASES[phase] ?? "open" } };
+}

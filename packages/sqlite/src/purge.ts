@@ -1,0 +1,234 @@
+import type { PurgeRequest } from "@taskq/core/storage";
+import { complete } from "./consequences.js";
+import type { Connection } from "./connection.js";
+import { leaveRun } from "./final.js";
+import type { Move } from "./move.js";
+import type { OpenQueue } from "./open-queue.js";
+import { isNeeded, removeRow } from "./removal.js";
+import { COMPLETED, JOIN, KEPT, metaOf, ROW_COLUMNS, type Key, type Row } from "./row.js";
+import { rowByKey } from "./rows.js";
+
+/** Rows that a step looks at by the way, at least; and for each run that it settles, so that purging keeps up. */
+const LOOKED_AT_PER_STEP = 64;
+const LOOKED_AT_PER_RUN = 2;
+/** Rows that a purge looks at in one call. */
+const LOOKED_AT_PER_CALL = 20_000;
+/** Rows that are read at a time. */
+const PAGE = 200;
+/** Milliseconds between two walks over the rows, when a walk has found nothing more. */
+const PAUSE = 1000;
+const REMEMBERED = 600_000;
+
+/** Removes what is due, or everything. */
+export function purge(
+  move: Move,
+  request: PurgeRequest,
+): { readonly removed: number; readonly more: boolean } {
+  if (request.everything === true) return flush(move, request.limit);
+  const walk = new Walk(move.scope.connection, move.queue, move.now, "-1");
+  const removed = removeFound(move, walk, request.limit, LOOKED_AT_PER_CALL);
+  forgetOld(move);
+  complete(move);
+  return { removed, more: removed >= request.limit || !walk.atEnd };
+}
+
+/** What a step removes by the way: a bounded number of rows, beginning where the last step ended. */
+export function purgeSome(move: Move, settled: number): void {
+  const { queue } = move;
+  if (isTooEarly(queue, move.now)) return;
+  const walk = new Walk(move.scope.connection, queue, move.now, queue.purgeFrom);
+  const looks = LOOKED_AT_PER_STEP + LOOKED_AT_PER_RUN * settled;
+  removeFound(move, walk, looks, looks);
+  if (walk.atEnd) forgetOld(move);
+  planNext(queue, walk, move.now);
+}
+
+/** Looks, without writing, whether a step would remove something. */
+export function hasPurgeable(connection: Connection, queue: OpenQueue, now: number): boolean {
+  if (isTooEarly(queue, now)) return false;
+  const walk = new Walk(connection, queue, now, queue.purgeFrom);
+  if (walk.next(LOOKED_AT_PER_STEP) !== undefined) return true;
+  planNext(queue, walk, now);
+  return false;
+}
+
+/** A clock that was set back does not put purging off. */
+function isTooEarly({ purgeAt }: OpenQueue, now: number): boolean {
+  return purgeAt > now && purgeAt - now <= PAUSE;
+}
+
+function planNext(queue: OpenQueue, walk: Walk, now: number): void {
+  queue.purgeFrom = walk.atEnd ? "-1" : walk.cursor;
+  queue.purgeAt = walk.atEnd ? now + PAUSE : now;
+}
+
+function removeFound(move: Move, walk: Walk, limit: number, looks: number): number {
+  let removed = 0;
+  while (removed < limit) {
+    const row = walk.next(looks);
+    if (row === undefined) break;
+    removeRow(move, row);
+    removed += 1;
+  }
+  return removed;
+}
+
+/** The few columns that say whether a row may be due. */
+type Glance = [key: Key, time: number, state: number, ended: number | null, flags: number];
+
+/** What is decided for a whole walk. */
+interface Bounds {
+  /** Rows made after this instant cannot be due: nothing is kept for a shorter time. */
+  readonly horizon: number;
+  /** How many more completed jobs there are than the queue keeps, and how many others. */
+  completed: number;
+  others: number;
+}
+
+/** Finds final rows that need not be kept, from the oldest on. */
+class Walk {
+  cursor: Key;
+  atEnd = false;
+  private readonly connection: Connection;
+  private readonly queue: OpenQueue;
+  private readonly now: number;
+  private readonly bounds: Bounds;
+  private looked = 0;
+  private glances: Glance[] = [];
+  private position = 0;
+
+  constructor(connection: Connection, queue: OpenQueue, now: number, cursor: Key) {
+    this.connection = connection;
+    this.queue = queue;
+    this.now = now;
+    this.cursor = cursor;
+    this.bounds = boundsOf(connection, queue, now);
+  }
+
+  /** The next one, unless so many rows have been looked at. */
+  next(looks: number): Row | undefined {
+    for (;;) {
+      const glance = this.glances[this.position];
+      if (glance === undefined) {
+        if (this.atEnd || !this.read(Math.min(looks - this.looked, PAGE))) return undefined;
+        continue;
+      }
+      this.position += 1;
+      if (this.isBeyond(glance)) {
+        this.atEnd = true;
+        return undefined;
+      }
+      this.cursor = glance[0];
+      const row = this.due(glance);
+      if (row !== undefined) return row;
+    }
+  }
+
+  private read(size: number): boolean {
+    if (size <= 0) return false;
+    this.glances = this.connection.raw(GLANCES).all(this.cursor, this.queue.id, size) as Glance[];
+    this.position = 0;
+    this.looked += this.glances.length;
+    if (this.glances.length < size) this.atEnd = true;
+    return this.glances.length > 0;
+  }
+
+  /** Keys are in the order of time: behind the first young row there are only young ones. */
+  private isBeyond([, time]: Glance): boolean {
+    const { horizon, completed, others } = this.bounds;
+    return time > horizon && completed <= 0 && others <= 0;
+  }
+
+  private due([key, , state, ended, flags]: Glance): Row | undefined {
+    if (state < COMPLETED || ended === null) return undefined;
+    const over =
+      (flags & JOIN) === 0 && (state === COMPLETED ? this.bounds.completed : this.bounds.others) > 0;
+    if (!over && (flags & KEPT) === 0 && ended + this.usual(state) > this.now) return undefined;
+    const row = rowByKey(this.connection, key);
+    if (row === undefined) return undefined;
+    if (!over && ended + this.keepFor(row) > this.now) return undefined;
+    if (isNeeded(this.connection, row)) return undefined;
+    if (over && state === COMPLETED) this.bounds.completed -= 1;
+    else if (over) this.bounds.others -= 1;
+    return row;
+  }
+
+  private usual(state: number): number {
+    const { completed, failed } = this.queue.retention;
+    return state === COMPLETED ? completed.for : failed.for;
+  }
+
+  private keepFor(row: Row): number {
+    const keep = (row.flags & KEPT) === 0 ? undefined : metaOf(row).keep;
+    const own = row.state === COMPLETED ? keep?.completed : keep?.failed;
+    return own ?? this.usual(row.state);
+  }
+}
+
+const GLANCES =
+  "SELECT CAST(key AS TEXT), key >> 21, state, ended, flags FROM {jobs} WHERE key > ? AND queue = ? " +
+  "ORDER BY {jobs}.key LIMIT ?";
+
+function boundsOf(connection: Connection, queue: OpenQueue, now: number): Bounds {
+  const [completed, others, shortest] = connection
+    .raw(
+      "SELECT completed, failed + cancelled + expired + skipped + quarantined, shortest FROM {queues} WHERE id = ?",
+    )
+    .get(queue.id) as [number, number, number | null];
+  const { retention } = queue;
+  const kept = Math.min(retention.completed.for, retention.failed.for, shortest ?? Infinity);
+  return {
+    horizon: now - kept,
+    completed: completed - retention.completed.max,
+    others: others - retention.failed.max,
+  };
+}
+
+/** Forgets names, answers and values whose time is over; a bounded number. */
+function forgetOld(move: Move): void {
+  const { id } = move.queue;
+  move
+    .sql(
+      "DELETE FROM {names} WHERE queue = ? AND name IN " +
+        "(SELECT name FROM {names} WHERE queue = ? AND key IS NULL AND until <= ? LIMIT 500)",
+    )
+    .run(id, id, move.now);
+  move
+    .sql(
+      "DELETE FROM {values} WHERE queue = ? AND name IN " +
+        "(SELECT name FROM {values} WHERE queue = ? AND expires IS NOT NULL AND expires <= ? LIMIT 500)",
+    )
+    .run(id, id, move.now);
+  move
+    .sql(
+      "DELETE FROM {operations} WHERE queue = ? AND name IN " +
+        "(SELECT name FROM {operations} WHERE queue = ? AND time <= ? LIMIT 500)",
+    )
+    .run(id, id, move.now - REMEMBERED);
+}
+
+/** A flush leaves the queue's settings: schedules, pauses and locks. */
+function flush(move: Move, limit: number): { readonly removed: number; readonly more: boolean } {
+  const { id } = move.queue;
+  const rows = move
+    .sql(`SELECT ${ROW_COLUMNS} FROM {jobs} WHERE queue = ? ORDER BY {jobs}.key LIMIT ?`)
+    .all(id, limit) as Row[];
+  for (const row of rows) {
+    leaveRun(move, row, row.state);
+    removeRow(move, row);
+    move.sql("DELETE FROM {edges} WHERE source = ?").run(row.key);
+  }
+  if (
+    rows.length === limit &&
+    move.raw("SELECT 1 FROM {jobs} WHERE queue = ? LIMIT 1").get(id) !== undefined
+  ) {
+    complete(move);
+    return { removed: rows.length, more: true };
+  }
+  for (const table of ["names", "values", "operations", "uniques", "parking"]) {
+    move.sql(`DELETE FROM {${table}} WHERE queue = ?`).run(id);
+  }
+  move.changeSeldom();
+  complete(move);
+  return { removed: rows.length, more: false };
+}

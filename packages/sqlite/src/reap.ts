@@ -1,0 +1,152 @@
+import { MAX_CRASHES, type ReapAnswer, type ReapedRun, type ReapRequest } from "@taskq/core/storage";
+import type { Connection } from "./connection.js";
+import { complete } from "./consequences.js";
+import { becameFinal, leaveRun, recordAttempt } from "./final.js";
+import { LEASE_COLUMNS, unpackKeys, type LeaseRow } from "./lease.js";
+import type { Move } from "./move.js";
+import type { OpenQueue } from "./open-queue.js";
+import { skipIfDead } from "./readiness.js";
+import {
+  ACTIVE,
+  AT_MOST_ONCE,
+  CANCELLED,
+  FAILED,
+  idOf,
+  NEVER_AHEAD,
+  READY,
+  REVOKED,
+  SCHEDULED,
+  stateName,
+  UNBEGUN,
+  VERDICT,
+  type Row,
+} from "./row.js";
+import { rowByKey } from "./rows.js";
+
+/** Whether a lease is over: passed, or further ahead than it is long. */
+function isOver(lease: LeaseRow, now: number): boolean {
+  return lease.until < now || lease.until > now + lease.length;
+}
+
+/** When a reap has something to do about a lease; not later than now: now. */
+function attentionAt(lease: LeaseRow, now: number): number {
+  if (!isOver(lease, now)) return lease.until + 1;
+  return lease.suspect === null ? now : lease.suspect + lease.length / 2;
+}
+
+function leasesOf(connection: Connection, queue: OpenQueue): LeaseRow[] {
+  return connection.sql(`SELECT ${LEASE_COLUMNS} FROM {leases} WHERE queue = ?`).all(queue.id) as LeaseRow[];
+}
+
+/** The answer of a reap that has nothing to do; it only reads. */
+export function idleReap(connection: Connection, queue: OpenQueue, now: number): ReapAnswer | undefined {
+  let nextAt: number | undefined;
+  for (const lease of leasesOf(connection, queue)) {
+    const at = attentionAt(lease, now);
+    if (at <= now) return undefined;
+    nextAt = Math.min(nextAt ?? at, at);
+  }
+  return { reaped: [], effects: [], nextAt };
+}
+
+/** Marks runs whose lease is over as suspect, and takes those that were so half a lease ago. */
+export function reap(move: Move, { limit }: ReapRequest): ReapAnswer {
+  const reaped: ReapedRun[] = [];
+  let nextAt: number | undefined;
+  for (const lease of leasesOf(move.scope.connection, move.queue)) {
+    let at = attentionAt(lease, move.now);
+    if (at <= move.now) {
+      if (lease.suspect === null || !isOver(lease, move.now)) at = suspect(move, lease);
+      else if (takeLease(move, lease, limit, reaped)) continue;
+    }
+    nextAt = Math.min(nextAt ?? at, at);
+  }
+  complete(move);
+  return { reaped, effects: move.effects, nextAt };
+}
+
+function suspect(move: Move, lease: LeaseRow): number {
+  if (activeRows(move, lease).length === 0) {
+    move.sql("DELETE FROM {leases} WHERE id = ?").run(lease.id);
+    return Infinity;
+  }
+  move.sql("UPDATE {leases} SET suspect = ? WHERE id = ?").run(move.now, lease.id);
+  return move.now + lease.length / 2;
+}
+
+function activeRows(move: Move, lease: LeaseRow): Row[] {
+  return unpackKeys(lease.jobs).flatMap((key) => {
+    const row = rowByKey(move.scope.connection, key);
+    return row !== undefined && row.state === ACTIVE && row.fence === lease.fence ? [row] : [];
+  });
+}
+
+/** Takes the runs of a lease, up to the limit of the call; answers whether it took them all. */
+function takeLease(move: Move, lease: LeaseRow, limit: number, reaped: ReapedRun[]): boolean {
+  for (const row of activeRows(move, lease)) {
+    if (reaped.length >= limit) return false;
+    reaped.push(takeRun(move, row, lease.length));
+  }
+  move.sql("DELETE FROM {leases} WHERE id = ?").run(lease.id);
+  return true;
+}
+
+function takeRun(move: Move, row: Row, lease: number): ReapedRun {
+  const { fence, attempt } = row;
+  const begun = (row.flags & UNBEGUN) === 0;
+  const revoked = (row.flags & REVOKED) !== 0;
+  if (begun) {
+    recordAttempt(move, row, { startedAt: row.started ?? move.now, error: undefined });
+    row.crashes += 1;
+  } else {
+    row.attempt -= 1;
+  }
+  row.flags = (row.flags | NEVER_AHEAD) & ~(UNBEGUN | VERDICT);
+  // The sign of a run that was taken away: a settlement under its fence is lost.
+  row.fence = -fence;
+  if (revoked) end(move, row, CANCELLED, "revoked");
+  else if (begun && (row.flags & AT_MOST_ONCE) !== 0) end(move, row, FAILED, "interrupted");
+  else if (begun && row.crashes > MAX_CRASHES) end(move, row, FAILED, "crashed");
+  else giveBack(move, row, begun ? move.now + Math.floor(Math.random() * row.crashes * lease) : row.due);
+  const state = row.state === SCHEDULED ? "ready" : stateName(row.state);
+  return { id: idOf(row), fence, task: row.task, attempt, begun, state };
+}
+
+function write(move: Move, row: Row): void {
+  move
+    .sql(
+      "UPDATE {jobs} SET state = ?, due = ?, later = ?, attempt = ?, crashes = ?, fence = ?, flags = ?, " +
+        "reason = ?, ended = ? WHERE key = ?",
+    )
+    .run(
+      row.state,
+      row.due,
+      row.later,
+      row.attempt,
+      row.crashes,
+      row.fence,
+      row.flags,
+      row.reason,
+      row.ended,
+      row.key,
+    );
+}
+
+function end(move: Move, row: Row, state: number, reason: string): void {
+  row.state = state;
+  row.reason = reason;
+  row.ended = move.now;
+  write(move, row);
+  becameFinal(move, row, ACTIVE);
+  if (state === FAILED) move.effect(row, "failed", row);
+  else move.effect(row, "cancelled", row);
+}
+
+function giveBack(move: Move, row: Row, due: number): void {
+  row.due = due;
+  row.state = due > move.now ? SCHEDULED : READY;
+  row.later = due > move.now ? due : null;
+  write(move, row);
+  leaveRun(move, row, ACTIVE);
+  if (!skipIfDead(move, row)) move.becameReady();
+}

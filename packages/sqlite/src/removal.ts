@@ -1,0 +1,69 @@
+import type { Connection } from "./connection.js";
+import { edgesFrom, TURN } from "./edges.js";
+import type { Move } from "./move.js";
+import {
+  ATTEMPTED,
+  FOLLOWED,
+  idOf,
+  isFinalState,
+  JOIN,
+  NAMED,
+  NOTED,
+  SKIPPED,
+  type Key,
+  type Row,
+} from "./row.js";
+import { rowByKey } from "./rows.js";
+
+/** Whether something unfinished depends on a final row: what follows it, or reads it through joins and skipped jobs. */
+export function isNeeded(connection: Connection, row: Row): boolean {
+  if ((row.flags & FOLLOWED) === 0) return false;
+  const keys = new Set<Key>([row.key]);
+  for (const key of keys) {
+    for (const { target, condition } of edgesFrom(connection, key)) {
+      const follower = condition === TURN ? undefined : rowByKey(connection, target);
+      if (follower === undefined) continue;
+      if (!isFinalState(follower.state)) return true;
+      if ((follower.flags & JOIN) !== 0 || follower.state === SKIPPED) keys.add(target);
+    }
+  }
+  return false;
+}
+
+/** Removes a row and all that belongs to it, and remembers its name if a caller gave it. */
+export function removeRow(move: Move, row: Row): void {
+  if ((row.flags & NAMED) !== 0) forgetName(move, row);
+  if ((row.flags & ATTEMPTED) !== 0) move.sql("DELETE FROM {attempts} WHERE key = ?").run(row.key);
+  if ((row.flags & NOTED) !== 0) move.sql("DELETE FROM {notes} WHERE key = ?").run(row.key);
+  if ((row.flags & JOIN) !== 0) move.sql("DELETE FROM {doomed} WHERE key = ?").run(row.key);
+  move.sql("DELETE FROM {jobs} WHERE key = ?").run(row.key);
+  removeEdges(move, row);
+  if ((row.flags & JOIN) === 0 && isFinalState(row.state)) move.count(row.state, -1);
+}
+
+/** An edge stays as long as one of its ends does, whose followers or members it names. */
+function removeEdges(move: Move, row: Row): void {
+  if ((row.flags & FOLLOWED) !== 0) {
+    move
+      .sql(
+        "DELETE FROM {edges} WHERE source = ? AND NOT EXISTS (SELECT 1 FROM {jobs} WHERE key = {edges}.target)",
+      )
+      .run(row.key);
+  }
+  // A flow that waited for its turn has an edge without being a follower.
+  move
+    .sql(
+      "DELETE FROM {edges} WHERE target = ? AND NOT EXISTS (SELECT 1 FROM {jobs} WHERE key = {edges}.source)",
+    )
+    .run(row.key);
+}
+
+function forgetName(move: Move, row: Row): void {
+  const id = idOf(row);
+  move
+    .sql("UPDATE {names} SET key = NULL, state = ? WHERE queue = ? AND name = ? AND until > ?")
+    .run(row.state, move.queue.id, id, move.now);
+  move
+    .sql("DELETE FROM {names} WHERE queue = ? AND name = ? AND until <= ?")
+    .run(move.queue.id, id, move.now);
+}

@@ -1,0 +1,169 @@
+import { joinId, splitId, type StoredState } from "@taskq/core/storage";
+
+/** States as the rows have them. */
+export const READY = 0;
+export const SCHEDULED = 1;
+export const BLOCKED = 2;
+export const PARKED = 3;
+export const ACTIVE = 4;
+export const COMPLETED = 5;
+export const FAILED = 6;
+export const CANCELLED = 7;
+export const EXPIRED = 8;
+export const SKIPPED = 9;
+export const QUARANTINED = 10;
+
+/** By number. */
+export const STATES: readonly StoredState[] = [
+  "ready",
+  "scheduled",
+  "blocked",
+  "parked",
+  "active",
+  "completed",
+  "failed",
+  "cancelled",
+  "expired",
+  "skipped",
+  "quarantined",
+];
+
+export function stateName(state: number): StoredState {
+  return STATES[state] ?? "ready";
+}
+
+export function stateNumber(name: string): number {
+  return (STATES as readonly string[]).indexOf(name);
+}
+
+export function isFinalState(state: number): boolean {
+  return state >= COMPLETED;
+}
+
+/** What a row's `flags` say. The lowest eight: settling it touches more than its own row. */
+export const FOLLOWED = 1;
+export const GATED = 2;
+export const UNIQUE = 4;
+export const REVOKED = 8;
+export const VERDICT = 16;
+/** Mask of those. */
+export const SLOW = 255;
+export const NAMED = 256;
+export const AT_MOST_ONCE = 512;
+/** Claimed ahead, not begun. */
+export const UNBEGUN = 1024;
+export const NEVER_AHEAD = 2048;
+/** Its last run was taken away: a settlement under its fence is lost, not repeated. */
+export const REAPED = 4096;
+export const ATTEMPTED = 8192;
+export const NOTED = 16_384;
+export const KEPT = 32_768;
+export const JOIN = 65_536;
+/** It has edges that lead to it. */
+export const FOLLOWER = 131_072;
+/** It leads to a join, which its `trunk` names. */
+export const TRUNKED = 262_144;
+/** Of a join: mode `settled`. */
+export const ALL_OUTCOMES = 524_288;
+
+/** The key of a row where it is not on the hot path: its 63 bits in decimal digits, which SQLite takes for the number. */
+export type Key = string;
+
+/** The key of an id's parts. */
+export function keyOf(time: number, low: number): Key {
+  return ((BigInt(time) << 21n) | BigInt(low)).toString();
+}
+
+/** A row without its bytes. */
+export interface Row {
+  readonly key: Key;
+  readonly time: number;
+  readonly low: number;
+  readonly random: number;
+  state: number;
+  priority: number;
+  due: number;
+  readonly task: string;
+  flags: number;
+  attempt: number;
+  failures: number;
+  crashes: number;
+  /** Of the last claim; negative once that run was taken away. */
+  fence: number;
+  /** Of the last settlement that gave the job back. */
+  readonly settled: number | null;
+  owner: number | null;
+  readonly enqueued: number | null;
+  readonly expires: number | null;
+  started: number | null;
+  ended: number | null;
+  later: number | null;
+  gate: string | null;
+  pending: number | null;
+  trunk: Key | null;
+  reason: string | null;
+  cause: string | null;
+  meta: string | null;
+}
+
+/** What `Row` is read by. */
+export const ROW_COLUMNS: string =
+  "CAST(key AS TEXT) AS key, key >> 21 AS time, key & 2097151 AS low, random, state, priority, due, task, flags, " +
+  "attempt, failures, crashes, fence, settled, owner, enqueued, expires, started, ended, later, gate, pending, " +
+  "CAST(trunk AS TEXT) AS trunk, reason, cause, meta";
+
+/** What most jobs have none of. */
+export interface Meta {
+  /** The id, where it is not made of the key. */
+  readonly name?: string;
+  readonly gates?: readonly MetaGate[];
+  readonly unique?: { readonly key: string; readonly until: "started" | "final" | number };
+  /** Ids of its edges' sources, as enqueued. */
+  readonly after?: readonly string[];
+  readonly keep?: { readonly completed?: number; readonly failed?: number };
+  /** The gate for which it was handed over with a verdict. */
+  readonly verdict?: { readonly kind: "skip" | "drop" | "fail"; readonly gate: string };
+}
+
+export interface MetaGate {
+  readonly kind: "lock" | "concurrency" | "limit";
+  readonly key: string;
+  readonly max: number;
+  readonly onBusy: "wait" | "skip" | "drop" | "fail";
+}
+
+const NOTHING: Meta = {};
+
+export function metaOf(row: { readonly meta: string | null }): Meta {
+  return row.meta === null ? NOTHING : (JSON.parse(row.meta) as Meta);
+}
+
+/** The public id of a row. */
+export function idOf(row: {
+  readonly time: number;
+  readonly low: number;
+  readonly random: number;
+  readonly meta: string | null;
+}): string {
+  return (row.meta === null ? undefined : metaOf(row).name) ?? joinId(row);
+}
+
+export function enqueuedAt(row: { readonly enqueued: number | null; readonly time: number }): number {
+  return row.enqueued ?? row.time;
+}
+
+/** The key within a generated id; `undefined` for another. */
+export function keyOfId(id: string): { readonly key: Key; readonly random: number } | undefined {
+  const parts = splitId(id);
+  return parts && { key: keyOf(parts.time, parts.low), random: parts.random };
+}
+
+/** A gate as callers read it: locks and concurrency keys by their key alone. */
+export function gateLabel(name: string): string {
+  return name.replace(/^(?:lock|concurrency):/, "");
+}
+
+/** Whether a gate is one that others hold; of the other kinds, only the line is used. */
+export function hasHolders(gate: string | null): gate is string {
+  return gate !== null && (gate.startsWith("lock:") || gate.startsWith("concurrency:"));
+}

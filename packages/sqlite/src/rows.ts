@@ -1,0 +1,61 @@
+import type { Connection } from "./connection.js";
+import type { OpenQueue } from "./open-queue.js";
+import { JOIN, keyOf, keyOfId, ROW_COLUMNS, type Key, type Row } from "./row.js";
+import { splitId } from "@taskq/core/storage";
+
+/** Finds rows. */
+export interface Finder {
+  readonly connection: Connection;
+  readonly queue: OpenQueue;
+}
+
+const ROW_BY_KEY = `SELECT ${ROW_COLUMNS} FROM {jobs} WHERE key = ?`;
+
+export function rowByKey(connection: Connection, key: Key): Row | undefined {
+  return connection.sql(ROW_BY_KEY).get(key) as Row | undefined;
+}
+
+/** A name that the caller gave, and the job or what is remembered of it. */
+export interface NameRow {
+  readonly key: Key | null;
+  readonly task: string;
+  readonly state: number | null;
+  readonly until: number;
+}
+
+export function nameRow(connection: Connection, queue: OpenQueue, name: string): NameRow | undefined {
+  return connection
+    .sql("SELECT CAST(key AS TEXT) AS key, task, state, until FROM {names} WHERE queue = ? AND name = ?")
+    .get(queue.id, name) as NameRow | undefined;
+}
+
+/** The key of a stored id, whether it was generated or given. */
+export function keyById(connection: Connection, queue: OpenQueue, id: string): Key | undefined {
+  const parts = splitId(id);
+  if (parts !== undefined) {
+    const found = connection
+      .raw("SELECT 1 FROM {jobs} WHERE key = (? << 21) | ? AND random = ? AND queue = ? AND flags & 256 = 0")
+      .get(parts.time, parts.low, parts.random, queue.id);
+    if (found !== undefined) return keyOf(parts.time, parts.low);
+  }
+  return nameRow(connection, queue, id)?.key ?? undefined;
+}
+
+/** The row of an id; `undefined` for one that is not known, or whose random part differs. */
+export function rowById(connection: Connection, queue: OpenQueue, id: string): Row | undefined {
+  const parts = keyOfId(id);
+  if (parts !== undefined) {
+    const row = connection
+      .sql(`SELECT ${ROW_COLUMNS} FROM {jobs} WHERE key = ? AND random = ? AND queue = ? AND flags & 256 = 0`)
+      .get(parts.key, parts.random, queue.id) as Row | undefined;
+    if (row !== undefined) return row;
+  }
+  const key = nameRow(connection, queue, id)?.key;
+  return key === undefined || key === null ? undefined : rowByKey(connection, key);
+}
+
+/** The row of a job, not of a join. */
+export function jobById(connection: Connection, queue: OpenQueue, id: string): Row | undefined {
+  const row = rowById(connection, queue, id);
+  return row === undefined || (row.flags & JOIN) !== 0 ? undefined : row;
+}

@@ -1,0 +1,113 @@
+import type { ScheduleRecord, SchedulesAnswer, SchedulesRequest } from "@taskq/core/storage";
+import { bytesOf } from "./bytes.js";
+import type { Connection } from "./connection.js";
+import type { Move } from "./move.js";
+import type { OpenQueue } from "./open-queue.js";
+
+type Change = NonNullable<SchedulesRequest["change"]>;
+type Declaration = Extract<Change, { readonly kind: "declare" | "upsert" }>;
+
+interface ScheduleRow {
+  readonly name: string;
+  readonly origin: "task" | "stored";
+  readonly task: string;
+  readonly bytes: Buffer;
+  readonly paused: number;
+  readonly last_at: number;
+  readonly last_id: string | null;
+}
+
+const COLUMNS = "name, origin, task, bytes, paused, last_at, last_id";
+
+/** The schedules of a queue, in the order of names. */
+export function listSchedules(connection: Connection, queue: OpenQueue): readonly ScheduleRecord[] {
+  const rows = connection
+    .sql(`SELECT ${COLUMNS} FROM {schedules} WHERE queue = ? ORDER BY name`)
+    .all(queue.id) as ScheduleRow[];
+  return rows.map(recordOf);
+}
+
+export function schedule(move: Move, name: string): ScheduleRecord | undefined {
+  const row = move
+    .sql(`SELECT ${COLUMNS} FROM {schedules} WHERE queue = ? AND name = ?`)
+    .get(move.queue.id, name) as ScheduleRow | undefined;
+  return row === undefined ? undefined : recordOf(row);
+}
+
+function recordOf(row: ScheduleRow): ScheduleRecord {
+  return {
+    name: row.name,
+    origin: row.origin,
+    task: row.task,
+    bytes: bytesOf(row.bytes),
+    paused: row.paused === 1,
+    lastAt: row.last_at,
+    lastId: row.last_id ?? undefined,
+  };
+}
+
+/** Changes one, and answers all. */
+export function changeSchedule(move: Move, change: Change): SchedulesAnswer {
+  const changed = apply(move, change);
+  if (changed) move.scope.hintsOf(move.queue).control = true;
+  return { changed, schedules: listSchedules(move.scope.connection, move.queue) };
+}
+
+/** Whether a change would change nothing: then it needs no write. */
+export function isUnchanged(connection: Connection, queue: OpenQueue, change: Change): boolean {
+  const row = connection
+    .sql(`SELECT ${COLUMNS} FROM {schedules} WHERE queue = ? AND name = ?`)
+    .get(queue.id, change.name) as ScheduleRow | undefined;
+  if (row === undefined) return change.kind !== "declare" && change.kind !== "upsert";
+  if (change.kind === "declare" || change.kind === "upsert") return isSame(recordOf(row), change);
+  return change.kind !== "remove" && (row.paused === 1) === (change.kind === "pause");
+}
+
+function apply(move: Move, change: Change): boolean {
+  switch (change.kind) {
+    case "declare":
+    case "upsert":
+      return define(move, change);
+    case "pause":
+    case "resume": {
+      const paused = change.kind === "pause" ? 1 : 0;
+      return (
+        move
+          .sql("UPDATE {schedules} SET paused = ? WHERE queue = ? AND name = ? AND paused <> ?")
+          .run(paused, move.queue.id, change.name, paused).changes > 0
+      );
+    }
+    case "remove":
+      return (
+        move.sql("DELETE FROM {schedules} WHERE queue = ? AND name = ?").run(move.queue.id, change.name)
+          .changes > 0
+      );
+  }
+}
+
+/** One that is new, or put in place of another, starts now. */
+function define(move: Move, change: Declaration): boolean {
+  const before = schedule(move, change.name);
+  if (before !== undefined && isSame(before, change)) return false;
+  const goesOn = before !== undefined && change.kind === "declare";
+  move
+    .sql(
+      "INSERT OR REPLACE INTO {schedules} (queue, name, origin, task, bytes, paused, last_at, last_id) " +
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .run(
+      move.queue.id,
+      change.name,
+      change.origin,
+      change.task,
+      change.bytes,
+      goesOn && before.paused ? 1 : 0,
+      goesOn ? before.lastAt : move.now,
+      before?.lastId ?? null,
+    );
+  return true;
+}
+
+function isSame(before: ScheduleRecord, { origin, task, bytes }: Declaration): boolean {
+  return before.origin === origin && before.task === task && Buffer.compare(before.bytes, bytes) === 0;
+}

@@ -1,0 +1,100 @@
+import { CARRIED_BYTES, type JobSource, type JoinSource, type Source } from "@taskq/core/storage";
+import { bytesIfAny } from "./bytes.js";
+import type { Connection } from "./connection.js";
+import { MEMBER, ON_FAILED } from "./edges.js";
+import type { OpenQueue } from "./open-queue.js";
+import { ALL_OUTCOMES, idOf, JOIN, stateName, type Key, type Row } from "./row.js";
+import { rowById, rowByKey } from "./rows.js";
+
+interface IncomingRow {
+  readonly source: Key;
+  readonly condition: number;
+  readonly id: string;
+}
+
+/** What came before a job, in the order of its edges; without bytes where they are too many together. */
+export function sourcesOf(connection: Connection, queue: OpenQueue, key: Key): readonly Source[] {
+  const edges = connection
+    .sql(
+      "SELECT CAST(source AS TEXT) AS source, condition, id FROM {edges} WHERE target = ? ORDER BY position",
+    )
+    .all(key) as IncomingRow[];
+  const gathering: Gathering = { connection, queue, bytes: 0 };
+  const sources: Source[] = [];
+  for (const edge of edges) {
+    const row = sourceRow(gathering, edge);
+    if (row !== undefined) sources.push(sourceOf(gathering, row));
+  }
+  if (gathering.bytes <= CARRIED_BYTES) return sources;
+  return sources.map(withoutBytes);
+}
+
+interface Gathering {
+  readonly connection: Connection;
+  readonly queue: OpenQueue;
+  bytes: number;
+}
+
+/** An error handler reads the job that failed, not the end that was skipped because of it. */
+function sourceRow({ connection, queue }: Gathering, edge: IncomingRow): Row | undefined {
+  const row = rowByKey(connection, edge.source);
+  if (row === undefined || edge.condition !== ON_FAILED || row.cause === null) return row;
+  return rowById(connection, queue, row.cause) ?? row;
+}
+
+function sourceOf(gathering: Gathering, row: Row): Source {
+  return (row.flags & JOIN) === 0 ? jobSource(gathering, row) : joinSource(gathering, row);
+}
+
+function jobSource(gathering: Gathering, row: Row): JobSource {
+  const bytes =
+    gathering.bytes > CARRIED_BYTES ? lengthOf(gathering, row) : resultOf(gathering.connection, row.key);
+  if (bytes !== undefined) gathering.bytes += bytes.byteLength;
+  return {
+    kind: "job",
+    id: idOf(row),
+    task: row.task,
+    fence: Math.abs(row.fence),
+    state: stateName(row.state),
+    attempt: row.attempt,
+    bytes: bytes instanceof Uint8Array ? bytes : undefined,
+    left: bytes !== undefined && !(bytes instanceof Uint8Array),
+    reason: row.reason ?? undefined,
+    cause: row.cause ?? undefined,
+  };
+}
+
+function resultOf(connection: Connection, key: Key): Uint8Array | undefined {
+  const row = connection.raw("SELECT result FROM {jobs} WHERE key = ?").get(key) as [Uint8Array | null];
+  return bytesIfAny(row[0]);
+}
+
+function lengthOf({ connection }: Gathering, row: Row): { readonly byteLength: number } | undefined {
+  const found = connection.raw("SELECT length(result) FROM {jobs} WHERE key = ?").get(row.key) as [
+    number | null,
+  ];
+  return found[0] === null ? undefined : { byteLength: found[0] };
+}
+
+function joinSource(gathering: Gathering, row: Row): JoinSource {
+  const members = gathering.connection
+    .raw("SELECT CAST(source AS TEXT) FROM {edges} WHERE target = ? AND condition = ? ORDER BY position")
+    .all(row.key, MEMBER) as [Key][];
+  return {
+    kind: "join",
+    id: idOf(row),
+    mode: (row.flags & ALL_OUTCOMES) === 0 ? "all" : "settled",
+    state: stateName(row.state),
+    reason: row.reason ?? undefined,
+    cause: row.cause ?? undefined,
+    members: members.flatMap(([key]) => {
+      const member = rowByKey(gathering.connection, key);
+      return member === undefined ? [] : [sourceOf(gathering, member)];
+    }),
+  };
+}
+
+function withoutBytes(source: Source): Source {
+  if (source.kind === "join") return { ...source, members: source.members.map(withoutBytes) };
+  return source.bytes === undefined ? source : { ...source, bytes: undefined, left: true };
+}

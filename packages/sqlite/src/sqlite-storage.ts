@@ -1,0 +1,266 @@
+import { resolve } from "node:path";
+import { systemClock } from "@taskq/core/engine";
+import { TaskqError, type StorageContract } from "@taskq/core/storage";
+import { amend } from "./amend.js";
+import type { SqliteStorage } from "./api.js";
+import { control } from "./control.js";
+import { countJobs } from "./counts.js";
+import { collisionOf, enqueue } from "./enqueue.js";
+import { explain } from "./explain.js";
+import { idleAnswer } from "./idle.js";
+import { inspectKey, keys } from "./keys.js";
+import { list } from "./list.js";
+import { note, notes } from "./note.js";
+import type { OpenQueue } from "./open-queue.js";
+import { settingsOf, type Settings, type SqliteOptions } from "./options.js";
+import { purge } from "./purge.js";
+import { readId } from "./read.js";
+import { idleReap, reap } from "./reap.js";
+import { renew } from "./renew.js";
+import { changeSchedule, isUnchanged, listSchedules } from "./schedules.js";
+import { currentSeldom } from "./seldom.js";
+import { Session } from "./session.js";
+import { step } from "./step.js";
+import { tick } from "./tick.js";
+import { runTransaction } from "./transaction.js";
+import { pathOfDatabase, userConnection } from "./user-database.js";
+import { changeValues, onlyReads, readValues } from "./values.js";
+import type { Connection } from "./connection.js";
+
+/**
+ * Keeps queues in a SQLite file, for any number of processes of one machine: in a file of its own, or in yours, beside
+ * your tables. The file is opened at the first use, and closed with the last queue.
+ *
+ * A power cut may lose the last moments, never half a job; with `durability: 'full'` it loses nothing.
+ *
+ * @throws `TASKQ_OPTION`
+ * @example
+ * const queue = createQueue({ storage: sqliteStorage({ path: 'jobs.db' }), tasks: { add } });
+ */
+export function sqliteStorage(options: SqliteOptions): SqliteStorage {
+  // Opaque to users; what it can do is for core.
+  return new SqliteStore(options) as unknown as SqliteStorage;
+}
+
+type Request<Method extends keyof StorageContract> = StorageContract[Method] extends (
+  request: infer Parameter,
+) => unknown
+  ? Parameter
+  : never;
+
+type Answer<Method extends keyof StorageContract> = StorageContract[Method] extends (
+  request: never,
+) => infer Value
+  ? Value
+  : never;
+
+interface Target {
+  readonly session: Session;
+  readonly queue: OpenQueue;
+  readonly now: number;
+}
+
+class SqliteStore implements StorageContract, AsyncDisposable {
+  readonly clock: StorageContract["clock"] = systemClock;
+  readonly namespace: string;
+  readonly #settings: Settings;
+  readonly #path: string;
+  readonly #user: Connection | undefined;
+  #opening: Promise<Session> | undefined;
+  #session: Session | undefined;
+  #closed = false;
+
+  constructor(options: SqliteOptions) {
+    this.#settings = settingsOf(options);
+    const { database, path, tablePrefix } = this.#settings;
+    this.#path = database === undefined ? resolve(path ?? "") : pathOfDatabase(database);
+    this.#user = database === undefined ? undefined : userConnection(database, this.#path, tablePrefix);
+    this.namespace = tablePrefix;
+  }
+
+  async open(request: Request<"open">): Answer<"open"> {
+    return (await this.#open()).openQueue(request);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    const session = await this.#opening?.catch(() => undefined);
+    await session?.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async enqueue(request: Request<"enqueue">): Answer<"enqueue"> {
+    const { session, queue, now } = this.#target(request);
+    try {
+      return await session.writeTogether(queue, now, (move) => enqueue(move, request.flows));
+    } catch (error) {
+      return collisionOf(error);
+    }
+  }
+
+  async step(request: Request<"step">): Answer<"step"> {
+    const { session, queue, now } = this.#target(request);
+    if (request.settled.length === 0 && session.writer.idle) {
+      const answer = await session.read((connection) => idleAnswer(connection, queue, request, now));
+      if (answer !== undefined) return answer;
+    }
+    return session.write(queue, now, (move) => step(move, request));
+  }
+
+  async renew(request: Request<"renew">): Answer<"renew"> {
+    const { session, queue, now } = this.#target(request);
+    return session.write(queue, now, (move) => renew(move, request));
+  }
+
+  async reap(request: Request<"reap">): Answer<"reap"> {
+    const { session, queue, now } = this.#target(request);
+    const idle = await session.read((connection) => idleReap(connection, queue, now));
+    return idle ?? session.write(queue, now, (move) => reap(move, request));
+  }
+
+  async amend(request: Request<"amend">): Answer<"amend"> {
+    const { session, queue, now } = this.#target(request);
+    return session.write(queue, now, (move) => amend(move, request));
+  }
+
+  async control(request: Request<"control">): Answer<"control"> {
+    const { session, queue, now } = this.#target(request);
+    return session.write(queue, now, (move) => control(move, request));
+  }
+
+  async tick(request: Request<"tick">): Answer<"tick"> {
+    const { session, queue, now } = this.#target(request);
+    return session.write(queue, now, (move) => tick(move, request));
+  }
+
+  async schedules({ change, ...request }: Request<"schedules">): Answer<"schedules"> {
+    const { session, queue, now } = this.#target(request);
+    const idle = await session.read((connection) =>
+      change === undefined || isUnchanged(connection, queue, change)
+        ? listSchedules(connection, queue)
+        : undefined,
+    );
+    if (idle !== undefined || change === undefined) return { changed: false, schedules: idle ?? [] };
+    return session.write(queue, now, (move) => changeSchedule(move, change));
+  }
+
+  async read(request: Request<"read">): Answer<"read"> {
+    const { session, queue } = this.#target(request);
+    return session.read((connection) =>
+      request.ids.map((id) => readId(connection, queue, id, request.whole === true)),
+    );
+  }
+
+  async list(request: Request<"list">): Answer<"list"> {
+    const { session, queue } = this.#target(request);
+    return (await session.read((connection) => list(connection, queue, request))) as Awaited<Answer<"list">>;
+  }
+
+  async explain(request: Request<"explain">): Answer<"explain"> {
+    const { session, queue, now } = this.#target(request);
+    return session.read((connection) => {
+      const seldom = currentSeldom(connection, queue);
+      return explain({ connection, queue, now, seldom, tasks: request.tasks }, request.ids);
+    });
+  }
+
+  async counts(request: Request<"counts">): Answer<"counts"> {
+    const { session, queue } = this.#target(request);
+    return session.read((connection) => countJobs(connection, queue, request.by));
+  }
+
+  async note(request: Request<"note">): Answer<"note"> {
+    const { session, queue, now } = this.#target(request);
+    return session.writeTogether(queue, now, (move) => note(move, request));
+  }
+
+  async notes(request: Request<"notes">): Answer<"notes"> {
+    const { session, queue } = this.#target(request);
+    return session.read((connection) => notes(connection, queue, request.id));
+  }
+
+  async values(request: Request<"values">): Answer<"values"> {
+    const { session, queue, now } = this.#target(request);
+    if (onlyReads(request)) {
+      return session.read((connection) => readValues(connection, queue, request, now));
+    }
+    return session.writeTogether(queue, now, (move) => changeValues(move, request));
+  }
+
+  async keys(request: Request<"keys">): Answer<"keys"> {
+    const { session, queue, now } = this.#target(request);
+    if (request.kind === "inspect") {
+      return session.read((connection) => inspectKey(connection, queue, request.name, now));
+    }
+    return session.write(queue, now, (move) => keys(move, request));
+  }
+
+  async purge(request: Request<"purge">): Answer<"purge"> {
+    const { session, queue, now } = this.#target(request);
+    return session.write(queue, now, (move) => purge(move, request));
+  }
+
+  watch(name: string, listener: Parameters<StorageContract["watch"]>[1]): () => void {
+    const { session, queue } = this.#target({ queue: name });
+    return session.watch(queue, listener);
+  }
+
+  /** Your writes and our enqueues, both or neither. */
+  async transaction<T>(work: Parameters<SqliteStorage["transaction"]>[0]): Promise<T> {
+    const session = await this.#open();
+    return (await runTransaction({ storage: this, session, user: this.#user }, work)) as T;
+  }
+
+  async take(request: Request<"take">): Answer<"take"> {
+    return this.#notYet(request.queue, "limits");
+  }
+
+  async stats(request: Request<"stats">): Answer<"stats"> {
+    return this.#notYet(request.queue, "statistics");
+  }
+
+  async events(request: Request<"events">): Answer<"events"> {
+    return this.#notYet(request.queue, "events");
+  }
+
+  async export(request: Request<"export">): Answer<"export"> {
+    return this.#notYet(request.queue, "export");
+  }
+
+  async import(request: Request<"import">): Answer<"import"> {
+    return this.#notYet(request.queue, "import");
+  }
+
+  async #open(): Promise<Session> {
+    this.#refuseClosed();
+    this.#opening ??= Session.open(this.#path, this.#settings);
+    try {
+      this.#session = await this.#opening;
+    } catch (error) {
+      this.#opening = undefined;
+      throw error;
+    }
+    this.#refuseClosed();
+    return this.#session;
+  }
+
+  #target({ queue, now }: { readonly queue: string; readonly now?: number | undefined }): Target {
+    this.#refuseClosed();
+    const session = this.#session;
+    if (session === undefined) throw new TaskqError("TASKQ_STORAGE", `the queue "${queue}" is not open`);
+    return { session, queue: session.queue(queue), now: now ?? this.clock.now() };
+  }
+
+  #refuseClosed(): void {
+    if (this.#closed) throw new TaskqError("TASKQ_CLOSED", "the storage is closed");
+  }
+
+  #notYet(queue: string, what: string): never {
+    this.#target({ queue });
+    throw new TaskqError("TASKQ_NOT_YET", `${what} of a SQLite storage are not there yet`);
+  }
+}

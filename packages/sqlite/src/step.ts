@@ -1,0 +1,179 @@
+import type { RunReference, SettleAnswer, StepAnswer, StepRequest } from "@taskq/core/storage";
+import { claimedBefore, claimJobs, type Claimed } from "./claim.js";
+import { complete, followConsequences } from "./consequences.js";
+import { refuseMoved } from "./enqueue.js";
+import { freeOnStart } from "./final.js";
+import { openDueGates } from "./gates.js";
+import { writeConsequences } from "./joins.js";
+import { writeLease } from "./lease.js";
+import { fullFence, type Move } from "./move.js";
+import type { SeldomState } from "./open-queue.js";
+import { internOwner, ownerNumber } from "./owners.js";
+import { letStandingGo } from "./parking.js";
+import { purgeSome } from "./purge.js";
+import { ACTIVE, UNBEGUN, UNIQUE } from "./row.js";
+import { jobById } from "./rows.js";
+import { settle } from "./settle.js";
+
+/** Due jobs that one step makes ready. */
+const PROMOTED_PER_STEP = 1000;
+
+/** What a step reads of its queue, with its new fence. */
+type QueueRow = [fence: number, epoch: number, phase: number, version: number, wake: number | null];
+
+/** Settles and claims. */
+export function step(move: Move, request: StepRequest): StepAnswer {
+  const settled: SettleAnswer[] = [];
+  for (const settlement of request.settled) {
+    settled.push(settle(move, settlement));
+    // What follows is done at once: it is told from what comes after by what was active then.
+    if (move.finished.length > 0) followConsequences(move);
+  }
+  for (const run of request.begun) begin(move, run);
+  const claimed = wantsJobs(request) ? claimOrRepeat(move, request) : withoutClaim(move);
+  if (move.endedRuns.size > 0 && claimed === NOTHING) writeLease(move, undefined);
+  purgeSome(move, settled.length);
+  complete(move);
+  return {
+    settled,
+    claimed: claimed.jobs,
+    more: claimed.more,
+    nextDue: nextDue(move),
+    revoked: revokedOf(move, request.owner),
+    effects: move.effects,
+  };
+}
+
+const NOTHING: Claimed = { jobs: [], keys: [], more: false };
+
+function wantsJobs({ claim }: StepRequest): boolean {
+  return claim !== undefined && (claim.begin > 0 || claim.ahead > 0);
+}
+
+function withoutClaim(move: Move): Claimed {
+  followConsequences(move);
+  const { doomed } = move.seldom();
+  if (doomed.length > 0) writeConsequences(move);
+  return NOTHING;
+}
+
+/** A run claimed ahead has begun. */
+function begin(move: Move, run: RunReference): void {
+  const row = jobById(move.scope.connection, move.queue, run.id);
+  if (row === undefined || row.state !== ACTIVE || row.fence !== run.fence || (row.flags & UNBEGUN) === 0)
+    return;
+  row.flags &= ~UNBEGUN;
+  move.sql("UPDATE {jobs} SET flags = ?, started = ? WHERE key = ?").run(row.flags, move.now, row.key);
+  if ((row.flags & UNIQUE) !== 0) freeOnStart(move, row);
+}
+
+function claimOrRepeat(move: Move, request: StepRequest): Claimed {
+  const before = lastRequest(move, request.owner);
+  if (before !== undefined && request.request <= before.request) {
+    const { more } = withoutClaim(move);
+    const jobs = request.request === before.request ? claimedBefore(move, request, before.fence) : [];
+    if (move.endedRuns.size > 0) writeLease(move, undefined);
+    return { jobs, keys: [], more };
+  }
+  return claimNew(move, request);
+}
+
+interface LastRequest {
+  readonly request: number;
+  readonly fence: number;
+}
+
+function lastRequest(move: Move, owner: string): LastRequest | undefined {
+  const known = move.queue.requests.get(owner);
+  if (known !== undefined) return known;
+  const number = ownerNumber(move.scope.connection, owner);
+  if (number === undefined) return undefined;
+  return move
+    .sql("SELECT request, fence FROM {leases} WHERE queue = ? AND owner = ? ORDER BY request DESC LIMIT 1")
+    .get(move.queue.id, number) as LastRequest | undefined;
+}
+
+function claimNew(move: Move, request: StepRequest): Claimed {
+  const { claim } = request;
+  if (claim === undefined) return NOTHING;
+  const [counter, epoch, phase, version, wake] = move
+    .raw(
+      "UPDATE {queues} SET fence = fence + 1, completed = completed + ? WHERE id = ? " +
+        "RETURNING fence, epoch, phase, version, wake",
+    )
+    .get(move.takeCompleted(), move.queue.id) as QueueRow;
+  refuseMoved(move.queue.name, phase);
+  const seldom = prepare(move, request, move.seldom(version), wake);
+  if (isPaused(seldom)) return NOTHING;
+  promote(move);
+  const fence = fullFence(epoch, counter);
+  const owner = internOwner(move, request.owner);
+  const claimed = claimJobs({ move, request, claim, fence, owner, seldom });
+  remember(move, request, fence);
+  const { keys } = claimed;
+  writeLease(
+    move,
+    keys.length === 0
+      ? undefined
+      : { fence, owner, request: request.request, until: move.now + claim.lease, length: claim.lease, keys },
+  );
+  return claimed;
+}
+
+/** Does what may make jobs ready, or keep them from it, before any is claimed. */
+function prepare(move: Move, request: StepRequest, seldom: SeldomState, wake: number | null): SeldomState {
+  let current = seldom;
+  if (wake !== null && wake <= move.now) openDueGates(move);
+  followConsequences(move);
+  if (current.doomed.length > 0) writeConsequences(move);
+  if (current.parking.length > 0) letStandingGo(move, request.tasks, current);
+  if (move.queue.seldom !== current) current = move.seldom();
+  return current;
+}
+
+function isPaused(seldom: SeldomState): boolean {
+  return seldom.controls.get("")?.paused === true;
+}
+
+/** Makes jobs ready that have become due. */
+function promote(move: Move): void {
+  const first = move
+    .raw("SELECT later FROM {jobs} WHERE queue = ? AND later IS NOT NULL ORDER BY later LIMIT 1")
+    .get(move.queue.id) as [number] | undefined;
+  if (first === undefined || first[0] > move.now) return;
+  move
+    .sql(
+      "UPDATE {jobs} SET state = 0, later = NULL WHERE key IN " +
+        "(SELECT key FROM {jobs} WHERE queue = ? AND later <= ? ORDER BY later LIMIT ?)",
+    )
+    .run(move.queue.id, move.now, PROMOTED_PER_STEP);
+}
+
+function remember(move: Move, request: StepRequest, fence: number): void {
+  const { queue } = move;
+  move.scope.onCommit(() => {
+    queue.requests.set(request.owner, { request: request.request, fence });
+  });
+}
+
+/** When something next becomes due: a scheduled job, or a gate. */
+export function nextDue(move: Move): number | undefined {
+  const row = move
+    .raw(
+      "SELECT (SELECT later FROM {jobs} WHERE queue = {queues}.id AND later IS NOT NULL ORDER BY later LIMIT 1), wake " +
+        "FROM {queues} WHERE id = ?",
+    )
+    .get(move.queue.id) as [number | null, number | null];
+  if (row[0] === null) return row[1] ?? undefined;
+  return row[1] === null ? row[0] : Math.min(row[0], row[1]);
+}
+
+/** Runs of an owner that a user has revoked. */
+export function revokedOf(move: Move, owner: string): readonly RunReference[] {
+  const { revoked } = move.queue.seldom ?? move.seldom();
+  if (revoked.length === 0) return NO_RUNS;
+  const number = ownerNumber(move.scope.connection, owner);
+  return revoked.filter((run) => run.owner === number).map(({ id, fence }) => ({ id, fence }));
+}
+
+const NO_RUNS: readonly RunReference[] = [];

@@ -1,0 +1,110 @@
+import type { NewFlow, ScheduleRecord, StoredFlow, TickAnswer, TickRequest } from "@taskq/core/storage";
+import { TaskqError } from "@taskq/core/storage";
+import { dropRevocation } from "./claim.js";
+import { complete } from "./consequences.js";
+import { TURN } from "./edges.js";
+import { admit, Collision, enqueueWhole } from "./enqueue.js";
+import type { Move } from "./move.js";
+import { ACTIVE, isFinalState, type Key } from "./row.js";
+import { rowById, rowByKey } from "./rows.js";
+import { schedule } from "./schedules.js";
+import { isRevoked } from "./seldom.js";
+
+/** Records an instant and enqueues what belongs to it. */
+export function tick(move: Move, request: TickRequest): TickAnswer {
+  admit(move);
+  const known = schedule(move, request.name);
+  if (known === undefined) return { status: "removed", lastAt: undefined, flows: [], effects: [] };
+  const { lastAt } = known;
+  if (lastAt !== request.previous || request.at <= lastAt || request.at > move.now) {
+    return { status: "stale", lastAt, flows: [], effects: [] };
+  }
+  move
+    .sql("UPDATE {schedules} SET last_at = ? WHERE queue = ? AND name = ?")
+    .run(request.at, move.queue.id, request.name);
+  const { status, flows } = fire(move, known, request);
+  complete(move);
+  return { status, lastAt: request.at, flows, effects: move.effects };
+}
+
+interface Fired {
+  readonly status: TickAnswer["status"];
+  readonly flows: readonly StoredFlow[];
+}
+
+function fire(move: Move, known: ScheduleRecord, { flows, overlap }: TickRequest): Fired {
+  if (known.paused) return { status: "paused", flows: [] };
+  const control = move.seldom().controls.get(known.task);
+  if (flows.length > 0 && isRevoked(control, move.now)) {
+    if (control?.once === true) dropRevocation(move, known.task);
+    return { status: "revoked", flows: [] };
+  }
+  const stored: StoredFlow[] = [];
+  let lastId = known.lastId;
+  for (const flow of flows.slice(0, allowed(move, known, overlap))) {
+    const result = store(move, known.name, flow, overlap === "queue" ? lastId : undefined);
+    if (result.status === "stored") lastId = flow.end;
+    stored.push(result);
+  }
+  if (lastId !== known.lastId) {
+    move
+      .sql("UPDATE {schedules} SET last_id = ? WHERE queue = ? AND name = ?")
+      .run(lastId, move.queue.id, known.name);
+  }
+  return { status: flows.length > 0 && stored.length === 0 ? "overlapped" : "applied", flows: stored };
+}
+
+/** How many flows may be enqueued: one to run, and one to wait for it. */
+function allowed(move: Move, known: ScheduleRecord, overlap: TickRequest["overlap"]): number {
+  if (overlap === "allow") return Infinity;
+  const last = unfinishedEnd(move, known.lastId);
+  if (overlap === "skip") return last === undefined ? 1 : 0;
+  if (last === undefined) return 2;
+  return hasBegun(move, last) ? 1 : 0;
+}
+
+/** The key of a flow's end, while that is not final. */
+function unfinishedEnd(move: Move, id: string | undefined): Key | undefined {
+  const row = id === undefined ? undefined : rowById(move.scope.connection, move.queue, id);
+  return row === undefined || isFinalState(row.state) ? undefined : row.key;
+}
+
+/** Whether some job that leads to the end has run, or is running. */
+function hasBegun(move: Move, end: Key): boolean {
+  const keys = new Set<Key>([end]);
+  for (const key of keys) {
+    const row = rowByKey(move.scope.connection, key);
+    if (row !== undefined && (row.state === ACTIVE || row.attempt > 0)) return true;
+    const sources = move
+      .raw(`SELECT CAST(source AS TEXT) FROM {edges} WHERE target = ? AND condition <> ${TURN}`)
+      .all(key) as [Key][];
+    for (const [source] of sources) keys.add(source);
+  }
+  return false;
+}
+
+/** @param behind End of the flow that it waits for. */
+function store(move: Move, name: string, flow: NewFlow, behind: string | undefined): StoredFlow {
+  const before = unfinishedEnd(move, behind);
+  const gate = before === undefined ? undefined : `schedule:${name}`;
+  const { stored, roots } = storeOrThrow(move, flow, gate);
+  if (before === undefined || roots === undefined) return stored;
+  move.sql("UPDATE {jobs} SET flags = flags | 1 WHERE key = ?").run(before);
+  for (const root of roots) {
+    move
+      .sql(
+        "INSERT OR IGNORE INTO {edges} (source, target, position, condition, id, follower) VALUES (?, ?, -1, ?, ?, '')",
+      )
+      .run(before, root, TURN, behind);
+  }
+  return stored;
+}
+
+function storeOrThrow(move: Move, flow: NewFlow, gate: string | undefined): ReturnType<typeof enqueueWhole> {
+  try {
+    return enqueueWhole(move, flow, { gate });
+  } catch (error) {
+    if (!(error instanceof Collision)) throw error;
+    throw new TaskqError("TASKQ_STORAGE", `the new id ${error.id} is taken`);
+  }
+}

@@ -1,0 +1,174 @@
+import { engineOf, preparedFlow, prepareNow, type PreparedFlow } from "@taskq/core/engine";
+import type { EnqueueOptions, Job, PreparedJob, Queue, Result } from "@taskq/core";
+import { TaskqError, type EnqueueAnswer, type StorageContract } from "@taskq/core/storage";
+import type { SqliteStorage, SqliteTransaction } from "./api.js";
+import type { Connection } from "./connection.js";
+import { Collision, enqueue } from "./enqueue.js";
+import { isBusy, storageError } from "./failure.js";
+import { Move } from "./move.js";
+import type { Session } from "./session.js";
+import { TransactionScope } from "./transaction-scope.js";
+import { BUSY_LIMIT, busyError, pauseBeforeRetry } from "./writer.js";
+
+/** Times that the work is begun again because a new id was taken. */
+const MOST_COLLISIONS = 10;
+/** How long the user's connection waits for a busy file; it blocks the event loop meanwhile. */
+const BUSY_TIMEOUT = 5;
+
+export interface Transacting {
+  readonly storage: StorageContract;
+  readonly session: Session;
+  /** The user's connection; ours where there is none. */
+  readonly user: Connection | undefined;
+}
+
+type Work = Parameters<SqliteStorage["transaction"]>[0];
+
+/** Runs synchronous work within a write transaction; begun again while the file is busy. */
+export async function runTransaction(transacting: Transacting, work: Work): Promise<unknown> {
+  const connection = transacting.user ?? transacting.session.connection;
+  const since = performance.now();
+  for (let collisions = 0; ;) {
+    try {
+      return attempt(transacting, connection, work);
+    } catch (error) {
+      if (error instanceof Collision) {
+        collisions += 1;
+        if (collisions === MOST_COLLISIONS) throw takenError(error);
+      } else if (!(error instanceof BusyFile)) throw error;
+      else if (performance.now() - since > BUSY_LIMIT)
+        throw busyError(connection.path, BUSY_LIMIT, error.cause);
+    }
+    await pauseBeforeRetry();
+  }
+}
+
+/** The file was busy before the work began, or as it was to be committed. */
+class BusyFile {
+  readonly cause: unknown;
+  constructor(cause: unknown) {
+    this.cause = cause;
+  }
+}
+
+function takenError({ id }: Collision): TaskqError {
+  return new TaskqError("TASKQ_STORAGE", `the id ${id} of a prepared job is taken; prepare it again`);
+}
+
+function attempt(transacting: Transacting, connection: Connection, work: Work): unknown {
+  transacting.session.guard.check();
+  if (connection.driver.inTransaction) {
+    throw new TaskqError(
+      "TASKQ_STORAGE",
+      "storage.transaction: expected a connection without a transaction, got one within a transaction of its own",
+    );
+  }
+  begin(connection, transacting.user !== undefined);
+  const scope = new TransactionScope(connection);
+  const tx = new Transaction(transacting, scope);
+  try {
+    const value = work(tx as SqliteTransaction as never) as unknown;
+    refusePromise(value);
+    commit(connection);
+    scope.committed();
+    tx.committed();
+    return value;
+  } catch (error) {
+    if (connection.driver.inTransaction) connection.sql("ROLLBACK").run();
+    scope.rolledBack();
+    throw error;
+  } finally {
+    tx.end();
+  }
+}
+
+function begin(connection: Connection, users: boolean): void {
+  const before = users ? busyTimeout(connection) : BUSY_TIMEOUT;
+  try {
+    if (before !== BUSY_TIMEOUT) setBusyTimeout(connection, BUSY_TIMEOUT);
+    connection.sql("BEGIN IMMEDIATE").run();
+  } catch (error) {
+    throw isBusy(error) ? new BusyFile(error) : storageError(error, connection.path);
+  } finally {
+    if (before !== BUSY_TIMEOUT) setBusyTimeout(connection, before);
+  }
+}
+
+function busyTimeout(connection: Connection): number {
+  return (connection.sql("PRAGMA busy_timeout").get() as { timeout: number }).timeout;
+}
+
+function setBusyTimeout(connection: Connection, milliseconds: number): void {
+  connection.driver.exec(`PRAGMA busy_timeout = ${milliseconds}`);
+}
+
+function commit(connection: Connection): void {
+  try {
+    connection.sql("COMMIT").run();
+  } catch (error) {
+    throw isBusy(error) ? new BusyFile(error) : storageError(error, connection.path);
+  }
+}
+
+function refusePromise(value: unknown): void {
+  if (typeof value !== "object" || value === null || !("then" in value) || typeof value.then !== "function")
+    return;
+  // Nobody waits for it: what it then says is not heard.
+  (value as PromiseLike<unknown>).then(undefined, () => {});
+  throw new TaskqError(
+    "TASKQ_ASYNC_IN_TRANSACTION",
+    "storage.transaction: expected synchronous work, got work that answers a promise; nothing of it is kept",
+  );
+}
+
+class Transaction {
+  private readonly transacting: Transacting;
+  private readonly scope: TransactionScope;
+  private readonly done: { readonly prepared: PreparedFlow; readonly answer: EnqueueAnswer }[] = [];
+  private ended = false;
+
+  constructor(transacting: Transacting, scope: TransactionScope) {
+    this.transacting = transacting;
+    this.scope = scope;
+  }
+
+  enqueue(first: PreparedJob<unknown> | Queue<string>, job?: Job, options?: EnqueueOptions): Result {
+    if (this.ended) {
+      throw new TaskqError(
+        "TASKQ_CLOSED",
+        "tx.enqueue: expected to be called within the work of its transaction, which is over",
+      );
+    }
+    const ready =
+      job === undefined
+        ? (first as PreparedJob<unknown>)
+        : prepareNow(engineOf(first as Queue<string>), job, options);
+    return this.store(preparedFlow(ready));
+  }
+
+  private store(prepared: PreparedFlow): Result {
+    const { storage, session } = this.transacting;
+    if (prepared.storage !== storage) {
+      throw new TaskqError(
+        "TASKQ_OPTION",
+        "tx.enqueue: expected a job of a queue on this storage, got one on another",
+      );
+    }
+    const queue = session.queueWithin(this.scope, prepared.open);
+    const move = new Move(this.scope, queue, prepared.now ?? storage.clock.now());
+    const answer = enqueue(move, [prepared.flow]);
+    const [stored] = answer.flows;
+    if (stored === undefined) throw new TaskqError("TASKQ_STORAGE", "a flow was not stored");
+    this.done.push({ prepared, answer });
+    return prepared.result(stored);
+  }
+
+  /** Sends the events. */
+  committed(): void {
+    for (const { prepared, answer } of this.done) prepared.committed(answer);
+  }
+
+  end(): void {
+    this.ended = true;
+  }
+}

@@ -1,0 +1,143 @@
+import { watch as watchFiles, type FSWatcher } from "node:fs";
+import { basename, dirname } from "node:path";
+import type { WatchHint } from "@taskq/core/storage";
+import type { Connection } from "./connection.js";
+
+/** Milliseconds between two looks at the file, should the system have told nothing. */
+const POLL = 500;
+/**
+ * Pauses between looks after the system has told of a write, in milliseconds. It tells when the log is written, and that
+ * is before the commit can be seen: a look at once may come too early.
+ */
+const LOOK_AGAIN = [1, 2, 5, 10, 20];
+/** Looks in immediate succession before those, unless the write was our own: most commits can be seen by then. */
+const LOOKS_AT_ONCE = 30;
+
+const ANY: WatchHint = { kind: "any" };
+
+export interface FileWatchOptions {
+  readonly connection: Connection;
+  /** Somebody else has written. */
+  readonly changed: (hint: WatchHint) => void;
+  /** Throws when the file is no longer ours. */
+  readonly look: () => void;
+  /** Grows with each commit of our own. */
+  readonly commits: () => number;
+}
+
+/**
+ * Notices what other processes and connections write, while somebody wants to know: the system tells of changes to the
+ * log, and SQLite's data version says whether they were ours.
+ */
+export class FileWatch {
+  private readonly options: FileWatchOptions;
+  private readonly names: ReadonlySet<string>;
+  private users = 0;
+  private version = 0;
+  private watcher: FSWatcher | undefined;
+  private timer: NodeJS.Timeout | undefined;
+  private again: NodeJS.Timeout | undefined;
+  private looksAgain = 0;
+  private looksAtOnce = 0;
+  private commits = 0;
+
+  constructor(options: FileWatchOptions) {
+    this.options = options;
+    const name = basename(options.connection.path);
+    this.names = new Set([name, `${name}-wal`]);
+  }
+
+  /** Begins, or goes on, until as many have stopped as have started. */
+  start(): void {
+    this.users += 1;
+    if (this.users > 1) return;
+    this.version = this.options.connection.dataVersion();
+    this.timer = setInterval(() => this.poll(), POLL).unref();
+    this.watchFolder();
+  }
+
+  stop(): void {
+    this.users -= 1;
+    if (this.users === 0) this.end();
+  }
+
+  end(): void {
+    this.users = 0;
+    clearInterval(this.timer);
+    clearTimeout(this.again);
+    this.again = undefined;
+    this.watcher?.close();
+    this.watcher = undefined;
+  }
+
+  private watchFolder(): void {
+    try {
+      this.watcher = watchFiles(dirname(this.options.connection.path), { persistent: false }, (_, name) => {
+        if (name === null || this.names.has(name)) this.told();
+      });
+      // Without it, the poll is left.
+      this.watcher.on("error", () => this.watcher?.close());
+    } catch {
+      this.watcher = undefined;
+    }
+  }
+
+  private told(): void {
+    this.looksAgain = 0;
+    if (this.look()) return;
+    const commits = this.options.commits();
+    const isOurs = commits !== this.commits;
+    this.commits = commits;
+    if (isOurs) this.lookAgain();
+    else if (this.looksAtOnce === 0) this.lookAtOnce(LOOKS_AT_ONCE);
+    else this.looksAtOnce = LOOKS_AT_ONCE;
+  }
+
+  private lookAtOnce(times: number): void {
+    this.looksAtOnce = times;
+    setImmediate(() => {
+      if (this.look()) this.looksAtOnce = 0;
+      else if (this.looksAtOnce > 1) this.lookAtOnce(this.looksAtOnce - 1);
+      else {
+        this.looksAtOnce = 0;
+        this.lookAgain();
+      }
+    }).unref();
+  }
+
+  private lookAgain(): void {
+    const pause = LOOK_AGAIN[this.looksAgain];
+    if (this.again !== undefined || pause === undefined) return;
+    this.again = setTimeout(() => {
+      this.again = undefined;
+      this.looksAgain += 1;
+      if (!this.look()) this.lookAgain();
+    }, pause).unref();
+  }
+
+  private poll(): void {
+    try {
+      this.options.look();
+    } catch {
+      // Whoever writes or reads next is told what has become of the file.
+      this.options.changed(ANY);
+      return;
+    }
+    this.look();
+  }
+
+  /** Answers whether somebody else had written. */
+  private look(): boolean {
+    const { connection } = this.options;
+    if (this.users === 0 || !connection.driver.open || connection.driver.inTransaction) return false;
+    try {
+      const version = connection.dataVersion();
+      if (version === this.version) return false;
+      this.version = version;
+    } catch {
+      return false;
+    }
+    this.options.changed(ANY);
+    return true;
+  }
+}

@@ -1,0 +1,185 @@
+import { TaskqError } from "@taskq/core/storage";
+import type { Connection } from "./connection.js";
+import type { DriverStatement } from "./driver.js";
+import { isBusy, storageError } from "./failure.js";
+import { TransactionScope } from "./transaction-scope.js";
+
+/** Milliseconds after which a write that found the file busy gives up. */
+export const BUSY_LIMIT = 10_000;
+/** Bounds of the pause before the next attempt, in milliseconds. */
+const SHORTEST_PAUSE = 1;
+const LONGEST_PAUSE = 25;
+/** Calls of a group that may fail before the rest is run one by one. */
+const STRIKES = 3;
+
+interface Job {
+  readonly work: (scope: TransactionScope) => unknown;
+  readonly resolve: (value: never) => void;
+  readonly reject: (error: unknown) => void;
+  readonly since: number;
+  value: unknown;
+}
+
+export interface WriterOptions {
+  readonly connection: Connection;
+  /** Called before each transaction; throws when the file is no longer ours. */
+  readonly guard: () => void;
+  /** Called after each commit. */
+  readonly committed: () => void;
+  /** @default `BUSY_LIMIT` */
+  readonly busyLimit?: number | undefined;
+}
+
+/**
+ * Runs writes in transactions. Calls of one tick share one: each works on its own part of it, and one that throws is
+ * left out and the others are run again without it. A busy file is asked again after a pause that does not block.
+ */
+export class Writer {
+  private readonly options: WriterOptions;
+  private readonly begin: DriverStatement;
+  private readonly commit: DriverStatement;
+  private readonly rollback: DriverStatement;
+  /** Transactions that were committed. */
+  commits: number = 0;
+  private pending: Job[] = [];
+  private scheduled = false;
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(options: WriterOptions) {
+    this.options = options;
+    this.begin = options.connection.sql("BEGIN IMMEDIATE");
+    this.commit = options.connection.sql("COMMIT");
+    this.rollback = options.connection.sql("ROLLBACK");
+  }
+
+  /** With all others of this tick, in one transaction. The work may be run more than once. */
+  group<T>(work: (scope: TransactionScope) => T): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.pending.push({ work, resolve, reject, since: performance.now(), value: undefined });
+      if (this.scheduled || this.timer !== undefined) return;
+      this.scheduled = true;
+      setImmediate(() => this.flush());
+    });
+  }
+
+  /** At once, together with what is waiting. The work may be run more than once. */
+  now<T>(work: (scope: TransactionScope) => T): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.pending.push({ work, resolve, reject, since: performance.now(), value: undefined });
+      this.flush();
+    });
+  }
+
+  /** Whether something waits to be written. */
+  get idle(): boolean {
+    return this.pending.length === 0;
+  }
+
+  /** Rejects what still waits. */
+  stop(error: TaskqError): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    const jobs = this.pending;
+    this.pending = [];
+    for (const job of jobs) job.reject(error);
+  }
+
+  private flush(): void {
+    this.scheduled = false;
+    if (this.timer !== undefined || this.pending.length === 0) return;
+    const jobs = this.pending;
+    this.pending = [];
+    this.execute(jobs, 0);
+  }
+
+  private execute(jobs: readonly Job[], strikes: number): void {
+    const scope = new TransactionScope(this.options.connection);
+    let current = -1;
+    try {
+      this.options.guard();
+      this.begin.run();
+      for (current = 0; current < jobs.length; current += 1) {
+        const job = jobs[current] as Job;
+        job.value = job.work(scope);
+      }
+      this.commit.run();
+    } catch (error) {
+      this.undo(scope);
+      this.failed(jobs, current, error, strikes);
+      return;
+    }
+    this.commits += 1;
+    scope.committed();
+    this.options.committed();
+    for (const job of jobs) job.resolve(job.value as never);
+  }
+
+  private undo(scope: TransactionScope): void {
+    scope.rolledBack();
+    if (!this.options.connection.driver.inTransaction) return;
+    try {
+      this.rollback.run();
+    } catch {
+      // SQLite has rolled back by itself, as it does after some errors.
+    }
+  }
+
+  private failed(jobs: readonly Job[], current: number, error: unknown, strikes: number): void {
+    if (isBusy(error)) {
+      this.retry(jobs, error);
+      return;
+    }
+    const guilty = jobs[current];
+    if (guilty === undefined || jobs.length === 1) {
+      const shown = storageError(error, this.options.connection.path);
+      for (const job of jobs) job.reject(shown);
+      return;
+    }
+    guilty.reject(storageError(error, this.options.connection.path));
+    const innocent = jobs.filter((job) => job !== guilty);
+    if (strikes + 1 < STRIKES) {
+      this.execute(innocent, strikes + 1);
+      return;
+    }
+    for (const job of innocent) {
+      if (this.timer === undefined) this.execute([job], 0);
+      else this.pending.push(job);
+    }
+  }
+
+  private retry(jobs: readonly Job[], error: unknown): void {
+    const limit = this.options.busyLimit ?? BUSY_LIMIT;
+    const now = performance.now();
+    const alive: Job[] = [];
+    for (const job of jobs) {
+      if (now - job.since < limit) alive.push(job);
+      else job.reject(busyError(this.options.connection.path, limit, error));
+    }
+    if (alive.length === 0) return;
+    this.pending = alive.concat(this.pending);
+    this.timer ??= setTimeout(() => {
+      this.timer = undefined;
+      this.flush();
+    }, pauseLength());
+  }
+}
+
+function pauseLength(): number {
+  return SHORTEST_PAUSE + Math.random() * (LONGEST_PAUSE - SHORTEST_PAUSE);
+}
+
+/** A pause of random length, in which others may be done with the file. */
+export function pauseBeforeRetry(): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, pauseLength());
+  });
+}
+
+/** The file was held by others for the whole time. */
+export function busyError(path: string, limit: number, cause: unknown): TaskqError {
+  return new TaskqError(
+    "TASKQ_BUSY",
+    `the SQLite file ${path}: expected to write within ${limit} ms, but others held it all the time`,
+    { cause },
+  );
+}

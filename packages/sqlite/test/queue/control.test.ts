@@ -1,0 +1,178 @@
+import { cron, every, group, periodic, task } from "@taskq/core";
+import { advance } from "@taskq/core/testing";
+import { describe, expect, test } from "vitest";
+import { immediateQueue, storages } from "./storages.js";
+
+const tick = task("tick", async () => "tick");
+const other = task("other", async () => "other");
+
+describe.each(storages)("control on $name", ({ make }) => {
+  test("a paused queue and a paused task wait until they are resumed", async () => {
+    const queue = immediateQueue(make(), { tick, other });
+    await queue.pause(tick);
+    const waiting = await queue.enqueue(tick.job());
+    expect(await (await queue.enqueue(other.job())).wait()).toBe("other");
+    expect(await waiting.state()).toBe("parked");
+    expect((await queue.why(waiting.id)).causes[0]?.code).toBe("paused");
+    await queue.resume(tick);
+    await advance(queue, 1);
+    expect(await waiting.wait()).toBe("tick");
+    await queue.pause();
+    const held = await queue.enqueue(other.job());
+    expect(await held.peek()).toBeUndefined();
+    await queue.resume();
+    await advance(queue, 1);
+    expect(await held.wait()).toBe("other");
+  });
+
+  test("a revoked task cancels its jobs: once, until, or until restored", async () => {
+    const queue = immediateQueue(make(), { tick });
+    const state = async () => (await queue.enqueue(tick.job())).state();
+    await queue.revoke(tick, { once: true });
+    expect([await state(), await state()]).toEqual(["cancelled", "completed"]);
+    await queue.revoke(tick);
+    expect(await queue.isRevoked(tick)).toBe(true);
+    expect([await state(), await state()]).toEqual(["cancelled", "cancelled"]);
+    expect([await queue.restore(tick), await queue.restore(tick)]).toEqual([true, false]);
+    expect(await state()).toBe("completed");
+  });
+
+  test("periodic tasks fire at each instant, and can be paused, revoked once and triggered", async () => {
+    const instants: string[] = [];
+    const beat = periodic(
+      "beat",
+      cron("*/10 * * * *"),
+      async ({ scheduledAt }) => void instants.push(scheduledAt.toISOString().slice(11, 16)),
+    );
+    const { virtualClock } = await import("@taskq/core/testing");
+    const queue = immediateQueue(make(), { beat }, { clock: virtualClock(new Date("2026-01-01T00:00:00Z")) });
+    await advance(queue, "30m");
+    expect(instants).toEqual(["00:10", "00:20", "00:30"]);
+    await queue.revoke(beat, { once: true });
+    await advance(queue, "20m");
+    expect(instants.slice(3)).toEqual(["00:50"]);
+    expect(await queue.schedules.pause("beat")).toBe(true);
+    await advance(queue, "1h");
+    expect(instants).toHaveLength(4);
+    await queue.schedules.resume("beat");
+    await queue.schedules.trigger("beat");
+    expect(instants).toHaveLength(5);
+  });
+
+  test("schedules made at run time hold a flow, and are listed, previewed and removed", async () => {
+    const sums: number[] = [];
+    const one = task("one", async (n: number) => n);
+    const sum = task(
+      "sum",
+      async (numbers: readonly number[]) => void sums.push(numbers.reduce((a, b) => a + b, 0)),
+    );
+    const { virtualClock } = await import("@taskq/core/testing");
+    const queue = immediateQueue(
+      make(),
+      { one, sum },
+      { clock: virtualClock(new Date("2026-01-01T00:00:00Z")) },
+    );
+    await queue.schedules.upsert("sums", {
+      schedule: every("1h"),
+      job: group([one.job(1), one.job(2)]).pipe(sum),
+    });
+    await advance(queue, "3h");
+    expect(sums).toEqual([3, 3, 3]);
+    const listed = [];
+    for await (const schedule of queue.schedules.list()) listed.push(schedule);
+    expect(listed).toMatchObject([
+      { name: "sums", task: "sum", expression: "1h", origin: "stored", paused: false },
+    ]);
+    expect(await queue.schedules.preview("sums", 2)).toEqual([
+      new Date("2026-01-01T04:00:00Z"),
+      new Date("2026-01-01T05:00:00Z"),
+    ]);
+    expect(await queue.schedules.remove("sums")).toBe(true);
+    await advance(queue, "3h");
+    expect(sums).toHaveLength(3);
+    await expect(queue.schedules.trigger("sums")).rejects.toMatchObject({ code: "TASKQ_UNKNOWN_SCHEDULE" });
+  });
+
+  test("a day of a minutely task takes well under a second on memory", async () => {
+    let beats = 0;
+    const beat = periodic("beat", every("1m"), () => void (beats += 1));
+    const queue = immediateQueue(make(), { beat });
+    await advance(queue, "1d");
+    expect(beats).toBeGreaterThanOrEqual(1_440);
+  }, 20_000);
+
+  test("values keep their types, and counters add up", async () => {
+    const queue = immediateQueue(make(), { tick });
+    const { values } = queue;
+    await values.set("progress", { at: new Date(5), tags: new Set(["a"]) });
+    expect(await values.get("progress")).toEqual({ at: new Date(5), tags: new Set(["a"]) });
+    expect([await values.setIfAbsent("owner", "me"), await values.setIfAbsent("owner", "you")]).toEqual([
+      true,
+      false,
+    ]);
+    expect([
+      await values.compareAndDelete("owner", "you"),
+      await values.compareAndDelete("owner", "me"),
+    ]).toEqual([false, true]);
+    await Promise.all(Array.from({ length: 20 }, () => values.increment("hits", 5)));
+    expect(await values.get("hits")).toBe(100);
+    expect([await values.take("hits"), await values.take("hits")]).toEqual([100, undefined]);
+    await expect(values.increment("progress")).rejects.toMatchObject({ code: "TASKQ_NOT_A_NUMBER" });
+    await values.set("short", 1, { ttl: "1m" });
+    await advance(queue, "61s");
+    expect(await values.get("short")).toBeUndefined();
+  });
+
+  test("a lock is held by one at a time, and a semaphore by so many", async () => {
+    const queue = immediateQueue(make(), { tick });
+    const order: string[] = [];
+    const held = await queue.lock("sync").acquire();
+    await expect(queue.lock("sync", { onBusy: "fail" }).acquire()).rejects.toMatchObject({
+      code: "TASKQ_LOCKED",
+    });
+    await expect(queue.lock("sync", { timeout: 30 }).acquire()).rejects.toMatchObject({
+      code: "TASKQ_LOCKED",
+    });
+    expect((await queue.locks.inspect("sync"))?.holders).toMatchObject([{ fence: held.fence }]);
+    const second = queue.lock("sync").run(({ fence }) => {
+      order.push("second");
+      return fence;
+    });
+    order.push("first");
+    await held[Symbol.asyncDispose]();
+    expect(await second).toBeGreaterThan(held.fence);
+    expect(order).toEqual(["first", "second"]);
+    const semaphore = queue.semaphore("downloads", { max: 2 });
+    await using _one = await semaphore.acquire();
+    await using _two = await semaphore.acquire();
+    await expect(queue.semaphore("downloads", { max: 2, onBusy: "fail" }).acquire()).rejects.toMatchObject({
+      code: "TASKQ_LOCKED",
+    });
+    expect(await queue.locks.release("downloads")).toBe(true);
+    expect(await queue.locks.inspect("downloads")).toBeUndefined();
+  });
+
+  test("a lock held outside parks the jobs that need it", async () => {
+    const sync = task("sync", { lock: "sync" }, async () => "synced");
+    const queue = immediateQueue(make(), { sync });
+    const held = await queue.lock("sync").acquire();
+    const result = await queue.enqueue(sync.job());
+    expect(await result.state()).toBe("parked");
+    expect((await queue.why(result.id)).causes[0]?.code).toBe("locked");
+    await held[Symbol.asyncDispose]();
+    await advance(queue, 1);
+    expect(await result.wait()).toBe("synced");
+  });
+
+  test("a busy lock that is not waited for skips or fails the job", async () => {
+    const skipped = task("skipped", { lock: { key: "x", onBusy: "skip" } }, async () => 1);
+    const failed = task("failed", { lock: { key: "x", onBusy: "fail" } }, async () => 1);
+    const queue = immediateQueue(make(), { skipped, failed });
+    await using _held = await queue.lock("x").acquire();
+    expect(await (await queue.enqueue(skipped.job())).peek()).toMatchObject({ state: "skipped" });
+    expect(await (await queue.enqueue(failed.job())).peek()).toMatchObject({
+      state: "failed",
+      error: { code: "TASKQ_LOCKED" },
+    });
+  });
+});

@@ -1,0 +1,241 @@
+import {
+  asCompleted,
+  Cancel,
+  Fatal,
+  group,
+  JobFailedError,
+  JobSkippedError,
+  task,
+  type FailureReport,
+  type Outcome,
+} from "@taskq/core";
+import { advance } from "@taskq/core/testing";
+import { describe, expect, test } from "vitest";
+import { immediateQueue, storages } from "./storages.js";
+
+const add = task("add", async ({ a, b }: { a: number; b: number }) => a + b);
+const increase = task("increase", async ({ input, by }: { input: number; by: number }) => input + by);
+const sum = task("sum", async (numbers: readonly number[]) => numbers.reduce((total, one) => total + one, 0));
+const fibonacci = task("fibonacci", async ({ a, b }: { a: number; b: number }) => ({ a: b, b: a + b }));
+const fail = task("fail", async (): Promise<number> => {
+  throw new Fatal("for good");
+});
+const cancel = task("cancel", async (): Promise<number> => {
+  throw new Cancel("not wanted");
+});
+const count = task("count", async (outcomes: readonly Outcome<number>[]) =>
+  outcomes.map(({ state }) => state),
+);
+const big = task("big", async (size: number) => "x".repeat(size));
+const lengths = task("lengths", async (texts: readonly string[]) => texts.map((text) => text.length));
+
+describe.each(storages)("flows on $name", ({ make }) => {
+  function setUp() {
+    const reports: FailureReport[] = [];
+    const alert = task("alert", async (report: FailureReport) => void reports.push(report));
+    const tasks = { add, increase, sum, fibonacci, fail, cancel, count, big, lengths, alert };
+    return { queue: immediateQueue(make(), tasks), alert, reports };
+  }
+
+  test("a pipeline of four adds gives 3, 6, 10, 15", async () => {
+    const { queue } = setUp();
+    const job = add
+      .job({ a: 1, b: 2 })
+      .pipe(increase, { by: 3 })
+      .pipe(increase, { by: 4 })
+      .pipe(increase, { by: 5 });
+    const result = await queue.enqueue(job);
+    expect(await Promise.all(result.stages.map((stage) => stage.wait()))).toEqual([3, 6, 10, 15]);
+    expect(await result.wait()).toBe(15);
+  });
+
+  test("a pipeline hands its state on: the Fibonacci numbers", async () => {
+    const { queue } = setUp();
+    let job = fibonacci.job({ a: 0, b: 1 });
+    for (let step = 0; step < 10; step += 1) job = job.pipe(fibonacci);
+    expect(await (await queue.enqueue(job)).wait()).toEqual({ a: 89, b: 144 });
+  });
+
+  test("a group yields its outputs in the order given, and a chord adds them up", async () => {
+    const { queue } = setUp();
+    const jobs = [5, 3, 1].map((a) => add.job({ a, b: 10 }));
+    expect(await (await queue.enqueue(group(jobs))).wait()).toEqual([15, 13, 11]);
+    expect(await (await queue.enqueue(group(jobs).pipe(sum))).wait()).toBe(39);
+  });
+
+  test("groups hold pipelines and groups", async () => {
+    const { queue } = setUp();
+    const inner = group([add.job({ a: 1, b: 1 }), add.job({ a: 2, b: 2 })]);
+    const outer = group([inner.pipe(sum), add.job({ a: 1, b: 2 }).pipe(increase, { by: 1 }), inner]);
+    expect(await (await queue.enqueue(outer)).wait()).toEqual([6, 4, [2, 4]]);
+  });
+
+  test("an empty group completes at once", async () => {
+    const { queue } = setUp();
+    expect(await (await queue.enqueue(group([]))).wait()).toEqual([]);
+    expect(await (await queue.enqueue(group<readonly (typeof one)[]>([]).pipe(sum))).wait()).toBe(0);
+  });
+  const one = add.job({ a: 1, b: 1 });
+
+  test("a failed stage skips the later ones, which name it", async () => {
+    const { queue } = setUp();
+    const result = await queue.enqueue(fail.job().pipe(increase, { by: 1 }).pipe(increase, { by: 1 }));
+    const [first] = result.stages;
+    expect(await result.peek()).toMatchObject({ state: "skipped", cause: first?.id });
+    await expect(result.wait()).rejects.toThrow(JobSkippedError);
+    await expect(first?.wait()).rejects.toThrow(JobFailedError);
+  });
+
+  test("a member that fails fails the group with its error", async () => {
+    const { queue } = setUp();
+    const result = await queue.enqueue(group([add.job({ a: 1, b: 1 }), fail.job()]).pipe(sum));
+    expect(await result.peek()).toMatchObject({ state: "skipped" });
+    const bare = await queue.enqueue(group([add.job({ a: 1, b: 1 }), fail.job()]));
+    await expect(bare.wait()).rejects.toThrow("for good");
+  });
+
+  test("a settled group goes on with every outcome", async () => {
+    const { queue } = setUp();
+    const members = [add.job({ a: 1, b: 1 }), fail.job(), cancel.job()];
+    const result = await queue.enqueue(group(members, { mode: "settled" }));
+    expect(await result.wait()).toMatchObject([
+      { state: "completed", value: 2 },
+      { state: "failed", error: { message: "for good" } },
+      { state: "cancelled", reason: "not wanted" },
+    ]);
+    const counted = await queue.enqueue(group(members, { mode: "settled" }).pipe(count));
+    expect(await counted.wait()).toEqual(["completed", "failed", "cancelled"]);
+  });
+
+  test("a chord with failing, revoked and expired members is told each of them", async () => {
+    const { queue } = setUp();
+    const members = [add.job({ a: 1, b: 1 }), fail.job(), add.job({ a: 2, b: 2 }), cancel.job()];
+    const flow = group(members, { mode: "settled" }).pipe(count);
+    const result = await queue.enqueue(flow, { delay: "1h", expires: "2h" });
+    const third = result.stages[2];
+    expect(await third?.revoke()).toBe(true);
+    await advance(queue, "1h");
+    expect(await result.wait()).toEqual(["completed", "failed", "cancelled", "cancelled"]);
+  });
+
+  test("an error handler runs once, with the stage that failed", async () => {
+    const { queue, alert, reports } = setUp();
+    const result = await queue.enqueue(
+      add.job({ a: 1, b: 1 }).pipe(task1).pipe(increase, { by: 1 }).onError(alert),
+    );
+    await expect(result.wait()).rejects.toThrow(JobSkippedError);
+    expect(reports).toMatchObject([
+      { task: "fail", attempts: 1, error: { message: "for good", name: "Fatal" } },
+    ]);
+    expect(reports[0]?.id).toBe(result.stages[1]?.id);
+  });
+  const task1 = task("fail", async (given: number): Promise<number> => given);
+
+  test("an error handler of a cancelled flow does not run", async () => {
+    const { queue, alert, reports } = setUp();
+    const result = await queue.enqueue(cancel.job().pipe(increase, { by: 1 }).onError(alert));
+    expect(await result.peek()).toMatchObject({ state: "skipped" });
+    expect(reports).toEqual([]);
+  });
+
+  test("an error handler of a flow that completes is skipped", async () => {
+    const { queue, alert, reports } = setUp();
+    await (await queue.enqueue(add.job({ a: 1, b: 1 }).onError(alert))).wait();
+    expect(reports).toEqual([]);
+    expect((await queue.counts()).skipped).toBe(1);
+  });
+
+  test("revoking a flow cancels what has not ended, revoking a stage what comes after", async () => {
+    const { queue } = setUp();
+    const flow = add.job({ a: 1, b: 1 }).pipe(increase, { by: 1 }).pipe(increase, { by: 1 });
+    const whole = await queue.enqueue(flow, { delay: "1h" });
+    expect(await whole.revoke()).toBe(true);
+    expect(await Promise.all(whole.stages.map((stage) => stage.state()))).toEqual([
+      "cancelled",
+      "cancelled",
+      "cancelled",
+    ]);
+    const part = await queue.enqueue(flow, { delay: "1h" });
+    expect(await part.stages[1]?.revoke()).toBe(true);
+    await advance(queue, "1h");
+    expect(await Promise.all(part.stages.map((stage) => stage.state()))).toEqual([
+      "completed",
+      "cancelled",
+      "skipped",
+    ]);
+  });
+
+  test("a flow that was revoked is restored and runs", async () => {
+    const { queue } = setUp();
+    const result = await queue.enqueue(add.job({ a: 1, b: 1 }).pipe(increase, { by: 1 }), { delay: "1h" });
+    await result.revoke();
+    expect(await result.restore()).toBe(true);
+    await advance(queue, "1h");
+    expect(await result.wait()).toBe(3);
+  });
+
+  test("a failed flow is retried by hand and goes on", async () => {
+    let broken = true;
+    const flaky = task("flaky", async () => {
+      if (broken) throw new Error("not yet");
+      return 1;
+    });
+    const queue = immediateQueue(make(), { flaky, increase });
+    const result = await queue.enqueue(flaky.job().pipe(increase, { by: 1 }));
+    expect(await result.state()).toBe("skipped");
+    broken = false;
+    expect(await queue.retry(result.stages[0]?.id ?? "")).toBe(true);
+    expect(await result.wait()).toBe(2);
+    expect(await queue.retry(result.id)).toBe(false);
+  });
+
+  test("results too large to be carried are read", async () => {
+    const { queue } = setUp();
+    const result = await queue.enqueue(group([big.job(60_000), big.job(70_000)]).pipe(lengths));
+    expect(await result.wait()).toEqual([60_000, 70_000]);
+  });
+
+  test("a group of ten thousand fails without delay", async () => {
+    const { queue } = setUp();
+    const members = [fail.job(), ...Array.from({ length: 9_999 }, (_, a) => add.job({ a, b: 1 }))];
+    const began = performance.now();
+    const result = await queue.enqueue(group(members).pipe(sum));
+    expect(await result.state()).toBe("skipped");
+    const counts = await queue.counts();
+    expect(counts.ready + counts.active + counts.blocked).toBe(0);
+    expect(counts.skipped + counts.completed).toBe(10_000);
+    expect(performance.now() - began).toBeLessThan(8_000);
+  }, 20_000);
+
+  test("what a run enqueues with join is waited for, and stored once", async () => {
+    const runs: number[] = [];
+    let fragile = true;
+    const child = task("child", async (n: number) => void runs.push(n));
+    const parent = task("parent", { retries: 1 }, async (_: void, { enqueue }) => {
+      for (const n of [1, 2, 3]) await enqueue(child.job(n), { join: true });
+      if (fragile) {
+        fragile = false;
+        throw new Error("after the fan-out");
+      }
+      return 3;
+    });
+    const after = task("after", async (n: number) => [n, ...runs]);
+    const queue = immediateQueue(make(), { child, parent, after });
+    expect(await (await queue.enqueue(parent.job().pipe(after))).wait()).toEqual([3, 1, 2, 3]);
+  });
+
+  test("results are told in the order in which they become final", async () => {
+    const { queue } = setUp();
+    const slow = await queue.enqueue(add.job({ a: 1, b: 1 }), { delay: "2h" });
+    const quick = await queue.enqueue(add.job({ a: 2, b: 2 }), { delay: "1h" });
+    const order: string[] = [];
+    const reading = (async () => {
+      for await (const result of asCompleted([slow, quick])) order.push(result.id);
+    })();
+    await advance(queue, "90m");
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await advance(queue, "1h");
+    await reading;
+    expect(order).toEqual([quick.id, slow.id]);
+  });
+});

@@ -1,0 +1,238 @@
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import Database from "better-sqlite3";
+import { sqliteStorage } from "@taskq/sqlite";
+import { describe, expect, test, vi } from "vitest";
+import { checkFileSystem } from "../src/file-guard.ts";
+import { refuseCrash } from "../src/load-driver.ts";
+import { refuseOldSqlite } from "../src/open-file.ts";
+import { failure, flow, openStorage, QUEUE, RETENTION, storageOf, temporaryFolder } from "./support.ts";
+
+const ROOT = process.getuid?.() === 0;
+
+function refusal(options: unknown): { code: string; message: string } {
+  try {
+    sqliteStorage(options as { path: string });
+  } catch (error) {
+    return error as { code: string; message: string };
+  }
+  throw new Error("expected the options to be refused");
+}
+
+describe("options", () => {
+  test.each([
+    [undefined, /expected an object with 'path' or 'database', got undefined/],
+    [[], /expected an object with 'path' or 'database', got an array/],
+    [{}, /expected either 'path' or 'database', got neither/],
+    [{ path: "a.db", database: new Database(":memory:") }, /expected either 'path' or 'database', got both/],
+    [{ path: 7 }, /path: expected the path of a file, got 7/],
+    [{ path: "" }, /path: expected the path of a file, got ''/],
+    [
+      { path: ":memory:" },
+      /expected the path of a file, got ':memory:'; .*memoryStorage\(\) of @taskq\/memory/,
+    ],
+    [{ path: "file:a.db?mode=memory" }, /expected the path of a file, got 'file:/],
+    [
+      { path: "a.db", durabilty: "full" },
+      /unknown option 'durabilty'; known are 'path', 'database', 'durability'/,
+    ],
+    [{ path: "a.db", durability: "high" }, /durability: expected 'normal' or 'full', got 'high'/],
+    [{ path: "a.db", migrate: true }, /migrate: expected 'auto' or 'check', got true/],
+    [{ path: "a.db", tablePrefix: "a-b" }, /tablePrefix: expected 1 to 32 letters, .* got 'a-b'/],
+    [{ path: "a.db", tablePrefix: 'x"; DROP TABLE y; --' }, /tablePrefix: expected 1 to 32 letters/],
+    [{ path: "a.db", tablePrefix: "1a" }, /tablePrefix: expected/],
+    [{ path: "a.db", tablePrefix: "" }, /tablePrefix: expected/],
+    [{ path: "a.db", tablePrefix: "a".repeat(33) }, /tablePrefix: expected/],
+    [{ path: "a.db", tablePrefix: "sqlite_x" }, /tablePrefix: expected/],
+    [{ database: {} }, /database: expected an open better-sqlite3 connection, got an object/],
+    [
+      { database: new Database(":memory:") },
+      /expected a connection to a file, got one to a database in memory/,
+    ],
+  ])("%o is refused", (options, message) => {
+    const error = refusal(options);
+    expect(error.code).toBe("TASKQ_OPTION");
+    expect(error.message).toMatch(message);
+  });
+
+  test("a closed connection of the user's is refused", () => {
+    const database = new Database(join(temporaryFolder(), "a.db"));
+    database.close();
+    const error = refusal({ database });
+    expect(error.code).toBe("TASKQ_OPTION");
+    expect(error.message).toMatch(/expected an open connection/);
+  });
+});
+
+describe("places", () => {
+  async function refused(path: string): Promise<{ code: string; message: string }> {
+    const error = await failure(storageOf({ path }).open({ queue: QUEUE, retention: RETENTION }));
+    expect(error.code).toBe("TASKQ_STORAGE");
+    expect(error.message).toContain(path);
+    return error;
+  }
+
+  test("a missing folder is refused, and none is made", async () => {
+    const folder = join(temporaryFolder(), "missing");
+    expect((await refused(join(folder, "jobs.db"))).message).toMatch(
+      /expected its folder .* to exist, got none/,
+    );
+    expect(existsSync(folder)).toBe(false);
+  });
+
+  test("a folder under the file's name is refused", async () => {
+    const path = join(temporaryFolder(), "jobs.db");
+    mkdirSync(path);
+    expect((await refused(path)).message).toMatch(/expected a file, got a folder/);
+  });
+
+  test("a file that is no SQLite database is refused and left as it is", async () => {
+    const path = join(temporaryFolder(), "jobs.db");
+    const text = "not a database, but long enough to be taken for one ".repeat(40);
+    writeFileSync(path, text);
+    expect((await refused(path)).message).toMatch(/expected a SQLite database, got another kind of file/);
+    expect(statSync(path).size).toBe(text.length);
+  });
+
+  // The superuser may write everywhere.
+  test.skipIf(ROOT)("a file that may not be written is refused", async () => {
+    const path = join(temporaryFolder(), "jobs.db");
+    writeFileSync(path, "");
+    chmodSync(path, 0o400);
+    expect((await refused(path)).message).toMatch(/expected to be allowed to read and write, got a refusal/);
+  });
+
+  test.skipIf(ROOT)("a folder that may not be written is refused", async () => {
+    const folder = join(temporaryFolder(), "closed");
+    mkdirSync(folder);
+    chmodSync(folder, 0o500);
+    expect((await refused(join(folder, "jobs.db"))).message).toMatch(/the folder .* got a refusal/);
+  });
+
+  test("a folder that nobody can write to is refused", async () => {
+    expect((await refused("/proc/jobs.db")).message).toMatch(/expected/);
+  });
+
+  test("a storage that could not open opens once the folder is there", async () => {
+    const folder = join(temporaryFolder(), "later");
+    const storage = storageOf({ path: join(folder, "jobs.db") });
+    await failure(storage.open({ queue: QUEUE, retention: RETENTION }));
+    mkdirSync(folder);
+    await expect(storage.open({ queue: QUEUE, retention: RETENTION })).resolves.toMatchObject({
+      phase: "open",
+    });
+  });
+
+  test.each([
+    [0x6969, "NFS"],
+    [0xff53_4d42, "CIFS"],
+    [0x517b, "SMB"],
+    [-0xacb2be, "CIFS"],
+  ])("a file system of type %i is refused as one across the network", (type, name) => {
+    expect(() => checkFileSystem("/net/jobs.db", type)).toThrow(`got one on ${name}`);
+  });
+
+  test("file systems of this machine are accepted", () => {
+    for (const type of [0xef53, 0x0102_1994, 0x9123_683e, 0x5846_5342, 0x794c_7630]) {
+      expect(() => checkFileSystem("/jobs.db", type)).not.toThrow();
+    }
+  });
+});
+
+describe("versions", () => {
+  test("better-sqlite3 13 is refused on a Node that it would crash", () => {
+    expect(() => refuseCrash("13.2.0", "9", "v20.20.2")).toThrow(
+      /better-sqlite3 13.2.0: expected Node-API 10 or later, got 9 in Node v20.20.2/,
+    );
+    expect(() => refuseCrash("13.2.0", undefined, "v20.20.2")).toThrow(/expected Node-API 10/);
+    expect(() => refuseCrash("13.2.0", "10", "v22.23.3")).not.toThrow();
+    expect(() => refuseCrash("12.11.1", "9", "v20.20.2")).not.toThrow();
+  });
+
+  test("a SQLite with which several writers can corrupt a file is refused", () => {
+    expect(() => refuseOldSqlite("3.51.2")).toThrow(/expected 3.51.3 or later, got 3.51.2/);
+    expect(() => refuseOldSqlite("3.9.9")).toThrow(/got 3.9.9/);
+    expect(() => refuseOldSqlite("3.51.3")).not.toThrow();
+    expect(() => refuseOldSqlite("3.53.2")).not.toThrow();
+    expect(() => refuseOldSqlite("4.0.0")).not.toThrow();
+  });
+});
+
+describe("file modes", () => {
+  test("a new file and what is beside it are for its owner only", async () => {
+    const path = join(temporaryFolder(), "jobs.db");
+    const storage = await openStorage({ path });
+    await storage.enqueue({ queue: QUEUE, flows: [flow()] });
+    for (const suffix of ["", "-wal", "-shm"]) expect(statSync(path + suffix).mode & 0o777).toBe(0o600);
+  });
+
+  test("a file that others can write to is warned of", async () => {
+    const warn = vi.spyOn(process, "emitWarning").mockImplementation(() => {});
+    const path = join(temporaryFolder(), "jobs.db");
+    writeFileSync(path, "");
+    chmodSync(path, 0o666);
+    await openStorage({ path });
+    expect(warn).toHaveBeenCalledWith(expect.stringContaining(path), { code: "TASKQ_FILE_MODE" });
+  });
+});
+
+describe("a file that is gone while it is open", () => {
+  async function laterEnqueue(change: (path: string) => void): Promise<{ code: string; message: string }> {
+    const path = join(temporaryFolder(), "jobs.db");
+    const storage = await openStorage({ path });
+    await storage.enqueue({ queue: QUEUE, flows: [flow()] });
+    change(path);
+    await new Promise((resolve) => setTimeout(resolve, 1_050));
+    const error = await failure(storage.enqueue({ queue: QUEUE, flows: [flow()] }));
+    expect(await failure(storage.read({ queue: QUEUE, ids: [] }))).toBe(error);
+    return error;
+  }
+
+  test("is a typed error when it was deleted", async () => {
+    const error = await laterEnqueue((path) => rmSync(path));
+    expect(error.code).toBe("TASKQ_STORAGE");
+    expect(error.message).toMatch(/expected the file that was opened, but it was deleted/);
+  });
+
+  test("is a typed error when another one has taken its place", async () => {
+    const error = await laterEnqueue((path) => {
+      renameSync(path, `${path}.old`);
+      writeFileSync(path, "");
+    });
+    expect(error.code).toBe("TASKQ_STORAGE");
+    expect(error.message).toMatch(/but another file has taken its place/);
+  });
+
+  test("is told to those who watch", async () => {
+    const path = join(temporaryFolder(), "jobs.db");
+    const storage = await openStorage({ path });
+    const told = new Promise((resolve) => {
+      const stop = storage.watch(QUEUE, (hint) => {
+        stop();
+        resolve(hint.kind);
+      });
+    });
+    rmSync(path);
+    await expect(told).resolves.toBe("any");
+    expect((await failure(storage.enqueue({ queue: QUEUE, flows: [flow()] }))).code).toBe("TASKQ_STORAGE");
+  });
+});
+
+test("a storage under a link is the one of the file", async () => {
+  const folder = temporaryFolder();
+  const first = await openStorage({ path: join(folder, "jobs.db") });
+  symlinkSync(join(folder, "jobs.db"), join(folder, "link.db"));
+  const second = await openStorage({ path: join(folder, "link.db") });
+  const stored = flow();
+  await first.enqueue({ queue: QUEUE, flows: [stored] });
+  expect(await second.read({ queue: QUEUE, ids: [stored.end] })).toMatchObject([{ state: "ready" }]);
+});
