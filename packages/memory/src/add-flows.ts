@@ -12,7 +12,7 @@ import { report } from "./transition.js";
 export function addFlows(move: Move, row: JobRow, flows: readonly NewFlow[]): void {
   if (flows.length === 0) return;
   const followers = [...row.dependents];
-  for (const { stored, jobs } of storeFlows(move, flows)) {
+  for (const { stored, jobs } of storeFlows(move, flows, { part: row.flow })) {
     const end = move.queue.rows.get(stored.id);
     if (end !== undefined) for (const follower of followers) extend(follower, end);
     skipIfInVain(move, followers, jobs);

@@ -37,12 +37,12 @@ export function claim(move: Move, claimant: Claimant, request: ClaimRequest): Cl
     if (row === undefined) break;
     if (row.state !== "ready") continue;
     const begins = rows.length < request.begin;
-    if (!mayStart(move, claimant, row)) continue;
     if (!begins && !mayBeAhead(row)) {
       queue.ready.remove(row);
       left.push(row);
       continue;
     }
+    if (!mayStart(move, claimant, row)) continue;
     const closed = firstClosed(move, row);
     if (closed?.onBusy === "wait") {
       withdraw(move, row);

@@ -10,7 +10,7 @@ import {
 } from "@taskq/core/storage";
 import { keyOf } from "./made-id.js";
 import type { Move, QueueState } from "./queue-state.js";
-import { storeFlow, type StoredRows } from "./store-flow.js";
+import { storeFlow, type StoredRows, type Storing } from "./store-flow.js";
 
 /** Stores the flows of a request. */
 export function enqueue(move: Move, { flows }: EnqueueRequest): EnqueueAnswer | EnqueueCollision {
@@ -19,16 +19,17 @@ export function enqueue(move: Move, { flows }: EnqueueRequest): EnqueueAnswer | 
   return { flows: storeFlows(move, flows).map(({ stored }) => stored), effects: move.effects };
 }
 
-/**
- * Stores flows that are checked, one after the other.
- *
- * @param gate Under which their first jobs are parked, whatever their due.
- */
-export function storeFlows(move: Move, flows: readonly NewFlow[], gate?: string): readonly StoredRows[] {
+/** Stores flows that are checked, one after the other. */
+export function storeFlows(
+  move: Move,
+  flows: readonly NewFlow[],
+  { gate, part }: Partial<Pick<Storing, "gate" | "part">> = {},
+): readonly StoredRows[] {
   const ends = new Map<string, string>();
   return flows.map((flow) => {
     const known = knownFlow(move, flow);
-    const rows = known === undefined ? storeFlow(move, flow, { gate, ends }) : { stored: known, jobs: [] };
+    const rows =
+      known === undefined ? storeFlow(move, flow, { gate, part, ends }) : { stored: known, jobs: [] };
     ends.set(flow.end, rows.stored.id);
     return rows;
   });

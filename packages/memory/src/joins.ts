@@ -46,8 +46,8 @@ export function brokenMember(join: JoinRow): Broken | undefined {
 }
 
 /**
- * Unfinished jobs and joins before a failed join that have not started and lead nowhere else. Error handlers do not
- * count as elsewhere: they run for failures of their own only.
+ * Unfinished jobs and joins of its flow before a failed join that are not running and lead nowhere else. Error handlers
+ * do not count as elsewhere: they run for failures of their own only.
  */
 export function strandedBefore(join: JoinRow): ReadonlySet<Row> {
   const stranded = waitingBefore(join);
@@ -65,7 +65,7 @@ function waitingBefore(join: JoinRow): Set<Row> {
   const seen = new Set<Row>([join]);
   const open = [...sourcesOf(join)];
   for (let row = open.pop(); row !== undefined; row = open.pop()) {
-    if (seen.has(row)) continue;
+    if (seen.has(row) || row.flow !== join.flow) continue;
     seen.add(row);
     if (!isFinal(row.state) && row.state !== "active") waiting.add(row);
     open.push(...sourcesOf(row));
@@ -73,12 +73,13 @@ function waitingBefore(join: JoinRow): Set<Row> {
   return waiting;
 }
 
-/** The failed join, at any distance, to which a row that is not final leads, if it leads nowhere else. */
+/** The failed join that is there, at any distance, to which an unfinished row leads, if it leads nowhere else. */
 export function failedGroupOf(row: Row): JoinRow | undefined {
   if (row.dependents.some((dependent) => isAwaited(dependent))) return undefined;
   const seen = new Set<Row>([row]);
   for (const next of seen) {
     for (const { target } of next.dependents) {
+      if (target.removed || target.flow !== row.flow) continue;
       if (target.kind === "join" && target.broken !== undefined) return target;
       if (target.broken !== undefined) seen.add(target);
     }

@@ -4,7 +4,7 @@ import { brokenEdge, recountEdges } from "./edges.js";
 import { admit, giveUp, reconsider, reconsiderJoin } from "./finish.js";
 import { flowOf } from "./flow-graph.js";
 import { withdraw } from "./gates.js";
-import { brokenMember, recountMembers } from "./joins.js";
+import { brokenMember, failedGroupOf, recountMembers, sourcesOf } from "./joins.js";
 import type { Move } from "./queue-state.js";
 import { forget } from "./retention.js";
 import type { JobRow, JoinRow, Row } from "./rows.js";
@@ -29,9 +29,13 @@ export function restorableAmong(rows: readonly Row[], scope: "flow" | "later"): 
   const ran = jobs.find(({ attempt }) => attempt > 0);
   if (ran !== undefined) throw new TaskqError("TASKQ_NOT_RESTORABLE", `the job ${ran.id} has run before`);
   const { others, started } = affectedBy(jobs);
-  const gone = started ?? [...others].find((row) => row.kind === "join");
+  const gone = started ?? [...others].find((row) => row.kind === "join") ?? firstFailedGroup(jobs);
   if (gone !== undefined) {
     throw new TaskqError("TASKQ_NOT_RESTORABLE", `what followed the revoked job has gone on: ${gone.id}`);
+  }
+  const lacking = firstRemovedSource([...jobs, ...others]);
+  if (lacking !== undefined) {
+    throw new TaskqError("TASKQ_NOT_RESTORABLE", `a part of the flow was removed: ${lacking.id}`);
   }
   return { jobs, others, anew: false };
 }
@@ -43,7 +47,27 @@ export function retryableAmong(rows: readonly Row[]): Reopened {
   if (started !== undefined) {
     throw new TaskqError("TASKQ_FLOW_FINISHED", `what follows the failed job has started: ${started.id}`);
   }
+  const lacking = firstRemovedSource([...jobs, ...others]);
+  if (lacking !== undefined) {
+    throw new TaskqError("TASKQ_FLOW_FINISHED", `a part of the flow was removed: ${lacking.id}`);
+  }
   return { jobs, others, anew: true };
+}
+
+function firstFailedGroup(jobs: readonly JobRow[]): Row | undefined {
+  return jobs.map(failedGroupOf).find((join) => join !== undefined);
+}
+
+/** What cannot be waited for again, nor read: without it a follower would hang, or reckon with a part. */
+function firstRemovedSource(rows: readonly Row[]): Row | undefined {
+  const readers = new Set(rows);
+  for (const reader of readers) {
+    for (const source of sourcesOf(reader)) {
+      if (source.removed) return source;
+      if (source.kind === "join") readers.add(source);
+    }
+  }
+  return undefined;
 }
 
 function isFailure({ state }: JobRow): boolean {
@@ -52,11 +76,13 @@ function isFailure({ state }: JobRow): boolean {
 
 /** All that is still there and stands where it stands because these jobs are final, and one of those that have started since. */
 function affectedBy(jobs: readonly JobRow[]): { others: ReadonlySet<Row>; started: Row | undefined } {
+  const asked = new Set<Row>(jobs);
   const changed = new Set<Row>(jobs);
   let started: Row | undefined;
   for (const row of changed) {
     if (!isFinal(row.state)) continue;
     for (const other of [...(row.victims ?? []), ...row.dependents.map(({ target }) => target)]) {
+      if (asked.has(other) && other.kind === "job" && other.attempt > 0) started = other;
       if (other.removed || changed.has(other)) continue;
       const standing = standingOf(other, changed);
       if (standing === "affected") changed.add(other);
@@ -92,12 +118,12 @@ export function mend(move: Move, { jobs, others, anew }: Reopened): void {
     ...rows.flatMap(({ dependents }) => dependents.map(({ target }) => target)),
   ]);
   for (const row of touched) recount(row);
-  for (const row of jobs) if (anew) admit(move, row);
+  // A group that stays failed has no use for what is retried.
+  for (const row of jobs) if (anew && !giveUp(move, row)) admit(move, row);
   for (const row of touched) {
     if (row.kind === "job") reconsider(move, row, brokenEdge(row));
     else reconsiderJoin(move, row, brokenMember(row));
   }
-  for (const row of jobs) if (!isFinal(row.state)) giveUp(move, row);
 }
 
 /** An error handler that is blocked again needs the job no more that had failed. */

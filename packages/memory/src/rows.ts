@@ -17,6 +17,8 @@ export type Row = JobRow | JoinRow;
 interface FlowRow extends HeapItem {
   readonly id: string;
   readonly enqueuedAt: number;
+  /** The same for all rows of a flow, and of those that its jobs added. */
+  readonly flow: number;
   state: StoredState;
   finishedAt: number | undefined;
   reason: string | undefined;
@@ -122,12 +124,20 @@ export interface Broken {
   readonly failure: boolean;
 }
 
+/** Where and when a row is stored. */
+export interface Stored {
+  readonly flow: number;
+  readonly order: number;
+  readonly now: number;
+}
+
 /** A job as it is stored first: blocked, not placed anywhere yet. */
-export function newJobRow(job: NewJob, order: number, now: number): JobRow {
+export function newJobRow(job: NewJob, { flow, order, now }: Stored): JobRow {
   return {
     kind: "job",
     id: job.id,
     job,
+    flow,
     order,
     enqueuedAt: now,
     priority: job.priority,
@@ -164,12 +174,13 @@ export function newJobRow(job: NewJob, order: number, now: number): JobRow {
 }
 
 /** A join as it is stored first. */
-export function newJoinRow(join: NewJoin, members: Row[], now: number): JoinRow {
+export function newJoinRow(join: NewJoin, members: Row[], { flow, now }: Omit<Stored, "order">): JoinRow {
   return {
     kind: "join",
     id: join.id,
     mode: join.mode,
     members,
+    flow,
     enqueuedAt: now,
     state: "blocked",
     waitingFor: 0,

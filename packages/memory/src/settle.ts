@@ -2,6 +2,7 @@
 import { TaskqError, type SettleAnswer, type SettledOutcome, type Settlement } from "@taskq/core/storage";
 import { addFlows } from "./add-flows.js";
 import { copyIfAny, copyOf } from "./bytes.js";
+import { begin } from "./claim.js";
 import { checkFlows } from "./enqueue.js";
 import { finish, finishUnasked, giveBack, type Ending } from "./finish.js";
 import type { Move } from "./queue-state.js";
@@ -18,6 +19,9 @@ export function checkSettlements(move: Move, settlements: readonly Settlement[])
   if (collision !== undefined) throw new TaskqError("TASKQ_STORAGE", `the new id ${collision} is taken`);
 }
 
+/** Outcomes that only a handler brings about: whoever says how it ended says that it began. */
+const HANDLED: ReadonlySet<SettledOutcome["kind"]> = new Set(["completed", "failed", "retry", "interrupted"]);
+
 /** Settles one run. */
 export function settle(move: Move, settlement: Settlement): SettleAnswer {
   const { id, fence, outcome } = settlement;
@@ -25,6 +29,7 @@ export function settle(move: Move, settlement: Settlement): SettleAnswer {
   if (held === undefined) return move.queue.jobOf(id)?.settledFence === fence ? "repeated" : "lost";
   const { row, run } = held;
   row.settledFence = fence;
+  if (HANDLED.has(outcome.kind)) begin(move, row, run);
   if (run.begun) row.startedAt = run.startedAt = settlement.startedAt;
   if (isUnfinished(outcome)) putBack(move, row, run, outcome);
   else {

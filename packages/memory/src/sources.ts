@@ -35,7 +35,7 @@ function sourceOf(row: Row, carried: boolean): Source {
   };
 }
 
-/** A member stands for itself, unless a flow that it added did not complete: then for the job because of which. */
+/** A member that is there stands for itself, unless a flow that it added did not complete: then for the job because of which. */
 function membersOf(join: JoinRow): readonly Row[] {
   const members = join.members.filter(({ removed }) => !removed);
   if (join.added.size === 0) return members;

@@ -19,21 +19,23 @@ export interface StoredRows {
 export interface Storing {
   /** Under which the first jobs are parked, whatever their due. */
   readonly gate: string | undefined;
+  /** The flow that it becomes part of, if it is not one of its own. */
+  readonly part: number | undefined;
   /** What stands for the end of each flow that was asked for before in the call. */
   readonly ends: ReadonlyMap<string, string>;
 }
 
 /** Stores a flow that was checked, unless a unique key that it ignores conflicts for is taken. */
-export function storeFlow(move: Move, flow: NewFlow, { gate, ends }: Storing): StoredRows {
+export function storeFlow(move: Move, flow: NewFlow, storing: Storing): StoredRows {
   const holder = ignoredFor(move, flow);
   if (holder !== undefined) {
     return { stored: { status: "existing", id: holder.id, state: holder.state }, jobs: [] };
   }
-  const { jobs, joins } = addRows(move, flow, ends);
+  const { jobs, joins } = addRows(move, flow, storing);
   const roots = jobs.filter(({ edges }) => edges.length === 0);
   for (const row of roots) {
     // What a sibling replaced may have broken a group, and this one with it.
-    if (row.state === "blocked") placeRoot(move, row, jobs, gate);
+    if (row.state === "blocked") placeRoot(move, row, jobs, storing.gate);
   }
   for (const join of joins) reconsiderJoin(move, join, brokenMember(join));
   for (const row of jobs) if (row.edges.length > 0) reconsider(move, row, brokenEdge(row));
@@ -44,17 +46,19 @@ export function storeFlow(move: Move, flow: NewFlow, { gate, ends }: Storing): S
 function addRows(
   move: Move,
   flow: NewFlow,
-  ends: Storing["ends"],
+  { part, ends }: Storing,
 ): { jobs: readonly JobRow[]; joins: readonly JoinRow[] } {
   const { queue, now } = move;
+  const number = part ?? queue.nextOrder();
   const jobs = flow.jobs.map((job) => {
-    const row = newJobRow({ ...job, body: copyOf(job.body) }, queue.nextOrder(), now);
+    const stored = { flow: number, order: queue.nextOrder(), now };
+    const row = newJobRow({ ...job, body: copyOf(job.body) }, stored);
     addRow(queue, row, job.named);
     queue.listing.add(row);
     queue.counts.add(job.task, row.state);
     return row;
   });
-  const joins = addJoins(move, flow);
+  const joins = addJoins(move, flow, number);
   for (const row of jobs) {
     for (const { source, on } of row.job.after ?? []) {
       const known = queue.rows.get(source) ?? queue.rows.get(ends.get(source) ?? "");
@@ -65,14 +69,14 @@ function addRows(
 }
 
 /** Joins may be members of joins, in any order: those whose members are all there come first. */
-function addJoins({ queue, now }: Move, flow: NewFlow): readonly JoinRow[] {
+function addJoins({ queue, now }: Move, flow: NewFlow, number: number): readonly JoinRow[] {
   const rows: JoinRow[] = [];
   let left = [...flow.joins];
   while (left.length > 0) {
     const later = left.filter((join) => {
       const members = join.members.flatMap((id) => queue.rows.get(id) ?? []);
       if (members.length < join.members.length) return true;
-      const row = newJoinRow(join, members, now);
+      const row = newJoinRow(join, members, { flow: number, now });
       for (const member of members) addMember(row, member);
       addRow(queue, row, false);
       rows.push(row);

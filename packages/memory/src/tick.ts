@@ -66,7 +66,9 @@ function unfinishedEnd({ queue }: Move, { record }: Schedule): Row | undefined {
 function store(move: Move, schedule: Schedule, flow: NewFlow, inTurn: boolean): StoredFlow {
   const { record } = schedule;
   const before = inTurn ? unfinishedEnd(move, schedule) : undefined;
-  const [result] = storeFlows(move, [flow], before === undefined ? undefined : `schedule:${record.name}`);
+  const [result] = storeFlows(move, [flow], {
+    gate: before === undefined ? undefined : `schedule:${record.name}`,
+  });
   if (result === undefined) throw new TaskqError("TASKQ_STORAGE", "a flow was not stored");
   if (result.stored.status === "stored") {
     if (before !== undefined) move.queue.awaitedEnds.set(before.id, record.name);

@@ -38,6 +38,15 @@ test("a job that also leads elsewhere outlives its failed group", async () => {
   expect(await queue.states(elsewhere.id)).toEqual(["ready"]);
 });
 
+test("a job of another flow, which a failed group follows, goes on", async () => {
+  const queue = await OpenedQueue.open();
+  const [before, member, other] = [queue.job(), queue.job(), queue.job()];
+  await queue.enqueue(alone(before));
+  await queue.enqueue(group(queue, [behind(member, before.id), other], [member.id, other.id]));
+  await queue.run(other.id, FAILED);
+  expect(await queue.states(before.id, member.id)).toEqual(["ready", "skipped"]);
+});
+
 test("groups within a failed group are given up whole", async () => {
   const queue = await OpenedQueue.open();
   const [failing, inner, deep] = [queue.job(), queue.job(), queue.job()];
@@ -94,11 +103,14 @@ test("a member of a failed group that is given back by a reap is given up, unles
   queue.now += 30_001;
   await queue.storage.reap({ queue: "main", limit: 10, now: queue.now });
   queue.now += 15_000;
-  const { reaped } = await queue.storage.reap({ queue: "main", limit: 10, now: queue.now });
+  const { reaped, effects } = await queue.storage.reap({ queue: "main", limit: 10, now: queue.now });
   expect(reaped.map(({ id, state }) => [id, state])).toEqual([
     [dying.id, "skipped"],
     [shared.id, "ready"],
   ]);
+  expect(effects).toMatchObject([{ id: dying.id, kind: "skipped", cause: failing.id }]);
+  const record = await queue.record(dying.id);
+  expect([record.state, record.reason, record.crashes]).toEqual(["skipped", "group failed", 1]);
 });
 
 test("what an active member of a failed group adds is given up at once", async () => {
@@ -152,6 +164,33 @@ test("a group whose other member failed meanwhile fails again at once when the f
   const [join] = await queue.storage.read({ queue: "main", ids: [flow.end], now: queue.now });
   expect(join).toMatchObject({ state: "failed", cause: second.id });
   expect(await queue.states(first.id)).toEqual(["skipped"]);
+});
+
+test("a job is not retried together with what followed its failure and has run", async () => {
+  const queue = await OpenedQueue.open();
+  const [first, second, handler] = [queue.job(), queue.job(), queue.job()];
+  const jobs = [first, behind(second, first.id), behind(handler, second.id, "failed")];
+  await queue.enqueue({ end: second.id, jobs, joins: [] });
+  await queue.run(first.id, FAILED);
+  await queue.run(handler.id, FAILED);
+  const ids = [handler.id, first.id];
+  const retry = { queue: "main", ids, change: { kind: "retry" }, now: queue.now } as const;
+  await expect(queue.storage.amend(retry)).rejects.toMatchObject({ code: "TASKQ_FLOW_FINISHED" });
+  expect(await queue.states(first.id, second.id, handler.id)).toEqual(["failed", "skipped", "failed"]);
+  expect((await queue.amend(handler.id, { kind: "retry" })).changed).toEqual([handler.id]);
+});
+
+test("a revoked stage is not restored once its group is final", async () => {
+  const queue = await OpenedQueue.open();
+  const [first, second, third] = [queue.job(), queue.job(), queue.job()];
+  const stages = [first, behind(second, first.id), behind(third, second.id)];
+  const flow = group(queue, stages, [third.id]);
+  await queue.enqueue(flow);
+  await queue.claim(first.id);
+  await queue.amend(first.id, { kind: "revoke", scope: "flow" });
+  expect(await queue.states(first.id, second.id, flow.end)).toEqual(["active", "cancelled", "skipped"]);
+  const restored = queue.amend(second.id, { kind: "restore", scope: "later" });
+  await expect(restored).rejects.toMatchObject({ code: "TASKQ_NOT_RESTORABLE" });
 });
 
 test("a revoked flow is restored whole", async () => {

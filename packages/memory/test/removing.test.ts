@@ -33,18 +33,15 @@ test("an error handler that waits keeps the job that failed and the stages betwe
 
 test("a job that was removed does not come back with its neighbours", async () => {
   const queue = await OpenedQueue.open();
-  const [first, second, third] = [queue.job(), queue.job(), queue.job()];
-  const jobs = [first, behind(second, first.id), behind(third, second.id)];
-  await queue.enqueue({ end: third.id, jobs, joins: [] });
+  const [first, second] = [queue.job(), queue.job()];
+  await queue.enqueue({ end: second.id, jobs: [first, behind(second, first.id)], joins: [] });
   await queue.run(first.id, FAILED);
   expect((await queue.amend(second.id, { kind: "remove" })).changed).toEqual([second.id]);
   expect((await queue.amend(first.id, { kind: "retry" })).changed).toEqual([first.id]);
-  expect(await queue.states(first.id, second.id, third.id)).toEqual(["ready", undefined, "skipped"]);
-  expect(await count(queue)).toBe(2);
+  expect(await queue.states(first.id, second.id)).toEqual(["ready", undefined]);
   expect((await queue.record(first.id)).detail?.after).toEqual([second.id]);
-  expect((await queue.record(third.id)).detail?.before).toEqual([second.id]);
   await queue.run(first.id);
-  expect(await count(queue)).toBe(2);
+  expect(await count(queue)).toBe(1);
 });
 
 test("a job that was removed is not restored with its flow", async () => {
@@ -58,7 +55,28 @@ test("a job that was removed is not restored with its flow", async () => {
   expect(await count(queue)).toBe(1);
 });
 
-test("a member that was removed is no source of what follows its group", async () => {
+test("a flow of which a part was removed that others wait for is not opened again", async () => {
+  const queue = await OpenedQueue.open();
+  const [first, second, third] = [queue.job(), queue.job(), queue.job()];
+  const jobs = [first, behind(second, first.id), behind(third, second.id)];
+  await queue.enqueue({ end: third.id, jobs, joins: [] });
+  await queue.run(first.id, FAILED);
+  await queue.amend(second.id, { kind: "remove" });
+  const retried = queue.amend(first.id, { kind: "retry" });
+  await expect(retried).rejects.toMatchObject({ code: "TASKQ_FLOW_FINISHED" });
+  expect(await queue.states(first.id, second.id, third.id)).toEqual(["failed", undefined, "skipped"]);
+  expect((await queue.record(third.id)).detail?.before).toEqual([second.id]);
+
+  const [early, middle, late] = [queue.job(), queue.job(), queue.job()];
+  const stages = [early, behind(middle, early.id), behind(late, middle.id)];
+  await queue.enqueue({ end: late.id, jobs: stages, joins: [] });
+  await queue.amend(early.id, { kind: "revoke", scope: "later" });
+  await queue.amend(middle.id, { kind: "remove" });
+  const restored = queue.amend(early.id, { kind: "restore", scope: "later" });
+  await expect(restored).rejects.toMatchObject({ code: "TASKQ_NOT_RESTORABLE" });
+});
+
+test("a group is not opened again once the result of a member was removed", async () => {
   const queue = await OpenedQueue.open();
   const [done, failing, sum] = [queue.job(), queue.job(), queue.job()];
   const join = { id: queue.id(), mode: "all", members: [done.id, failing.id] } as const;
@@ -66,12 +84,35 @@ test("a member that was removed is no source of what follows its group", async (
   await queue.run(done.id);
   await queue.run(failing.id, FAILED);
   expect((await queue.amend(done.id, { kind: "remove" })).changed).toEqual([done.id]);
-  await queue.amend(failing.id, { kind: "retry" });
-  await queue.run(failing.id);
-  const [run] = await queue.claim(sum.id);
-  expect(run?.sources).toMatchObject([{ id: join.id, members: [{ id: failing.id }] }]);
+  const retried = queue.amend(failing.id, { kind: "retry" });
+  await expect(retried).rejects.toMatchObject({ code: "TASKQ_FLOW_FINISHED" });
   const [record] = await queue.storage.read({ queue: "main", ids: [join.id] });
-  expect(record).toMatchObject({ state: "completed", members: [done.id, failing.id] });
+  expect(record).toMatchObject({ state: "failed", members: [done.id, failing.id] });
+});
+
+test("what follows a group is not retried once the result of a member was removed", async () => {
+  const queue = await OpenedQueue.open(SHORT);
+  const [done, kept, sum] = [queue.job(), queue.job(), queue.job()];
+  const join = { id: queue.id(), mode: "all", members: [done.id, kept.id] } as const;
+  await queue.enqueue({ end: sum.id, jobs: [done, kept, behind(sum, join.id)], joins: [join] });
+  for (const id of [done.id, kept.id]) await queue.run(id);
+  await queue.run(sum.id, FAILED);
+  await queue.amend(done.id, { kind: "remove" });
+  const retried = queue.amend(sum.id, { kind: "retry" });
+  await expect(retried).rejects.toMatchObject({ code: "TASKQ_FLOW_FINISHED" });
+});
+
+test("what follows a group later does not read members that were removed", async () => {
+  const queue = await OpenedQueue.open();
+  const [gone, kept] = [queue.job(), queue.job()];
+  const join = { id: queue.id(), mode: "all", members: [gone.id, kept.id] } as const;
+  await queue.enqueue({ end: join.id, jobs: [gone, kept], joins: [join] });
+  for (const { id } of [gone, kept]) await queue.run(id);
+  await queue.amend(gone.id, { kind: "remove" });
+  const later = behind(queue.job(), join.id);
+  await queue.enqueue(alone(later));
+  const [run] = await queue.claim(later.id);
+  expect(run?.sources).toMatchObject([{ id: join.id, members: [{ id: kept.id }] }]);
 });
 
 test("what a flush has removed so far does not follow what it has not", async () => {

@@ -50,6 +50,21 @@ test("a run claimed ahead has not started until it begins, also where one before
   expect((await queue.record(job.id)).startedAt).toBe(queue.now);
 });
 
+test("whoever says how a handler ended says that it began", async () => {
+  const queue = await OpenedQueue.open();
+  await queue.enqueue(alone(queue.job()));
+  const run = await claimAhead(queue);
+  queue.now += 10;
+  await queue.settle(run, FAILED);
+  const { startedAt, detail } = await queue.record(run.id);
+  expect([startedAt, detail?.attempts.length]).toEqual([queue.now, 1]);
+  await queue.enqueue(alone(queue.job()));
+  const never = await claimAhead(queue);
+  await queue.settle(never, { kind: "expired" });
+  const { state, startedAt: none, detail: ended } = await queue.record(never.id);
+  expect([state, none, ended?.attempts.length]).toEqual(["expired", undefined, 0]);
+});
+
 test("only the last settlement that was accepted is known again", async () => {
   const queue = await OpenedQueue.open();
   const job = queue.job();

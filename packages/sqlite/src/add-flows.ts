@@ -1,16 +1,20 @@
 import type { NewFlow } from "@taskq/core/storage";
-import { edgesFrom, MEMBER, MEMBER_ADDED, ON_COMPLETED, ON_SETTLED, type EdgeRow } from "./edges.js";
+import { edgesFrom, MEMBER, MEMBER_ADDED, ON_COMPLETED, ON_SETTLED, type EdgeRow } from "./edge-rows.js";
 import { enqueueWhole } from "./enqueue.js";
 import type { Move } from "./move.js";
 import { JOIN, isFinalState, type Key, type Row } from "./row.js";
 import { keyById, rowByKey } from "./rows.js";
+import { spareFor } from "./spared.js";
 
 /** Stores flows that a completed run adds, and makes what follows the run wait for them too. */
 export function addFlows(move: Move, row: Row, flows: readonly NewFlow[]): void {
   const edges = edgesFrom(move.scope.connection, row.key).filter((edge) => isExtended(move, edge));
-  const trunk = trunkFor(move, edges);
+  const trunks = trunksOf(move, edges);
+  const [first] = trunks;
+  const trunk = trunks.size === 1 ? (first ?? undefined) : undefined;
   for (const flow of flows) {
     const { endKey } = enqueueWhole(move, flow, { trunk });
+    if (endKey !== undefined && trunks.size > 1) spareFor(move, endKey, trunks);
     const end = endKey ?? keyById(move.scope.connection, move.queue, flow.end);
     if (end !== undefined) for (const edge of edges) extend(move, edge, end, flow.end);
   }
@@ -23,15 +27,17 @@ function isExtended(move: Move, edge: EdgeRow): boolean {
   return target !== undefined && !isFinalState(target.state);
 }
 
-/** The join to which all that follows leads. */
-function trunkFor(move: Move, edges: readonly EdgeRow[]): Key | undefined {
+/** The joins to which all that follows leads; `null` among them: some of it leads to none. */
+function trunksOf(move: Move, edges: readonly EdgeRow[]): ReadonlySet<Key | null> {
   const trunks = new Set<Key | null>();
+  const spared = move.raw("SELECT CAST(trunk AS TEXT) FROM {spared} WHERE key = ?");
   for (const { target } of edges) {
     const row = rowByKey(move.scope.connection, target);
-    trunks.add(row === undefined ? null : (row.flags & JOIN) !== 0 ? row.key : row.trunk);
+    const trunk = row === undefined || (row.flags & JOIN) === 0 ? (row?.trunk ?? null) : row.key;
+    trunks.add(trunk);
+    if (trunk === null) for (const [join] of spared.all(target) as [Key][]) trunks.add(join);
   }
-  const [trunk] = trunks;
-  return trunks.size === 1 && trunk !== null ? trunk : undefined;
+  return trunks;
 }
 
 function extend(move: Move, edge: EdgeRow, end: Key, id: string): void {

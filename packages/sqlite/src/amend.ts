@@ -6,7 +6,8 @@ import type { Move } from "./move.js";
 import { isNeeded, removeRow } from "./removal.js";
 import { enterLine } from "./line.js";
 import { skipIfDead } from "./readiness.js";
-import { mend, restorableAmong, retryableAmong, type Reopened } from "./reopen.js";
+import { restorableAmong, retryableAmong, type Reopened } from "./affected.js";
+import { mend } from "./reopen.js";
 import {
   ACTIVE,
   BLOCKED,

@@ -72,7 +72,7 @@ const READY_ROWS_ALIVE = READY_ROWS.replace(
 
 /** Found first and changed after: cheaper than one UPDATE with RETURNING, and what may not run is left as it was. */
 const TAKE =
-  "UPDATE {jobs} SET state = 4, attempt = ?, fence = ?, owner = ?, started = coalesce(?, started), flags = ?, pad = NULL " +
+  "UPDATE {jobs} SET state = 4, attempt = ?, fence = ?, owner = ?, started = ?, flags = ?, pad = NULL " +
   "WHERE key = (? << 21) | ?";
 
 /** Flags of rows that are looked at more closely before they run. */

@@ -4,12 +4,13 @@ import { writeConsequences } from "./joins.js";
 import type { Move } from "./move.js";
 import { letUniqueGo } from "./unique.js";
 
-/** Does all that follows from what a call has done so far: edges, gates, keys, until nothing is left. */
+/** Does all that follows from what a call has done so far: gates, keys, edges, until nothing is left. */
 export function followConsequences(move: Move): void {
   for (;;) {
-    const row = move.finished.shift();
-    if (row !== undefined) {
-      followEdges(move, row);
+    const [gate] = move.opened;
+    if (gate !== undefined) {
+      move.opened.delete(gate);
+      openGate(move, gate);
       continue;
     }
     const [key] = move.freed;
@@ -18,10 +19,9 @@ export function followConsequences(move: Move): void {
       letUniqueGo(move, key);
       continue;
     }
-    const [gate] = move.opened;
-    if (gate === undefined) return;
-    move.opened.delete(gate);
-    openGate(move, gate);
+    const row = move.finished.shift();
+    if (row === undefined) return;
+    followEdges(move, row);
   }
 }
 

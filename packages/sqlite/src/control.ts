@@ -10,7 +10,7 @@ const NO_TASKS: readonly string[] = [];
 
 /** Changes what may run. The queue's own pause stands under the name `""`. */
 export function control(move: Move, { task, change }: ControlRequest): ControlAnswer {
-  admit(move);
+  admit(move.scope, move.queue);
   const changed = apply(move, task ?? "", change);
   if (changed) move.scope.hintsOf(move.queue).control = true;
   if (changed && change.kind === "resume") {

@@ -2,7 +2,7 @@ import type { StoredCounts, StoredState } from "@taskq/core/storage";
 import type { Connection } from "./connection.js";
 import { deadJoin } from "./dead.js";
 import type { OpenQueue } from "./open-queue.js";
-import { JOIN, ROW_COLUMNS, SKIPPED, stateName, STATES, type Row } from "./row.js";
+import { JOIN, SKIPPED, stateName, STATES } from "./row.js";
 
 type MutableCounts = Record<StoredState, number>;
 
@@ -22,10 +22,10 @@ export async function countJobs(
     for (const [task, state, count] of countPart(connection, queue, cursor, last)) {
       add(counts, by === undefined ? "*" : task, stateName(state), count);
     }
-    for (const row of unwritten(connection, queue, cursor, last)) {
-      const name = by === undefined ? "*" : row.task;
-      add(counts, name, stateName(row.state), -1);
-      add(counts, name, stateName(SKIPPED), 1);
+    for (const [task, state, , count] of unwritten(connection, queue, cursor, last)) {
+      const name = by === undefined ? "*" : task;
+      add(counts, name, stateName(state), -count);
+      add(counts, name, stateName(SKIPPED), count);
     }
     cursor = last;
     if (cursor !== undefined) await new Promise(setImmediate);
@@ -57,21 +57,23 @@ function countPart(
     .all(cursor, last ?? LAST_KEY, queue.id) as [string, number, number][];
 }
 
-/** Jobs that count as skipped because their group failed, and are not written down yet. */
+/** Jobs that count as skipped because their group failed, and are not written down yet: by task, state and join. */
+type Unwritten = [task: string, state: number, trunk: string, count: number];
+
 function unwritten(
   connection: Connection,
   queue: OpenQueue,
   cursor: string,
   last: string | undefined,
-): Row[] {
+): Unwritten[] {
   if (connection.raw("SELECT 1 FROM {doomed} WHERE queue = ? LIMIT 1").get(queue.id) === undefined) return [];
   const rows = connection
-    .sql(
-      `SELECT ${ROW_COLUMNS} FROM {jobs} WHERE key > ? AND key <= ? AND queue = ? AND trunk IS NOT NULL ` +
-        `AND state < 4 AND flags & ${JOIN} = 0`,
+    .raw(
+      "SELECT task, state, CAST(trunk AS TEXT), count(*) FROM {jobs} WHERE key > ? AND key <= ? AND queue = ? " +
+        `AND trunk IS NOT NULL AND state < 4 AND flags & ${JOIN} = 0 GROUP BY task, state, trunk`,
     )
-    .all(cursor, last ?? LAST_KEY, queue.id) as Row[];
-  return rows.filter((row) => deadJoin(connection, row) !== undefined);
+    .all(cursor, last ?? LAST_KEY, queue.id) as Unwritten[];
+  return rows.filter(([, state, trunk]) => deadJoin(connection, { state, trunk }) !== undefined);
 }
 
 function add(counts: Record<string, MutableCounts>, name: string, state: StoredState, by: number): void {

@@ -1,4 +1,13 @@
-import type { Connection } from "./connection.js";
+import {
+  edgesFrom,
+  MEMBER,
+  MEMBER_ADDED,
+  ON_COMPLETED,
+  ON_FAILED,
+  ON_SETTLED,
+  TURN,
+  type EdgeRow,
+} from "./edge-rows.js";
 import { finish, type Why } from "./final.js";
 import type { Move } from "./move.js";
 import { release, skipIfDead } from "./readiness.js";
@@ -16,27 +25,7 @@ import {
   type Row,
 } from "./row.js";
 import { rowByKey } from "./rows.js";
-
-/** Conditions as the rows have them. */
-export const ON_COMPLETED = 0;
-export const ON_FAILED = 1;
-export const ON_SETTLED = 2;
-/** From a member to its join. */
-export const MEMBER = 3;
-/** From what a member added to the member's join: it is waited for, but is no member. */
-export const MEMBER_ADDED = 4;
-/** From the flow that a schedule enqueued last to the one that waits behind it. */
-export const TURN = 5;
-
-export interface EdgeRow {
-  readonly source: Key;
-  readonly target: Key;
-  readonly position: number;
-  readonly condition: number;
-  readonly met: number;
-  /** The id of the target. */
-  readonly follower: string;
-}
+import { unspare } from "./spared.js";
 
 /** Why what follows a final row that did not complete is skipped: because of it, or of what it was skipped for. */
 export function whyOf(row: Row): Why {
@@ -56,26 +45,6 @@ function edgeOutcome(source: Row, condition: number): true | Why {
   }
   const why = whyOf(source);
   return condition === ON_FAILED && isFailure(why) ? true : why;
-}
-
-/** The edges that start at a row. */
-export function edgesFrom(connection: Connection, key: Key): EdgeRow[] {
-  return connection
-    .sql(
-      "SELECT CAST(source AS TEXT) AS source, CAST(target AS TEXT) AS target, position, condition, met, follower " +
-        "FROM {edges} WHERE source = ?",
-    )
-    .all(key) as EdgeRow[];
-}
-
-/** Those that lead to it, in the order given. */
-export function edgesTo(move: Move, key: Key): EdgeRow[] {
-  return move
-    .sql(
-      "SELECT CAST(source AS TEXT) AS source, CAST(target AS TEXT) AS target, position, condition, met, follower " +
-        "FROM {edges} WHERE target = ? ORDER BY position",
-    )
-    .all(key) as EdgeRow[];
 }
 
 /** Satisfies or breaks the edges of a row that has become final. */
@@ -132,13 +101,22 @@ function failJoin(move: Move, join: Row, why: Why): void {
 /** Remembers that what leads to a join, or to a join before it, is still to be written down as skipped. */
 export function doom(move: Move, join: Row): void {
   const keys = new Set<Key>([join.key]);
-  const inner = move.raw(
-    "SELECT CAST(key AS TEXT) FROM {jobs} WHERE trunk = ? AND task = '' AND trunk IS NOT NULL AND state = 2",
-  );
+  for (let size = 0; size !== keys.size;) {
+    addJoinsBefore(move, keys);
+    size = keys.size;
+    for (const key of keys) unspare(move, key, keys);
+    addJoinsBefore(move, keys);
+  }
   for (const key of keys) {
     move.sql("INSERT OR IGNORE INTO {doomed} (key, queue, cursor) VALUES (?, ?, -1)").run(key, move.queue.id);
-    for (const [before] of inner.all(key) as [Key][]) keys.add(before);
   }
   move.hasDoomed = true;
   move.changeSeldom();
+}
+
+function addJoinsBefore(move: Move, keys: Set<Key>): void {
+  const before = move.raw(
+    "SELECT CAST(key AS TEXT) FROM {jobs} WHERE trunk = ? AND task = '' AND trunk IS NOT NULL AND state = 2",
+  );
+  for (const key of keys) for (const [inner] of before.all(key) as [Key][]) keys.add(inner);
 }

@@ -10,9 +10,11 @@ import {
 import { complete } from "./consequences.js";
 import { isConstraint } from "./failure.js";
 import type { Move } from "./move.js";
+import type { OpenQueue } from "./open-queue.js";
 import { idOf, stateName } from "./row.js";
 import { nameRow, rowById } from "./rows.js";
 import { storeFlow, type StoredRows, type Storing } from "./store-flow.js";
+import type { TransactionScope } from "./transaction-scope.js";
 import { uniqueHolder } from "./unique.js";
 
 /** Thrown to undo a call whose generated id is taken by another job. */
@@ -42,7 +44,7 @@ const FRESH = 1000;
 
 /** Stores the flows of a call. @throws `Collision` */
 export function enqueue(move: Move, flows: readonly NewFlow[]): EnqueueAnswer {
-  admit(move);
+  admit(move.scope, move.queue);
   const stored: StoredFlow[] = [];
   const ends = new Map<string, string>();
   for (let index = 0; index < flows.length;) {
@@ -59,6 +61,28 @@ export function enqueue(move: Move, flows: readonly NewFlow[]): EnqueueAnswer {
   return { flows: stored, effects: move.effects };
 }
 
+/** The usual call: one plain job, for which nothing is made that it does not need; `undefined` for any other. */
+export function enqueuePlain(
+  scope: TransactionScope,
+  queue: OpenQueue,
+  now: number,
+  flows: readonly NewFlow[],
+): EnqueueAnswer | undefined {
+  const [flow] = flows;
+  const job = flows.length === 1 && flow !== undefined ? loneJob(flow) : undefined;
+  const parts = job === undefined ? undefined : splitId(job.id);
+  if (job === undefined || parts === undefined || !isPlain(now, job, parts.time)) return undefined;
+  admit(scope, queue);
+  const { changes } = scope.connection
+    .sql(INSERT_PLAIN)
+    .run(parts.time, parts.low, queue.id, job.priority, job.due, job.task, parts.random, job.body);
+  if (changes === 0) return undefined;
+  scope.hintsOf(queue).ready = true;
+  return { flows: [{ status: "stored", id: job.id, state: "ready" }], effects: NO_EFFECTS };
+}
+
+const NO_EFFECTS: EnqueueAnswer["effects"] = [];
+
 /** What is answered instead of a collision that was thrown. */
 export function collisionOf(error: unknown): EnqueueCollision {
   if (error instanceof Collision) return { collision: error.id };
@@ -66,10 +90,9 @@ export function collisionOf(error: unknown): EnqueueCollision {
 }
 
 /** A queue that is moving, or has moved, takes nothing new. Looked at once a transaction. */
-export function admit(move: Move): void {
-  const { scope, queue } = move;
+export function admit(scope: TransactionScope, queue: OpenQueue): void {
   if (scope.admitted.has(queue)) return;
-  const row = move.raw("SELECT phase FROM {queues} WHERE id = ?").get(queue.id) as [number];
+  const row = scope.connection.raw("SELECT phase FROM {queues} WHERE id = ?").get(queue.id) as [number];
   refuseMoved(queue.name, row[0]);
   scope.admitted.add(queue);
 }
@@ -96,7 +119,7 @@ function insertTogether(move: Move, flows: readonly NewFlow[], from: number, sto
   for (let index = from; index < from + TOGETHER; index += 1) {
     const job = loneJob(flows[index] as NewFlow);
     const parts = job === undefined ? undefined : splitId(job.id);
-    if (job === undefined || parts === undefined || !isPlain(move, job, parts.time)) return 0;
+    if (job === undefined || parts === undefined || !isPlain(move.now, job, parts.time)) return 0;
     values.push(
       parts.time,
       parts.low,
@@ -131,7 +154,7 @@ function loneJob(flow: NewFlow): NewJob | undefined {
 }
 
 /** Whether a lone job may run at once, and its id says when it was made. */
-function isPlain({ now }: Move, job: NewJob, time: number): boolean {
+function isPlain(now: number, job: NewJob, time: number): boolean {
   return (
     job.due <= now &&
     job.delivery === "at-least-once" &&
@@ -168,7 +191,7 @@ function insertLone(move: Move, job: NewJob): StoredFlow | undefined {
   const { now, queue } = move;
   const once = job.delivery === "at-most-once";
   const later = job.due > now;
-  const { changes } = isPlain(move, job, time)
+  const { changes } = isPlain(now, job, time)
     ? move.sql(INSERT_PLAIN).run(time, low, queue.id, job.priority, job.due, job.task, random, job.body)
     : move
         .sql(INSERT_LONE)

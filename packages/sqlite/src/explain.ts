@@ -1,6 +1,6 @@
 import type { ExplainCause, ExplainFact } from "@taskq/core/storage";
 import type { Connection } from "./connection.js";
-import { MEMBER_ADDED } from "./edges.js";
+import { MEMBER_ADDED } from "./edge-rows.js";
 import { gateName } from "./gates.js";
 import type { OpenQueue, SeldomState } from "./open-queue.js";
 import { ownerName } from "./owners.js";

@@ -1,4 +1,4 @@
-import { edgesFrom, ON_FAILED, TURN } from "./edges.js";
+import { edgesFrom, ON_FAILED, TURN } from "./edge-rows.js";
 import type { Move } from "./move.js";
 import { BLOCKED, isFinalState, JOIN, type Key, type Row } from "./row.js";
 import { rowByKey } from "./rows.js";

@@ -45,13 +45,19 @@ function trunksOf(flow: NewFlow, consumers: Consumers, endTrunk: string | undefi
     if (found.has(id)) return found.get(id);
     found.set(id, undefined);
     const led = (consumers.get(id) ?? []).map((consumer) =>
-      consumer.join ? consumer.id : trunkOf(consumer.id),
+      chainOf(consumer.join ? consumer.id : trunkOf(consumer.id)),
     );
-    if (id === flow.end && endTrunk !== undefined) led.push(endTrunk);
-    const [first] = led;
-    const trunk = led.every((other) => other === first) ? first : undefined;
+    if (id === flow.end && endTrunk !== undefined) led.push(chainOf(endTrunk));
+    const trunk = led[0]?.find((join) => led.every((chain) => chain.includes(join)));
     found.set(id, trunk);
     return trunk;
+  };
+  /** A join, the one that it leads to, and so on. */
+  const chainOf = (join: string | undefined): readonly string[] => {
+    const chain: string[] = [];
+    for (let next = join; next !== undefined; next = next === endTrunk ? undefined : trunkOf(next))
+      chain.push(next);
+    return chain;
   };
   const trunks = new Map<string, string>();
   for (const { id } of [...flow.joins, ...flow.jobs].toReversed()) {

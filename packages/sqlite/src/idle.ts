@@ -1,5 +1,6 @@
 import type { StepAnswer, StepRequest } from "@taskq/core/storage";
 import type { Connection } from "./connection.js";
+import { lastRequest } from "./last-request.js";
 import type { OpenQueue } from "./open-queue.js";
 import { ownerNumber } from "./owners.js";
 import { hasPurgeable } from "./purge.js";
@@ -30,8 +31,8 @@ export function idleAnswer(
   const paused = seldom.controls.get("")?.paused === true;
   if (claims) {
     // A repeat of a lost answer finds its jobs by what was remembered.
-    const before = queue.requests.get(request.owner);
-    if (before === undefined ? queue.leasesLeft : request.request <= before.request) return undefined;
+    const before = lastRequest(connection, queue, request.owner);
+    if (before !== undefined && request.request <= before.request) return undefined;
     const due = (later !== null && later <= now) || (wake !== null && wake <= now);
     if (!paused && (ready !== null || due)) return undefined;
     if (!paused && seldom.parking.some((gate) => mayOpen(gate, queue, request, seldom.controls)))

@@ -1,6 +1,7 @@
 import { splitId, type NewJob, type NewJoin } from "@taskq/core/storage";
-import { MEMBER, ON_COMPLETED, ON_FAILED, ON_SETTLED } from "./edges.js";
+import { MEMBER, ON_COMPLETED, ON_FAILED, ON_SETTLED } from "./edge-rows.js";
 import type { Move } from "./move.js";
+import { spare } from "./spared.js";
 import { keyText, trunkOf, type Place, type Placing } from "./place.js";
 import {
   ALL_OUTCOMES,
@@ -16,7 +17,6 @@ import {
   SCHEDULED,
   TRUNKED,
   UNIQUE,
-  type Key,
   type Meta,
 } from "./row.js";
 
@@ -202,14 +202,4 @@ function insertEdge(placing: Placing, edge: InsertedEdge): void {
   placing.outside.add(source);
   move.sql("UPDATE {jobs} SET flags = flags | 1 WHERE key = ?").run(source);
   if (edge.condition !== ON_FAILED) spare(move, source);
-}
-
-/** A row that leads to something else too does not count as skipped with its join, nor does what is before it. */
-export function spare(move: Move, key: Key): void {
-  const { changes } = move
-    .sql("UPDATE {jobs} SET trunk = NULL WHERE key = ? AND trunk IS NOT NULL AND state < 5")
-    .run(key);
-  if (changes === 0) return;
-  const sources = move.raw("SELECT CAST(source AS TEXT) FROM {edges} WHERE target = ? AND condition <> 1");
-  for (const [source] of sources.all(key) as [Key][]) spare(move, source);
 }

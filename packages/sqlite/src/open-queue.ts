@@ -46,8 +46,6 @@ export class OpenQueue {
   /** Where the next bounded purge goes on, and when one is due. */
   purgeFrom: string = "-1";
   purgeAt = 0;
-  /** Leases of former processes may answer a repeated claim. */
-  leasesLeft: boolean = true;
   private tasksGiven: readonly string[] | undefined;
   private tasksKnown: ReadonlySet<string> = new Set();
 
@@ -67,6 +65,15 @@ export class OpenQueue {
   }
 
   tell(hint: WatchHint): void {
-    for (const watcher of this.watchers) watcher(hint);
+    for (const watcher of this.watchers) {
+      try {
+        watcher(hint);
+      } catch (error) {
+        // It takes the hint from nobody else, and surfaces as the error of a listener of events does.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
   }
 }

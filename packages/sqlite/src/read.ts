@@ -1,7 +1,7 @@
 import type { AttemptRecord, JobDetail, JobRecord, JoinRecord, StoredRecord } from "@taskq/core/storage";
 import { bytesIfAny } from "./bytes.js";
 import type { Connection } from "./connection.js";
-import { MEMBER } from "./edges.js";
+import { MEMBER } from "./edge-rows.js";
 import { deadJoin } from "./dead.js";
 import { progressOf } from "./note.js";
 import type { OpenQueue } from "./open-queue.js";

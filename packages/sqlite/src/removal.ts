@@ -1,5 +1,5 @@
 import type { Connection } from "./connection.js";
-import { edgesFrom, TURN } from "./edges.js";
+import { edgesFrom, TURN } from "./edge-rows.js";
 import type { Move } from "./move.js";
 import {
   ATTEMPTED,
@@ -10,6 +10,7 @@ import {
   NAMED,
   NOTED,
   SKIPPED,
+  TRUNKED,
   type Key,
   type Row,
 } from "./row.js";
@@ -36,6 +37,8 @@ export function removeRow(move: Move, row: Row): void {
   if ((row.flags & ATTEMPTED) !== 0) move.sql("DELETE FROM {attempts} WHERE key = ?").run(row.key);
   if ((row.flags & NOTED) !== 0) move.sql("DELETE FROM {notes} WHERE key = ?").run(row.key);
   if ((row.flags & JOIN) !== 0) move.sql("DELETE FROM {doomed} WHERE key = ?").run(row.key);
+  if ((row.flags & TRUNKED) !== 0) move.sql("DELETE FROM {spared} WHERE key = ?").run(row.key);
+  if ((row.flags & JOIN) !== 0) move.sql("DELETE FROM {spared} WHERE trunk = ?").run(row.key);
   move.sql("DELETE FROM {jobs} WHERE key = ?").run(row.key);
   removeEdges(move, row);
   if ((row.flags & JOIN) === 0 && isFinalState(row.state)) move.count(row.state, -1);

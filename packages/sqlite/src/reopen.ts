@@ -1,116 +1,13 @@
-import { TaskqError } from "@taskq/core/storage";
+import type { Reopened } from "./affected.js";
 import { followConsequences } from "./consequences.js";
-import { edgesFrom, edgesTo, followEdge, TURN } from "./edges.js";
+import { edgesFrom, edgesTo, TURN } from "./edge-rows.js";
+import { followEdge } from "./edges.js";
 import { releaseGates } from "./final.js";
-import { flowOf } from "./flow-graph.js";
-import type { Move } from "./move.js";
 import { block } from "./line.js";
+import type { Move } from "./move.js";
 import { release } from "./readiness.js";
-import {
-  ACTIVE,
-  BLOCKED,
-  CANCELLED,
-  COMPLETED,
-  FAILED,
-  GATED,
-  idOf,
-  isFinalState,
-  JOIN,
-  metaOf,
-  QUARANTINED,
-  ROW_COLUMNS,
-  UNIQUE,
-  type Key,
-  type Row,
-} from "./row.js";
+import { BLOCKED, GATED, isFinalState, JOIN, metaOf, UNIQUE, type Key, type Row } from "./row.js";
 import { rowByKey } from "./rows.js";
-
-/** What is to wait again. */
-export interface Reopened {
-  readonly jobs: readonly Row[];
-  /** What was broken because of them, or went on because they were final. */
-  readonly others: readonly Row[];
-  /** Whether these are retried, not restored: their counters begin anew. */
-  readonly anew: boolean;
-}
-
-/** Revoked jobs among these, or in their flows. @throws `TASKQ_NOT_RESTORABLE` */
-export function restorableAmong(move: Move, rows: readonly Row[], scope: "flow" | "later"): Reopened {
-  const asked = new Map<Key, Row>();
-  for (const row of rows) {
-    const whole = (row.flags & JOIN) !== 0 || scope === "flow";
-    for (const job of whole ? flowOf(move, row) : [row]) asked.set(job.key, job);
-  }
-  const jobs = [...asked.values()].filter(({ state, reason }) => state === CANCELLED && reason === "revoked");
-  const ran = jobs.find(({ attempt }) => attempt > 0);
-  if (ran !== undefined) {
-    throw new TaskqError("TASKQ_NOT_RESTORABLE", `the job ${idOf(ran)} has run before`);
-  }
-  const { others, started } = affectedBy(move, jobs);
-  const gone = started ?? others.find(({ flags }) => (flags & JOIN) !== 0);
-  if (gone !== undefined) {
-    throw new TaskqError("TASKQ_NOT_RESTORABLE", `what followed the revoked job has gone on: ${idOf(gone)}`);
-  }
-  return { jobs, others, anew: false };
-}
-
-/** Failed and quarantined jobs among these. @throws `TASKQ_FLOW_FINISHED` */
-export function retryableAmong(move: Move, rows: readonly Row[]): Reopened {
-  const jobs = rows.filter(
-    ({ state, flags }) => (flags & JOIN) === 0 && (state === FAILED || state === QUARANTINED),
-  );
-  const { others, started } = affectedBy(move, jobs);
-  if (started !== undefined) {
-    throw new TaskqError("TASKQ_FLOW_FINISHED", `what follows the failed job has started: ${idOf(started)}`);
-  }
-  return { jobs, others, anew: true };
-}
-
-interface Affected {
-  readonly others: readonly Row[];
-  readonly started: Row | undefined;
-}
-
-/** All that stands where it stands because these jobs are final, and one of those that have started since. */
-function affectedBy(move: Move, jobs: readonly Row[]): Affected {
-  const changed = new Map<Key, Row>(jobs.map((job) => [job.key, job]));
-  const ids = new Set(jobs.map(idOf));
-  let started: Row | undefined;
-  for (const row of changed.values()) {
-    if (!isFinalState(row.state)) continue;
-    for (const other of behind(move, row)) {
-      if (changed.has(other.key)) continue;
-      const standing = standingOf(other, ids);
-      if (standing === "started") started = other;
-      if (standing !== "affected") continue;
-      changed.set(other.key, other);
-      ids.add(idOf(other));
-    }
-  }
-  for (const job of jobs) changed.delete(job.key);
-  return { others: [...changed.values()], started };
-}
-
-/** What follows a row, and what was given up with it, if it is a join that failed. */
-function behind(move: Move, row: Row): Row[] {
-  const rows = edgesFrom(move.scope.connection, row.key)
-    .filter(({ condition }) => condition !== TURN)
-    .flatMap(({ target }) => rowByKey(move.scope.connection, target) ?? []);
-  if ((row.flags & JOIN) === 0) return rows;
-  const givenUp = move
-    .sql(`SELECT ${ROW_COLUMNS} FROM {jobs} WHERE trunk = ? AND reason = 'group failed' AND cause = ?`)
-    .all(row.key, row.cause) as Row[];
-  return [...rows, ...givenUp];
-}
-
-/** `apart`: it stands where it stands for a reason of its own. */
-function standingOf(row: Row, changed: ReadonlySet<string>): "affected" | "started" | "apart" {
-  if (row.state === BLOCKED) return "apart";
-  if (row.cause !== null) return changed.has(row.cause) ? "affected" : "apart";
-  if ((row.flags & JOIN) !== 0) return "affected";
-  if (row.state === ACTIVE || row.attempt > 0) return "started";
-  return isFinalState(row.state) && row.state !== COMPLETED ? "apart" : "affected";
-}
 
 /** Makes the jobs wait again, and returns the others to `blocked`, from where they go on as their edges say. */
 export function mend(move: Move, { jobs, others, anew }: Reopened): void {

@@ -131,6 +131,8 @@ CREATE TABLE {revoked} (
   fence INTEGER NOT NULL,
   id TEXT NOT NULL
 );
+CREATE TABLE {spared} (trunk INTEGER NOT NULL, key INTEGER NOT NULL, PRIMARY KEY (trunk, key)) WITHOUT ROWID;
+CREATE INDEX {spared_key} ON {spared} (key);
 CREATE TABLE {doomed} (key INTEGER PRIMARY KEY, queue INTEGER NOT NULL, cursor INTEGER NOT NULL);
 `;
 

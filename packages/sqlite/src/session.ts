@@ -120,7 +120,7 @@ export class Session {
     for (const queue of this.queues.values()) queue.watchers.clear();
     if (!this.writer.idle) await this.writer.now(() => {}).catch(() => {});
     this.writer.stop(new TaskqError("TASKQ_CLOSED", "the storage is closed"));
-    this.checkpointer.stop();
+    await this.checkpointer.stop();
     this.connection.close();
   }
 }

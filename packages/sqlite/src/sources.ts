@@ -1,7 +1,7 @@
 import { CARRIED_BYTES, type JobSource, type JoinSource, type Source } from "@taskq/core/storage";
 import { bytesIfAny } from "./bytes.js";
 import type { Connection } from "./connection.js";
-import { MEMBER, ON_FAILED } from "./edges.js";
+import { MEMBER, ON_FAILED } from "./edge-rows.js";
 import type { OpenQueue } from "./open-queue.js";
 import { ALL_OUTCOMES, idOf, JOIN, stateName, type Key, type Row } from "./row.js";
 import { rowById, rowByKey } from "./rows.js";

@@ -2,10 +2,11 @@ import { resolve } from "node:path";
 import { systemClock } from "@taskq/core/engine";
 import { TaskqError, type StorageContract } from "@taskq/core/storage";
 import { amend } from "./amend.js";
-import type { SqliteStorage } from "./api.js";
+import type { SqliteStorage, SqliteTransaction } from "./api.js";
 import { control } from "./control.js";
 import { countJobs } from "./counts.js";
-import { collisionOf, enqueue } from "./enqueue.js";
+import { collisionOf, enqueue, enqueuePlain } from "./enqueue.js";
+import { Move } from "./move.js";
 import { explain } from "./explain.js";
 import { idleAnswer } from "./idle.js";
 import { inspectKey, keys } from "./keys.js";
@@ -95,8 +96,11 @@ class SqliteStore implements StorageContract, AsyncDisposable {
 
   async enqueue(request: Request<"enqueue">): Answer<"enqueue"> {
     const { session, queue, now } = this.#target(request);
+    const { flows } = request;
     try {
-      return await session.writeTogether(queue, now, (move) => enqueue(move, request.flows));
+      return await session.writer.group(
+        (scope) => enqueuePlain(scope, queue, now, flows) ?? enqueue(new Move(scope, queue, now), flows),
+      );
     } catch (error) {
       return collisionOf(error);
     }
@@ -157,7 +161,7 @@ class SqliteStore implements StorageContract, AsyncDisposable {
 
   async list(request: Request<"list">): Answer<"list"> {
     const { session, queue } = this.#target(request);
-    return (await session.read((connection) => list(connection, queue, request))) as Awaited<Answer<"list">>;
+    return session.read<ReturnType<typeof list>>((connection) => list(connection, queue, request));
   }
 
   async explain(request: Request<"explain">): Answer<"explain"> {
@@ -210,7 +214,7 @@ class SqliteStore implements StorageContract, AsyncDisposable {
   }
 
   /** Your writes and our enqueues, both or neither. */
-  async transaction<T>(work: Parameters<SqliteStorage["transaction"]>[0]): Promise<T> {
+  async transaction<T>(work: (tx: SqliteTransaction) => T): Promise<T> {
     const session = await this.#open();
     return (await runTransaction({ storage: this, session, user: this.#user }, work)) as T;
   }

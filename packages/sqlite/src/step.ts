@@ -8,6 +8,7 @@ import { writeConsequences } from "./joins.js";
 import { writeLease } from "./lease.js";
 import { fullFence, type Move } from "./move.js";
 import type { SeldomState } from "./open-queue.js";
+import { lastRequest } from "./last-request.js";
 import { internOwner, ownerNumber } from "./owners.js";
 import { letStandingGo } from "./parking.js";
 import { purgeSome } from "./purge.js";
@@ -23,13 +24,14 @@ type QueueRow = [fence: number, epoch: number, phase: number, version: number, w
 
 /** Settles and claims. */
 export function step(move: Move, request: StepRequest): StepAnswer {
+  // First, since a run may have begun and ended since the step before.
+  for (const run of request.begun) begin(move, run);
   const settled: SettleAnswer[] = [];
   for (const settlement of request.settled) {
     settled.push(settle(move, settlement));
     // What follows is done at once: it is told from what comes after by what was active then.
     if (move.finished.length > 0) followConsequences(move);
   }
-  for (const run of request.begun) begin(move, run);
   const claimed = wantsJobs(request) ? claimOrRepeat(move, request) : withoutClaim(move);
   if (move.endedRuns.size > 0 && claimed === NOTHING) writeLease(move, undefined);
   purgeSome(move, settled.length);
@@ -68,7 +70,7 @@ function begin(move: Move, run: RunReference): void {
 }
 
 function claimOrRepeat(move: Move, request: StepRequest): Claimed {
-  const before = lastRequest(move, request.owner);
+  const before = lastRequest(move.scope.connection, move.queue, request.owner);
   if (before !== undefined && request.request <= before.request) {
     const { more } = withoutClaim(move);
     const jobs = request.request === before.request ? claimedBefore(move, request, before.fence) : [];
@@ -76,21 +78,6 @@ function claimOrRepeat(move: Move, request: StepRequest): Claimed {
     return { jobs, keys: [], more };
   }
   return claimNew(move, request);
-}
-
-interface LastRequest {
-  readonly request: number;
-  readonly fence: number;
-}
-
-function lastRequest(move: Move, owner: string): LastRequest | undefined {
-  const known = move.queue.requests.get(owner);
-  if (known !== undefined) return known;
-  const number = ownerNumber(move.scope.connection, owner);
-  if (number === undefined) return undefined;
-  return move
-    .sql("SELECT request, fence FROM {leases} WHERE queue = ? AND owner = ? ORDER BY request DESC LIMIT 1")
-    .get(move.queue.id, number) as LastRequest | undefined;
 }
 
 function claimNew(move: Move, request: StepRequest): Claimed {

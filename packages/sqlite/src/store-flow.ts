@@ -1,6 +1,7 @@
 import type { NewFlow, NewJob, NewJoin, StoredFlow } from "@taskq/core/storage";
 import { followConsequences } from "./consequences.js";
-import { edgesTo, followEdge } from "./edges.js";
+import { edgesTo } from "./edge-rows.js";
+import { followEdge } from "./edges.js";
 import { finish, NO_REASON } from "./final.js";
 import { shapeOf } from "./flow-shape.js";
 import { insertJob, insertJoin } from "./insert-rows.js";
@@ -70,16 +71,14 @@ function beginRoot(placing: Placing, { id, unique }: NewJob, gate: string | unde
   const row = rowByKey(move.scope.connection, keyText(placing, id));
   // What another root replaced may have broken a group, and this one with it.
   if (row === undefined || row.state !== BLOCKED) return row?.state ?? BLOCKED;
-  const siblings = new Set([...rows.values()].map(({ key }) => key));
-  if (unique !== undefined && !takesOver(move, row, unique, siblings)) {
-    followConsequences(move);
+  if (gate !== undefined) {
+    park(move, row, gate);
     return row.state;
   }
+  const siblings = new Set([...rows.values()].map(({ key }) => key));
+  const goesOn = unique === undefined || takesOver(move, row, unique, siblings);
   followConsequences(move);
-  if (takeOrPark(move, row)) {
-    if (gate === undefined) enterLine(move, row);
-    else park(move, row, gate);
-  }
+  if (goesOn && takeOrPark(move, row)) enterLine(move, row);
   return row.state;
 }
 

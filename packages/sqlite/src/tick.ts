@@ -2,7 +2,7 @@ import type { NewFlow, ScheduleRecord, StoredFlow, TickAnswer, TickRequest } fro
 import { TaskqError } from "@taskq/core/storage";
 import { dropRevocation } from "./claim.js";
 import { complete } from "./consequences.js";
-import { TURN } from "./edges.js";
+import { TURN } from "./edge-rows.js";
 import { admit, Collision, enqueueWhole } from "./enqueue.js";
 import type { Move } from "./move.js";
 import { ACTIVE, isFinalState, type Key } from "./row.js";
@@ -12,7 +12,7 @@ import { isRevoked } from "./seldom.js";
 
 /** Records an instant and enqueues what belongs to it. */
 export function tick(move: Move, request: TickRequest): TickAnswer {
-  admit(move);
+  admit(move.scope, move.queue);
   const known = schedule(move, request.name);
   if (known === undefined) return { status: "removed", lastAt: undefined, flows: [], effects: [] };
   const { lastAt } = known;

@@ -1,7 +1,7 @@
 import { engineOf, preparedFlow, prepareNow, type PreparedFlow } from "@taskq/core/engine";
 import type { EnqueueOptions, Job, PreparedJob, Queue, Result } from "@taskq/core";
 import { TaskqError, type EnqueueAnswer, type StorageContract } from "@taskq/core/storage";
-import type { SqliteStorage, SqliteTransaction } from "./api.js";
+import type { SqliteTransaction } from "./api.js";
 import type { Connection } from "./connection.js";
 import { Collision, enqueue } from "./enqueue.js";
 import { isBusy, storageError } from "./failure.js";
@@ -22,7 +22,7 @@ export interface Transacting {
   readonly user: Connection | undefined;
 }
 
-type Work = Parameters<SqliteStorage["transaction"]>[0];
+type Work = (tx: SqliteTransaction) => unknown;
 
 /** Runs synchronous work within a write transaction; begun again while the file is busy. */
 export async function runTransaction(transacting: Transacting, work: Work): Promise<unknown> {
@@ -67,7 +67,7 @@ function attempt(transacting: Transacting, connection: Connection, work: Work): 
   const scope = new TransactionScope(connection);
   const tx = new Transaction(transacting, scope);
   try {
-    const value = work(tx as SqliteTransaction as never) as unknown;
+    const value = work(tx as SqliteTransaction);
     refusePromise(value);
     commit(connection);
     scope.committed();

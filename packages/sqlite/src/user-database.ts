@@ -83,7 +83,7 @@ class UserStatement implements DriverStatement {
   }
 
   run(...parameters: unknown[]): { readonly changes: number } {
-    return { changes: Number(this.statement.run(...parameters).changes) };
+    return { changes: this.statement.run(...parameters).changes };
   }
 
   get(...parameters: unknown[]): unknown {

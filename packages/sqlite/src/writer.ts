@@ -43,6 +43,7 @@ export class Writer {
   commits: number = 0;
   private pending: Job[] = [];
   private scheduled = false;
+  private readonly turn: Turn = new Turn();
   private timer: NodeJS.Timeout | undefined;
 
   constructor(options: WriterOptions) {
@@ -58,7 +59,8 @@ export class Writer {
       this.pending.push({ work, resolve, reject, since: performance.now(), value: undefined });
       if (this.scheduled || this.timer !== undefined) return;
       this.scheduled = true;
-      setImmediate(() => this.flush());
+      if (this.turn.isLong()) setImmediate(() => this.flush());
+      else process.nextTick(() => this.flush());
     });
   }
 
@@ -161,6 +163,28 @@ export class Writer {
       this.timer = undefined;
       this.flush();
     }, pauseLength());
+  }
+}
+
+/** Milliseconds for which writes may follow each other without the event loop going round. */
+const LONGEST_TURN = 4;
+
+/**
+ * How long the event loop has been at one turn. A write at the end of what runs now is sooner than one after the next
+ * look for events; but a caller that awaits one after the other would then keep all others waiting.
+ */
+class Turn {
+  private began: number | undefined;
+
+  isLong(): boolean {
+    const now = performance.now();
+    if (this.began === undefined) {
+      this.began = now;
+      setImmediate(() => {
+        this.began = undefined;
+      });
+    }
+    return now - this.began > LONGEST_TURN;
   }
 }
 

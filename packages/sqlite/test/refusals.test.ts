@@ -28,6 +28,24 @@ function refusal(options: unknown): { code: string; message: string } {
   throw new Error("expected the options to be refused");
 }
 
+async function refused(path: string): Promise<{ code: string; message: string }> {
+  const error = await failure(storageOf({ path }).open({ queue: QUEUE, retention: RETENTION }));
+  expect(error.code).toBe("TASKQ_STORAGE");
+  expect(error.message).toContain(path);
+  return error;
+}
+
+async function laterEnqueue(change: (path: string) => void): Promise<{ code: string; message: string }> {
+  const path = join(temporaryFolder(), "jobs.db");
+  const storage = await openStorage({ path });
+  await storage.enqueue({ queue: QUEUE, flows: [flow()] });
+  change(path);
+  await new Promise((resolve) => setTimeout(resolve, 1_050));
+  const error = await failure(storage.enqueue({ queue: QUEUE, flows: [flow()] }));
+  expect(await failure(storage.read({ queue: QUEUE, ids: [] }))).toBe(error);
+  return error;
+}
+
 describe("options", () => {
   test.each([
     [undefined, /expected an object with 'path' or 'database', got undefined/],
@@ -74,13 +92,6 @@ describe("options", () => {
 });
 
 describe("places", () => {
-  async function refused(path: string): Promise<{ code: string; message: string }> {
-    const error = await failure(storageOf({ path }).open({ queue: QUEUE, retention: RETENTION }));
-    expect(error.code).toBe("TASKQ_STORAGE");
-    expect(error.message).toContain(path);
-    return error;
-  }
-
   test("a missing folder is refused, and none is made", async () => {
     const folder = join(temporaryFolder(), "missing");
     expect((await refused(join(folder, "jobs.db"))).message).toMatch(
@@ -186,17 +197,6 @@ describe("file modes", () => {
 });
 
 describe("a file that is gone while it is open", () => {
-  async function laterEnqueue(change: (path: string) => void): Promise<{ code: string; message: string }> {
-    const path = join(temporaryFolder(), "jobs.db");
-    const storage = await openStorage({ path });
-    await storage.enqueue({ queue: QUEUE, flows: [flow()] });
-    change(path);
-    await new Promise((resolve) => setTimeout(resolve, 1_050));
-    const error = await failure(storage.enqueue({ queue: QUEUE, flows: [flow()] }));
-    expect(await failure(storage.read({ queue: QUEUE, ids: [] }))).toBe(error);
-    return error;
-  }
-
   test("is a typed error when it was deleted", async () => {
     const error = await laterEnqueue((path) => rmSync(path));
     expect(error.code).toBe("TASKQ_STORAGE");

@@ -10,14 +10,14 @@ export const RETENTION = { completed: { for: 1e9, max: 1e6 }, failed: { for: 1e9
 export const QUEUE = "main";
 
 const makeId = createIdMaker();
-const closing: (() => Promise<void> | void)[] = [];
+const closing: (() => PromiseLike<void> | void)[] = [];
 
 afterEach(async () => {
   for (const close of closing.splice(0).toReversed()) await close();
 });
 
 /** Runs after the test, the last one first. */
-export function afterTest(close: () => Promise<void> | void): void {
+export function afterTest(close: () => PromiseLike<void> | void): void {
   closing.push(close);
 }
 

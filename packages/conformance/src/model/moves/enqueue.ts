@@ -109,10 +109,16 @@ function normal(answer: EnqueueAnswer | EnqueueCollision, flows: readonly NewFlo
     flows: answer.flows.map(({ status, id, state }, at) => {
       const { jobs = [], joins = [] } = flows[at] ?? {};
       const alone = jobs.length === 1 && joins.length === 0 && jobs[0]?.after === undefined;
-      return { status, id, state: alone ? (state === "parked" ? "ready" : state) : undefined };
+      return { status, id, state: alone ? stateOf(status, state) : undefined };
     }),
     effects: normalEffects(answer.effects),
   };
+}
+
+/** Of one that is there it is left to a storage when it is parked, or promoted once it is due. */
+function stateOf(status: StoredFlow["status"], state: StoredFlow["state"]): string {
+  const waits = state === "ready" || state === "parked" || (status === "existing" && state === "scheduled");
+  return waits ? "ready" : state;
 }
 
 function cover(world: World, flows: readonly NewFlow[], answer: EnqueueAnswer): void {

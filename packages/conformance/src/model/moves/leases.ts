@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { ReapAnswer, RunReference } from "@taskq/core/storage";
+import type { ReapAnswer, RunReference, StoredState } from "@taskq/core/storage";
 import { index } from "../arbitraries.js";
 import { normalEffects } from "../normal.js";
 import { KNOWN_TASKS, LEASE, OWNERS, QUEUE, type Side, type World } from "../world.js";
@@ -121,18 +121,18 @@ function normal(world: World, side: Side, answer: ReapAnswer): unknown {
   return {
     reaped: answer.reaped
       .map(({ id, fence, task, attempt, begun, state }) =>
-        [
-          id,
-          world.nameRun[side](id, fence),
-          task,
-          attempt,
-          begun,
-          state === "scheduled" ? "ready" : state,
-        ].join(" "),
+        [id, world.nameRun[side](id, fence), task, attempt, begun, givenBack(state) ? "ready" : state].join(
+          " ",
+        ),
       )
       .toSorted(),
     effects: normalEffects(answer.effects),
   };
+}
+
+/** One whose group fails in the same pass is given up then, or by what follows the pass. */
+function givenBack(state: StoredState): boolean {
+  return state === "scheduled" || state === "skipped";
 }
 
 /**

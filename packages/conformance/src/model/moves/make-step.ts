@@ -14,14 +14,14 @@ export type Unnumbered = Omit<StepRequest, "request">;
  * to end, and then claims job by job.
  */
 export async function makeStep(world: World, build: Build<Unnumbered>): Promise<void> {
-  const { claim, tasks } = build("reference");
+  const { claim } = build("reference");
   if (claim === undefined) return void (await send(world, build));
   const ending = (await doomed(world)).length > 0;
   const waiting = isKeyAwaited(world);
   if (!ending && !waiting) return void (await send(world, build));
   await send(world, (side) => ({ ...build(side), claim: undefined }));
   await observe(world);
-  await sweep(world, tasks);
+  await sweep(world);
   const { begin, ahead } = claim;
   const parts = waiting || isKeyAwaited(world) ? singles(begin, ahead) : [{ begin, ahead }];
   for (const part of parts) {

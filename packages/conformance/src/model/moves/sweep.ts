@@ -9,14 +9,15 @@ const ROUNDS = 40;
 
 /**
  * A claim ends jobs that are expired or revoked when it meets them, and what becomes ready by that may be handed out
- * by the same claim or by the next: that is left to a storage. Hence claims that ask for such a job alone come first.
+ * by the same claim or by the next: that is left to a storage. Hence claims that ask for such a job alone come first,
+ * of an owner that knows every task: a job of a task that is not known may be parked or not.
  */
-export async function sweep(world: World, tasks: readonly string[]): Promise<void> {
+export async function sweep(world: World): Promise<void> {
   const tried = new Set<string>();
   for (let round = 0; round < ROUNDS; round += 1) {
     const job = (await doomed(world)).find((one) => isWaiting(one.state) && !tried.has(one.id));
     if (job === undefined) return;
-    await claimOnly(world, tasks, job.id);
+    await claimOnly(world, job.id);
     await observe(world);
     const after = world.known.get(job.id);
     // One that is not met waits at a gate, which the end of another may open.
@@ -25,7 +26,7 @@ export async function sweep(world: World, tasks: readonly string[]): Promise<voi
   }
 }
 
-async function claimOnly(world: World, tasks: readonly string[], id: string): Promise<void> {
+async function claimOnly(world: World, id: string): Promise<void> {
   const { request, now } = { request: world.nextRequest(OWNER), now: world.now };
   await runStep(
     world,
@@ -34,7 +35,7 @@ async function claimOnly(world: World, tasks: readonly string[], id: string): Pr
       queue: QUEUE,
       owner: OWNER,
       request,
-      tasks,
+      tasks: TASKS,
       settled: [],
       begun: [],
       claim: { begin: 1, ahead: 0, lease: LEASE, ids: [id] },

@@ -1,0 +1,104 @@
+import { fork, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import Database from "better-sqlite3";
+import { expect, test } from "vitest";
+import {
+  afterTest,
+  failure,
+  flow,
+  openStorage,
+  QUEUE,
+  RETENTION,
+  storageOf,
+  temporaryFolder,
+} from "./support.ts";
+
+function setVersion(path: string, version: number): void {
+  const database = new Database(path);
+  database.prepare("UPDATE taskq_meta SET value = ? WHERE name = 'schema'").run(version);
+  database.close();
+}
+
+test("a file whose schema is newer is refused and left as it is", async () => {
+  const path = join(temporaryFolder(), "jobs.db");
+  await (await openStorage({ path })).close();
+  setVersion(path, 99);
+  const error = await failure(storageOf({ path }).open({ queue: QUEUE, retention: RETENTION }));
+  expect(error.code).toBe("TASKQ_SCHEMA");
+  expect(error.message).toMatch(/expected schema 1 or older, got 99, made by a newer @taskq\/sqlite/);
+});
+
+test("with migrate 'check' a file without tables is refused, and none are made", async () => {
+  const path = join(temporaryFolder(), "jobs.db");
+  const error = await failure(
+    storageOf({ path, migrate: "check" }).open({ queue: QUEUE, retention: RETENTION }),
+  );
+  expect(error.code).toBe("TASKQ_SCHEMA");
+  expect(error.message).toMatch(/expected schema 1, got none; open it once with migrate: 'auto'/);
+  const database = new Database(path);
+  afterTest(() => void database.close());
+  expect(database.prepare("SELECT count(*) AS tables FROM sqlite_schema").get()).toEqual({ tables: 0 });
+});
+
+test("with migrate 'check' a file that is up to date opens", async () => {
+  const path = join(temporaryFolder(), "jobs.db");
+  await (await openStorage({ path })).close();
+  await expect(openStorage({ path, migrate: "check" })).resolves.toBeDefined();
+});
+
+test("storages with other table prefixes do not see each other's jobs in one file", async () => {
+  const path = join(temporaryFolder(), "jobs.db");
+  const first = await openStorage({ path, tablePrefix: "one_" });
+  const second = await openStorage({ path, tablePrefix: "two_" });
+  const stored = flow();
+  await first.enqueue({ queue: QUEUE, flows: [stored] });
+  expect(await second.read({ queue: QUEUE, ids: [stored.end] })).toEqual([undefined]);
+  expect(first.namespace).not.toBe(second.namespace);
+});
+
+test("a migration that fails leaves nothing behind", async () => {
+  const path = join(temporaryFolder(), "jobs.db");
+  const database = new Database(path);
+  // One of our names is taken by somebody else.
+  database.exec("CREATE TABLE taskq_notes (mine TEXT)");
+  database.close();
+  const error = await failure(storageOf({ path }).open({ queue: QUEUE, retention: RETENTION }));
+  expect(error.code).toBe("TASKQ_STORAGE");
+  const after = new Database(path);
+  afterTest(() => void after.close());
+  expect(after.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all()).toEqual([
+    { name: "taskq_notes" },
+  ]);
+});
+
+test("what is stored is there when the file is opened again", async () => {
+  const path = join(temporaryFolder(), "jobs.db");
+  const stored = flow();
+  const first = await openStorage({ path });
+  await first.enqueue({ queue: QUEUE, flows: [stored] });
+  await first.close();
+  const second = await openStorage({ path });
+  expect(await second.read({ queue: QUEUE, ids: [stored.end] })).toMatchObject([
+    { id: stored.end, state: "ready" },
+  ]);
+});
+
+test("eight processes that open a new file at once all get the same tables", async () => {
+  const path = join(temporaryFolder(), "jobs.db");
+  const children = Array.from({ length: 8 }, () =>
+    fork(new URL("./open-and-enqueue.js", import.meta.url), { env: { ...process.env, TASKQ_FILE: path } }),
+  );
+  afterTest(() => children.forEach((child) => void child.kill("SIGKILL")));
+  await Promise.all(children.map((child) => once(child, "message")));
+  for (const child of children) child.send("go");
+  const codes = await Promise.all(children.map(exitCode));
+  expect(codes).toEqual(children.map(() => 0));
+  const storage = await openStorage({ path });
+  expect((await storage.counts({ queue: QUEUE }))["*"]?.ready).toBe(8);
+}, 30_000);
+
+async function exitCode(child: ChildProcess): Promise<number | null> {
+  const [code] = (await once(child, "exit")) as [number | null];
+  return code;
+}

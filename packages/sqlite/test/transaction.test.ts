@@ -1,0 +1,231 @@
+import { join } from "node:path";
+import { createQueue, task, TaskqError, type StandardSchema } from "@taskq/core";
+import Database from "better-sqlite3";
+import { sqliteStorage, type SqliteStorage } from "@taskq/sqlite";
+import { describe, expect, test } from "vitest";
+import { afterTest, failure, temporaryFolder } from "./support.ts";
+
+const add = task("add", async (input: { a: number; b: number }) => input.a + input.b);
+
+interface Shop {
+  readonly database: Database.Database;
+  readonly storage: SqliteStorage;
+  readonly path: string;
+  readonly orders: () => number;
+}
+
+/** A user's own database with a table of his, and a queue in the same file. */
+function shop() {
+  const path = join(temporaryFolder(), "shop.db");
+  const database = new Database(path);
+  afterTest(() => void database.close());
+  database.exec("CREATE TABLE orders (id INTEGER PRIMARY KEY)");
+  const storage = sqliteStorage({ database });
+  const queue = createQueue({ storage, tasks: { add } });
+  afterTest(() => queue.close());
+  const made: Shop = {
+    database,
+    storage,
+    path,
+    orders: () =>
+      (database.prepare("SELECT count(*) AS orders FROM orders").get() as { orders: number }).orders,
+  };
+  return {
+    ...made,
+    queue,
+    order: (id: number) => void database.prepare("INSERT INTO orders (id) VALUES (?)").run(id),
+  };
+}
+
+describe("on the user's connection", () => {
+  test("the user's writes and a prepared job are stored together", async () => {
+    const { storage, queue, order, orders } = shop();
+    const ready = await queue.prepare(add.job({ a: 2, b: 3 }));
+    const result = await storage.transaction((tx) => {
+      order(7);
+      return { handle: tx.enqueue(ready) };
+    });
+    expect(orders()).toBe(1);
+    expect(await result.handle.state()).toBe("ready");
+  });
+
+  test("a job is prepared within the transaction where its schema is synchronous", async () => {
+    const { storage, queue, order, orders } = shop();
+    await queue.counts();
+    const { handle } = await storage.transaction((tx) => {
+      order(8);
+      return { handle: tx.enqueue(queue, add.job({ a: 1, b: 1 })) };
+    });
+    expect(orders()).toBe(1);
+    expect(await handle.state()).toBe("ready");
+  });
+
+  test("what the work throws is passed on, and undoes both", async () => {
+    const { storage, queue, order, orders } = shop();
+    const ready = await queue.prepare(add.job({ a: 2, b: 3 }));
+    const mine = new Error("no more beans");
+    const error = await failure(
+      storage.transaction((tx) => {
+        order(9);
+        tx.enqueue(ready);
+        throw mine;
+      }),
+    );
+    expect(error).toBe(mine);
+    expect(orders()).toBe(0);
+    expect((await queue.counts()).ready).toBe(0);
+  });
+
+  test("an error of the user's own statements is passed on as it is, and undoes both", async () => {
+    const { storage, queue, order, orders } = shop();
+    const ready = await queue.prepare(add.job({ a: 2, b: 3 }));
+    order(1);
+    const error = await failure(
+      storage.transaction((tx) => {
+        tx.enqueue(ready);
+        order(1);
+      }),
+    );
+    expect(error.code).toBe("SQLITE_CONSTRAINT_PRIMARYKEY");
+    expect(orders()).toBe(1);
+    expect((await queue.counts()).ready).toBe(0);
+  });
+
+  test("work that answers a promise is refused, and undone", async () => {
+    const { storage, queue, order, orders } = shop();
+    const ready = await queue.prepare(add.job({ a: 2, b: 3 }));
+    const error = await failure(
+      storage.transaction((tx): never => {
+        order(2);
+        tx.enqueue(ready);
+        return Promise.reject(new Error("nobody hears this")) as never;
+      }),
+    );
+    expect(error.code).toBe("TASKQ_ASYNC_IN_TRANSACTION");
+    expect(error.message).toMatch(/expected synchronous work, got work that answers a promise/);
+    expect(orders()).toBe(0);
+    expect((await queue.counts()).ready).toBe(0);
+  });
+
+  test("a schema that is asynchronous is refused within a transaction", async () => {
+    const { database, storage } = shop();
+    const input: StandardSchema<number> = {
+      "~standard": { version: 1, vendor: "test", validate: async (value) => ({ value: value as number }) },
+    };
+    const slow = task("slow", { input }, async (given: number) => given);
+    const queue = createQueue({ storage, tasks: { slow }, name: "slow" });
+    afterTest(() => queue.close());
+    await queue.counts();
+    const error = await failure(storage.transaction((tx) => ({ handle: tx.enqueue(queue, slow.job(1)) })));
+    expect(error.code).toBe("TASKQ_ASYNC_IN_TRANSACTION");
+    expect(database.inTransaction).toBe(false);
+  });
+
+  test("a transaction within the user's own is refused, and his goes on", async () => {
+    const { database, storage, queue, order, orders } = shop();
+    await queue.counts();
+    database.exec("BEGIN");
+    order(3);
+    const error = await failure(storage.transaction(() => 1));
+    expect(error.code).toBe("TASKQ_STORAGE");
+    expect(error.message).toMatch(/got one within a transaction of its own/);
+    database.exec("COMMIT");
+    expect(orders()).toBe(1);
+  });
+
+  test("a busy file is asked again without blocking, and the work begun again", async () => {
+    const { path, storage, queue, order, orders } = shop();
+    const ready = await queue.prepare(add.job({ a: 2, b: 3 }));
+    const other = new Database(path);
+    afterTest(() => void other.close());
+    other.exec("BEGIN IMMEDIATE");
+    let turns = 0;
+    const interval = setInterval(() => (turns += 1), 5);
+    setTimeout(() => other.exec("COMMIT"), 300);
+    const { handle } = await storage.transaction((tx) => {
+      order(4);
+      return { handle: tx.enqueue(ready) };
+    });
+    clearInterval(interval);
+    expect(turns).toBeGreaterThan(10);
+    expect(orders()).toBe(1);
+    expect(await handle.state()).toBe("ready");
+  });
+
+  test("the user's own busy timeout is as before", async () => {
+    const { database, storage, queue } = shop();
+    await queue.counts();
+    database.pragma("busy_timeout = 1234");
+    await storage.transaction(() => 1);
+    expect(database.pragma("busy_timeout", { simple: true })).toBe(1234);
+  });
+
+  test("a connection that reads integers as bigint works too", async () => {
+    const { database, storage, queue } = shop();
+    database.defaultSafeIntegers(true);
+    const ready = await queue.prepare(add.job({ a: 2, b: 3 }), { unique: { key: "one" } });
+    const { handle } = await storage.transaction((tx) => ({ handle: tx.enqueue(ready) }));
+    expect(await handle.state()).toBe("ready");
+  });
+
+  test("those who watch are told once it is committed", async () => {
+    const { storage, queue } = shop();
+    const ready = await queue.prepare(add.job({ a: 2, b: 3 }));
+    const hints: string[] = [];
+    const contract = storage as unknown as {
+      watch(queue: string, listener: (hint: { kind: string }) => void): () => void;
+    };
+    afterTest(contract.watch("default", ({ kind }) => void hints.push(kind)));
+    await storage.transaction((tx) => {
+      tx.enqueue(ready);
+      expect(hints).toEqual([]);
+      return 1;
+    });
+    expect(hints).toContain("ready");
+  });
+
+  test("tx.enqueue is refused once the work is over", async () => {
+    const { storage, queue } = shop();
+    const ready = await queue.prepare(add.job({ a: 2, b: 3 }));
+    const kept: (() => unknown)[] = [];
+    await storage.transaction((tx) => {
+      kept.push(() => tx.enqueue(ready));
+      return 1;
+    });
+    expect(() => kept[0]?.()).toThrow(/within the work of its transaction, which is over/);
+  });
+
+  test("a job of a queue on another storage is refused", async () => {
+    const { storage } = shop();
+    const { queue } = shop();
+    const ready = await queue.prepare(add.job({ a: 2, b: 3 }));
+    const error = await failure(storage.transaction((tx) => ({ handle: tx.enqueue(ready) })));
+    expect(error).toBeInstanceOf(TaskqError);
+    expect(error.code).toBe("TASKQ_OPTION");
+  });
+
+  test("closing the queue leaves the user's connection open", async () => {
+    const { database, queue } = shop();
+    await queue.counts();
+    await queue.close();
+    expect(database.open).toBe(true);
+    expect(database.prepare("SELECT 1 AS one").get()).toEqual({ one: 1 });
+  });
+});
+
+test("with a path, several jobs are enqueued together or not at all", async () => {
+  const storage = sqliteStorage({ path: join(temporaryFolder(), "jobs.db") });
+  const queue = createQueue({ storage, tasks: { add } });
+  afterTest(() => queue.close());
+  const first = await queue.prepare(add.job({ a: 1, b: 1 }));
+  const second = await queue.prepare(add.job({ a: 2, b: 2 }));
+  await failure(
+    storage.transaction((tx) => {
+      tx.enqueue(first);
+      throw new Error("changed my mind");
+    }),
+  );
+  expect((await queue.counts()).ready).toBe(0);
+  await storage.transaction((tx) => ({ handles: [tx.enqueue(first), tx.enqueue(second)] }));
+  expect((await queue.counts()).ready).toBe(2);
+});

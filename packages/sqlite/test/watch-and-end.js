@@ -1,0 +1,8 @@
+/** Watches, and does nothing that keeps the process alive. */
+import { sqliteStorage } from "@taskq/sqlite";
+
+const storage = sqliteStorage({ path: process.env.TASKQ_FILE });
+const retention = { completed: { for: 1e9, max: 1e6 }, failed: { for: 1e9, max: 1e6 } };
+await storage.open({ queue: "main", retention });
+storage.watch("main", () => {});
+process.disconnect();

@@ -1,0 +1,131 @@
+import { fork, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import type { StorageContract, WatchHint } from "@taskq/core/storage";
+import { expect, test } from "vitest";
+import { afterTest, claim, flow, openStorage, QUEUE, temporaryFolder } from "./support.ts";
+
+interface Heard {
+  readonly hints: WatchHint[];
+  next(): Promise<WatchHint>;
+}
+
+function listen(storage: StorageContract): Heard {
+  const hints: WatchHint[] = [];
+  const waiting: ((hint: WatchHint) => void)[] = [];
+  const stop = storage.watch(QUEUE, (hint) => {
+    hints.push(hint);
+    for (const resolve of waiting.splice(0)) resolve(hint);
+  });
+  afterTest(stop);
+  return { hints, next: () => new Promise((resolve) => void waiting.push(resolve)) };
+}
+
+/** A process that opens the file, and stores a job whenever it is told to. */
+async function other(path: string): Promise<ChildProcess> {
+  const child = fork(new URL("./store-when-told.js", import.meta.url), {
+    env: { ...process.env, TASKQ_FILE: path },
+  });
+  afterTest(() => void child.kill("SIGKILL"));
+  await once(child, "message");
+  return child;
+}
+
+test("what another process stores is told within a second, and mostly at once", async () => {
+  const path = join(temporaryFolder(), "jobs.db");
+  const storage = await openStorage({ path });
+  const child = await other(path);
+  const heard = listen(storage);
+  const delays: number[] = [];
+  for (let turn = 0; turn < 10; turn += 1) {
+    const next = heard.next();
+    const [[stored]] = await Promise.all([once(child, "message"), Promise.resolve(child.send("store"))]);
+    const told = performance.now();
+    expect((await next).kind).toBe("any");
+    delays.push(performance.now() - told);
+    expect(await storage.read({ queue: QUEUE, ids: [stored as string] })).toMatchObject([{ state: "ready" }]);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  expect(Math.max(...delays)).toBeLessThan(1_000);
+  expect(delays.toSorted((a, b) => a - b)[5]).toBeLessThan(100);
+}, 20_000);
+
+test("what this process stores and settles is told with its kind and ids", async () => {
+  const storage = await openStorage({ path: join(temporaryFolder(), "jobs.db") });
+  const heard = listen(storage);
+  const stored = flow();
+  await storage.enqueue({ queue: QUEUE, flows: [stored] });
+  expect(heard.hints).toContainEqual({ kind: "ready" });
+  const [run] = await claim(storage, 1);
+  await storage.step({
+    queue: QUEUE,
+    owner: "owner",
+    request: 2,
+    tasks: ["work"],
+    settled: [
+      {
+        id: run!.id,
+        fence: run!.fence,
+        startedAt: Date.now(),
+        outcome: { kind: "completed", result: undefined },
+        add: undefined,
+      },
+    ],
+    begun: [],
+    claim: undefined,
+  });
+  expect(heard.hints).toContainEqual({ kind: "final", ids: [stored.end] });
+  await storage.control({ queue: QUEUE, task: undefined, change: { kind: "pause" } });
+  expect(heard.hints).toContainEqual({ kind: "control" });
+});
+
+test("our own commits are not told as another process's", async () => {
+  const storage = await openStorage({ path: join(temporaryFolder(), "jobs.db") });
+  const heard = listen(storage);
+  for (let turn = 0; turn < 20; turn += 1) await storage.enqueue({ queue: QUEUE, flows: [flow()] });
+  await new Promise((resolve) => setTimeout(resolve, 700));
+  expect(heard.hints.filter(({ kind }) => kind === "any")).toEqual([]);
+});
+
+test("a listener that was let go hears nothing more", async () => {
+  const storage = await openStorage({ path: join(temporaryFolder(), "jobs.db") });
+  const hints: WatchHint[] = [];
+  const stop = storage.watch(QUEUE, (hint) => void hints.push(hint));
+  stop();
+  stop();
+  await storage.enqueue({ queue: QUEUE, flows: [flow()] });
+  expect(hints).toEqual([]);
+});
+
+test("a listener that throws does not keep the call from being answered, nor others from hearing", async () => {
+  const storage = await openStorage({ path: join(temporaryFolder(), "jobs.db") });
+  const errors: unknown[] = [];
+  const uncaught = process.listeners("uncaughtException");
+  process.removeAllListeners("uncaughtException");
+  process.once("uncaughtException", (error) => void errors.push(error));
+  afterTest(() => {
+    process.removeAllListeners("uncaughtException");
+    for (const listener of uncaught) process.on("uncaughtException", listener);
+  });
+  afterTest(
+    storage.watch(QUEUE, () => {
+      throw new Error("of a listener");
+    }),
+  );
+  const heard = listen(storage);
+  await storage.enqueue({ queue: QUEUE, flows: [flow()] });
+  expect(heard.hints).toContainEqual({ kind: "ready" });
+  await new Promise(setImmediate);
+  expect(errors).toMatchObject([{ message: "of a listener" }]);
+});
+
+test("a process that only watches may end", async () => {
+  const path = join(temporaryFolder(), "jobs.db");
+  await (await openStorage({ path })).close();
+  const child = fork(new URL("./watch-and-end.js", import.meta.url), {
+    env: { ...process.env, TASKQ_FILE: path },
+  });
+  afterTest(() => void child.kill("SIGKILL"));
+  const [code] = (await once(child, "exit")) as [number | null];
+  expect(code).toBe(0);
+});
