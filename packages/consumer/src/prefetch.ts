@@ -1,7 +1,7 @@
 /** How many jobs to claim ahead of free workers. */
 
 /** Work held ahead, in milliseconds: a little more than a step takes. */
-export const WORK_AHEAD = 7.5;
+const WORK_AHEAD = 7.5;
 /** The most jobs held ahead by the adaptive policy. */
 export const MOST_AHEAD = 512;
 /** How long a job claimed ahead waits behind handlers that run long before it is handed back, in milliseconds. */

@@ -9,10 +9,9 @@ import { onTestFinished } from "vitest";
 /** A fresh storage, gone with the test. */
 export type StorageMaker = () => Promise<Storage>;
 
-export const memory: StorageMaker = () => Promise.resolve(memoryStorage());
+const memory: StorageMaker = () => Promise.resolve(memoryStorage());
 
-export const sqlite: StorageMaker = async () =>
-  sqliteStorage({ path: join(await temporaryFolder(), "jobs.db") });
+const sqlite: StorageMaker = async () => sqliteStorage({ path: join(await temporaryFolder(), "jobs.db") });
 
 /** A folder that is gone with the test. */
 export async function temporaryFolder(): Promise<string> {

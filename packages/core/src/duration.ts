@@ -14,7 +14,7 @@ export type When =
   | { readonly at?: Date; readonly delay?: never };
 
 /** The longest duration there is, in milliseconds: 100 years of 365 days. */
-export const longestDuration: number = 100 * 365 * 24 * 60 * 60 * 1000;
+const longestDuration: number = 100 * 365 * 24 * 60 * 60 * 1000;
 
 const unitMilliseconds: Readonly<Record<string, number>> = {
   ms: 1,

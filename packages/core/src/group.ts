@@ -6,7 +6,7 @@ import type { Outcome } from "./vocabulary/introspection.js";
 import type { Job, NamesOf, Yield } from "./vocabulary/task-and-job.js";
 
 /** The most members of one group: a group is stored whole, in one step. */
-export const LARGEST_GROUP = 10_000;
+const LARGEST_GROUP = 10_000;
 
 type GroupOutput<Jobs extends readonly Job[], Mode> = {
   -readonly [Index in keyof Jobs]: Mode extends "settled" ? Outcome<Yield<Jobs[Index]>> : Yield<Jobs[Index]>;

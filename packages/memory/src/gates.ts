@@ -154,7 +154,7 @@ function stopPassing(move: Move, row: JobRow): void {
 }
 
 /** Tickets that have run out lose their hold or their place. */
-export function dropExpired({ now }: Move, gate: Gate): void {
+function dropExpired({ now }: Move, gate: Gate): void {
   for (const [name, ticket] of gate.tickets) if (ticket.expiresAt <= now) gate.tickets.delete(name);
   for (const [name, ticket] of gate.waiting) {
     if (ticket.expiresAt > now) continue;

@@ -247,7 +247,7 @@ function standingGate({ move, request }: Claiming, task: string, paused: boolean
 }
 
 /** Parks a row under a gate that the queue remembers until it has let all go. */
-export function parkStanding(move: Move, row: Row, gate: string): void {
+function parkStanding(move: Move, row: Row, gate: string): void {
   park(move, row, gate);
   const { changes } = move
     .sql("INSERT OR IGNORE INTO {parking} (queue, gate) VALUES (?, ?)")

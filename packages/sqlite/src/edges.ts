@@ -28,7 +28,7 @@ import { rowByKey } from "./rows.js";
 import { unspare } from "./spared.js";
 
 /** Why what follows a final row that did not complete is skipped: because of it, or of what it was skipped for. */
-export function whyOf(row: Row): Why {
+function whyOf(row: Row): Why {
   if (row.cause !== null) return { reason: row.reason, cause: row.cause };
   return { reason: stateName(row.state), cause: idOf(row) };
 }

@@ -1,7 +1,7 @@
 import { TaskqError } from "@taskq/core/storage";
 
 /** SQLite's code of an error, such as `SQLITE_BUSY`; `undefined` for another error. */
-export function sqliteCode(error: unknown): string | undefined {
+function sqliteCode(error: unknown): string | undefined {
   if (typeof error !== "object" || error === null || !("code" in error)) return undefined;
   const { code } = error;
   return typeof code === "string" && code.startsWith("SQLITE_") ? code : undefined;

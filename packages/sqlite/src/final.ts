@@ -74,7 +74,7 @@ export function releaseGates(move: Move, row: Row): void {
 }
 
 /** The owner need not be told any more. */
-export function forgetRevocation(move: Move, row: Row): void {
+function forgetRevocation(move: Move, row: Row): void {
   move.sql("DELETE FROM {revoked} WHERE key = ?").run(row.key);
   row.flags &= ~REVOKED;
   move.sql("UPDATE {jobs} SET flags = flags & ~8 WHERE key = ?").run(row.key);

@@ -45,7 +45,7 @@ export function firstTicket(move: Move, gate: string): TicketRow | undefined {
 }
 
 /** Tickets stand in the line like jobs of priority 0. */
-export function ticketIsFirst(ticket: TicketRow, row: Row): boolean {
+function ticketIsFirst(ticket: TicketRow, row: Row): boolean {
   return row.priority < 0 || (row.priority === 0 && ticket.since < row.due);
 }
 
@@ -126,16 +126,6 @@ function hasPlace(move: Move, gate: string, key: Key): boolean {
       .raw("SELECT 1 FROM {holders} WHERE queue = ? AND gate = ? AND holder = ?")
       .get(move.queue.id, gate, key) !== undefined
   );
-}
-
-/** The order of claims. */
-export function comesBefore(
-  first: Pick<Row, "priority" | "due" | "time" | "low">,
-  second: Pick<Row, "priority" | "due" | "time" | "low">,
-): boolean {
-  if (first.priority !== second.priority) return first.priority > second.priority;
-  if (first.due !== second.due) return first.due < second.due;
-  return first.time === second.time ? first.low < second.low : first.time < second.time;
 }
 
 /** Takes all gates of a run. */

@@ -6,7 +6,7 @@ import { GROUP_FAILED } from "./readiness.js";
 import { ACTIVE, JOIN, READY, ROW_COLUMNS, SKIPPED, type Key, type Row } from "./row.js";
 
 /** Whether a row that leads to a failed join counts as skipped: it is not final and not running. */
-export function isWaiting(row: Pick<Row, "state">): boolean {
+function isWaiting(row: Pick<Row, "state">): boolean {
   return row.state < ACTIVE;
 }
 

@@ -16,7 +16,7 @@ export function makeReady(move: Move, row: Row, due: number): void {
   move.becameReady();
 }
 
-export function schedule(move: Move, row: Row, due: number): void {
+function schedule(move: Move, row: Row, due: number): void {
   row.state = SCHEDULED;
   row.due = due;
   row.later = due;

@@ -3,7 +3,7 @@ import type { Connection } from "./connection.js";
 import { MIGRATIONS, prefixed, SCHEMA_VERSION } from "./schema.js";
 
 /** The version of the tables in a file; 0 where there are none. */
-export function schemaVersion(connection: Connection): number {
+function schemaVersion(connection: Connection): number {
   const there = connection.driver
     .prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?")
     .get(`${connection.prefix}meta`);

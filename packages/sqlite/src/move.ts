@@ -1,7 +1,7 @@
 import { CONSEQUENCES_PER_STEP, type JobEffect } from "@taskq/core/storage";
 import type { DriverStatement } from "./driver.js";
 import type { OpenQueue, SeldomState } from "./open-queue.js";
-import { COMPLETED, idOf, isFinalState, JOIN, type Key, type Row } from "./row.js";
+import { COMPLETED, idOf, isFinalState, JOIN, type Row } from "./row.js";
 import { readSeldom } from "./seldom.js";
 import type { TransactionScope } from "./transaction-scope.js";
 
@@ -152,5 +152,3 @@ export class Move {
 export function fullFence(epoch: number, counter: number): number {
   return epoch * 2 ** 40 + counter;
 }
-
-export type { Key };

@@ -19,7 +19,7 @@ function mayGo(move: Move, gate: string, tasks: readonly string[], seldom: Seldo
 }
 
 /** Lets the first jobs under a gate go; answers how many. */
-export function letGateGo(move: Move, gate: string, limit: number): number {
+function letGateGo(move: Move, gate: string, limit: number): number {
   const rows = move
     .sql(
       `SELECT ${ROW_COLUMNS} FROM {jobs} WHERE queue = ? AND gate = ? AND state = 3 ` +

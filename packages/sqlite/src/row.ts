@@ -32,10 +32,6 @@ export function stateName(state: number): StoredState {
   return STATES[state] ?? "ready";
 }
 
-export function stateNumber(name: string): number {
-  return (STATES as readonly string[]).indexOf(name);
-}
-
 export function isFinalState(state: number): boolean {
   return state >= COMPLETED;
 }
@@ -46,15 +42,11 @@ export const GATED = 2;
 export const UNIQUE = 4;
 export const REVOKED = 8;
 export const VERDICT = 16;
-/** Mask of those. */
-export const SLOW = 255;
 export const NAMED = 256;
 export const AT_MOST_ONCE = 512;
 /** Claimed ahead, not begun. */
 export const UNBEGUN = 1024;
 export const NEVER_AHEAD = 2048;
-/** Its last run was taken away: a settlement under its fence is lost, not repeated. */
-export const REAPED = 4096;
 export const ATTEMPTED = 8192;
 export const NOTED = 16_384;
 export const KEPT = 32_768;

@@ -3,12 +3,6 @@ import type { OpenQueue } from "./open-queue.js";
 import { JOIN, keyOf, keyOfId, ROW_COLUMNS, type Key, type Row } from "./row.js";
 import { splitId } from "@taskq/core/storage";
 
-/** Finds rows. */
-export interface Finder {
-  readonly connection: Connection;
-  readonly queue: OpenQueue;
-}
-
 const ROW_BY_KEY = `SELECT ${ROW_COLUMNS} FROM {jobs} WHERE key = ?`;
 
 export function rowByKey(connection: Connection, key: Key): Row | undefined {

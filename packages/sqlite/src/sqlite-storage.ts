@@ -64,6 +64,7 @@ interface Target {
 class SqliteStore implements StorageContract, AsyncDisposable {
   readonly clock: StorageContract["clock"] = systemClock;
   readonly namespace: string;
+  readonly description: string;
   readonly #settings: Settings;
   readonly #path: string;
   readonly #user: Connection | undefined;
@@ -77,6 +78,7 @@ class SqliteStore implements StorageContract, AsyncDisposable {
     this.#path = database === undefined ? resolve(path ?? "") : pathOfDatabase(database);
     this.#user = database === undefined ? undefined : userConnection(database, this.#path, tablePrefix);
     this.namespace = tablePrefix;
+    this.description = `sqlite ${this.#path}`;
   }
 
   async open(request: Request<"open">): Answer<"open"> {

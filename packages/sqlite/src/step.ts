@@ -144,7 +144,7 @@ function remember(move: Move, request: StepRequest, fence: number): void {
 }
 
 /** When something next becomes due: a scheduled job, or a gate. */
-export function nextDue(move: Move): number | undefined {
+function nextDue(move: Move): number | undefined {
   const row = move
     .raw(
       "SELECT (SELECT later FROM {jobs} WHERE queue = {queues}.id AND later IS NOT NULL ORDER BY later LIMIT 1), wake " +

@@ -2,7 +2,8 @@
 import { createIdMaker } from "@taskq/core/storage";
 import { sqliteStorage } from "@taskq/sqlite";
 
-process.once("message", async () => {
+process.once("message", () => void store());
+async function store() {
   const storage = sqliteStorage({ path: process.env.TASKQ_FILE });
   const retention = { completed: { for: 1e9, max: 1e6 }, failed: { for: 1e9, max: 1e6 } };
   await storage.open({ queue: "main", retention });
@@ -20,5 +21,5 @@ process.once("message", async () => {
   await storage.enqueue({ queue: "main", flows: [{ end: id, jobs: [job], joins: [] }] });
   await storage.close();
   process.disconnect();
-});
+}
 process.send("ready");

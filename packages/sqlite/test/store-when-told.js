@@ -6,7 +6,8 @@ const storage = sqliteStorage({ path: process.env.TASKQ_FILE });
 const retention = { completed: { for: 1e9, max: 1e6 }, failed: { for: 1e9, max: 1e6 } };
 await storage.open({ queue: "main", retention });
 const makeId = createIdMaker();
-process.on("message", async () => {
+process.on("message", () => void store());
+async function store() {
   const now = Date.now();
   const id = makeId(now);
   const job = {
@@ -20,5 +21,5 @@ process.on("message", async () => {
   };
   await storage.enqueue({ queue: "main", flows: [{ end: id, jobs: [job], joins: [] }] });
   process.send(id);
-});
+}
 process.send("ready");

@@ -41,7 +41,7 @@ export async function openStorage(options: SqliteOptions): Promise<StorageContra
   return storage;
 }
 
-export function job(options: Partial<NewJob> = {}): NewJob {
+function job(options: Partial<NewJob> = {}): NewJob {
   const now = Date.now();
   return {
     id: makeId(now),

@@ -18,7 +18,7 @@ export type NameRun = (id: string, fence: number) => string;
  * Which moment a storage chooses to promote a due job, or to park one whose gate is closed, is left to it; what it
  * hands out is not, and claims are compared exactly.
  */
-export function normalState(state: StoredState, due: number, now: number): string {
+function normalState(state: StoredState, due: number, now: number): string {
   const waits = state === "ready" || state === "parked" || (state === "scheduled" && due <= now);
   return waits ? "waiting" : state;
 }

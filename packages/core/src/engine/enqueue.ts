@@ -108,6 +108,6 @@ export function resultOf(engine: Engine, built: BuiltFlow, stored: StoredFlow): 
     : createResult(engine, built.flow.end, false, built.stages);
 }
 
-export function noFreeId(): TaskqError {
+function noFreeId(): TaskqError {
   return new TaskqError("TASKQ_STORAGE", `no free id was found in ${MOST_COLLISIONS} tries`);
 }

@@ -38,15 +38,6 @@ export interface MessageOptions {
   readonly backoff?: BackoffData;
 }
 
-/** @throws `TASKQ_INPUT` `TASKQ_TOO_LARGE` for an input that cannot travel */
-export function encodeMessage(
-  serializer: Serializer,
-  message: JobMessage,
-  context: MessageContext,
-): Uint8Array {
-  return serializer.encode(message, context);
-}
-
 /** @throws `TASKQ_INPUT` and others for bytes that are no message of ours: the job is to be quarantined */
 export function decodeMessage(
   serializer: Serializer,

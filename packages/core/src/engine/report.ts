@@ -1,5 +1,5 @@
 /** Events about what was stored. */
-import type { EnqueueAnswer, JobEffect, NewFlow, ReapedRun, RunReference, SettleAnswer } from "../storage.js";
+import type { EnqueueAnswer, JobEffect, NewFlow, ReapedRun, SettleAnswer } from "../storage.js";
 import type { RunEvent } from "../vocabulary/events.js";
 import type { Engine } from "./engine-types.js";
 import type { FinishedRun } from "./finished-run.js";
@@ -98,11 +98,6 @@ export function reportEnqueued(engine: Engine, flows: readonly NewFlow[], answer
       else engine.events.emit("enqueued", { id, task, time });
     }
   }
-}
-
-/** Whether a reference is to this run. */
-export function isSameRun(run: Run, { id, fence }: RunReference): boolean {
-  return run.claimed.id === id && run.claimed.fence === fence;
 }
 
 function runEvent({ claimed }: Run, time: number): RunEvent {
