@@ -73,9 +73,13 @@ function waitingBefore(join: JoinRow): Set<Row> {
   return waiting;
 }
 
-/** The failed join that is there, at any distance, to which an unfinished row leads, if it leads nowhere else. */
+/** The failed join to which an unfinished row leads, if it leads nowhere else. */
 export function failedGroupOf(row: Row): JoinRow | undefined {
-  if (row.dependents.some((dependent) => isAwaited(dependent))) return undefined;
+  return row.dependents.some(isAwaited) ? undefined : failedGroupBehind(row);
+}
+
+/** The failed join of its flow that is there, at any distance, to which a row leads. */
+export function failedGroupBehind(row: Row): JoinRow | undefined {
   const seen = new Set<Row>([row]);
   for (const next of seen) {
     for (const { target } of next.dependents) {

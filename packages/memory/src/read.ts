@@ -49,7 +49,7 @@ function detailOf(row: JobRow): JobDetail {
     attempts: row.attempts.map((attempt) => ({ ...attempt, error: copyIfAny(attempt.error) })),
     progress: row.progress === undefined ? undefined : copyNote(row.progress),
     before: sourcesOf(row).map(({ id }) => id),
-    after: row.dependents.map(({ target }) => target.id),
+    after: [...new Set(row.dependents.map(({ target }) => target.id))],
   };
 }
 

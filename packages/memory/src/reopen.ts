@@ -4,7 +4,7 @@ import { brokenEdge, recountEdges } from "./edges.js";
 import { admit, giveUp, reconsider, reconsiderJoin } from "./finish.js";
 import { flowOf } from "./flow-graph.js";
 import { withdraw } from "./gates.js";
-import { brokenMember, failedGroupOf, recountMembers, sourcesOf } from "./joins.js";
+import { brokenMember, failedGroupBehind, recountMembers, sourcesOf } from "./joins.js";
 import type { Move } from "./queue-state.js";
 import { forget } from "./retention.js";
 import type { JobRow, JoinRow, Row } from "./rows.js";
@@ -55,7 +55,7 @@ export function retryableAmong(rows: readonly Row[]): Reopened {
 }
 
 function firstFailedGroup(jobs: readonly JobRow[]): Row | undefined {
-  return jobs.map(failedGroupOf).find((join) => join !== undefined);
+  return jobs.map(failedGroupBehind).find((join) => join !== undefined);
 }
 
 /** What cannot be waited for again, nor read: without it a follower would hang, or reckon with a part. */

@@ -119,3 +119,9 @@ export function behind(
 ): NewJob {
   return { ...job, after: [...(job.after ?? []), { source, on }] };
 }
+
+/** A group of these jobs, and what else is in its flow. */
+export function group(queue: OpenedQueue, jobs: readonly NewJob[], members: readonly string[]): NewFlow {
+  const id = queue.id();
+  return { end: id, jobs, joins: [{ id, mode: "all", members }] };
+}

@@ -11,7 +11,7 @@ import { complete } from "./consequences.js";
 import { isConstraint } from "./failure.js";
 import type { Move } from "./move.js";
 import type { OpenQueue } from "./open-queue.js";
-import { idOf, stateName } from "./row.js";
+import { stateName } from "./row.js";
 import { nameRow, rowById } from "./rows.js";
 import { storeFlow, type StoredRows, type Storing } from "./store-flow.js";
 import type { TransactionScope } from "./transaction-scope.js";
@@ -266,7 +266,7 @@ function ignoredFor(move: Move, { jobs }: NewFlow): StoredFlow | undefined {
     if (unique?.onConflict !== "ignore" || (after !== undefined && after.length > 0)) continue;
     const holder = uniqueHolder(move, unique.key);
     if (holder !== undefined) {
-      return { status: "existing", id: idOf(holder), state: stateName(holder.state) };
+      return { status: "existing", id: holder.id, state: stateName(holder.state) };
     }
   }
   return undefined;

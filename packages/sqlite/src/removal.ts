@@ -7,10 +7,12 @@ import {
   idOf,
   isFinalState,
   JOIN,
+  metaOf,
   NAMED,
   NOTED,
   SKIPPED,
   TRUNKED,
+  UNIQUE,
   type Key,
   type Row,
 } from "./row.js";
@@ -34,6 +36,7 @@ export function isNeeded(connection: Connection, row: Row): boolean {
 /** Removes a row and all that belongs to it, and remembers its name if a caller gave it. */
 export function removeRow(move: Move, row: Row): void {
   if ((row.flags & NAMED) !== 0) forgetName(move, row);
+  if ((row.flags & UNIQUE) !== 0) keepKeyTaken(move, row);
   if ((row.flags & ATTEMPTED) !== 0) move.sql("DELETE FROM {attempts} WHERE key = ?").run(row.key);
   if ((row.flags & NOTED) !== 0) move.sql("DELETE FROM {notes} WHERE key = ?").run(row.key);
   if ((row.flags & JOIN) !== 0) move.sql("DELETE FROM {doomed} WHERE key = ?").run(row.key);
@@ -59,6 +62,13 @@ function removeEdges(move: Move, row: Row): void {
       "DELETE FROM {edges} WHERE target = ? AND NOT EXISTS (SELECT 1 FROM {jobs} WHERE key = {edges}.source)",
     )
     .run(row.key);
+}
+
+/** A key until an instant stays taken until then. */
+function keepKeyTaken(move: Move, row: Row): void {
+  move
+    .sql("UPDATE {uniques} SET id = ?, state = ? WHERE queue = ? AND name = ? AND holder = ?")
+    .run(idOf(row), row.state, move.queue.id, metaOf(row).unique?.key ?? null, row.key);
 }
 
 function forgetName(move: Move, row: Row): void {

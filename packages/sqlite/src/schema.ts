@@ -166,6 +166,8 @@ CREATE TABLE {uniques} (
   queue INTEGER NOT NULL,
   name TEXT NOT NULL,
   holder INTEGER NOT NULL,
+  id TEXT,
+  state INTEGER,
   waiting INTEGER,
   until INTEGER,
   PRIMARY KEY (queue, name)

@@ -95,7 +95,7 @@ function apply(move: Move, row: Row, settlement: Settlement): void {
       return;
     case "interrupted":
       if (begun) recordAttempt(move, row, { startedAt: settlement.startedAt, error: undefined });
-      if ((row.flags & AT_MOST_ONCE) !== 0)
+      if ((row.flags & (AT_MOST_ONCE | REVOKED)) === AT_MOST_ONCE)
         endUnasked(move, row, FAILED, { startedAt, reason: "interrupted" });
       else giveBack(move, row, { due: row.due, failures: 0, startedAt });
       return;

@@ -2,11 +2,14 @@ import type { NewUnique } from "@taskq/core/storage";
 import { finish } from "./final.js";
 import { enterLine, park } from "./line.js";
 import type { Move } from "./move.js";
-import { ACTIVE, CANCELLED, metaOf, READY, ROW_COLUMNS, type Key, type Row } from "./row.js";
+import { ACTIVE, CANCELLED, idOf, metaOf, READY, ROW_COLUMNS, type Key, type Row } from "./row.js";
 import { rowByKey } from "./rows.js";
 
 interface UniqueRow {
   readonly holder: Key;
+  /** What is remembered of a holder that has been removed. */
+  readonly id: string | null;
+  readonly state: number | null;
   readonly waiting: Key | null;
   readonly until: number | null;
 }
@@ -15,7 +18,7 @@ interface UniqueRow {
 function holderOf(move: Move, key: string): UniqueRow | undefined {
   const unique = move
     .sql(
-      "SELECT CAST(holder AS TEXT) AS holder, CAST(waiting AS TEXT) AS waiting, until FROM {uniques} " +
+      "SELECT CAST(holder AS TEXT) AS holder, CAST(waiting AS TEXT) AS waiting, until, id, state FROM {uniques} " +
         "WHERE queue = ? AND name = ?",
     )
     .get(move.queue.id, key) as UniqueRow | undefined;
@@ -25,10 +28,16 @@ function holderOf(move: Move, key: string): UniqueRow | undefined {
   return holderOf(move, key);
 }
 
-/** The job that has a key now. */
-export function uniqueHolder(move: Move, key: string): Row | undefined {
+/** The job that has a key now; it may have been removed. */
+export function uniqueHolder(
+  move: Move,
+  key: string,
+): { readonly id: string; readonly state: number } | undefined {
   const unique = holderOf(move, key);
-  return unique === undefined ? undefined : rowByKey(move.scope.connection, unique.holder);
+  if (unique === undefined) return undefined;
+  if (unique.id !== null && unique.state !== null) return { id: unique.id, state: unique.state };
+  const row = rowByKey(move.scope.connection, unique.holder);
+  return row === undefined ? undefined : { id: idOf(row), state: row.state };
 }
 
 /**
