@@ -1,30 +1,76 @@
 import type { NewFlow } from "@taskq/core/storage";
-import { edgesFrom, MEMBER, MEMBER_ADDED, ON_COMPLETED, ON_SETTLED, type EdgeRow } from "./edge-rows.js";
+import {
+  edgesFrom,
+  MEMBER,
+  MEMBER_ADDED,
+  ON_COMPLETED,
+  ON_SETTLED,
+  TURN,
+  type EdgeRow,
+} from "./edge-rows.js";
+import { asSkipped, GROUP_FAILED } from "./dead.js";
 import { enqueueWhole } from "./enqueue.js";
+import { finish } from "./final.js";
 import type { Move } from "./move.js";
-import { JOIN, isFinalState, type Key, type Row } from "./row.js";
-import { keyById, rowByKey } from "./rows.js";
+import { ACTIVE, COMPLETED, isFinalState, JOIN, SKIPPED, type Key, type Row } from "./row.js";
+import { jobById, keyById, rowByKey } from "./rows.js";
 import { spareFor } from "./spared.js";
 
 /** Stores flows that a completed run adds, and makes what follows the run wait for them too. */
 export function addFlows(move: Move, row: Row, flows: readonly NewFlow[]): void {
-  const edges = edgesFrom(move.scope.connection, row.key).filter((edge) => isExtended(move, edge));
-  const trunks = trunksOf(move, edges);
+  const followers = followersOf(move, row);
+  const vain = whyInVain(followers);
+  const extended = followers.filter(isExtended).map(({ edge }) => edge);
+  const trunks = trunksOf(move, extended);
   const [first] = trunks;
   const trunk = trunks.size === 1 ? (first ?? undefined) : undefined;
   for (const flow of flows) {
-    const { endKey } = enqueueWhole(move, flow, { trunk });
+    const { endKey, stored } = enqueueWhole(move, flow, { trunk });
     if (endKey !== undefined && trunks.size > 1) spareFor(move, endKey, trunks);
-    const end = endKey ?? keyById(move.scope.connection, move.queue, flow.end);
-    if (end !== undefined) for (const edge of edges) extend(move, edge, end, flow.end);
+    const end = endKey ?? keyById(move.scope.connection, move.queue, stored.id);
+    if (end !== undefined) for (const edge of extended) extend(move, edge, end, stored.id);
+    if (endKey !== undefined && vain !== undefined) skipAll(move, flow, vain);
   }
 }
 
-function isExtended(move: Move, edge: EdgeRow): boolean {
-  if (edge.condition !== ON_COMPLETED && edge.condition !== ON_SETTLED && edge.condition !== MEMBER)
-    return false;
-  const target = rowByKey(move.scope.connection, edge.target);
-  return target !== undefined && !isFinalState(target.state);
+interface Follower {
+  readonly edge: EdgeRow;
+  readonly row: Row;
+  /** Why it counts as given up. */
+  readonly vain: string | undefined;
+}
+
+function followersOf(move: Move, source: Row): readonly Follower[] {
+  const { connection } = move.scope;
+  return edgesFrom(connection, source.key).flatMap((edge) => {
+    const found = edge.condition === TURN ? undefined : rowByKey(connection, edge.target);
+    if (found === undefined) return [];
+    const row = asSkipped(connection, found);
+    const isOver = (row.flags & JOIN) !== 0 ? row.state !== COMPLETED : row.reason === GROUP_FAILED;
+    const vain = isFinalState(row.state) && isOver ? (row.cause ?? undefined) : undefined;
+    return [{ edge, row, vain }];
+  });
+}
+
+/** The job because of which everything that follows is over, since its group has failed. */
+function whyInVain(followers: readonly Follower[]): string | undefined {
+  return followers.every(({ vain }) => vain !== undefined) ? followers[0]?.vain : undefined;
+}
+
+/** What is added for a group that has failed is given up with it. */
+function skipAll(move: Move, { jobs }: NewFlow, cause: string): void {
+  for (const { id } of jobs) {
+    const row = jobById(move.scope.connection, move.queue, id);
+    if (row === undefined || row.state >= ACTIVE) continue;
+    finish(move, row, SKIPPED, { reason: GROUP_FAILED, cause });
+    move.effect(row, "skipped", row);
+  }
+}
+
+function isExtended({ edge, row }: Follower): boolean {
+  const { condition } = edge;
+  if (condition !== ON_COMPLETED && condition !== ON_SETTLED && condition !== MEMBER) return false;
+  return !isFinalState(row.state);
 }
 
 /** The joins to which all that follows leads; `null` among them: some of it leads to none. */

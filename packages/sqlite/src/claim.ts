@@ -123,11 +123,12 @@ function takeFirst(claiming: Claiming, taken: Taken): void {
     left > 0 && taken.slack > 0;
     left = Math.min(wanted - taken.jobs.length, taken.slack)
   ) {
+    const { slack } = taken;
     const rows = statement.all(move.queue.id, left, taken.passedOver) as ClaimedRow[];
     for (const row of rows) take(claiming, taken, row);
-    if (rows.length < left) return;
     // What was turned away may have let others go.
-    if (taken.jobs.length < wanted) followConsequences(move);
+    if (taken.slack < slack) followConsequences(move);
+    else if (rows.length < left) return;
   }
   taken.more = true;
 }

@@ -1,6 +1,9 @@
 import type { Connection } from "./connection.js";
-import { ACTIVE, COMPLETED, isFinalState, type Row } from "./row.js";
+import { ACTIVE, COMPLETED, isFinalState, SKIPPED, type Row } from "./row.js";
 import { rowByKey } from "./rows.js";
+
+/** Why members of a failed join do not run. */
+export const GROUP_FAILED = "group failed";
 
 /** The failed join, at any distance downstream, because of which a row that waits counts as skipped. */
 export function deadJoin(connection: Connection, row: Pick<Row, "trunk" | "state">): Row | undefined {
@@ -13,4 +16,12 @@ export function deadJoin(connection: Connection, row: Pick<Row, "trunk" | "state
     trunk = join.trunk;
   }
   return undefined;
+}
+
+/** A row as it counts: what leads to a failed join and has not started is skipped, written down or not. */
+export function asSkipped(connection: Connection, row: Row): Row {
+  const join = deadJoin(connection, row);
+  if (join === undefined) return row;
+  const skipped = { state: SKIPPED, reason: GROUP_FAILED, cause: join.cause, ended: join.ended };
+  return { ...row, ...skipped, gate: null };
 }

@@ -49,9 +49,10 @@ function edgeOutcome(source: Row, condition: number): true | Why {
 
 /** Satisfies or breaks the edges of a row that has become final. */
 export function followEdges(move: Move, source: Row): void {
-  for (const edge of edgesFrom(move.scope.connection, source.key)) {
-    if (edge.met === 0) followEdge(move, source, edge);
-  }
+  const edges = edgesFrom(move.scope.connection, source.key);
+  for (const edge of edges) if (edge.condition !== TURN && edge.met === 0) followEdge(move, source, edge);
+  // What follows comes before what waits for its turn.
+  for (const edge of edges) if (edge.condition === TURN) followEdge(move, source, edge);
 }
 
 export function followEdge(move: Move, source: Row, edge: EdgeRow): void {

@@ -145,6 +145,11 @@ function insertTogether(move: Move, flows: readonly NewFlow[], from: number, sto
   return TOGETHER;
 }
 
+/** Whether all of a call is one job with nothing around it. */
+export function isLoneFlow(flows: readonly NewFlow[]): boolean {
+  return flows.length === 1 && loneJob(flows[0] as NewFlow) !== undefined;
+}
+
 /** The job of a flow that is one job with nothing around it. */
 function loneJob(flow: NewFlow): NewJob | undefined {
   const [job] = flow.jobs;

@@ -4,7 +4,7 @@ import { MEMBER_ADDED } from "./edge-rows.js";
 import { gateName } from "./gates.js";
 import type { OpenQueue, SeldomState } from "./open-queue.js";
 import { ownerName } from "./owners.js";
-import { asSkipped } from "./read.js";
+import { asSkipped } from "./dead.js";
 import {
   ACTIVE,
   BLOCKED,

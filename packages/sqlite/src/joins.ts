@@ -1,8 +1,7 @@
 import { finish } from "./final.js";
-import { deadJoin } from "./dead.js";
+import { deadJoin, GROUP_FAILED } from "./dead.js";
 import { doom } from "./edges.js";
 import type { Move } from "./move.js";
-import { GROUP_FAILED } from "./readiness.js";
 import { ACTIVE, JOIN, READY, ROW_COLUMNS, SKIPPED, type Key, type Row } from "./row.js";
 
 /** Whether a row that leads to a failed join counts as skipped: it is not final and not running. */

@@ -1,7 +1,8 @@
 import type { JobRecord, ListAnswer, ListRequest } from "@taskq/core/storage";
 import type { Connection } from "./connection.js";
 import type { OpenQueue } from "./open-queue.js";
-import { asSkipped, jobRecord } from "./read.js";
+import { asSkipped } from "./dead.js";
+import { jobRecord } from "./read.js";
 import { JOIN, keyOf, ROW_COLUMNS, stateName, type Key, type Row } from "./row.js";
 import { nameRow } from "./rows.js";
 import { splitId, TaskqError } from "@taskq/core/storage";

@@ -2,7 +2,7 @@ import type { AttemptRecord, JobDetail, JobRecord, JoinRecord, StoredRecord } fr
 import { bytesIfAny } from "./bytes.js";
 import type { Connection } from "./connection.js";
 import { MEMBER } from "./edge-rows.js";
-import { deadJoin } from "./dead.js";
+import { asSkipped } from "./dead.js";
 import { progressOf } from "./note.js";
 import type { OpenQueue } from "./open-queue.js";
 import { ownerName } from "./owners.js";
@@ -17,7 +17,6 @@ import {
   isFinalState,
   JOIN,
   NOTED,
-  SKIPPED,
   stateName,
   type Key,
   type Row,
@@ -35,14 +34,6 @@ export function readId(
   if (row === undefined) return undefined;
   const shown = asSkipped(connection, row);
   return (row.flags & JOIN) === 0 ? jobRecord(connection, shown, whole) : joinRecord(connection, shown);
-}
-
-/** A row as it counts: what leads to a failed join and has not started is skipped, written down or not. */
-export function asSkipped(connection: Connection, row: Row): Row {
-  const join = deadJoin(connection, row);
-  if (join === undefined) return row;
-  const skipped = { state: SKIPPED, reason: "group failed", cause: join.cause, ended: join.ended };
-  return { ...row, ...skipped, gate: null };
 }
 
 export function jobRecord(connection: Connection, row: Row, whole: boolean): JobRecord {

@@ -1,12 +1,9 @@
-import { deadJoin } from "./dead.js";
+import { deadJoin, GROUP_FAILED } from "./dead.js";
 import { finish } from "./final.js";
 import { enterLine } from "./line.js";
 import type { Move } from "./move.js";
 import { FOLLOWER, READY, SKIPPED, UNIQUE, type Row } from "./row.js";
 import { takeOrPark } from "./unique.js";
-
-/** Why members of a failed join do not run. */
-export const GROUP_FAILED = "group failed";
 
 /** Ends a row that counts as skipped because its join failed; answers whether it does. */
 export function skipIfDead(move: Move, row: Row): boolean {

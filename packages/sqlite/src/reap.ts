@@ -1,6 +1,6 @@
 import { MAX_CRASHES, type ReapAnswer, type ReapedRun, type ReapRequest } from "@taskq/core/storage";
 import type { Connection } from "./connection.js";
-import { complete } from "./consequences.js";
+import { complete, followConsequences } from "./consequences.js";
 import { becameFinal, leaveRun, recordAttempt } from "./final.js";
 import { LEASE_COLUMNS, unpackKeys, type LeaseRow } from "./lease.js";
 import type { Move } from "./move.js";
@@ -86,6 +86,8 @@ function takeLease(move: Move, lease: LeaseRow, limit: number, reaped: ReapedRun
   for (const row of activeRows(move, lease)) {
     if (reaped.length >= limit) return false;
     reaped.push(takeRun(move, row, lease.length));
+    // What follows is done at once: it is told from what comes after by what was active then.
+    if (move.finished.length > 0) followConsequences(move);
   }
   move.sql("DELETE FROM {leases} WHERE id = ?").run(lease.id);
   return true;

@@ -9,6 +9,7 @@ import { findQueue, writeQueue, type OpenedQueue } from "./open.js";
 import { openFile } from "./open-file.js";
 import { OpenQueue } from "./open-queue.js";
 import type { Settings } from "./options.js";
+import { TickBatches } from "./tick-batch.js";
 import type { TransactionScope } from "./transaction-scope.js";
 import { FileWatch } from "./watch.js";
 import { BUSY_LIMIT, busyError, pauseBeforeRetry, Writer } from "./writer.js";
@@ -17,6 +18,7 @@ import { BUSY_LIMIT, busyError, pauseBeforeRetry, Writer } from "./writer.js";
 export class Session {
   readonly connection: Connection;
   readonly writer: Writer;
+  readonly batches: TickBatches;
   readonly guard: FileGuard;
   readonly queues: Map<string, OpenQueue> = new Map();
   private readonly files: FileWatch;
@@ -30,6 +32,7 @@ export class Session {
     this.checkpointer = new Checkpointer(connection);
     const { committed } = this.checkpointer;
     this.writer = new Writer({ connection, guard: guard.check, committed, busyLimit });
+    this.batches = new TickBatches(this.writer);
     this.files = new FileWatch({
       connection,
       changed: (hint) => this.tellAll(hint),
@@ -120,7 +123,7 @@ export class Session {
     for (const queue of this.queues.values()) queue.watchers.clear();
     if (!this.writer.idle) await this.writer.now(() => {}).catch(() => {});
     this.writer.stop(new TaskqError("TASKQ_CLOSED", "the storage is closed"));
-    await this.checkpointer.stop();
+    this.checkpointer.stop();
     this.connection.close();
   }
 }

@@ -5,8 +5,7 @@ import { amend } from "./amend.js";
 import type { SqliteStorage, SqliteTransaction } from "./api.js";
 import { control } from "./control.js";
 import { countJobs } from "./counts.js";
-import { collisionOf, enqueue, enqueuePlain } from "./enqueue.js";
-import { Move } from "./move.js";
+import { collisionOf, enqueue, isLoneFlow } from "./enqueue.js";
 import { explain } from "./explain.js";
 import { idleAnswer } from "./idle.js";
 import { inspectKey, keys } from "./keys.js";
@@ -98,11 +97,10 @@ class SqliteStore implements StorageContract, AsyncDisposable {
 
   async enqueue(request: Request<"enqueue">): Answer<"enqueue"> {
     const { session, queue, now } = this.#target(request);
-    const { flows } = request;
+    const [flow] = request.flows;
+    if (flow !== undefined && isLoneFlow(request.flows)) return session.batches.add(queue, now, flow);
     try {
-      return await session.writer.group(
-        (scope) => enqueuePlain(scope, queue, now, flows) ?? enqueue(new Move(scope, queue, now), flows),
-      );
+      return await session.writeTogether(queue, now, (move) => enqueue(move, request.flows));
     } catch (error) {
       return collisionOf(error);
     }

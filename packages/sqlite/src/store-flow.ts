@@ -54,6 +54,7 @@ export function storeFlow(move: Move, flow: NewFlow, storing: Storing = {}): Sto
   }
   finishEmptyJoins(placing, flow.joins);
   if (placing.outside.size > 0) followFinalSources(placing, flow);
+  followConsequences(move);
   return {
     stored: { status: "stored", id: flow.end, state: stateName(state) },
     endKey: keyText(placing, flow.end),

@@ -25,13 +25,7 @@ export function createResult(
   existing: boolean,
   stages: readonly string[] | undefined,
 ): Result {
-  return new StoredResult(
-    engine,
-    id,
-    existing,
-    stages,
-    stages === undefined || stages.length === 1 ? undefined : "flow",
-  );
+  return new StoredResult(engine, id, existing, stages);
 }
 
 class StoredResult implements Result {
@@ -39,20 +33,17 @@ class StoredResult implements Result {
   readonly existing: boolean;
   readonly #engine: Engine;
   readonly #stages: readonly string[] | undefined;
-  readonly #scope: "flow" | "later";
 
-  constructor(
-    engine: Engine,
-    id: string,
-    existing: boolean,
-    stages: readonly string[] | undefined,
-    scope: "flow" | undefined,
-  ) {
+  constructor(engine: Engine, id: string, existing: boolean, stages: readonly string[] | undefined) {
     this.#engine = engine;
     this.id = id;
     this.existing = existing;
     this.#stages = stages;
-    this.#scope = scope ?? "later";
+  }
+
+  /** The handle of a flow is that of all its jobs; of a stage, of it and the later ones. */
+  get #scope(): "flow" | "later" {
+    return this.#stages === undefined || this.#stages.length === 1 ? "later" : "flow";
   }
 
   get stages(): readonly Result[] {
