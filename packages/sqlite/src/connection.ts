@@ -1,8 +1,8 @@
 import type { Driver, DriverFactory, DriverStatement } from "./driver.js";
 import { prefixed } from "./schema.js";
 
-/** How long SQLite itself waits for a busy file; it blocks the event loop meanwhile. */
-const BUSY_TIMEOUT = 5;
+/** SQLite itself never waits for a busy file: it would block the event loop, for a millisecond at least. */
+const BUSY_TIMEOUT = 0;
 /** After a reset, what the WAL file is cut down to. */
 const JOURNAL_SIZE_LIMIT = 16 * 1024 * 1024;
 /** In KiB; negative, as SQLite reads it. */

@@ -37,7 +37,6 @@ export class Session {
       connection,
       changed: (hint) => this.tellAll(hint),
       look: () => guard.look(),
-      commits: () => this.writer.commits,
     });
   }
 

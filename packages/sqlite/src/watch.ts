@@ -10,8 +10,8 @@ const POLL = 500;
  * is before the commit can be seen: a look at once may come too early.
  */
 const LOOK_AGAIN = [1, 2, 5, 10, 20];
-/** Looks in immediate succession before those, unless the write was our own: most commits can be seen by then. */
-const LOOKS_AT_ONCE = 30;
+/** Looks before those, one each turn of the event loop: most commits can be seen by then. */
+const LOOKS_AT_ONCE = 60;
 
 const ANY: WatchHint = { kind: "any" };
 
@@ -21,8 +21,6 @@ export interface FileWatchOptions {
   readonly changed: (hint: WatchHint) => void;
   /** Throws when the file is no longer ours. */
   readonly look: () => void;
-  /** Grows with each commit of our own. */
-  readonly commits: () => number;
 }
 
 /**
@@ -39,7 +37,6 @@ export class FileWatch {
   private again: NodeJS.Timeout | undefined;
   private looksAgain = 0;
   private looksAtOnce = 0;
-  private commits = 0;
 
   constructor(options: FileWatchOptions) {
     this.options = options;
@@ -85,16 +82,14 @@ export class FileWatch {
   private told(): void {
     this.looksAgain = 0;
     if (this.look()) return;
-    const commits = this.options.commits();
-    const isOurs = commits !== this.commits;
-    this.commits = commits;
-    if (isOurs) this.lookAgain();
-    else if (this.looksAtOnce === 0) this.lookAtOnce(LOOKS_AT_ONCE);
+    // Even if the write was our own: another one may have come right behind it, told of by the same event.
+    if (this.looksAtOnce === 0) this.lookAtOnce(LOOKS_AT_ONCE);
     else this.looksAtOnce = LOOKS_AT_ONCE;
   }
 
   private lookAtOnce(times: number): void {
     this.looksAtOnce = times;
+    // Not unreferenced: the event loop would then wait for something else before it runs this.
     setImmediate(() => {
       if (this.look()) this.looksAtOnce = 0;
       else if (this.looksAtOnce > 1) this.lookAtOnce(this.looksAtOnce - 1);
@@ -102,7 +97,7 @@ export class FileWatch {
         this.looksAtOnce = 0;
         this.lookAgain();
       }
-    }).unref();
+    });
   }
 
   private lookAgain(): void {

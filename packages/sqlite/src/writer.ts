@@ -9,6 +9,8 @@ export const BUSY_LIMIT = 10_000;
 /** Bounds of the pause before the next attempt, in milliseconds. */
 const SHORTEST_PAUSE = 1;
 const LONGEST_PAUSE = 25;
+/** Looks at a busy file before the first pause. */
+const TRIES_AT_ONCE = 20;
 /** Calls of a group that may fail before the rest is run one by one. */
 const STRIKES = 3;
 
@@ -39,12 +41,14 @@ export class Writer {
   private readonly begin: DriverStatement;
   private readonly commit: DriverStatement;
   private readonly rollback: DriverStatement;
-  /** Transactions that were committed. */
-  commits: number = 0;
   private pending: Job[] = [];
   private scheduled = false;
   private readonly turn: Turn = new Turn();
   private timer: NodeJS.Timeout | undefined;
+  /** A busy file is going to be asked again. */
+  private waiting = false;
+  /** How often it has been found busy since the last commit. */
+  private tries = 0;
 
   constructor(options: WriterOptions) {
     this.options = options;
@@ -57,7 +61,7 @@ export class Writer {
   group<T>(work: (scope: TransactionScope) => T): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       this.pending.push({ work, resolve, reject, since: performance.now(), value: undefined });
-      if (this.scheduled || this.timer !== undefined) return;
+      if (this.scheduled || this.waiting) return;
       this.scheduled = true;
       if (this.turn.isLong()) setImmediate(() => this.flush());
       else process.nextTick(() => this.flush());
@@ -81,6 +85,7 @@ export class Writer {
   stop(error: TaskqError): void {
     clearTimeout(this.timer);
     this.timer = undefined;
+    this.waiting = false;
     const jobs = this.pending;
     this.pending = [];
     for (const job of jobs) job.reject(error);
@@ -88,7 +93,7 @@ export class Writer {
 
   private flush(): void {
     this.scheduled = false;
-    if (this.timer !== undefined || this.pending.length === 0) return;
+    if (this.waiting || this.pending.length === 0) return;
     const jobs = this.pending;
     this.pending = [];
     this.execute(jobs, 0);
@@ -110,7 +115,7 @@ export class Writer {
       this.failed(jobs, current, error, strikes);
       return;
     }
-    this.commits += 1;
+    this.tries = 0;
     scope.committed();
     this.options.committed();
     for (const job of jobs) job.resolve(job.value as never);
@@ -144,7 +149,7 @@ export class Writer {
       return;
     }
     for (const job of innocent) {
-      if (this.timer === undefined) this.execute([job], 0);
+      if (!this.waiting) this.execute([job], 0);
       else this.pending.push(job);
     }
   }
@@ -159,10 +164,21 @@ export class Writer {
     }
     if (alive.length === 0) return;
     this.pending = alive.concat(this.pending);
-    this.timer ??= setTimeout(() => {
+    this.again();
+  }
+
+  /** Most writes take a fraction of a millisecond: a few looks at once, then pauses that grow. */
+  private again(): void {
+    if (this.waiting) return;
+    this.waiting = true;
+    this.tries += 1;
+    const flush = (): void => {
+      this.waiting = false;
       this.timer = undefined;
       this.flush();
-    }, pauseLength());
+    };
+    if (this.tries <= TRIES_AT_ONCE) setImmediate(flush);
+    else this.timer = setTimeout(flush, pauseLength(this.tries - TRIES_AT_ONCE));
   }
 }
 
@@ -188,14 +204,15 @@ class Turn {
   }
 }
 
-function pauseLength(): number {
-  return SHORTEST_PAUSE + Math.random() * (LONGEST_PAUSE - SHORTEST_PAUSE);
+/** Random, and longer with each try, so that those who wait for the same file part. */
+function pauseLength(tries: number): number {
+  return SHORTEST_PAUSE + Math.random() * Math.min(2 ** tries, LONGEST_PAUSE - SHORTEST_PAUSE);
 }
 
 /** A pause of random length, in which others may be done with the file. */
 export function pauseBeforeRetry(): Promise<void> {
   return new Promise((resolve) => {
-    setTimeout(resolve, pauseLength());
+    setTimeout(resolve, pauseLength(4));
   });
 }
 

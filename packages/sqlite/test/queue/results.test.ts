@@ -18,6 +18,7 @@ import { immediateQueue, storages } from "./storages.js";
 
 const add = task("add", async ({ a, b }: { a: number; b: number }) => a + b);
 const nothing = task("nothing", async () => {});
+const silent = (): void => {};
 
 describe.each(storages)("jobs and results on $name", ({ make }) => {
   test("a result repeats, and undefined is one", async () => {
@@ -300,7 +301,6 @@ describe.each(storages)("jobs and results on $name", ({ make }) => {
 
   test("what is accepted and has no effect yet is told to the logger", () => {
     const told: string[] = [];
-    const silent = (): void => {};
     const warn = (_fields: unknown, message?: string): void => void told.push(message ?? "");
     const logger = { debug: silent, info: silent, warn, error: silent };
     const bounded = task("bounded", { keep: { completed: { max: 10 } } }, async () => {});
