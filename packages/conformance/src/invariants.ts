@@ -1,21 +1,14 @@
 /** What must hold in every store at every moment, as far as the contract lets it be seen. */
 import assert from "node:assert/strict";
-import { isFinal, type JobRecord, type StoredState, type StorageContract } from "@taskq/core/storage";
+import {
+  isFinal,
+  STORED_STATES,
+  type JobRecord,
+  type StoredState,
+  type StorageContract,
+} from "@taskq/core/storage";
 import type { Context } from "./context.js";
 
-const STATES: readonly StoredState[] = [
-  "blocked",
-  "scheduled",
-  "ready",
-  "parked",
-  "active",
-  "completed",
-  "failed",
-  "cancelled",
-  "expired",
-  "skipped",
-  "quarantined",
-];
 /** Where there are more jobs than this, only counts and listing are compared. */
 const LOOKED_AT = 300;
 
@@ -68,7 +61,7 @@ async function checkCounts({ storage, queue, now }: Context, jobs: readonly JobR
   const all = await storage.counts({ queue, now });
   const byTask = await storage.counts({ queue, now, by: "task" });
   const tasks = new Set([...Object.keys(byTask), ...jobs.map((job) => job.task)]);
-  for (const state of STATES) {
+  for (const state of STORED_STATES) {
     const there = jobs.filter((job) => job.state === state);
     assert.equal(all["*"]?.[state] ?? 0, there.length, `counts differ from the jobs that are ${state}`);
     for (const task of tasks) {
@@ -81,7 +74,7 @@ async function checkCounts({ storage, queue, now }: Context, jobs: readonly JobR
 async function checkLists({ storage, queue, now }: Context, jobs: readonly JobRecord[]): Promise<void> {
   const ids = jobs.map((job) => job.id);
   assert.equal(new Set(ids).size, ids.length, "a job is listed twice");
-  for (const state of STATES) {
+  for (const state of STORED_STATES) {
     const listed = await listAll(storage, { queue, now, states: [state] });
     assert.deepEqual(
       listed.map((job) => job.id),

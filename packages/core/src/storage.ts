@@ -389,6 +389,21 @@ export interface WatchHint {
   readonly ids?: readonly string[] | undefined;
 }
 
+/** All states, those that a job passes through first. */
+export const STORED_STATES: readonly StoredState[] = [
+  "blocked",
+  "scheduled",
+  "ready",
+  "parked",
+  "active",
+  "completed",
+  "failed",
+  "cancelled",
+  "expired",
+  "skipped",
+  "quarantined",
+];
+
 const FINAL: ReadonlySet<StoredState> = new Set<StoredState>([
   "completed",
   "failed",

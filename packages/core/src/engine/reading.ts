@@ -1,25 +1,12 @@
 /** `queue.counts`, `queue.jobs`, `queue.job`, `queue.why`. */
 import { integer, oneOf, refuseUnknown } from "../options.js";
-import type { StoredState } from "../storage.js";
+import { STORED_STATES } from "../storage.js";
 import type { Counts, Explanation, JobFilter, JobInfo } from "../vocabulary/introspection.js";
 import type { Engine } from "./engine-types.js";
 import { explanationOf } from "./explanation.js";
 import { infoOf } from "./job-info.js";
 
 const PAGE = 100;
-const STATES: readonly StoredState[] = [
-  "blocked",
-  "scheduled",
-  "ready",
-  "parked",
-  "active",
-  "completed",
-  "failed",
-  "cancelled",
-  "expired",
-  "skipped",
-  "quarantined",
-];
 
 export async function readCounts(
   engine: Engine,
@@ -28,7 +15,7 @@ export async function readCounts(
   await engine.open();
   const counts = await engine.storage.counts({ queue: engine.name, by, now: engine.time.requestNow() });
   if (by === "task") return { ...counts };
-  return counts["*"] ?? (Object.fromEntries(STATES.map((state) => [state, 0])) as Counts);
+  return counts["*"] ?? (Object.fromEntries(STORED_STATES.map((state) => [state, 0])) as Counts);
 }
 
 export async function* readJobs(engine: Engine, filter: JobFilter): AsyncGenerator<JobInfo> {
@@ -36,7 +23,7 @@ export async function* readJobs(engine: Engine, filter: JobFilter): AsyncGenerat
   const states =
     filter.state === undefined
       ? undefined
-      : [filter.state].flat().map((state) => oneOf(state, STATES, "jobs state"));
+      : [filter.state].flat().map((state) => oneOf(state, STORED_STATES, "jobs state"));
   let left = filter.limit === undefined ? Infinity : integer(filter.limit, "jobs limit", { min: 0 });
   let after = filter.after;
   await engine.open();
