@@ -24,6 +24,8 @@ const MAX_SIZE = 1_048_576;
 const MAX_DEPTH = 200;
 /** Hostile texts for one test. */
 const HOSTILE = 2_000;
+/** The same values each time, so that a storage's tests do not fail at random. */
+const SEED = 20_350_101;
 
 const CONTEXT: MessageContext = {
   purpose: "task",
@@ -52,8 +54,15 @@ function keeping({ runner: { test }, create, without = [] }: SerializerSuiteOpti
   test("plain data comes back as it was", async () => {
     const serializer = create();
     for (const value of PLAIN_VALUES) assert.deepEqual(travel(serializer, value), value);
-    const generated = fc.jsonValue({ maxDepth: 5 }).filter((value) => !mentionsPrototype(value));
-    fc.assert(fc.property(generated, (value) => assert.deepEqual(travel(serializer, value), value)));
+    // -0 is no plain number: JSON makes 0 of it.
+    const generated = fc
+      .jsonValue({ maxDepth: 5 })
+      .filter((value) => !mentionsPrototype(value))
+      .map((value) => JSON.parse(JSON.stringify(value)) as unknown);
+    fc.assert(
+      fc.property(generated, (value) => assert.deepEqual(travel(serializer, value), value)),
+      { seed: SEED },
+    );
   });
 
   for (const [kind, values] of RICH_VALUES) {
@@ -119,7 +128,7 @@ function surviving({ runner: { test }, create, maxSize }: SerializerSuiteOptions
     const bytes = fc.uint8Array({ maxLength: 64 });
     fc.assert(
       fc.property(bytes, (hostile) => mustSurvive(serializer, hostile)),
-      { numRuns: HOSTILE },
+      { numRuns: HOSTILE, seed: SEED },
     );
   });
 
@@ -140,7 +149,7 @@ function surviving({ runner: { test }, create, maxSize }: SerializerSuiteOptions
       if (!cut) bytes[place] = to;
       mustSurvive(serializer, cut ? bytes.subarray(0, place) : bytes);
     });
-    fc.assert(property, { numRuns: HOSTILE });
+    fc.assert(property, { numRuns: HOSTILE, seed: SEED });
   });
 
   test("no bytes change the prototypes of objects", async () => {

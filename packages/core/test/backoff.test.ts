@@ -53,6 +53,7 @@ describe("a policy without jitter", () => {
           expect(exponential({ base, factor, max })({ attempt, error })).toBe(expected);
         },
       ),
+      { seed: 1 },
     );
   });
 });
