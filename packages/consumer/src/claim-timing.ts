@@ -3,8 +3,6 @@ import type { ClaimRequest, StepAnswer } from "@taskq/core/storage";
 
 /** How often a queue is looked at of which nothing was heard, in milliseconds. */
 const SAFETY_POLL = 1_000;
-/** After a claim in vain, what other processes do makes for another one no sooner, in milliseconds. */
-const VAIN_PAUSE = 2;
 /** The soonest look for a job that is said to be due, in milliseconds. */
 const DUE_PAUSE = 1;
 
@@ -15,7 +13,6 @@ export class ClaimTiming {
   #heard = false;
   #nextDue: number | undefined;
   #claimedAt = -Infinity;
-  #vainAt = -Infinity;
 
   constructor(time: EngineTime) {
     this.#time = time;
@@ -42,11 +39,6 @@ export class ClaimTiming {
     this.#wanted = true;
   }
 
-  /** How long to wait before what another process did makes for a claim, in milliseconds. */
-  pauseAfterVain(): number {
-    return this.#vainAt + VAIN_PAUSE - performance.now();
-  }
-
   /** Something may have become due by now. */
   look(now: number): void {
     if (this.#nextDue !== undefined && this.#time.now() >= this.#nextDue) this.#wanted = true;
@@ -68,6 +60,5 @@ export class ClaimTiming {
     }
     this.#wanted = more || this.#heard || claimed.length >= claim.begin + claim.ahead;
     this.#claimedAt = performance.now();
-    if (claimed.length === 0) this.#vainAt = this.#claimedAt;
   }
 }

@@ -100,9 +100,7 @@ export class QueueWorker {
     if (kind !== "ready") this.#askForRevocations();
     // What waits may be paused by now: it goes back, and the storage decides.
     if (kind === "control") this.dispatcher.release();
-    if (kind !== "any") return this.lookForWork();
-    this.#timing.hear();
-    this.#loop.wakeWithin(this.#timing.pauseAfterVain());
+    this.lookForWork();
   }
 
   /** The event loop was blocked for long, or the storage went away or came back. */

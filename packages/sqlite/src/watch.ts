@@ -11,7 +11,7 @@ const POLL = 500;
  */
 const LOOK_AGAIN = [1, 2, 5, 10, 20];
 /** Looks before those, one each turn of the event loop: most commits can be seen by then. */
-const LOOKS_AT_ONCE = 60;
+const LOOKS_AT_ONCE = 120;
 
 const ANY: WatchHint = { kind: "any" };
 

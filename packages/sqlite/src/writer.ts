@@ -8,7 +8,7 @@ import { TransactionScope } from "./transaction-scope.js";
 export const BUSY_LIMIT = 10_000;
 /** Bounds of the pause before the next attempt, in milliseconds. */
 const SHORTEST_PAUSE = 1;
-const LONGEST_PAUSE = 25;
+const LONGEST_PAUSE = 4;
 /** Looks at a busy file before the first pause. */
 const TRIES_AT_ONCE = 20;
 /** Calls of a group that may fail before the rest is run one by one. */
