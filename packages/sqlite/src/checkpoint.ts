@@ -4,9 +4,9 @@ import type { Connection } from "./connection.js";
 /** Milliseconds between two looks at the log while there are writes. */
 const INTERVAL = 100;
 /** Bytes of the log above which its frames are copied into the database. */
-const COPY_ABOVE = 8 * 1024 * 1024;
+const COPY_ABOVE = 24 * 1024 * 1024;
 /** Bytes above which the log is begun anew, for which writers wait a moment. */
-const RESTART_ABOVE = 32 * 1024 * 1024;
+const RESTART_ABOVE = 40 * 1024 * 1024;
 /** Bytes above which it is cut down too. */
 const TRUNCATE_ABOVE = 64 * 1024 * 1024;
 

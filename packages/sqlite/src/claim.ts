@@ -1,6 +1,7 @@
 import {
   CLAIM_SLACK,
   joinId,
+  TaskqError,
   type ClaimedJob,
   type ClaimRequest,
   type JobGuards,
@@ -14,6 +15,7 @@ import type { Move } from "./move.js";
 import type { SeldomState } from "./open-queue.js";
 import { makeReady, park } from "./line.js";
 import { skipIfDead } from "./readiness.js";
+import { activeRow, MANY, readyRow, readyRows, type ReadyRow } from "./ready-rows.js";
 import {
   AT_MOST_ONCE,
   CANCELLED,
@@ -38,42 +40,16 @@ import { unpackKeys } from "./lease.js";
 import { isRevoked } from "./seldom.js";
 import { sourcesOf } from "./sources.js";
 
-/** Columns of a claimed row, in the order of `ClaimedRow`. */
-const CLAIMED_COLUMNS =
-  "key >> 21, key & 2097151, random, task, attempt, failures, crashes, priority, due, expires, flags, enqueued, " +
-  "meta, body";
-
-type ClaimedRow = [
-  time: number,
-  low: number,
-  random: number,
-  task: string,
-  attempt: number,
-  failures: number,
-  crashes: number,
-  priority: number,
-  due: number,
-  expires: number | null,
-  flags: number,
-  enqueued: number | null,
-  meta: string | null,
-  body: Uint8Array,
-];
-
-const READY_ROWS =
-  `SELECT ${CLAIMED_COLUMNS} FROM {jobs} WHERE queue = ? AND state = 0 ` +
-  "ORDER BY priority DESC, due, {jobs}.key LIMIT ? OFFSET ?";
-
-/** The same, while members of failed joins are not all written down: those are passed over. */
-const READY_ROWS_ALIVE = READY_ROWS.replace(
-  "AND state = 0 ",
-  "AND state = 0 AND (trunk IS NULL OR trunk NOT IN (SELECT key FROM {doomed})) ",
-);
-
 /** Found first and changed after: cheaper than one UPDATE with RETURNING, and what may not run is left as it was. */
 const TAKE =
   "UPDATE {jobs} SET state = 4, attempt = ?, fence = ?, owner = ?, started = ?, flags = ?, pad = NULL " +
   "WHERE key = (? << 21) | ?";
+
+/** The first so many that are ready, as they have just been read. */
+const TAKE_MANY =
+  "UPDATE {jobs} SET state = 4, attempt = attempt + 1, fence = ?, owner = ?, started = ?, flags = flags | ?, " +
+  "pad = NULL WHERE key IN (SELECT key FROM {jobs} WHERE queue = ? AND state = 0 " +
+  "ORDER BY priority DESC, due, {jobs}.key LIMIT ? + 0)";
 
 /** Flags of rows that are looked at more closely before they run. */
 const SPECIAL = GATED | UNIQUE | TRUNKED | FOLLOWER | NAMED;
@@ -105,7 +81,7 @@ export function claimJobs(claiming: Claiming): Claimed {
 
 interface Taken {
   readonly jobs: ClaimedJob[];
-  readonly rows: ClaimedRow[];
+  readonly rows: ReadyRow[];
   begun: number;
   /** Rows left for somebody who begins them at once. */
   passedOver: number;
@@ -117,15 +93,16 @@ interface Taken {
 function takeFirst(claiming: Claiming, taken: Taken): void {
   const { move, claim } = claiming;
   const wanted = claim.begin + claim.ahead;
-  const statement = move.raw(claiming.seldom.doomed.length === 0 ? READY_ROWS : READY_ROWS_ALIVE);
+  const doomed = claiming.seldom.doomed.length > 0;
   for (
     let left = wanted;
     left > 0 && taken.slack > 0;
     left = Math.min(wanted - taken.jobs.length, taken.slack)
   ) {
     const { slack } = taken;
-    const rows = statement.all(move.queue.id, left, taken.passedOver) as ClaimedRow[];
-    for (const row of rows) take(claiming, taken, row);
+    const rows = readyRows(move, { doomed, limit: left, offset: taken.passedOver });
+    if (areAllPlain(claiming, taken, rows)) takeAll(claiming, taken, rows);
+    else for (const row of rows) take(claiming, taken, row);
     // What was turned away may have let others go.
     if (taken.slack < slack) followConsequences(move);
     else if (rows.length < left) return;
@@ -133,7 +110,7 @@ function takeFirst(claiming: Claiming, taken: Taken): void {
   taken.more = true;
 }
 
-function take(claiming: Claiming, taken: Taken, row: ClaimedRow): void {
+function take(claiming: Claiming, taken: Taken, row: ReadyRow): void {
   const { claim } = claiming;
   const begun = taken.begun < claim.begin;
   if (!begun && (row[10] & NOT_AHEAD) !== 0) {
@@ -146,15 +123,41 @@ function take(claiming: Claiming, taken: Taken, row: ClaimedRow): void {
   }
 }
 
+/** Whether the rows can be claimed with one statement: many, the first that are ready, and nothing to look at in any. */
+function areAllPlain(claiming: Claiming, { passedOver }: Taken, rows: readonly ReadyRow[]): boolean {
+  if (rows.length < MANY || passedOver > 0 || claiming.seldom.doomed.length > 0) return false;
+  return rows.every((row) => (row[10] & NOT_AHEAD) === 0 && isPlain(claiming, row));
+}
+
+function takeAll(claiming: Claiming, taken: Taken, rows: readonly ReadyRow[]): void {
+  const begun = Math.min(rows.length, claiming.claim.begin - taken.begun);
+  takeMany(claiming, begun, true);
+  takeMany(claiming, rows.length - begun, false);
+  for (const [index, row] of rows.entries()) {
+    row[4] += 1;
+    taken.jobs.push(jobOf(claiming, row, index < begun));
+    taken.rows.push(row);
+  }
+  taken.begun += begun;
+}
+
+function takeMany({ move, fence, owner }: Claiming, count: number, begun: boolean): void {
+  if (count === 0) return;
+  const { changes } = move
+    .sql(TAKE_MANY)
+    .run(fence, owner, begun ? move.now : null, begun ? 0 : UNBEGUN, move.queue.id, count);
+  if (changes === count) return;
+  throw new TaskqError("TASKQ_STORAGE", `expected to claim ${count} rows that were ready, got ${changes}`);
+}
+
 function takeIds(claiming: Claiming, taken: Taken, ids: readonly string[]): void {
   const { move, claim } = claiming;
-  const rows: ClaimedRow[] = [];
-  const statement = move.raw(`SELECT ${CLAIMED_COLUMNS} FROM {jobs} WHERE key = ?`);
+  const rows: ReadyRow[] = [];
   for (const id of new Set(ids)) {
     const row = jobById(move.scope.connection, move.queue, id);
     if (row === undefined) continue;
     if (row.later !== null && row.later <= move.now) makeReady(move, row, row.due);
-    if (row.state === READY) rows.push(statement.get(row.key) as ClaimedRow);
+    if (row.state === READY) rows.push(readyRow(move, row.key));
   }
   rows.sort(byTurn);
   for (const row of rows) {
@@ -163,14 +166,14 @@ function takeIds(claiming: Claiming, taken: Taken, ids: readonly string[]): void
   }
 }
 
-function byTurn(first: ClaimedRow, second: ClaimedRow): number {
+function byTurn(first: ReadyRow, second: ReadyRow): number {
   return second[7] - first[7] || first[8] - second[8] || first[0] - second[0] || first[1] - second[1];
 }
 
 function inOrder({ jobs, rows }: Taken): readonly ClaimedJob[] {
   for (let index = 1; index < rows.length; index += 1) {
-    if (byTurn(rows[index - 1] as ClaimedRow, rows[index] as ClaimedRow) > 0) {
-      const paired = jobs.map((job, position) => ({ job, row: rows[position] as ClaimedRow }));
+    if (byTurn(rows[index - 1] as ReadyRow, rows[index] as ReadyRow) > 0) {
+      const paired = jobs.map((job, position) => ({ job, row: rows[position] as ReadyRow }));
       return paired.toSorted((a, b) => byTurn(a.row, b.row)).map(({ job }) => job);
     }
   }
@@ -178,15 +181,9 @@ function inOrder({ jobs, rows }: Taken): readonly ClaimedJob[] {
 }
 
 /** Claims a ready row if it may run; if not, it is put where it belongs. */
-function accept(claiming: Claiming, taken: Taken, row: ClaimedRow, begun: boolean): boolean {
-  const { move, request, fence, owner } = claiming;
-  const expires = row[9];
-  const plain =
-    (row[10] & SPECIAL) === 0 &&
-    (expires === null || expires > move.now) &&
-    claiming.seldom.controls.size === 0 &&
-    move.queue.knownTasks(request.tasks).has(row[3]);
-  if (!plain && turnAway(claiming, row)) return false;
+function accept(claiming: Claiming, taken: Taken, row: ReadyRow, begun: boolean): boolean {
+  const { move, fence, owner } = claiming;
+  if (!isPlain(claiming, row) && turnAway(claiming, row)) return false;
   row[4] += 1;
   if (!begun) row[10] |= UNBEGUN;
   move.sql(TAKE).run(row[4], fence, owner, begun ? move.now : null, row[10], row[0], row[1]);
@@ -195,8 +192,19 @@ function accept(claiming: Claiming, taken: Taken, row: ClaimedRow, begun: boolea
   return true;
 }
 
+/** Whether nothing can keep the row from running. */
+function isPlain({ move, request, seldom }: Claiming, row: ReadyRow): boolean {
+  const expires = row[9];
+  return (
+    (row[10] & SPECIAL) === 0 &&
+    (expires === null || expires > move.now) &&
+    seldom.controls.size === 0 &&
+    move.queue.knownTasks(request.tasks).has(row[3])
+  );
+}
+
 /** Puts a ready row that may not run where it belongs; answers whether it did. */
-function turnAway(claiming: Claiming, claimed: ClaimedRow): boolean {
+function turnAway(claiming: Claiming, claimed: ReadyRow): boolean {
   const { move, seldom } = claiming;
   const [time, low, , task] = claimed;
   const row = rowByKey(move.scope.connection, keyOf(time, low)) as Row;
@@ -257,7 +265,7 @@ function parkStanding(move: Move, row: Row, gate: string): void {
 }
 
 /** Takes the gates of a row, or hands it over with a verdict, or parks it. */
-function passGates(claiming: Claiming, claimed: ClaimedRow, row: Row): boolean {
+function passGates(claiming: Claiming, claimed: ReadyRow, row: Row): boolean {
   const { move, request } = claiming;
   const meta = metaOf(row);
   const gates = meta.gates ?? [];
@@ -277,7 +285,7 @@ function passGates(claiming: Claiming, claimed: ClaimedRow, row: Row): boolean {
   return true;
 }
 
-function jobOf(claiming: Claiming, claimed: ClaimedRow, begun: boolean): ClaimedJob {
+function jobOf(claiming: Claiming, claimed: ReadyRow, begun: boolean): ClaimedJob {
   const [
     time,
     low,
@@ -327,7 +335,7 @@ interface SpecialParts {
   readonly guards: JobGuards | undefined;
 }
 
-function specialParts(move: Move, claimed: ClaimedRow): SpecialParts {
+function specialParts(move: Move, claimed: ReadyRow): SpecialParts {
   const [time, low, random, , , , , , , , flags, , meta] = claimed;
   const content = metaOf({ meta });
   const { connection } = move.scope;
@@ -349,10 +357,9 @@ export function claimedBefore(move: Move, request: StepRequest, fence: number): 
     .sql("SELECT jobs, until, length FROM {leases} WHERE queue = ? AND fence = ?")
     .get(move.queue.id, fence) as { jobs: Buffer; until: number; length: number } | undefined;
   if (lease === undefined || request.claim === undefined) return [];
-  const rows = move.raw(`SELECT ${CLAIMED_COLUMNS} FROM {jobs} WHERE key = ? AND state = 4 AND fence = ?`);
   const jobs: ClaimedJob[] = [];
   for (const key of unpackKeys(lease.jobs)) {
-    const row = rows.get(key, fence) as ClaimedRow | undefined;
+    const row = activeRow(move, key, fence);
     if (row === undefined) continue;
     const claiming = { move, claim: request.claim, fence } as Claiming;
     jobs.push({ ...jobOf(claiming, row, (row[10] & UNBEGUN) === 0), leaseUntil: lease.until });

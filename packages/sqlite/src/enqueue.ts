@@ -29,6 +29,11 @@ const INSERT_PLAIN =
   "INSERT INTO {jobs} (key, queue, state, priority, due, task, random, body) " +
   "VALUES ((? << 21) | ?, ?, 0, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
 
+/** The same, if the queue takes anything new. */
+const INSERT_ADMITTED =
+  "INSERT INTO {jobs} (key, queue, state, priority, due, task, random, body) " +
+  "SELECT (? << 21) | ?, id, 0, ?, ?, ?, ?, ? FROM {queues} WHERE id = ? AND phase = 0 ON CONFLICT DO NOTHING";
+
 /** Plain jobs that are inserted by one statement: calling one costs as much as the row itself. */
 const TOGETHER = 8;
 const INSERT_TOGETHER =
@@ -61,21 +66,19 @@ export function enqueue(move: Move, flows: readonly NewFlow[]): EnqueueAnswer {
   return { flows: stored, effects: move.effects };
 }
 
-/** The usual call: one plain job, for which nothing is made that it does not need; `undefined` for any other. */
+/** One plain job in one statement; `undefined` where that did nothing: `enqueue` does it then, or says why not. */
 export function enqueuePlain(
   scope: TransactionScope,
   queue: OpenQueue,
   now: number,
-  flows: readonly NewFlow[],
+  flow: NewFlow,
 ): EnqueueAnswer | undefined {
-  const [flow] = flows;
-  const job = flows.length === 1 && flow !== undefined ? loneJob(flow) : undefined;
+  const job = loneJob(flow);
   const parts = job === undefined ? undefined : splitId(job.id);
   if (job === undefined || parts === undefined || !isPlain(now, job, parts.time)) return undefined;
-  admit(scope, queue);
   const { changes } = scope.connection
-    .sql(INSERT_PLAIN)
-    .run(parts.time, parts.low, queue.id, job.priority, job.due, job.task, parts.random, job.body);
+    .sql(INSERT_ADMITTED)
+    .run(parts.time, parts.low, job.priority, job.due, job.task, parts.random, job.body, queue.id);
   if (changes === 0) return undefined;
   scope.hintsOf(queue).ready = true;
   return { flows: [{ status: "stored", id: job.id, state: "ready" }], effects: NO_EFFECTS };

@@ -22,7 +22,7 @@ function writeMembers(move: Move, key: Key, limit: number): number {
   const rows = move
     .sql(
       `SELECT ${ROW_COLUMNS} FROM {jobs} WHERE trunk = ? ` +
-        "AND key > (SELECT cursor FROM {doomed} WHERE key = ?) ORDER BY {jobs}.key LIMIT ?",
+        "AND key > (SELECT cursor FROM {doomed} WHERE key = ?) ORDER BY {jobs}.key LIMIT ? + 0",
     )
     .all(key, key, limit) as Row[];
   for (const row of rows) {

@@ -23,7 +23,7 @@ function letGateGo(move: Move, gate: string, limit: number): number {
   const rows = move
     .sql(
       `SELECT ${ROW_COLUMNS} FROM {jobs} WHERE queue = ? AND gate = ? AND state = 3 ` +
-        "ORDER BY priority DESC, due, {jobs}.key LIMIT ?",
+        "ORDER BY priority DESC, due, {jobs}.key LIMIT ? + 0",
     )
     .all(move.queue.id, gate, limit) as Row[];
   for (const row of rows) {

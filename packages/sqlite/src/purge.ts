@@ -167,7 +167,7 @@ class Walk {
 
 const GLANCES =
   "SELECT CAST(key AS TEXT), key >> 21, state, ended, flags FROM {jobs} WHERE key > ? AND queue = ? " +
-  "ORDER BY {jobs}.key LIMIT ?";
+  "ORDER BY {jobs}.key LIMIT ? + 0";
 
 function boundsOf(connection: Connection, queue: OpenQueue, now: number): Bounds {
   const [completed, others, shortest] = connection
@@ -211,7 +211,7 @@ function forgetOld(move: Move): void {
 function flush(move: Move, limit: number): { readonly removed: number; readonly more: boolean } {
   const { id } = move.queue;
   const rows = move
-    .sql(`SELECT ${ROW_COLUMNS} FROM {jobs} WHERE queue = ? ORDER BY {jobs}.key LIMIT ?`)
+    .sql(`SELECT ${ROW_COLUMNS} FROM {jobs} WHERE queue = ? ORDER BY {jobs}.key LIMIT ? + 0`)
     .all(id, limit) as Row[];
   for (const row of rows) {
     leaveRun(move, row, row.state);

@@ -131,7 +131,7 @@ function promote(move: Move): void {
   move
     .sql(
       "UPDATE {jobs} SET state = 0, later = NULL WHERE key IN " +
-        "(SELECT key FROM {jobs} WHERE queue = ? AND later <= ? ORDER BY later LIMIT ?)",
+        "(SELECT key FROM {jobs} WHERE queue = ? AND later <= ? ORDER BY later LIMIT ? + 0)",
     )
     .run(move.queue.id, move.now, PROMOTED_PER_STEP);
 }

@@ -42,11 +42,23 @@ export class TickBatches {
   private begin(queue: OpenQueue, now: number): Batch {
     const batch: Batch = { flows: [], waiting: [], now };
     this.open.set(queue, batch);
-    const stored = this.writer.group((scope) => {
+    const close = (): void => {
       // Whoever comes from here on is for the next one.
       if (this.open.get(queue) === batch) this.open.delete(queue);
-      return store(scope, queue, batch);
-    });
+    };
+    const stored = this.writer.group(
+      (scope) => {
+        close();
+        return store(scope, queue, batch);
+      },
+      (scope) => {
+        close();
+        const [only] = batch.flows;
+        return batch.flows.length === 1 && only !== undefined
+          ? enqueuePlain(scope, queue, batch.now, only)
+          : undefined;
+      },
+    );
     stored.then(
       ({ flows }) =>
         batch.waiting.forEach(({ resolve }, index) =>
@@ -86,5 +98,5 @@ function store(
   queue: OpenQueue,
   { flows, now }: Pick<Batch, "flows" | "now">,
 ): EnqueueAnswer {
-  return enqueuePlain(scope, queue, now, flows) ?? enqueue(new Move(scope, queue, now), flows);
+  return enqueue(new Move(scope, queue, now), flows);
 }

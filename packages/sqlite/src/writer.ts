@@ -14,8 +14,11 @@ const TRIES_AT_ONCE = 20;
 /** Calls of a group that may fail before the rest is run one by one. */
 const STRIKES = 3;
 
+type Work<T> = (scope: TransactionScope) => T;
+
 interface Job {
-  readonly work: (scope: TransactionScope) => unknown;
+  readonly work: Work<unknown>;
+  readonly alone: Work<unknown> | undefined;
   readonly resolve: (value: never) => void;
   readonly reject: (error: unknown) => void;
   readonly since: number;
@@ -57,10 +60,15 @@ export class Writer {
     this.rollback = options.connection.sql("ROLLBACK");
   }
 
-  /** With all others of this tick, in one transaction. The work may be run more than once. */
-  group<T>(work: (scope: TransactionScope) => T): Promise<T> {
+  /**
+   * With all others of this tick, in one transaction. The work may be run more than once.
+   *
+   * @param alone the same as one statement, for when there are no others: it is a transaction by itself. `undefined`
+   *   from it says that it did nothing, and the work is to be done.
+   */
+  group<T>(work: Work<T>, alone?: Work<T | undefined>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      this.pending.push({ work, resolve, reject, since: performance.now(), value: undefined });
+      this.pending.push({ work, alone, resolve, reject, since: performance.now(), value: undefined });
       if (this.scheduled || this.waiting) return;
       this.scheduled = true;
       if (this.turn.isLong()) setImmediate(() => this.flush());
@@ -69,9 +77,16 @@ export class Writer {
   }
 
   /** At once, together with what is waiting. The work may be run more than once. */
-  now<T>(work: (scope: TransactionScope) => T): Promise<T> {
+  now<T>(work: Work<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      this.pending.push({ work, resolve, reject, since: performance.now(), value: undefined });
+      this.pending.push({
+        work,
+        alone: undefined,
+        resolve,
+        reject,
+        since: performance.now(),
+        value: undefined,
+      });
       this.flush();
     });
   }
@@ -104,12 +119,14 @@ export class Writer {
     let current = -1;
     try {
       this.options.guard();
-      this.begin.run();
-      for (current = 0; current < jobs.length; current += 1) {
-        const job = jobs[current] as Job;
-        job.value = job.work(scope);
+      if (!doneAlone(jobs, scope)) {
+        this.begin.run();
+        for (current = 0; current < jobs.length; current += 1) {
+          const job = jobs[current] as Job;
+          job.value = job.work(scope);
+        }
+        this.commit.run();
       }
-      this.commit.run();
     } catch (error) {
       this.undo(scope);
       this.failed(jobs, current, error, strikes);
@@ -180,6 +197,14 @@ export class Writer {
     if (this.tries <= TRIES_AT_ONCE) setImmediate(flush);
     else this.timer = setTimeout(flush, pauseLength(this.tries - TRIES_AT_ONCE));
   }
+}
+
+/** Whether there is one job, which a single statement has done. */
+function doneAlone(jobs: readonly Job[], scope: TransactionScope): boolean {
+  const [job] = jobs;
+  if (jobs.length !== 1 || job?.alone === undefined) return false;
+  job.value = job.alone(scope);
+  return job.value !== undefined;
 }
 
 /** Milliseconds for which writes may follow each other without the event loop going round. */

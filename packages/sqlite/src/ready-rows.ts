@@ -1,0 +1,92 @@
+/** Rows that may be claimed, as they are read. */
+import { bytesOf } from "./bytes.js";
+import type { Move } from "./move.js";
+
+/** In the order of `COLUMNS`. */
+export type ReadyRow = [
+  time: number,
+  low: number,
+  random: number,
+  task: string,
+  attempt: number,
+  failures: number,
+  crashes: number,
+  priority: number,
+  due: number,
+  expires: number | null,
+  flags: number,
+  enqueued: number | null,
+  meta: string | null,
+  body: Uint8Array,
+];
+
+const COLUMNS =
+  "key >> 21, key & 2097151, random, task, attempt, failures, crashes, priority, due, expires, flags, enqueued, meta";
+
+/**
+ * First by priority, then by time. Added to, the limit is no bare parameter: for one of those SQLite prepares the
+ * statement anew with each value, which takes five times as long as the look itself.
+ */
+const FIRST =
+  "FROM {jobs} WHERE queue = ? AND state = 0 ORDER BY priority DESC, due, {jobs}.key LIMIT ? + 0 OFFSET ?";
+
+const READ = `SELECT ${COLUMNS}, body ${FIRST}`;
+
+/** The same, while members of failed joins are not all written down: those are passed over. */
+const READ_ALIVE = READ.replace(
+  "AND state = 0 ",
+  "AND state = 0 AND (trunk IS NULL OR trunk NOT IN (SELECT key FROM {doomed})) ",
+);
+
+/**
+ * Many rows as one row: their columns as JSON, their bodies behind each other. Handed over one by one, each body costs
+ * as much as all else of its row.
+ */
+const READ_MANY =
+  "SELECT json_group_array(json_array(time, low, random, task, attempt, failures, crashes, priority, due, expires, " +
+  "flags, enqueued, meta, length(body))), CAST(group_concat(CAST(body AS TEXT), '') AS BLOB) " +
+  "FROM (SELECT key >> 21 AS time, key & 2097151 AS low, random, task, attempt, failures, crashes, priority, due, " +
+  `expires, flags, enqueued, meta, body ${FIRST})`;
+
+/** From this number on, rows are read and claimed together. Measured: below it, one by one is as quick. */
+export const MANY = 32;
+
+/** Up to `limit` rows behind the first `offset`, without the members of failed joins if there are `doomed` ones. */
+export function readyRows(
+  move: Move,
+  { doomed, limit, offset }: { readonly doomed: boolean; readonly limit: number; readonly offset: number },
+): ReadyRow[] {
+  const { id } = move.queue;
+  if (doomed) return move.raw(READ_ALIVE).all(id, limit, offset) as ReadyRow[];
+  // Bytes as text and back are the same bytes in the encoding of the file only if that is UTF-8.
+  if (limit < MANY || !move.scope.connection.isUtf8)
+    return move.raw(READ).all(id, limit, offset) as ReadyRow[];
+  const [json, bodies] = move.raw(READ_MANY).get(id, limit, offset) as [string, Uint8Array | null];
+  return bodies === null ? [] : withBodies(JSON.parse(json) as unknown[][], bodies);
+}
+
+/** The row of a key that is ready. */
+export function readyRow(move: Move, key: string): ReadyRow {
+  return move.raw(`SELECT ${COLUMNS}, body FROM {jobs} WHERE key = ?`).get(key) as ReadyRow;
+}
+
+/** The row of a key that is active under a fence. */
+export function activeRow(move: Move, key: string, fence: number): ReadyRow | undefined {
+  const row = move
+    .raw(`SELECT ${COLUMNS}, body FROM {jobs} WHERE key = ? AND state = 4 AND fence = ?`)
+    .get(key, fence);
+  return row as ReadyRow | undefined;
+}
+
+function withBodies(rows: unknown[][], bodies: Uint8Array): ReadyRow[] {
+  const { buffer, byteOffset } = bytesOf(bodies);
+  let from = byteOffset;
+  for (const row of rows) {
+    const length = row[BODY] as number;
+    row[BODY] = new Uint8Array(buffer, from, length);
+    from += length;
+  }
+  return rows as ReadyRow[];
+}
+
+const BODY = 13;
