@@ -11,7 +11,7 @@ export function stampNow(): Stamp {
   return { monotonic: performance.now(), wall: Date.now() };
 }
 
-/** Milliseconds that have passed since. */
-export function ageOf(stamp: Stamp): number {
-  return Math.max(performance.now() - stamp.monotonic, Date.now() - stamp.wall);
+/** Milliseconds that have passed since; `monotonic` is the time by `performance.now()`. */
+export function ageOf(stamp: Stamp, monotonic: number = performance.now()): number {
+  return Math.max(monotonic - stamp.monotonic, Date.now() - stamp.wall);
 }

@@ -49,7 +49,7 @@ const READ_MANY =
   `expires, flags, enqueued, meta, body ${FIRST})`;
 
 /** From this number on, rows are read and claimed together. Measured: below it, one by one is as quick. */
-export const MANY = 32;
+export const MANY = 8;
 
 /** Up to `limit` rows behind the first `offset`, without the members of failed joins if there are `doomed` ones. */
 export function readyRows(

@@ -1,4 +1,5 @@
 /** Executes one claimed job and decides what follows. */
+import type { Definition } from "../definition.js";
 import { TaskqError, type JobError } from "../errors.js";
 import type { MessageContext } from "../serializer/serializer.js";
 import type { SettledOutcome } from "../storage.js";
@@ -6,56 +7,85 @@ import { describeError, encodeError } from "./failure.js";
 import type { FinishedRun } from "./finished-run.js";
 import { endOfReturn, endOfThrow, invoke, startTimeout, type InvokedEnd } from "./invoke.js";
 import type { Run } from "./run.js";
+import type { MaybePromise } from "./maybe-promise.js";
 import { decodeMessage, difference, type JobMessage } from "./message.js";
+import type { Policy } from "./policy.js";
 import { settlementOf } from "./settle-run.js";
 import { contextOf, inputOf } from "./sources.js";
 
 /** How long a job of a newer version of its task is left to consumers that know it, in milliseconds. */
 const NEWER_VERSION_PAUSE = 5_000;
 
-/** Executes the job and answers how to settle it. Never rejects. */
-export async function execute(run: Run): Promise<FinishedRun> {
+/** Told how to settle a run, once. */
+export type Ended = (finished: FinishedRun) => void;
+
+/**
+ * Executes the job, and tells later how to settle it. It throws nothing, and makes no promise but the handler's: each
+ * one costs every job.
+ */
+export function execute(run: Run, ended: Ended): void {
   const { engine, claimed } = run;
   run.startedAt = engine.time.now();
   const definition = engine.tasks.get(claimed.task);
   const policy = engine.policies.get(claimed.task);
-  if (definition === undefined || policy === undefined) return unrun(run, { kind: "released" });
+  if (definition === undefined || policy === undefined) {
+    return endUnrun(run, ended, { kind: "released" });
+  }
   const before = endBefore(run);
-  if (before !== undefined) return unrun(run, before);
-
+  if (before !== undefined) return endUnrun(run, ended, before);
   let message: JobMessage;
-  let input: unknown;
+  let input: MaybePromise<unknown>;
   try {
     message = openMessage(run);
-    const made = inputOf(engine, message, claimed.sources);
-    input = made instanceof Promise ? await made : made;
+    input = inputOf(engine, message, claimed.sources);
   } catch (error) {
-    return isPassing(error) ? unrun(run, { kind: "released" }) : quarantined(run, error);
+    queueMicrotask(() => ended(unreadable(run, error)));
+    return;
   }
+  const call: Call = { run, ended, definition, policy, message };
+  if (!(input instanceof Promise)) return start(call, input);
+  input.then(
+    (read) => start(call, read),
+    (error: unknown) => ended(unreadable(run, error)),
+  );
+}
+
+interface Call {
+  readonly run: Run;
+  readonly ended: Ended;
+  readonly definition: Definition;
+  readonly policy: Policy;
+  readonly message: JobMessage;
+}
+
+function start(call: Call, input: unknown): void {
+  const { run, ended, definition, policy, message } = call;
   if ((message.version ?? 1) > policy.version) {
-    return unrun(run, { kind: "postponed", due: run.startedAt + NEWER_VERSION_PAUSE });
+    return endUnrun(run, ended, { kind: "postponed", due: run.startedAt + NEWER_VERSION_PAUSE });
   }
   run.headersOfJob = message.headers;
   run.instant = message.instant;
   tellStarted(run);
-
   const timeoutMs = message.options?.timeout ?? policy.timeoutMs;
   const timer = timeoutMs === undefined ? undefined : startTimeout(run, timeoutMs);
-  let end: InvokedEnd;
-  try {
-    // The slot stays taken until the handler has really ended, whatever its signal said.
-    const output = invoke(run, definition, input);
-    end = endOfReturn(run, isThenable(output) ? await output : output);
-  } catch (error) {
-    end = endOfThrow(run, error);
-  }
-  if (timer !== undefined) clearTimeout(timer);
-  return settlementOf(run, end, message, policy);
+  const end = (how: InvokedEnd): void => {
+    if (timer !== undefined) clearTimeout(timer);
+    ended(settlementOf(run, how, message, policy));
+  };
+  // The slot stays taken until the handler has really ended, whatever its signal said.
+  outputOf(run, definition, input).then(
+    (output) => end(endOfReturn(run, output)),
+    (error: unknown) => end(endOfThrow(run, error)),
+  );
 }
 
-/** A handler may answer a promise of its own kind. */
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+/** A handler may answer a value, a promise, or a promise of its own kind. */
+function outputOf(run: Run, definition: Definition, input: unknown): Promise<unknown> {
+  try {
+    return Promise.resolve(invoke(run, definition, input));
+  } catch (error) {
+    return Promise.reject(error);
+  }
 }
 
 /** What a job ends with that need not run. */
@@ -91,6 +121,10 @@ function isPassing(error: unknown): boolean {
   );
 }
 
+function unreadable(run: Run, error: unknown): FinishedRun {
+  return isPassing(error) ? unrun(run, { kind: "released" }) : quarantined(run, error);
+}
+
 function quarantined(run: Run, cause: unknown): FinishedRun {
   const { engine, claimed } = run;
   const described = describeError(cause, undefined);
@@ -102,6 +136,10 @@ function quarantined(run: Run, cause: unknown): FinishedRun {
   };
   const bytes = encodeError(engine.serializer, error, contextOf(engine, claimed, "error"));
   return { ...unrun(run, { kind: "quarantined", error: bytes }), error };
+}
+
+function endUnrun(run: Run, ended: Ended, outcome: SettledOutcome): void {
+  queueMicrotask(() => ended(unrun(run, outcome)));
 }
 
 function unrun(run: Run, outcome: SettledOutcome): FinishedRun {

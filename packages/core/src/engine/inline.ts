@@ -62,7 +62,7 @@ export class InlineRunner {
         }
         const run = new JobRun(engine, claimed, this.#host);
         this.#running.add(run);
-        finished = await execute(run);
+        finished = await new Promise<FinishedRun>((resolve) => execute(run, resolve));
         this.#running.delete(run);
       }
     } finally {

@@ -2,7 +2,7 @@
 import { backoffFromData } from "../backoff.js";
 import { TimeoutError, type JobError } from "../errors.js";
 import type { SettledOutcome } from "../storage.js";
-import { decide, type Decision, type RetryPolicy } from "./decide.js";
+import { decide, type Decision, type RetryPolicy, type RunEnd } from "./decide.js";
 import type { FinishedRun } from "./finished-run.js";
 import { describeError, encodeError } from "./failure.js";
 import type { InvokedEnd } from "./invoke.js";
@@ -12,19 +12,22 @@ import type { Policy } from "./policy.js";
 import { contextOf } from "./sources.js";
 
 export function settlementOf(run: Run, end: InvokedEnd, message: JobMessage, policy: Policy): FinishedRun {
-  const { claimed, engine } = run;
+  const { engine } = run;
   const endedAt = engine.time.now();
-  const retry = retryPolicy(message, policy);
   if (end.kind === "returned") {
     try {
       return finish(run, endedAt, { kind: "completed", result: resultBytes(run, end.output, policy) });
     } catch (refusal) {
       // An output that cannot be stored is a failure of the run as any other.
-      const decision = decide({ kind: "threw", error: refusal }, retry, claimed.failures, endedAt);
-      return finishDecided(run, endedAt, decision, message);
+      return decided(run, endedAt, { kind: "threw", error: refusal }, message, policy);
     }
   }
-  return finishDecided(run, endedAt, decide(end, retry, claimed.failures, endedAt), message);
+  return decided(run, endedAt, end, message, policy);
+}
+
+function decided(run: Run, endedAt: number, end: RunEnd, message: JobMessage, policy: Policy): FinishedRun {
+  const decision = decide(end, retryPolicy(message, policy), run.claimed.failures, endedAt);
+  return finishDecided(run, endedAt, decision, message);
 }
 
 /** What the job was enqueued with wins over its task. */
