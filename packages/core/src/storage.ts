@@ -204,6 +204,8 @@ export interface StorageContract {
    * Promise: rescheduling refuses an active or final job
    * Promise: retrying by hand makes a failed job ready with its counters reset
    * Promise: retrying by hand re-opens the flow, unless what follows has started, which rejects with TASKQ_FLOW_FINISHED
+   * Promise: a group that re-opens waits for every member that is not final, whatever fails meanwhile
+   * Promise: a flow of which a part was removed is not re-opened
    */
   amend(request: AmendRequest): Promise<AmendAnswer>;
 

@@ -88,21 +88,20 @@ function gateCause({ queue }: Move, row: JobRow, name: string): ExplainCause {
   return {
     code: CODES[name.slice(0, name.indexOf(":"))] ?? "locked",
     gate: labelOf(name),
-    holders: holdersOf(queue, name),
+    holders: holdersOf(queue, row, name),
     ahead: gate?.line.has(row) === true ? gate.line.countBefore(row) : (gate?.line.size ?? 0),
     opensAt: opensAt === Infinity ? undefined : opensAt,
   };
 }
 
 /** Ids of the jobs, and owners of the tickets. */
-function holdersOf(queue: Move["queue"], name: string): readonly string[] {
+function holdersOf(queue: Move["queue"], row: JobRow, name: string): readonly string[] {
   if (name.startsWith("unique:")) {
     const holder = queue.uniques.get(name.slice("unique:".length))?.holder.id;
     return holder === undefined ? [] : [holder];
   }
   if (name.startsWith("schedule:")) {
-    const schedule = name.slice("schedule:".length);
-    return [...queue.awaitedEnds].filter(([, waiting]) => waiting === schedule).map(([end]) => end);
+    return [...queue.awaitedEnds].filter(([, { jobs }]) => jobs.includes(row)).map(([end]) => end);
   }
   const gate = queue.gates.get(name);
   return [...(gate?.jobs ?? [])]

@@ -109,18 +109,6 @@ export function letGo(move: Move, gate: Gate, limit: number): number {
   return gone;
 }
 
-/** Takes all jobs out of a line, in order, to be given another place. */
-export function emptyLine({ queue }: Move, gate: Gate): readonly JobRow[] {
-  const rows: JobRow[] = [];
-  for (let head = gate.line.pop(); head !== undefined; head = gate.line.pop()) {
-    if (head.kind === "ticket") continue;
-    head.gate = undefined;
-    rows.push(head);
-  }
-  planOpening(queue, gate);
-  return rows;
-}
-
 /** A job taken out of a line goes on to the ready or the scheduled ones. */
 function enterFromLine(move: Move, row: JobRow): void {
   const gate = row.gate;

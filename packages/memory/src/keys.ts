@@ -56,9 +56,12 @@ function acquire(move: Move, gate: Gate, request: Acquire): KeysAnswer {
   return answer(gate, "waiting");
 }
 
-/** Stands in line like a job of priority 0 that has become due now. */
+/** Higher than the order of any job. */
+const BEHIND_JOBS = 2 ** 52;
+
+/** Stands in line like a job of priority 0 that has become due now, behind those of the same millisecond. */
 function newTicket({ queue, now }: Move, request: Acquire): Ticket {
-  const order = queue.nextOrder();
+  const order = queue.nextOrder() + BEHIND_JOBS;
   return {
     kind: "ticket",
     ticket: request.ticket,

@@ -47,8 +47,8 @@ export class QueueState {
   readonly pausedTasks: Set<string> = new Set();
   readonly revokedTasks: Map<string, TaskRevocation> = new Map();
   readonly schedules: Map<string, Schedule> = new Map();
-  /** Schedules in whose line a flow waits, by the end of the flow that it waits for. */
-  readonly awaitedEnds: Map<string, string> = new Map();
+  /** Flows that wait for the one before of their schedule, by the end of that one. */
+  readonly awaitedEnds: Map<string, AwaitingFlow> = new Map();
 
   readonly values: ExpiringMap<StoredValue> = new ExpiringMap();
   /** Answers to named operations on values. */
@@ -122,6 +122,12 @@ export interface UniqueKey {
 export interface TaskRevocation {
   readonly once: boolean;
   readonly until: number | undefined;
+}
+
+/** A flow of a schedule that waits for the one before. */
+export interface AwaitingFlow {
+  readonly schedule: string;
+  readonly jobs: readonly JobRow[];
 }
 
 export interface Schedule {

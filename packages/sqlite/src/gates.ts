@@ -44,7 +44,7 @@ export function firstTicket(move: Move, gate: string): TicketRow | undefined {
     .get(move.queue.id, gate, move.now) as TicketRow | undefined;
 }
 
-/** Tickets stand in the line like jobs of priority 0. */
+/** Tickets stand in the line like jobs of priority 0, behind those of the same millisecond. */
 function ticketIsFirst(ticket: TicketRow, row: Row): boolean {
   return row.priority < 0 || (row.priority === 0 && ticket.since < row.due);
 }
