@@ -89,7 +89,9 @@ function trunksOf(move: Move, edges: readonly EdgeRow[]): ReadonlySet<Key | null
 function extend(move: Move, edge: EdgeRow, end: Key, id: string): void {
   const last = move.raw("SELECT max(position) FROM {edges} WHERE target = ?").get(edge.target) as [number];
   move
-    .sql("INSERT INTO {edges} (source, target, position, condition, id, follower) VALUES (?, ?, ?, ?, ?, ?)")
+    .sql(
+      "INSERT INTO {edges} (source, target, position, condition, id, follower, member) VALUES (?, ?, ?, ?, ?, ?, ?)",
+    )
     .run(
       end,
       edge.target,
@@ -97,6 +99,7 @@ function extend(move: Move, edge: EdgeRow, end: Key, id: string): void {
       edge.condition === MEMBER ? MEMBER_ADDED : edge.condition,
       id,
       edge.follower,
+      edge.condition === MEMBER ? edge.source : null,
     );
   move.sql("UPDATE {jobs} SET pending = pending + 1 WHERE key = ?").run(edge.target);
   move.sql("UPDATE {jobs} SET flags = flags | 1 WHERE key = ?").run(end);

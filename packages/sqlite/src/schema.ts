@@ -88,6 +88,7 @@ CREATE TABLE {edges} (
   met INTEGER NOT NULL DEFAULT 0,
   id TEXT NOT NULL,
   follower TEXT NOT NULL,
+  member INTEGER,
   PRIMARY KEY (source, target, position)
 ) WITHOUT ROWID;
 CREATE INDEX {edges_target} ON {edges} (target, position);

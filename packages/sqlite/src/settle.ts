@@ -1,6 +1,7 @@
 import { splitId, type SettleAnswer, type Settlement } from "@taskq/core/storage";
 import { addFlows } from "./add-flows.js";
-import { becameFinal, leaveRun, recordAttempt } from "./final.js";
+import { followConsequences } from "./consequences.js";
+import { becameFinal, freeOnStart, leaveRun, recordAttempt } from "./final.js";
 import type { Move } from "./move.js";
 import { skipIfDead } from "./readiness.js";
 import {
@@ -16,6 +17,7 @@ import {
   SCHEDULED,
   SKIPPED,
   UNBEGUN,
+  UNIQUE,
   VERDICT,
   type Row,
 } from "./row.js";
@@ -76,7 +78,12 @@ function apply(move: Move, row: Row, settlement: Settlement): void {
   const startedAt = begun ? settlement.startedAt : row.started;
   switch (outcome.kind) {
     case "completed":
-      if (settlement.add !== undefined) addFlows(move, row, settlement.add);
+      if (settlement.add !== undefined) {
+        // A key until the start is free by now, and whoever waits for it comes before what is added.
+        if ((row.flags & UNIQUE) !== 0) freeOnStart(move, row);
+        followConsequences(move);
+        addFlows(move, row, settlement.add);
+      }
       end(move, row, COMPLETED, { startedAt, bytes: outcome.result });
       return;
     case "failed":
