@@ -34,8 +34,11 @@ it("a run of a consumer that was killed holds its gate until the consumer is gon
   expect(judgeGates(gateOf, runs, new Map()).together).toEqual(["b"]);
 });
 
+function beat(id: string, at: number): RecordedRun {
+  return { ...run("beat-1000", at, at), id };
+}
+
 it("an instant that made two jobs is told, one whose job ran twice is not", () => {
-  const beat = (id: string, at: number): RecordedRun => ({ ...run("beat-1000", at, at), id });
   expect(judgeGates(new Map(), [beat("x", 1), beat("x", 2)], new Map())).toMatchObject({
     ticks: 1,
     ticksTwice: [],

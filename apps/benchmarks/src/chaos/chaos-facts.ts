@@ -29,20 +29,13 @@ export function chaosFacts(report: ChaosReport): readonly Fact[] {
   ];
 }
 
-/**
- * Milliseconds: a lease and a half until it is over and taken, a pass of the reaper, and the random pause of a lease at
- * most that a crashed job takes; and all of it again, since the consumers that are to do it are killed too.
- */
-const LONGEST_FREEING = 6_000;
-
 function gateFacts({ together, longestFreeing, ticks, ticksTwice }: GatesVerdict): readonly Fact[] {
-  const took = Math.round(longestFreeing);
   return [
     none("runs that began while their gate was held", together),
+    // No bound: the job that waits for the lock may wait behind thousands of others too.
     {
       name: "longest time until a dead holder's lock was taken again, ms",
-      value: took,
-      met: took <= LONGEST_FREEING,
+      value: Math.round(longestFreeing),
     },
     { name: "jobs of the schedule", value: ticks, met: ticks > 0 },
     none("instants that made two jobs", ticksTwice),

@@ -24,8 +24,6 @@ const RIVALS = 3;
 /** Twentieths of the jobs: with a lock, with a slot, unique by key, in settled groups of three, in groups of a job and a group. */
 export function planGated(jobs: number, random: () => number): PlannedFlow[] {
   const part = Math.round(jobs / 20);
-  const make = (count: number, plan: (index: number) => PlannedFlow): PlannedFlow[] =>
-    Array.from({ length: count }, (_, index) => plan(index));
   const planned = (key: string): Work => ({ key, milliseconds: integerBetween(random, 1, 20) });
   return [
     ...make(part, (index) => {
@@ -45,6 +43,10 @@ export function planGated(jobs: number, random: () => number): PlannedFlow[] {
     ...make(Math.round(part / 4), (index) => settled(`settled-${index}`, planned)),
     ...make(Math.round(part / 4), (index) => inner(`nested-${index}`, planned)),
   ];
+}
+
+function make(count: number, plan: (index: number) => PlannedFlow): PlannedFlow[] {
+  return Array.from({ length: count }, (_, index) => plan(index));
 }
 
 type Plan = (key: string) => Work;

@@ -105,7 +105,7 @@ export const nested = task(
 export const BEAT = "beat-";
 
 /** An instant is in its key: two jobs for one would have the same. */
-export const beat = periodic("beat", every("200ms"), { overlap: "allow" }, async (context) => {
+const beat = periodic("beat", every("200ms"), { overlap: "allow" }, async (context) => {
   const key = `${BEAT}${context.scheduledAt.getTime()}`;
   recorder.started(key, context);
   recorder.ended(key, context);
