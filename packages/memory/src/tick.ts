@@ -71,7 +71,8 @@ function store(move: Move, schedule: Schedule, flow: NewFlow, inTurn: boolean): 
   });
   if (result === undefined) throw new TaskqError("TASKQ_STORAGE", "a flow was not stored");
   if (result.stored.status === "stored") {
-    if (before !== undefined) move.queue.awaitedEnds.set(before.id, { schedule: record.name, jobs: result.jobs });
+    if (before !== undefined)
+      move.queue.awaitedEnds.set(before.id, { schedule: record.name, jobs: result.jobs });
     schedule.record = { ...record, lastId: flow.end };
     schedule.lastJobs = result.jobs;
   }

@@ -76,11 +76,11 @@ function apply(move: Move, row: Row, settlement: Settlement): void {
   // Whoever says how a handler ended says that it began; the other outcomes may be those of a run that never did.
   const begun = (row.flags & UNBEGUN) === 0 || HANDLED.has(outcome.kind);
   const startedAt = begun ? settlement.startedAt : row.started;
+  if (begun && (row.flags & UNIQUE) !== 0) freeOnStart(move, row);
   switch (outcome.kind) {
     case "completed":
       if (settlement.add !== undefined) {
-        // A key until the start is free by now, and whoever waits for it comes before what is added.
-        if ((row.flags & UNIQUE) !== 0) freeOnStart(move, row);
+        // Whoever waits for a key that is free by now comes before what is added.
         followConsequences(move);
         addFlows(move, row, settlement.add);
       }
