@@ -42,6 +42,8 @@ export interface Settlement {
   readonly outcome: SettledOutcome;
   /** Flows that become part of what follows this job, stored in the same step; only with `completed`. */
   readonly add: readonly NewFlow[] | undefined;
+  /** The job as it was claimed, for the statistics: without it, the run is in none of them. */
+  readonly claimed?: Pick<ClaimedJob, "task" | "due"> | undefined;
 }
 
 export type SettledOutcome =

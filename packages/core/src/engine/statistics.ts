@@ -1,0 +1,90 @@
+/** `queue.stats`. */
+import { milliseconds, type Duration } from "../duration.js";
+import { refuseUnknown, unexpected } from "../options.js";
+import { Histogram, STATS_KEPT, STATS_MINUTE, type StatsRow } from "../storage.js";
+import type { MinuteStats, Percentiles, Stats, TaskStats } from "../vocabulary/introspection.js";
+import type { Engine } from "./engine-types.js";
+
+export async function readStats(
+  engine: Engine,
+  options: { readonly window?: Duration } = {},
+): Promise<Stats> {
+  refuseUnknown(options, ["window"], "stats");
+  const window = milliseconds(options.window ?? "1h", "stats window");
+  if (window > STATS_KEPT) {
+    throw unexpected(
+      "stats window",
+      "a duration of at most '48h', as long as statistics are kept",
+      options.window,
+    );
+  }
+  await engine.open();
+  const now = engine.time.now();
+  const since = Math.floor((now - window) / STATS_MINUTE) * STATS_MINUTE;
+  const { oldestDue, rows } = await engine.storage.stats({
+    queue: engine.name,
+    since,
+    now: engine.time.requestNow(),
+  });
+  return statsOf(since, oldestDue === undefined ? undefined : Math.max(0, now - oldestDue), rows);
+}
+
+function statsOf(since: number, oldestWaitingMs: number | undefined, rows: readonly StatsRow[]): Stats {
+  const total = new Sum();
+  const tasks = new Map<string, Sum>();
+  const minutes = new Map<number, Sum>();
+  for (const row of rows) {
+    total.add(row);
+    sumOf(tasks, row.task).add(row);
+    sumOf(minutes, row.minute).add(row);
+  }
+  return {
+    since: new Date(since),
+    oldestWaitingMs,
+    total: total.stats(),
+    tasks: Object.fromEntries([...tasks].map(([task, sum]) => [task, sum.stats()])),
+    minutes: [...minutes].map(([at, sum]): MinuteStats => ({ at: new Date(at), ...sum.stats() })),
+  };
+}
+
+function sumOf<Key>(sums: Map<Key, Sum>, key: Key): Sum {
+  let sum = sums.get(key);
+  if (sum === undefined) sums.set(key, (sum = new Sum()));
+  return sum;
+}
+
+/** Rows added up. */
+class Sum {
+  #completed = 0;
+  #failed = 0;
+  #retried = 0;
+  readonly #wait = new Histogram();
+  readonly #run = new Histogram();
+
+  add({ completed, failed, retried, wait, run }: StatsRow): void {
+    this.#completed += completed;
+    this.#failed += failed;
+    this.#retried += retried;
+    this.#wait.add(wait);
+    this.#run.add(run);
+  }
+
+  stats(): TaskStats {
+    return {
+      completed: this.#completed,
+      failed: this.#failed,
+      retried: this.#retried,
+      waitMs: percentilesOf(this.#wait),
+      runMs: percentilesOf(this.#run),
+    };
+  }
+}
+
+function percentilesOf(histogram: Histogram): Percentiles {
+  return {
+    p50: histogram.atShare(0.5),
+    p95: histogram.atShare(0.95),
+    p99: histogram.atShare(0.99),
+    max: histogram.max,
+  };
+}
