@@ -262,9 +262,10 @@ export interface StorageContract {
   list(request: ListRequest): Promise<ListAnswer>;
 
   /**
-   * Why jobs stand where they stand.
+   * Why jobs stand where they stand. A job that is resumed and not let go yet is `waiting` as a ready one.
    *
    * Promise: explaining names what a job waits for
+   * Promise: explaining gives a reason in every state
    */
   explain(request: {
     readonly queue: string;

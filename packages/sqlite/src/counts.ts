@@ -1,9 +1,10 @@
-import type { StoredCounts, StoredState } from "@taskq/core/storage";
+import { STORED_STATES, type StoredCounts, type StoredState } from "@taskq/core/storage";
 import type { Connection, Reader } from "./connection.js";
 import { deadJoin } from "./dead.js";
 import { unpackKeys } from "./lease.js";
 import type { OpenQueue } from "./open-queue.js";
-import { COMPLETED, JOIN, SKIPPED, stateName, STATES, type Key } from "./row.js";
+import { endOfPart, LAST_KEY } from "./part.js";
+import { COMPLETED, JOIN, SKIPPED, stateName, type Key } from "./row.js";
 
 type MutableCounts = Record<StoredState, number>;
 
@@ -88,8 +89,6 @@ async function countByTask(read: Reader, queue: OpenQueue): Promise<Record<strin
   return counts;
 }
 
-const LAST_KEY = "9223372036854775807";
-
 /** Counts one part, and answers the key that ends it; `undefined` when it is the last one. */
 function countPart(
   connection: Connection,
@@ -97,10 +96,7 @@ function countPart(
   cursor: Key,
   counts: Record<string, MutableCounts>,
 ): Key | undefined {
-  const end = connection
-    .raw("SELECT CAST(key AS TEXT) FROM {jobs} WHERE key > ? ORDER BY {jobs}.key LIMIT 1 OFFSET ?")
-    .get(cursor, ROWS_AT_ONCE - 1) as [Key] | undefined;
-  const last = end?.[0];
+  const last = endOfPart(connection, cursor, ROWS_AT_ONCE);
   const part: Part = { connection, queue, cursor, last: last ?? LAST_KEY };
   const add = (task: string, state: number, by: number): void => {
     const of = (counts[task] ??= noCounts());
@@ -145,5 +141,5 @@ function unwrittenOf({ connection, queue, cursor, last }: Part): Unwritten[] {
 }
 
 function noCounts(): MutableCounts {
-  return Object.fromEntries(STATES.map((state) => [state, 0])) as MutableCounts;
+  return Object.fromEntries(STORED_STATES.map((state) => [state, 0])) as MutableCounts;
 }

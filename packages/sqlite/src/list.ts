@@ -2,6 +2,7 @@ import type { JobRecord, ListAnswer, ListRequest } from "@taskq/core/storage";
 import type { Connection, Reader } from "./connection.js";
 import type { OpenQueue } from "./open-queue.js";
 import { asSkipped } from "./dead.js";
+import { endOfPart, LAST_KEY } from "./part.js";
 import { jobRecord } from "./read.js";
 import { JOIN, keyOf, ROW_COLUMNS, stateName, type Key, type Row } from "./row.js";
 import { nameRow } from "./rows.js";
@@ -43,24 +44,35 @@ function partOf(
   queue: OpenQueue,
   { request, from, most }: Looking,
 ): { readonly records: readonly JobRecord[]; readonly end: Key | undefined } {
+  const isFiltered = request.states !== undefined || request.task !== undefined;
+  const end = endOfPart(connection, from, isFiltered ? ROWS_AT_ONCE : most);
   const records: JobRecord[] = [];
-  const rows = pageOf(connection, queue, from, request);
-  for (const row of rows) {
+  for (const row of rowsOf(connection, queue, { request, from, end })) {
     const shown = asSkipped(connection, row);
     if (isAsked(shown, request)) records.push(jobRecord(connection, shown, true));
     if (records.length === most) break;
   }
-  return { records, end: rows.length < ROWS_AT_ONCE ? undefined : rows.at(-1)?.key };
+  return { records, end };
 }
 
-function pageOf(connection: Connection, queue: OpenQueue, cursor: Key, { task }: ListRequest): Row[] {
+interface Part {
+  readonly request: ListRequest;
+  readonly from: Key;
+  readonly end: Key | undefined;
+}
+
+function rowsOf(
+  connection: Connection,
+  queue: OpenQueue,
+  { request: { task }, from, end = LAST_KEY }: Part,
+): Row[] {
   const filter = task === undefined ? "" : "AND task = ? ";
   return connection
     .sql(
-      `SELECT ${ROW_COLUMNS} FROM {jobs} WHERE key > ? AND queue = ? AND flags & ${JOIN} = 0 ${filter}` +
-        `ORDER BY {jobs}.key LIMIT ${ROWS_AT_ONCE}`,
+      `SELECT ${ROW_COLUMNS} FROM {jobs} WHERE key > ? AND key <= ? AND queue = ? AND flags & ${JOIN} = 0 ` +
+        `${filter}ORDER BY {jobs}.key`,
     )
-    .all(...(task === undefined ? [cursor, queue.id] : [cursor, queue.id, task])) as Row[];
+    .all(...(task === undefined ? [from, end, queue.id] : [from, end, queue.id, task])) as Row[];
 }
 
 function isAsked(row: Row, { states }: ListRequest): boolean {

@@ -10,7 +10,7 @@ export async function readStats(
   options: { readonly window?: Duration } = {},
 ): Promise<Stats> {
   refuseUnknown(options, ["window"], "stats");
-  const window = milliseconds(options.window ?? "1h", "stats window");
+  const window = milliseconds(options.window === undefined ? "1h" : options.window, "stats window");
   if (window > STATS_KEPT) {
     throw unexpected(
       "stats window",
