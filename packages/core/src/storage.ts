@@ -334,8 +334,8 @@ export interface StorageContract {
 
   /**
    * What was done, minute by minute: runs by the minute they were settled in, with how long they waited and ran. A
-   * storage gathers it in memory, and writes it with a step at most once a second and when it closes: what the last
-   * second gathered is not seen by others yet, and lost with a process that is killed.
+   * storage gathers it in memory, and writes it with a step at most once a second, with an owner's last step, and when
+   * it closes: what the last second gathered is not seen by others yet, and lost with a process that is killed.
    *
    * Promise: statistics tell how runs ended, how long they waited and how long they took, by task and minute
    * Promise: a settlement that is repeated or lost is in the statistics no more than once

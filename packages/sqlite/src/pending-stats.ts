@@ -13,14 +13,14 @@ export class PendingStats {
   private taken: GatheredStats | undefined;
   private flushedAt = -Infinity;
 
-  /** Whether there is something that has not been written for a while. */
-  isDue(now: number): boolean {
-    return !this.gathered.isEmpty && this.mayFlush(now);
+  /** Whether there is something that has not been written for a while, or has to be now. */
+  isDue(now: number, last: boolean): boolean {
+    return !this.gathered.isEmpty && this.mayFlush(now, last);
   }
 
   /** A clock that was set back puts nothing off. */
-  mayFlush(now: number): boolean {
-    return this.taken === undefined && Math.abs(now - this.flushedAt) >= PAUSE;
+  mayFlush(now: number, last: boolean): boolean {
+    return this.taken === undefined && (last || Math.abs(now - this.flushedAt) >= PAUSE);
   }
 
   /** What was applied of the settlements, once it is committed. */

@@ -11,7 +11,7 @@ import type { OpenQueue } from "./open-queue.js";
 import { currentSeldom } from "./seldom.js";
 
 /** Rows that are read in one go. */
-const ROWS_AT_ONCE = 500;
+const ROWS_AT_ONCE = 200;
 /** Priorities that are looked at one by one; with more of them, all that is ready is looked at. */
 const MOST_PRIORITIES = 100;
 

@@ -4,8 +4,8 @@ import {
   STATS_KEPT,
   type HistogramData,
   type SettleAnswer,
-  type Settlement,
   type StatsRow,
+  type StepRequest,
 } from "@taskq/core/storage";
 import type { Move } from "./move.js";
 import { recordApplied } from "./pending-stats.js";
@@ -19,13 +19,13 @@ const FORGOTTEN_PER_FLUSH = 500;
  */
 export function gatherStats(
   move: Move,
-  settlements: readonly Settlement[],
+  { settled: settlements, last = false }: StepRequest,
   answers: readonly SettleAnswer[],
 ): void {
   const { scope, queue, now } = move;
   const { stats } = queue;
   if (settlements.length === 0 && stats.gathered.isEmpty) return;
-  if (!stats.mayFlush(now)) {
+  if (!stats.mayFlush(now, last)) {
     if (settlements.length > 0) scope.onCommit(() => stats.record(settlements, answers, now));
     return;
   }

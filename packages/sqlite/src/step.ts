@@ -36,7 +36,7 @@ export function step(move: Move, request: StepRequest): StepAnswer {
   const claimed = wantsJobs(request) ? claimOrRepeat(move, request) : withoutClaim(move);
   if (move.endedRuns.size > 0 && claimed === NOTHING) writeLease(move, undefined);
   purgeSome(move, settled.length);
-  gatherStats(move, request.settled, settled);
+  gatherStats(move, request, settled);
   complete(move);
   return {
     settled,

@@ -135,6 +135,12 @@ export const measuring: Subject = subject("stats", [
       const numbers = { ...NOTHING, task: "work", minute: rows[0]?.minute, completed: 6 };
       assert.deepEqual(rows, [{ ...numbers, wait, run: of(0, 0, 0, 0, 0, 0) }]);
     }
+    const late = context.job();
+    await context.enqueue(late);
+    await context.runToEnd(late.id);
+    await context.step({ last: true });
+    const { rows } = await second.stats({ queue, since: 0, now });
+    assert.equal(rows[0]?.completed, 7);
   }),
 
   promise("statistics tell since when the job that waits longest has been due", async (context) => {

@@ -54,19 +54,24 @@ export class Histogram {
 
   /** The least value than which this share of the values is no greater, as exact as the buckets are; 0 without values. */
   atShare(share: number): number {
-    const total = this.#counts.reduce((sum, count) => sum + count, 0);
+    const counts = this.#counts;
+    let total = 0;
+    for (let bucket = 0; bucket < counts.length; bucket += 1) total += counts[bucket] ?? 0;
     const rank = Math.max(1, Math.ceil(share * total));
     let reached = 0;
-    for (const [bucket, count] of this.#counts.entries()) {
-      reached += count;
-      if (count > 0 && reached >= rank) return Math.min(upperEndOf(bucket), this.#max);
+    for (let bucket = 0; bucket < counts.length; bucket += 1) {
+      reached += counts[bucket] ?? 0;
+      if (reached >= rank) return Math.min(upperEndOf(bucket), this.#max);
     }
     return 0;
   }
 
   data(): HistogramData {
     const counts: number[] = [];
-    for (const [bucket, count] of this.#counts.entries()) if (count > 0) counts.push(bucket, count);
+    for (let bucket = 0; bucket < this.#counts.length; bucket += 1) {
+      const count = this.#counts[bucket] ?? 0;
+      if (count > 0) counts.push(bucket, count);
+    }
     return { max: this.#max, counts };
   }
 

@@ -19,6 +19,8 @@ export interface StepRequest {
   /** Runs claimed ahead whose handler has begun since. */
   readonly begun: readonly RunReference[];
   readonly claim: ClaimRequest | undefined;
+  /** The owner asks no more: what a storage has gathered in memory, it writes now. @default false */
+  readonly last?: boolean | undefined;
   readonly now?: number | undefined;
 }
 
