@@ -85,6 +85,8 @@ events: enqueued, started, progress, retrying, started, progress, completed
 failed: broken: out of order
 counts: 1 completed, 1 failed
 by task: 1 of broken failed
+statistics: 1 completed, 1 failed
+of flaky: 1 retried; p99 in milliseconds: number
 job: broken, run 1, failed
 its story: run 1 try again, run 2 worked
 why: failed - final

@@ -19,6 +19,7 @@ import { reaping } from "./subjects/reap.js";
 import { renewing } from "./subjects/renew.js";
 import { scheduling, ticking } from "./subjects/schedules.js";
 import { settle } from "./subjects/settle.js";
+import { measuring } from "./subjects/stats.js";
 import { unique } from "./subjects/unique.js";
 import { valuing } from "./subjects/values.js";
 import { watching } from "./subjects/watch.js";
@@ -46,6 +47,7 @@ export const SUBJECTS: readonly Subject[] = [
   listing,
   explaining,
   counting,
+  measuring,
   noting,
   valuing,
   locking,

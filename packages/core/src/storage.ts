@@ -40,6 +40,7 @@ import type {
   StoredCounts,
   StoredRecord,
 } from "./storage/record.js";
+import type { StatsAnswer, StatsRequest } from "./storage/statistics.js";
 import type {
   ReapAnswer,
   ReapRequest,
@@ -53,6 +54,10 @@ export { createIdMaker, joinId, splitId } from "./id.js";
 export type { IdMaker, IdParts } from "./id.js";
 export { systemClock } from "./clock.js";
 export { TaskqError } from "./errors.js";
+export { Histogram } from "./storage/histogram.js";
+export type { HistogramData } from "./storage/histogram.js";
+export { GatheredStats, STATS_KEPT, STATS_MINUTE } from "./storage/statistics.js";
+export type { StatsAnswer, StatsRequest, StatsRow } from "./storage/statistics.js";
 export type * from "./storage/flow.js";
 export type * from "./storage/operation.js";
 export type * from "./storage/record.js";
@@ -259,9 +264,10 @@ export interface StorageContract {
   list(request: ListRequest): Promise<ListAnswer>;
 
   /**
-   * Why jobs stand where they stand.
+   * Why jobs stand where they stand. A job that is resumed and not let go yet is `waiting` as a ready one.
    *
    * Promise: explaining names what a job waits for
+   * Promise: explaining gives a reason in every state
    */
   explain(request: {
     readonly queue: string;
@@ -271,7 +277,7 @@ export interface StorageContract {
   }): Promise<readonly ExplainFact[]>;
 
   /**
-   * Jobs by state.
+   * Jobs by state. Without `by` it costs no more for the final jobs there are; by task it may look at all of them.
    *
    * Promise: counts equal the jobs there are, by state and by task
    */
@@ -328,8 +334,18 @@ export interface StorageContract {
    */
   watch(queue: string, listener: (hint: WatchHint) => void): () => void;
 
-  /** Comes with the semantics step: rejects with `TASKQ_NOT_YET`. */
-  stats(request: { readonly queue: string; readonly since: number }): Promise<unknown>;
+  /**
+   * What was done, minute by minute: runs by the minute they were settled in, with how long they waited and ran. A
+   * storage gathers it in memory, and writes it with a step at most once a second, with an owner's last step, and when
+   * it closes: what the last second gathered is not seen by others yet, and lost with a process that is killed.
+   *
+   * Promise: statistics tell how runs ended, how long they waited and how long they took, by task and minute
+   * Promise: a settlement that is repeated or lost is in the statistics no more than once
+   * Promise: statistics that several connections gather add up
+   * Promise: statistics tell since when the job that waits longest has been due
+   * Promise: statistics are kept for 48 hours
+   */
+  stats(request: StatsRequest): Promise<StatsAnswer>;
   /** Comes with the semantics step: rejects with `TASKQ_NOT_YET`. */
   events(request: {
     readonly queue: string;

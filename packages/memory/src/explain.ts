@@ -30,10 +30,25 @@ export function explain(
 
 /** The weightiest first. */
 function causesOf(move: Move, row: JobRow, tasks: readonly string[] | undefined): readonly ExplainCause[] {
-  if (isFinal(row.state)) return [finalCause(row)];
   const crashed: ExplainCause[] = row.crashes > 0 ? [{ code: "crashed", crashes: row.crashes }] : [];
+  if (isFinal(row.state)) return [finalCause(row), ...crashed];
   if (row.state === "active") return [...runningCauses(row), ...crashed];
-  return [...waitingCauses(move, row), ...controlCauses(move, row, tasks), ...crashed];
+  const causes = [
+    ...expiredCauses(move, row),
+    ...waitingCauses(move, row),
+    ...controlCauses(move, row, tasks),
+  ];
+  if (causes.length === 0) causes.push(waitingCause(move, row));
+  return [...causes, ...crashed];
+}
+
+function expiredCauses({ now }: Move, { job }: JobRow): readonly ExplainCause[] {
+  const at = job.expiresAt;
+  return at === undefined || at > now ? [] : [{ code: "expired", at }];
+}
+
+function waitingCause({ queue }: Move, row: JobRow): ExplainCause {
+  return { code: "waiting", ahead: queue.ready.countBefore(row) };
 }
 
 function finalCause(row: Row): ExplainCause {
@@ -57,7 +72,7 @@ function runningCauses({ run }: JobRow): readonly ExplainCause[] {
 }
 
 function waitingCauses(move: Move, row: JobRow): readonly ExplainCause[] {
-  const { queue, now } = move;
+  const { now } = move;
   if (row.state === "blocked") return [blockedCause(row)];
   if (row.state === "parked") return parkedCauses(move, row, row.gate ?? "");
   if (row.due > now) {
@@ -65,7 +80,7 @@ function waitingCauses(move: Move, row: JobRow): readonly ExplainCause[] {
     return row.failures > 0 ? [{ code: "retrying", failures: row.failures, at: row.due }, notDue] : [notDue];
   }
   const closed = firstClosed(move, row);
-  const waiting: ExplainCause = { code: "waiting", ahead: queue.ready.countBefore(row) };
+  const waiting = waitingCause(move, row);
   return closed === undefined ? [waiting] : [gateCause(move, row, nameOf(closed)), waiting];
 }
 

@@ -14,6 +14,7 @@ import { read } from "./read.js";
 import { reap, renew } from "./reap.js";
 import { reckonRetention } from "./retention.js";
 import { schedules } from "./schedules.js";
+import { stats } from "./stats.js";
 import { step } from "./step.js";
 import { tick } from "./tick.js";
 import { values } from "./values.js";
@@ -148,7 +149,7 @@ class MemoryStorage implements StorageContract, AsyncDisposable {
   }
 
   async stats(request: Request<"stats">): Answer<"stats"> {
-    return this.#notYet(request.queue, "statistics");
+    return stats(this.#move(request), request);
   }
 
   async events(request: Request<"events">): Answer<"events"> {

@@ -1,10 +1,11 @@
 /** Everything that is kept of one queue. */
-import type {
-  JobEffect,
-  ScheduleRecord,
-  StoredRetention,
-  StoredState,
-  ValueAnswer,
+import {
+  GatheredStats,
+  type JobEffect,
+  type ScheduleRecord,
+  type StoredRetention,
+  type StoredState,
+  type ValueAnswer,
 } from "@taskq/core/storage";
 import { ExpiringMap } from "./expiring-map.js";
 import { newGate, type Gate } from "./gate.js";
@@ -30,6 +31,7 @@ export class QueueState {
   /** Where a page ended, by the id it ended with. */
   readonly pageEnds: ExpiringMap<number> = new ExpiringMap();
   readonly counts: StateCounts = new StateCounts();
+  readonly stats: GatheredStats = new GatheredStats();
 
   readonly ready: Heap<JobRow> = new Heap<JobRow>(comesBefore);
   readonly scheduled: Heap<JobRow> = new Heap<JobRow>(isDueBefore);

@@ -47,10 +47,24 @@ export function explain(explaining: Explaining, ids: readonly string[]): readonl
 
 /** The weightiest first. */
 function causesOf(explaining: Explaining, row: Row): readonly ExplainCause[] {
-  if (isFinalState(row.state)) return [finalCause(row)];
   const crashed: ExplainCause[] = row.crashes > 0 ? [{ code: "crashed", crashes: row.crashes }] : [];
+  if (isFinalState(row.state)) return [finalCause(row), ...crashed];
   if (row.state === ACTIVE) return [runningCause(explaining, row), ...crashed];
-  return [...waitingCauses(explaining, row), ...controlCauses(explaining, row), ...crashed];
+  const causes = [
+    ...expiredCauses(explaining, row),
+    ...waitingCauses(explaining, row),
+    ...controlCauses(explaining, row),
+  ];
+  if (causes.length === 0) causes.push(waitingCause(explaining, row));
+  return [...causes, ...crashed];
+}
+
+function expiredCauses({ now }: Explaining, { expires }: Row): readonly ExplainCause[] {
+  return expires === null || expires > now ? [] : [{ code: "expired", at: expires }];
+}
+
+function waitingCause(explaining: Explaining, row: Row): ExplainCause {
+  return { code: "waiting", ahead: countBefore(explaining, row, undefined) };
 }
 
 function finalCause(row: Row): ExplainCause {
@@ -90,7 +104,7 @@ function waitingCauses(explaining: Explaining, row: Row): readonly ExplainCause[
     if (row.failures === 0) return [notDue];
     return [{ code: "retrying", failures: row.failures, at: row.due }, notDue];
   }
-  const waiting: ExplainCause = { code: "waiting", ahead: countBefore(explaining, row, undefined) };
+  const waiting = waitingCause(explaining, row);
   const closed = closedGateOf(explaining, row);
   return closed === undefined ? [waiting] : [gateCause(explaining, row, closed), waiting];
 }

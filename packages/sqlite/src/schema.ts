@@ -214,6 +214,17 @@ CREATE TABLE {operations} (
   PRIMARY KEY (queue, name)
 ) WITHOUT ROWID;
 CREATE INDEX {operations_time} ON {operations} (queue, time);
+CREATE TABLE {stats} (
+  queue INTEGER NOT NULL,
+  minute INTEGER NOT NULL,
+  task TEXT NOT NULL,
+  completed INTEGER NOT NULL,
+  failed INTEGER NOT NULL,
+  retried INTEGER NOT NULL,
+  wait TEXT NOT NULL,
+  run TEXT NOT NULL,
+  PRIMARY KEY (queue, minute, task)
+) WITHOUT ROWID;
 `;
 
 /** Statements that lead from version n to n + 1, at position n. Every file starts at 0. */

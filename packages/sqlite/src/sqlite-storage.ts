@@ -20,6 +20,7 @@ import { renew } from "./renew.js";
 import { changeSchedule, isUnchanged, listSchedules } from "./schedules.js";
 import { currentSeldom } from "./seldom.js";
 import { Session } from "./session.js";
+import { readStats } from "./stats-reading.js";
 import { step } from "./step.js";
 import { tick } from "./tick.js";
 import { runTransaction } from "./transaction.js";
@@ -161,7 +162,7 @@ class SqliteStore implements StorageContract, AsyncDisposable {
 
   async list(request: Request<"list">): Answer<"list"> {
     const { session, queue } = this.#target(request);
-    return session.read<ReturnType<typeof list>>((connection) => list(connection, queue, request));
+    return list((work) => session.read(work), queue, request);
   }
 
   async explain(request: Request<"explain">): Answer<"explain"> {
@@ -174,7 +175,7 @@ class SqliteStore implements StorageContract, AsyncDisposable {
 
   async counts(request: Request<"counts">): Answer<"counts"> {
     const { session, queue } = this.#target(request);
-    return session.read((connection) => countJobs(connection, queue, request.by));
+    return countJobs((work) => session.read(work), queue, request.by);
   }
 
   async note(request: Request<"note">): Answer<"note"> {
@@ -224,7 +225,8 @@ class SqliteStore implements StorageContract, AsyncDisposable {
   }
 
   async stats(request: Request<"stats">): Answer<"stats"> {
-    return this.#notYet(request.queue, "statistics");
+    const { session, queue, now } = this.#target(request);
+    return readStats((work) => session.read(work), queue, request.since, now);
   }
 
   async events(request: Request<"events">): Answer<"events"> {

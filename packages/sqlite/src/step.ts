@@ -15,6 +15,7 @@ import { purgeSome } from "./purge.js";
 import { ACTIVE, UNBEGUN, UNIQUE } from "./row.js";
 import { jobById } from "./rows.js";
 import { settle } from "./settle.js";
+import { gatherStats } from "./stats.js";
 
 /** Due jobs that one step makes ready. */
 const PROMOTED_PER_STEP = 1000;
@@ -35,6 +36,7 @@ export function step(move: Move, request: StepRequest): StepAnswer {
   const claimed = wantsJobs(request) ? claimOrRepeat(move, request) : withoutClaim(move);
   if (move.endedRuns.size > 0 && claimed === NOTHING) writeLease(move, undefined);
   purgeSome(move, settled.length);
+  gatherStats(move, request, settled);
   complete(move);
   return {
     settled,

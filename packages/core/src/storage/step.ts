@@ -19,6 +19,8 @@ export interface StepRequest {
   /** Runs claimed ahead whose handler has begun since. */
   readonly begun: readonly RunReference[];
   readonly claim: ClaimRequest | undefined;
+  /** The owner asks no more: what a storage has gathered in memory, it writes now. @default false */
+  readonly last?: boolean | undefined;
   readonly now?: number | undefined;
 }
 
@@ -42,6 +44,8 @@ export interface Settlement {
   readonly outcome: SettledOutcome;
   /** Flows that become part of what follows this job, stored in the same step; only with `completed`. */
   readonly add: readonly NewFlow[] | undefined;
+  /** The job as it was claimed, for the statistics: without it, the run is in none of them. */
+  readonly claimed?: Pick<ClaimedJob, "task" | "due"> | undefined;
 }
 
 export type SettledOutcome =
