@@ -161,6 +161,7 @@ export interface StorageContract {
    * Promise: a join of ten thousand members fails without delay
    * Promise: sources above 64 KiB are left out and read by id
    * Promise: flows added by a completed run are stored with it, once
+   * Promise: flows added by a completed run are stored, although a new id shares all but its random part with another
    * Promise: what follows a completed run also waits for the flows it added
    * Promise: a job whose gate is closed is parked and does not run
    * Promise: a gate is never held by more than its maximum

@@ -1,5 +1,5 @@
 /** Settling ended runs: what the caller decided, if the right to the run is still his. */
-import { TaskqError, type SettleAnswer, type SettledOutcome, type Settlement } from "@taskq/core/storage";
+import type { SettleAnswer, SettledOutcome, Settlement } from "@taskq/core/storage";
 import { addFlows } from "./add-flows.js";
 import { copyIfAny, copyOf } from "./bytes.js";
 import { begin } from "./claim.js";
@@ -15,8 +15,8 @@ export function checkSettlements(move: Move, settlements: readonly Settlement[])
     outcome.kind === "completed" && runOf(move.queue, id, fence) !== undefined ? (add ?? []) : [],
   );
   if (flows.length === 0) return;
-  const collision = checkFlows(move, flows);
-  if (collision !== undefined) throw new TaskqError("TASKQ_STORAGE", `the new id ${collision} is taken`);
+  // An id that only shares its key with another is stored: nobody is there who could make a new one.
+  checkFlows(move, flows);
 }
 
 /** Outcomes that only a handler brings about: whoever says how it ended says that it began. */

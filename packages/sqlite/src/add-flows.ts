@@ -25,7 +25,7 @@ export function addFlows(move: Move, row: Row, flows: readonly NewFlow[]): void 
   const [first] = trunks;
   const trunk = trunks.size === 1 ? (first ?? undefined) : undefined;
   for (const flow of flows) {
-    const { endKey, stored } = enqueueWhole(move, flow, { trunk });
+    const { endKey, stored } = enqueueWhole(move, flow, { trunk, elsewhere: true });
     if (endKey !== undefined && trunks.size > 1) spareFor(move, endKey, trunks);
     const end = endKey ?? keyById(move.scope.connection, move.queue, stored.id);
     if (end !== undefined) for (const edge of extended) extend(move, edge, end, stored.id);

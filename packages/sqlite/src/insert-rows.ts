@@ -1,8 +1,8 @@
-import { splitId, type NewJob, type NewJoin } from "@taskq/core/storage";
+import type { NewJob, NewJoin } from "@taskq/core/storage";
 import { MEMBER, ON_COMPLETED, ON_FAILED, ON_SETTLED } from "./edge-rows.js";
 import type { Move } from "./move.js";
 import { spare } from "./spared.js";
-import { keyText, trunkOf, type Place, type Placing } from "./place.js";
+import { isNamed, keyText, trunkOf, type Place, type Placing } from "./place.js";
 import {
   ALL_OUTCOMES,
   AT_MOST_ONCE,
@@ -28,7 +28,7 @@ export function insertJoin(placing: Placing, join: NewJoin): void {
   const { move } = placing;
   let flags = JOIN | (join.mode === "settled" ? ALL_OUTCOMES : 0);
   const meta: { name?: string } = {};
-  if (splitId(join.id) === undefined) {
+  if (isNamed(placing.rows.get(join.id) as Place, join.id)) {
     flags |= NAMED;
     meta.name = join.id;
   }
@@ -59,7 +59,7 @@ export function insertJob(placing: Placing, job: NewJob, direct: boolean): numbe
   const { move } = placing;
   const after = job.after ?? [];
   const meta = metaFor(job);
-  const named = job.named || splitId(job.id) === undefined;
+  const named = job.named || isNamed(placing.rows.get(job.id) as Place, job.id);
   const later = direct && job.due > move.now;
   const state = direct ? (later ? SCHEDULED : READY) : BLOCKED;
   insertRow(placing, {
