@@ -11,6 +11,7 @@ import { flows } from "./subjects/flows.js";
 import { gates } from "./subjects/gates.js";
 import { joins } from "./subjects/joins.js";
 import { locking } from "./subjects/keys.js";
+import { limits, taking } from "./subjects/limits.js";
 import { lifecycle } from "./subjects/lifecycle.js";
 import { purging } from "./subjects/purge.js";
 import { ending } from "./subjects/outcomes.js";
@@ -37,6 +38,7 @@ export const SUBJECTS: readonly Subject[] = [
   additions,
   joins,
   gates,
+  limits,
   renewing,
   reaping,
   amending,
@@ -51,6 +53,7 @@ export const SUBJECTS: readonly Subject[] = [
   noting,
   valuing,
   locking,
+  taking,
   watching,
   purging,
 ];

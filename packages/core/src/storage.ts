@@ -170,6 +170,15 @@ export interface StorageContract {
    * Promise: a job whose gate policy is skip, drop or fail is handed over with that verdict
    * Promise: a job that finds others waiting at its gate waits behind them
    * Promise: ten thousand parked jobs leave the claims of others as they are
+   * Promise: no window of a limit holds more starts than its maximum
+   * Promise: a limit that opens lets the first of those parked go, by priority, then order
+   * Promise: a claim answers when a limit next opens
+   * Promise: a start under a limit is given back when its run is given back unbegun
+   * Promise: a start under a limit counts on when its run has ended or its consumer died
+   * Promise: a job with a limit and other gates takes all of them or none
+   * Promise: a job whose limit is used up is handed over with the verdict of its policy
+   * Promise: limits of different times under one key count the same starts
+   * Promise: ten thousand jobs parked under a limit leave the claims of others as they are
    */
   step(request: StepRequest): Promise<StepAnswer>;
 
@@ -269,6 +278,7 @@ export interface StorageContract {
    *
    * Promise: explaining names what a job waits for
    * Promise: explaining gives a reason in every state
+   * Promise: explaining names the limit that is used up and when it opens
    */
   explain(request: {
     readonly queue: string;
@@ -325,7 +335,13 @@ export interface StorageContract {
    */
   keys(request: KeysRequest): Promise<KeysAnswer>;
 
-  /** A start under a limit. Comes with the semantics step: rejects with `TASKQ_NOT_YET`. */
+  /**
+   * A start under a limit outside a job's options. It stands in no line: it is taken whenever the window has room for it.
+   *
+   * Promise: a start is taken while its window has fewer than the maximum, and else it answers when to try again
+   * Promise: starts that are taken and starts of jobs count under the same limit
+   * Promise: taking again under the same operation answers as before and takes nothing
+   */
   take(request: TakeRequest): Promise<TakeAnswer>;
 
   /**

@@ -3,6 +3,7 @@ import { isFinal, type ExplainCause, type ExplainFact } from "@taskq/core/storag
 import { labelOf } from "./gate.js";
 import { firstClosed, nameOf } from "./gates.js";
 import { sourcesOf } from "./joins.js";
+import { countStarts, instantOfRoom, limitOf } from "./limits.js";
 import type { Move } from "./queue-state.js";
 import { revocationOf } from "./revocation.js";
 import type { JobRow, Row } from "./rows.js";
@@ -97,16 +98,24 @@ const CODES: Readonly<Record<string, "locked" | "limited" | "no-slot">> = {
   limit: "limited",
 };
 
-function gateCause({ queue }: Move, row: JobRow, name: string): ExplainCause {
-  const gate = queue.gates.get(name);
-  const opensAt = gate?.opensAt;
+function gateCause(move: Move, row: JobRow, name: string): ExplainCause {
+  const gate = move.queue.gates.get(name);
+  const opensAt = name.startsWith("limit:") ? limitOpensAt(move, row, name) : gate?.opensAt;
   return {
     code: CODES[name.slice(0, name.indexOf(":"))] ?? "locked",
-    gate: labelOf(name),
-    holders: holdersOf(queue, row, name),
+    gate: labelOf(name).replace(/^limit:/, ""),
+    holders: holdersOf(move.queue, row, name),
     ahead: gate?.line.has(row) === true ? gate.line.countBefore(row) : (gate?.line.size ?? 0),
     opensAt: opensAt === Infinity ? undefined : opensAt,
   };
+}
+
+/** When the window has room for this job, whoever goes before it. */
+function limitOpensAt(move: Move, row: JobRow, name: string): number | undefined {
+  const own = row.job.gates?.find((gate) => nameOf(gate) === name);
+  if (own === undefined) return undefined;
+  const limit = limitOf(own);
+  return countStarts(move, limit) < own.max ? undefined : instantOfRoom(move, limit, 0);
 }
 
 /** Ids of the jobs, and owners of the tickets. */

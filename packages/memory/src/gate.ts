@@ -4,11 +4,11 @@ import { comesBefore, type Ordered } from "./order.js";
 import type { JobRow } from "./rows.js";
 
 /**
- * Something that jobs and tickets wait for in a line. Only locks and concurrency keys have holders; of a task, a pause,
- * a unique key and a schedule, only the line is used.
+ * Something that jobs and tickets wait for in a line. Only locks and concurrency keys have holders; of a limit, the
+ * line and the places kept are used; of a task, a pause, a unique key and a schedule, only the line.
  */
 export interface Gate extends HeapItem {
-  /** `lock:…`, `concurrency:…`, `task:…`, `pause:…`, `unique:…` or `schedule:…`. */
+  /** `lock:…`, `concurrency:…`, `limit:…`, `task:…`, `pause:…`, `unique:…` or `schedule:…`. */
   readonly name: string;
   /** Active jobs that hold it. */
   readonly jobs: Set<JobRow>;

@@ -14,7 +14,7 @@ export function keys(move: Move, request: KeysRequest): KeysAnswer {
   if (known !== undefined) openGate(move, known);
   const gate = move.queue.gateOf(name);
   const result = answerTo(move, gate, request);
-  planOpening(move.queue, gate);
+  planOpening(move, gate);
   return result;
 }
 

@@ -16,6 +16,7 @@ import { reckonRetention } from "./retention.js";
 import { schedules } from "./schedules.js";
 import { stats } from "./stats.js";
 import { step } from "./step.js";
+import { take } from "./take.js";
 import { tick } from "./tick.js";
 import { values } from "./values.js";
 
@@ -145,7 +146,7 @@ class MemoryStorage implements StorageContract, AsyncDisposable {
   }
 
   async take(request: Request<"take">): Answer<"take"> {
-    return this.#notYet(request.queue, "limits");
+    return take(this.#move(request), request);
   }
 
   async stats(request: Request<"stats">): Answer<"stats"> {

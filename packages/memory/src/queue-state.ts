@@ -45,6 +45,11 @@ export class QueueState {
   readonly opening: Heap<Gate> = new Heap((left, right) => left.opensAt < right.opensAt);
   readonly uniques: Map<string, UniqueKey> = new Map();
 
+  /** Starts under limits, by key. */
+  readonly starts: ExpiringMap<StartLog> = new ExpiringMap();
+  /** Operations that have taken a start. */
+  readonly taken: ExpiringMap<true> = new ExpiringMap();
+
   paused = false;
   readonly pausedTasks: Set<string> = new Set();
   readonly revokedTasks: Map<string, TaskRevocation> = new Map();
@@ -119,6 +124,23 @@ export interface UniqueKey {
   holder: JobRow;
   /** The job that took the place behind an active holder. */
   replacement: JobRow | undefined;
+}
+
+/** Under a limit. */
+export interface Start {
+  readonly time: number;
+  /** The id of a job, or the name of an operation. */
+  readonly holder: string;
+  /** Of the run; 0 of an operation. */
+  readonly fence: number;
+}
+
+/** What is remembered of one limit. */
+export interface StartLog {
+  /** In the order of time. */
+  readonly starts: Start[];
+  /** The longest window that anybody has asked for: starts are kept for so long. */
+  span: number;
 }
 
 export interface TaskRevocation {

@@ -5,6 +5,7 @@ import { copyIfAny, copyOf } from "./bytes.js";
 import { begin } from "./claim.js";
 import { checkFlows } from "./enqueue.js";
 import { finish, finishUnasked, giveBack, type Ending } from "./finish.js";
+import { giveStartsBack } from "./gates.js";
 import type { Move } from "./queue-state.js";
 import type { JobRow, Run } from "./rows.js";
 import { recordAttempt, runOf } from "./runs.js";
@@ -67,7 +68,10 @@ function endingOf(outcome: Exclude<SettledOutcome, Unfinished>, error: Uint8Arra
 function putBack(move: Move, row: JobRow, run: Run, outcome: Unfinished): void {
   const ran = outcome.kind === "retry" || outcome.kind === "interrupted";
   if (ran) recordAttempt(move, row, run, outcome.kind === "retry" ? copyIfAny(outcome.error) : undefined);
-  else row.attempt -= 1;
+  else {
+    row.attempt -= 1;
+    giveStartsBack(move, row, run.fence);
+  }
   if (run.revoked) {
     finishUnasked(move, row, "cancelled", "revoked");
     return;

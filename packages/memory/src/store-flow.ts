@@ -112,7 +112,7 @@ function takesOver(move: Move, row: JobRow, siblings: readonly JobRow[]): boolea
   const { holder, replacement } = entry;
   if (siblings.some((sibling) => sibling === holder || sibling === replacement)) return true;
   if (isWaiting(holder)) {
-    take(move.queue, unique.key, row);
+    take(move, unique.key, row);
     replace(move, holder);
     return true;
   }

@@ -177,7 +177,6 @@ export function enqueueWhole(
   flow: NewFlow,
   storing?: Storing,
 ): Partial<StoredRows> & Pick<StoredRows, "stored"> {
-  for (const job of flow.jobs) refuseLimits(job);
   const known = knownFlow(move, flow, storing?.elsewhere === true) ?? ignoredFor(move, flow);
   return known === undefined ? storeFlow(move, flow, storing) : { stored: known };
 }
@@ -221,12 +220,6 @@ function insertLone(move: Move, job: NewJob): StoredFlow | undefined {
   if (changes === 0) return undefined;
   move.becameReady();
   return { status: "stored", id: job.id, state: later ? "scheduled" : "ready" };
-}
-
-function refuseLimits({ gates }: NewJob): void {
-  if (gates?.some(({ kind }) => kind === "limit") === true) {
-    throw new TaskqError("TASKQ_NOT_YET", "limits are not there yet");
-  }
 }
 
 /** The answer for a flow that is there already, by an id of the caller's or because the call is a repeat. */

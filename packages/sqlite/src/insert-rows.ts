@@ -1,4 +1,4 @@
-import type { NewJob, NewJoin } from "@taskq/core/storage";
+import type { NewGate, NewJob, NewJoin } from "@taskq/core/storage";
 import { MEMBER, ON_COMPLETED, ON_FAILED, ON_SETTLED } from "./edge-rows.js";
 import type { Move } from "./move.js";
 import { spare } from "./spared.js";
@@ -18,6 +18,7 @@ import {
   TRUNKED,
   UNIQUE,
   type Meta,
+  type MetaGate,
 } from "./row.js";
 
 /** Ids that the caller gave are remembered for a day. */
@@ -118,11 +119,15 @@ function metaFor(job: NewJob): Meta {
   return {
     ...(gates === undefined || gates.length === 0
       ? {}
-      : { gates: gates.map(({ kind, key, max, onBusy }) => ({ kind, key, max, onBusy })) }),
+      : { gates: gates.map(metaGate) }),
     ...(unique === undefined ? {} : { unique: { key: unique.key, until: unique.until } }),
     ...(after === undefined || after.length === 0 ? {} : { after: after.map(({ source }) => source) }),
     ...(keep === undefined ? {} : { keep: keepFor(keep) }),
   };
+}
+
+function metaGate({ kind, key, max, per, onBusy }: NewGate): MetaGate {
+  return per === undefined ? { kind, key, max, onBusy } : { kind, key, max, per, onBusy };
 }
 
 function keepFor(keep: NonNullable<NewJob["keep"]>): NonNullable<Meta["keep"]> {

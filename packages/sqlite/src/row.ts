@@ -1,4 +1,4 @@
-import { joinId, splitId, type StoredState } from "@taskq/core/storage";
+import { joinId, splitId, type GateVerdict, type StoredState } from "@taskq/core/storage";
 
 /** States as the rows have them. */
 export const READY = 0;
@@ -114,13 +114,15 @@ export interface Meta {
   readonly after?: readonly string[];
   readonly keep?: { readonly completed?: number; readonly failed?: number };
   /** The gate for which it was handed over with a verdict. */
-  readonly verdict?: { readonly kind: "skip" | "drop" | "fail"; readonly gate: string };
+  readonly verdict?: GateVerdict;
 }
 
 export interface MetaGate {
   readonly kind: "lock" | "concurrency" | "limit";
   readonly key: string;
   readonly max: number;
+  /** Of a limit. */
+  readonly per?: number;
   readonly onBusy: "wait" | "skip" | "drop" | "fail";
 }
 
@@ -155,7 +157,7 @@ export function gateLabel(name: string): string {
   return name.replace(/^(?:lock|concurrency):/, "");
 }
 
-/** Whether a gate is one that others hold; of the other kinds, only the line is used. */
+/** Whether places at a gate are held or kept; of the other kinds, only the line is used. */
 export function hasHolders(gate: string | null): gate is string {
-  return gate !== null && (gate.startsWith("lock:") || gate.startsWith("concurrency:"));
+  return gate !== null && /^(?:lock|concurrency|limit):/.test(gate);
 }

@@ -173,6 +173,23 @@ CREATE TABLE {uniques} (
   until INTEGER,
   PRIMARY KEY (queue, name)
 ) WITHOUT ROWID;
+CREATE TABLE {starts} (
+  queue INTEGER NOT NULL,
+  gate TEXT NOT NULL,
+  time INTEGER NOT NULL,
+  fence INTEGER NOT NULL,
+  holder TEXT NOT NULL,
+  until INTEGER NOT NULL,
+  PRIMARY KEY (queue, gate, time, fence, holder)
+) WITHOUT ROWID;
+CREATE INDEX {starts_until} ON {starts} (queue, until);
+CREATE TABLE {openings} (
+  queue INTEGER NOT NULL,
+  gate TEXT NOT NULL,
+  opens INTEGER NOT NULL,
+  PRIMARY KEY (queue, gate)
+) WITHOUT ROWID;
+CREATE INDEX {openings_opens} ON {openings} (queue, opens);
 CREATE INDEX {uniques_until} ON {uniques} (queue, until) WHERE until IS NOT NULL;
 `;
 

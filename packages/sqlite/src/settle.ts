@@ -2,6 +2,7 @@ import { splitId, type SettleAnswer, type Settlement } from "@taskq/core/storage
 import { addFlows } from "./add-flows.js";
 import { followConsequences } from "./consequences.js";
 import { becameFinal, freeOnStart, leaveRun, recordAttempt } from "./final.js";
+import { giveStartsBack } from "./limits.js";
 import type { Move } from "./move.js";
 import { skipIfDead } from "./readiness.js";
 import {
@@ -11,6 +12,7 @@ import {
   COMPLETED,
   EXPIRED,
   FAILED,
+  GATED,
   QUARANTINED,
   READY,
   REVOKED,
@@ -112,10 +114,12 @@ function apply(move: Move, row: Row, settlement: Settlement): void {
       return;
     case "released":
       row.attempt -= 1;
+      if ((row.flags & GATED) !== 0) giveStartsBack(move, row);
       giveBack(move, row, { due: row.due, failures: 0, startedAt });
       return;
     case "postponed":
       row.attempt -= 1;
+      if ((row.flags & GATED) !== 0) giveStartsBack(move, row);
       giveBack(move, row, { due: outcome.due, failures: 0, startedAt });
   }
 }

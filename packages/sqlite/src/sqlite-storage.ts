@@ -22,6 +22,7 @@ import { currentSeldom } from "./seldom.js";
 import { Session } from "./session.js";
 import { readStats } from "./stats-reading.js";
 import { step } from "./step.js";
+import { take } from "./take.js";
 import { tick } from "./tick.js";
 import { runTransaction } from "./transaction.js";
 import { pathOfDatabase, userConnection } from "./user-database.js";
@@ -221,7 +222,8 @@ class SqliteStore implements StorageContract, AsyncDisposable {
   }
 
   async take(request: Request<"take">): Answer<"take"> {
-    return this.#notYet(request.queue, "limits");
+    const { session, queue, now } = this.#target(request);
+    return session.write(queue, now, (move) => take(move, request));
   }
 
   async stats(request: Request<"stats">): Answer<"stats"> {

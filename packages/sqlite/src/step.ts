@@ -5,6 +5,7 @@ import { refuseMoved } from "./enqueue.js";
 import { freeOnStart } from "./final.js";
 import { openDueGates } from "./gates.js";
 import { writeConsequences } from "./joins.js";
+import { openDueLimits } from "./limits.js";
 import { writeLease } from "./lease.js";
 import { fullFence, type Move } from "./move.js";
 import type { SeldomState } from "./open-queue.js";
@@ -112,7 +113,10 @@ function claimNew(move: Move, request: StepRequest): Claimed {
 /** Does what may make jobs ready, or keep them from it, before any is claimed. */
 function prepare(move: Move, request: StepRequest, seldom: SeldomState, wake: number | null): SeldomState {
   let current = seldom;
-  if (wake !== null && wake <= move.now) openDueGates(move);
+  if (wake !== null && wake <= move.now) {
+    openDueLimits(move);
+    openDueGates(move);
+  }
   followConsequences(move);
   if (current.doomed.length > 0) writeConsequences(move);
   if (current.parking.length > 0) letStandingGo(move, request.tasks, current);

@@ -1,5 +1,5 @@
 /** The hot path: settle what ended, claim what is free. */
-import type { JobEffect, NewFlow, StoredState } from "./flow.js";
+import type { JobEffect, NewFlow, NewGate, StoredState } from "./flow.js";
 
 /** One run: the right to it is proved by the fence. */
 export interface RunReference {
@@ -103,11 +103,19 @@ export interface ClaimedJob {
   readonly begun: boolean;
   readonly leaseUntil: number;
   /** Set when a gate was closed and its policy is not to wait. */
-  readonly verdict: { readonly kind: "skip" | "drop" | "fail"; readonly gate: string } | undefined;
+  readonly verdict: GateVerdict | undefined;
   /** What came before it in its flow, in the order of its edges. */
   readonly sources: readonly Source[] | undefined;
   /** The values under which it is guarded outside its bytes, to be compared with those inside. */
   readonly guards: JobGuards | undefined;
+}
+
+/** What is to become of a job whose gate was closed. */
+export interface GateVerdict {
+  readonly kind: "skip" | "drop" | "fail";
+  /** The key of the gate. */
+  readonly gate: string;
+  readonly gateKind: NewGate["kind"];
 }
 
 /** What stands outside the bytes and must agree with them. `undefined` on a claimed job: there is none of it. */
