@@ -106,6 +106,7 @@ function flush(move: Move, limit: number): { removed: number; more: boolean } {
   }
   queue.values.clear();
   queue.answered.clear();
+  queue.taken.clear();
   queue.tombstones.clear();
   queue.uniques.clear();
   queue.awaitedEnds.clear();

@@ -43,7 +43,8 @@ export function unspare(move: Move, join: Key, doomed: ReadonlySet<Key>): void {
   const rows = new Map<Key, Row>();
   for (const [key] of keys) {
     const row = rowByKey(connection, key);
-    if (row !== undefined && row.state < ACTIVE) rows.set(key, row);
+    // One that runs may be given back, and is not to run again then.
+    if (row !== undefined && !isFinalState(row.state)) rows.set(key, row);
   }
   const leadsElsewhere = (edge: EdgeRow): boolean => {
     if (edge.condition === ON_FAILED || edge.condition === TURN || rows.has(edge.target)) return false;
