@@ -1,5 +1,11 @@
 /** Claiming ready jobs. */
-import { CLAIM_SLACK, type ClaimedJob, type ClaimRequest, type GateVerdict, type NewGate } from "@taskq/core/storage";
+import {
+  CLAIM_SLACK,
+  type ClaimedJob,
+  type ClaimRequest,
+  type GateVerdict,
+  type NewGate,
+} from "@taskq/core/storage";
 import { copyOf } from "./bytes.js";
 import { finishUnasked } from "./finish.js";
 import { firstClosed, holdGates, nameOf, park, withdraw } from "./gates.js";

@@ -1,6 +1,6 @@
 /** Why jobs stand where they stand. */
 import { isFinal, type ExplainCause, type ExplainFact } from "@taskq/core/storage";
-import { labelOf } from "./gate.js";
+import { keyOf } from "./gate.js";
 import { firstClosed, nameOf } from "./gates.js";
 import { sourcesOf } from "./joins.js";
 import { countStarts, instantOfRoom, limitOf } from "./limits.js";
@@ -103,7 +103,7 @@ function gateCause(move: Move, row: JobRow, name: string): ExplainCause {
   const opensAt = name.startsWith("limit:") ? limitOpensAt(move, row, name) : gate?.opensAt;
   return {
     code: CODES[name.slice(0, name.indexOf(":"))] ?? "locked",
-    gate: labelOf(name).replace(/^limit:/, ""),
+    gate: keyOf(name),
     holders: holdersOf(move.queue, row, name),
     ahead: gate?.line.has(row) === true ? gate.line.countBefore(row) : (gate?.line.size ?? 0),
     opensAt: opensAt === Infinity ? undefined : opensAt,

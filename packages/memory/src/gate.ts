@@ -40,9 +40,17 @@ export interface Ticket extends HeapItem, Ordered {
   expiresAt: number;
 }
 
-/** What callers are told: locks and concurrency keys by their key, other lines by their whole name. */
+/**
+ * What callers are told: locks and concurrency keys by their key, other lines by their whole name; so is a key that
+ * could be taken for such a name.
+ */
 export function labelOf(name: string): string {
-  return name.replace(/^(?:lock|concurrency):/, "");
+  return name.replace(/^(?:lock|concurrency):(?!(?:lock|concurrency|limit|task|pause|unique|schedule):)/, "");
+}
+
+/** The key of a lock, a concurrency key or a limit. */
+export function keyOf(name: string): string {
+  return name.replace(/^(?:lock|concurrency|limit):/, "");
 }
 
 /** A gate without holders and with an empty line. */

@@ -10,7 +10,7 @@ import {
   ACTIVE,
   BLOCKED,
   GATED,
-  gateLabel,
+  gateKey,
   idOf,
   isFinalState,
   JOIN,
@@ -176,7 +176,7 @@ function gateCause(explaining: Explaining, row: Row, name: string): ExplainCause
   const inLine = row.state === PARKED && row.gate === name;
   return {
     code: CODES[name.slice(0, name.indexOf(":"))] ?? "locked",
-    gate: name.startsWith(LIMIT) ? name.slice(LIMIT.length) : gateLabel(name),
+    gate: gateKey(name),
     holders: holdersOf(explaining, row, name),
     ahead: inLine ? aheadInLine(explaining, row, name) : lineLength(explaining, name),
     opensAt: name.startsWith(LIMIT) ? limitOpensAt(explaining, row, name) : opensAt(explaining, name),

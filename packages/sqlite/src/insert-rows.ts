@@ -117,9 +117,7 @@ const CONDITIONS = { completed: ON_COMPLETED, failed: ON_FAILED, settled: ON_SET
 function metaFor(job: NewJob): Meta {
   const { gates, unique, keep, after } = job;
   return {
-    ...(gates === undefined || gates.length === 0
-      ? {}
-      : { gates: gates.map(metaGate) }),
+    ...(gates === undefined || gates.length === 0 ? {} : { gates: gates.map(metaGate) }),
     ...(unique === undefined ? {} : { unique: { key: unique.key, until: unique.until } }),
     ...(after === undefined || after.length === 0 ? {} : { after: after.map(({ source }) => source) }),
     ...(keep === undefined ? {} : { keep: keepFor(keep) }),

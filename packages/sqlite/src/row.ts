@@ -152,9 +152,17 @@ export function keyOfId(id: string): { readonly key: Key; readonly random: numbe
   return parts && { key: keyOf(parts.time, parts.low), random: parts.random };
 }
 
-/** A gate as callers read it: locks and concurrency keys by their key alone. */
+/**
+ * A gate as callers read it: locks and concurrency keys by their key, other lines by their whole name; so is a key
+ * that could be taken for such a name.
+ */
 export function gateLabel(name: string): string {
-  return name.replace(/^(?:lock|concurrency):/, "");
+  return name.replace(/^(?:lock|concurrency):(?!(?:lock|concurrency|limit|task|pause|unique|schedule):)/, "");
+}
+
+/** The key of a lock, a concurrency key or a limit. */
+export function gateKey(name: string): string {
+  return name.replace(/^(?:lock|concurrency|limit):/, "");
 }
 
 /** Whether places at a gate are held or kept; of the other kinds, only the line is used. */

@@ -83,7 +83,8 @@ export function addStart(move: Move, { gate, per }: Limit, { holder, fence }: Ho
   for (const [length, count] of windows ?? []) windows?.set(length, count + 1);
   move
     .sql(
-      "DELETE FROM {starts} WHERE queue = ? AND gate = ? AND until <= ? AND time <= " +
+      // With the plus, SQLite looks among the few of this gate, not among all that are out of their windows.
+      "DELETE FROM {starts} WHERE queue = ? AND gate = ? AND +until <= ? AND time <= " +
         "(SELECT time FROM {starts} WHERE queue = ? AND gate = ? ORDER BY time LIMIT 1 OFFSET ? + 0)",
     )
     .run(queue.id, gate, now, queue.id, gate, FORGOTTEN_PER_START - 1);

@@ -78,7 +78,11 @@ async function fairness(context: Context): Promise<void> {
   context.advance(PER);
   const late = context.job({ gates });
   await context.enqueue(late);
-  assert.deepEqual(ids(await context.claim({ n: 9 })), [second.id, low.id], "whoever comes late waits behind");
+  assert.deepEqual(
+    ids(await context.claim({ n: 9 })),
+    [second.id, low.id],
+    "whoever comes late waits behind",
+  );
   context.advance(PER);
   assert.deepEqual(ids(await context.claim({ n: 9 })), [late.id]);
 }
@@ -178,7 +182,7 @@ async function severalGates(context: Context): Promise<void> {
   context.advance(PER);
   assert.deepEqual(await context.claim({ n: 5 }), []);
   assert.deepEqual(await take(context, 1), TAKEN);
-  await context.complete(other as ClaimedJob);
+  await context.complete(other);
   assert.deepEqual(await context.claim({ n: 5 }), []);
   context.advance(PER);
   assert.deepEqual(ids(await context.claim({ n: 5 })), [both.id]);
@@ -246,7 +250,10 @@ async function windows(context: Context): Promise<void> {
       ),
     );
     const runs = answers.flatMap(({ claimed }) => claimed);
-    assert.ok(runs.every(({ begun }) => begun), "a job with a limit was claimed ahead");
+    assert.ok(
+      runs.every(({ begun }) => begun),
+      "a job with a limit was claimed ahead",
+    );
     starts.push(...runs.map(() => context.now));
     for (const run of runs) await context.complete(run);
     done += runs.length;
@@ -346,7 +353,11 @@ export const taking: Subject = subject("take", [
     assert.equal((await take(context, 2, { operation: "c" })).taken, false);
     assert.deepEqual(await take(context, 2, { operation: "b" }), TAKEN);
     context.advance(PER + 1);
-    assert.deepEqual(await take(context, 1, { operation: "b" }), TAKEN, "the window is over, the call is known");
+    assert.deepEqual(
+      await take(context, 1, { operation: "b" }),
+      TAKEN,
+      "the window is over, the call is known",
+    );
     assert.deepEqual(await take(context, 1, { operation: "c" }), TAKEN, "a repeat took another start");
     assert.equal((await take(context, 1, { operation: "d" })).taken, false);
   }),

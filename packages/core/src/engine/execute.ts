@@ -97,7 +97,10 @@ function endBefore({ claimed, startedAt, abortReason }: Run): SettledOutcome | u
   const { verdict } = claimed;
   if (verdict === undefined || verdict.kind === "fail") return undefined;
   const { gate, gateKind } = verdict;
-  return { kind: "skipped", reason: gateKind === "limit" ? `the limit '${gate}' is used up` : `'${gate}' was busy` };
+  return {
+    kind: "skipped",
+    reason: gateKind === "limit" ? `the limit '${gate}' is used up` : `'${gate}' was busy`,
+  };
 }
 
 /** @throws what makes the job one to quarantine */

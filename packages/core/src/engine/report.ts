@@ -77,7 +77,7 @@ export function reportEffects(engine: Engine, effects: readonly JobEffect[]): vo
     } else if (kind === "parked" && gate?.startsWith(LIMIT) === true) {
       events.emit("limited", { ...event, key: gate.slice(LIMIT.length) });
     } else if (kind === "parked" && gate !== undefined && !/^(task|pause|unique|schedule):/.test(gate)) {
-      events.emit("locked", { ...event, key: gate });
+      events.emit("locked", { ...event, key: gate.replace(/^(?:lock|concurrency):/, "") });
     }
   }
 }

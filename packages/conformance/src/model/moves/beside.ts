@@ -259,10 +259,10 @@ function plainKeys({ status, fence, expiresAt, holders }: KeysAnswer): unknown {
 export const take: fc.Arbitrary<Move> = fc.constantFrom("one", "two", undefined).map(
   (name) =>
     new Move("take", async (world) => {
-      const operation = name ?? `take ${world.nextNumber()}`;
-      world.said = operation;
+      const asked = name ?? `take ${world.nextNumber()}`;
+      world.said = asked;
       const result = await world.both("take", (storage) =>
-        storage.take({ ...LIMIT, queue: QUEUE, operation, now: world.now }),
+        storage.take({ ...LIMIT, queue: QUEUE, operation: asked, now: world.now }),
       );
       if (result.code !== undefined) return;
       const { reference, tested } = result.answers;
