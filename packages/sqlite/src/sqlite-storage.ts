@@ -22,7 +22,7 @@ import { currentSeldom } from "./seldom.js";
 import { Session } from "./session.js";
 import { readStats } from "./stats-reading.js";
 import { step } from "./step.js";
-import { take } from "./take.js";
+import { take, takeRead } from "./take.js";
 import { tick } from "./tick.js";
 import { runTransaction } from "./transaction.js";
 import { pathOfDatabase, userConnection } from "./user-database.js";
@@ -223,7 +223,10 @@ class SqliteStore implements StorageContract, AsyncDisposable {
 
   async take(request: Request<"take">): Answer<"take"> {
     const { session, queue, now } = this.#target(request);
-    return session.write(queue, now, (move) => take(move, request));
+    const read = await session.read((connection) =>
+      takeRead({ queue, now, raw: (text) => connection.raw(text) }, request),
+    );
+    return read ?? session.write(queue, now, (move) => take(move, request));
   }
 
   async stats(request: Request<"stats">): Answer<"stats"> {

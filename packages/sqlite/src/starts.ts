@@ -24,7 +24,7 @@ export interface Looking {
   raw(text: string): DriverStatement;
 }
 
-export function limitOf({ key, max, per }: MetaGate): Limit {
+export function limitOf({ key, max, per }: Pick<MetaGate, "key" | "max" | "per">): Limit {
   return { gate: LIMIT + key, max, per: per ?? 0 };
 }
 

@@ -326,6 +326,13 @@ export const taking: Subject = subject("take", [
       assert.deepEqual(await take(context, 2), TAKEN);
       assert.deepEqual(await take(context, 2), { taken: false, opensAt: start + 300 + PER });
       assert.deepEqual(await take(context, 1), { taken: false, opensAt: start + 2 * PER });
+      // A process that had to wait for the store may come with an instant that others have passed.
+      const late = { key: "late" };
+      assert.deepEqual(await take(context, 1, late), TAKEN);
+      context.now -= PER - 1;
+      assert.deepEqual(await take(context, 1, late), { taken: false, opensAt: start + 2 * PER });
+      context.now -= 1;
+      assert.deepEqual(await take(context, 1, late), TAKEN);
     },
   ),
 
