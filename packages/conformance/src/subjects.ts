@@ -12,6 +12,7 @@ import { gates } from "./subjects/gates.js";
 import { joins } from "./subjects/joins.js";
 import { locking } from "./subjects/keys.js";
 import { lifecycle } from "./subjects/lifecycle.js";
+import { arriving, leaving } from "./subjects/moving.js";
 import { purging } from "./subjects/purge.js";
 import { ending } from "./subjects/outcomes.js";
 import { counting, listing, noting, reading } from "./subjects/read.js";
@@ -50,5 +51,7 @@ export const SUBJECTS: readonly Subject[] = [
   valuing,
   locking,
   watching,
+  leaving,
+  arriving,
   purging,
 ];
