@@ -38,9 +38,9 @@ export function step(move: Move, request: StepRequest): StepAnswer {
 }
 
 /** A repeat of a claim from before the queue began to leave is answered. */
-function claimsAnew({ owners }: QueueState, { claim, owner, request }: StepRequest): boolean {
-  if (claim === undefined || claim.begin + claim.ahead === 0) return false;
-  return request > (owners.get(owner)?.lastRequest ?? -1);
+function claimsAnew({ owners }: QueueState, asked: StepRequest): boolean {
+  if (asked.claim === undefined || asked.claim.begin + asked.claim.ahead === 0) return false;
+  return asked.request > (owners.get(asked.owner)?.lastRequest ?? -1);
 }
 
 /** Claims, or answers a claim that was made already. */

@@ -102,8 +102,8 @@ test(`a move that is killed ${KILLS} times at random points loses no job and dou
     const call = 1 + Math.floor(random() * 12);
     const point = POINTS[Math.floor(random() * POINTS.length)];
     const { code, signal } = await moveInProcess({ from, to, call, point });
+    expect(signal ?? code).toBe(signal === null ? 0 : "SIGKILL");
     if (signal === "SIGKILL") seen.kills += 1;
-    else expect(code).toBe(0);
     if (signal === "SIGKILL" && random() < 0.15) {
       seen.cancelled += await withQueue(from, (source) =>
         withQueue(to, (target) => takeBack(source, target)),
@@ -139,7 +139,7 @@ async function takeBack(source: Queue, target: Queue): Promise<number> {
     await cancelMove(source, target);
     return 1;
   } catch (error) {
-    expect(error).toMatchObject({ code: "TASKQ_MOVED" });
+    if ((error as { code?: unknown }).code !== "TASKQ_MOVED") throw error;
     return 0;
   }
 }
