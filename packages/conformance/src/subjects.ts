@@ -2,6 +2,7 @@
 import type { Subject } from "./promise.js";
 import { additions } from "./subjects/additions.js";
 import { amending } from "./subjects/amend.js";
+import { arriving } from "./subjects/arriving.js";
 import { claim } from "./subjects/claim.js";
 import { controlling } from "./subjects/control.js";
 import { eligible } from "./subjects/eligible.js";
@@ -11,8 +12,8 @@ import { flows } from "./subjects/flows.js";
 import { gates } from "./subjects/gates.js";
 import { joins } from "./subjects/joins.js";
 import { locking } from "./subjects/keys.js";
+import { leaving } from "./subjects/leaving.js";
 import { lifecycle } from "./subjects/lifecycle.js";
-import { arriving, leaving } from "./subjects/moving.js";
 import { purging } from "./subjects/purge.js";
 import { ending } from "./subjects/outcomes.js";
 import { counting, listing, noting, reading } from "./subjects/read.js";

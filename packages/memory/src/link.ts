@@ -36,10 +36,9 @@ export function linkRows({ queue }: Move, arriving: Arriving): void {
 function linkEdge(queue: QueueState, edge: MovedEdge): void {
   const target = queue.rows.get(edge.target);
   if (target === undefined) {
-    throw new TaskqError(
-      "TASKQ_MOVE",
-      `import: the edge from ${edge.source} to ${edge.target} leads nowhere`,
-    );
+    if (edge.on === "turn") return;
+    queue.rows.get(edge.source)?.dependents.push({ target: goneRow(edge.target), on: "completed" });
+    return;
   }
   const source = queue.rows.get(edge.source) ?? goneRow(edge.source);
   if (edge.on === "turn") {

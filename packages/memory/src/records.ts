@@ -9,7 +9,7 @@ import {
 import { copyIfAny, copyOf } from "./bytes.js";
 import { copyNote } from "./notes.js";
 import type { Move, QueueState } from "./queue-state.js";
-import type { JobRow, JoinRow } from "./rows.js";
+import type { JobRow, JoinRow, Row } from "./rows.js";
 import { causeOf } from "./sources.js";
 
 export function* recordsOf(move: Move): Generator<MovedRecord> {
@@ -17,6 +17,7 @@ export function* recordsOf(move: Move): Generator<MovedRecord> {
   for (const row of queue.rows.values())
     yield row.kind === "job" ? jobRecord(row, move.now) : joinRecord(row);
   for (const row of queue.rows.values()) yield* row.kind === "job" ? jobEdges(queue, row) : joinEdges(row);
+  for (const row of queue.rows.values()) yield* goneEdges(row);
   for (const row of queue.rows.values()) if (row.kind === "job") yield* storyOf(row);
   for (const [id, { value, until }] of queue.tombstones.entries())
     yield { kind: "name", id, ...value, until };
@@ -117,6 +118,17 @@ function* joinEdges(row: JoinRow): Generator<MovedEdge> {
       yield { kind: "edge", source: id, target, position, on: "added", member: member.id };
       position += 1;
     }
+  }
+}
+
+/** To followers that were removed: their ids are still told. */
+function* goneEdges(row: Row): Generator<MovedEdge> {
+  const { id: source, dependents } = row;
+  for (const [position, dependent] of dependents.entries()) {
+    const { target } = dependent;
+    if (!target.removed) continue;
+    const on = "on" in dependent ? dependent.on : "member";
+    yield { kind: "edge", source, target: target.id, position, on, member: undefined };
   }
 }
 

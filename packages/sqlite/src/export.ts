@@ -5,7 +5,7 @@ import { writeConsequences } from "./joins.js";
 import { unpackKeys } from "./lease.js";
 import type { Move } from "./move.js";
 import { moveCounts } from "./move-counts.js";
-import { movedPage } from "./moved-records.js";
+import { movedPage } from "./moved-page.js";
 import {
   ARRIVING,
   LEAVING,

@@ -58,7 +58,6 @@ const CONDITIONS = {
 /** A blocked target waits for it, unless its source is final. */
 function insertEdge(move: Move, edge: MovedEdge): void {
   const target = rowById(move.scope.connection, move.queue, edge.target);
-  if (target === undefined) return;
   const condition = CONDITIONS[edge.on];
   const sourceKey = keyById(move.scope.connection, move.queue, edge.source) ?? keyOfGone(edge.source);
   const source = rowByKey(move.scope.connection, sourceKey);
@@ -70,7 +69,7 @@ function insertEdge(move: Move, edge: MovedEdge): void {
     )
     .run(
       sourceKey,
-      target.key,
+      target?.key ?? keyOfGone(edge.target),
       edge.position,
       condition,
       condition === TURN ? 0 : met,
@@ -79,7 +78,7 @@ function insertEdge(move: Move, edge: MovedEdge): void {
     );
   if (changes === 0) return;
   addFlags(move, sourceKey, FOLLOWED);
-  if (met === 1 || condition === TURN || target.state !== BLOCKED) return;
+  if (met === 1 || condition === TURN || target?.state !== BLOCKED) return;
   move.sql("UPDATE {jobs} SET pending = pending + 1 WHERE key = ?").run(target.key);
 }
 

@@ -6,13 +6,14 @@ import { JOIN, stateName } from "./row.js";
 
 const OF_QUEUE = "EXISTS (SELECT 1 FROM {jobs} WHERE {jobs}.key = OF AND {jobs}.queue = ?)";
 
+/** Its target may be gone, or its source. */
+export const EDGE_OF_QUEUE =
+  "coalesce((SELECT queue FROM {jobs} WHERE key = {edges}.target), (SELECT queue FROM {jobs} WHERE key = {edges}.source)) = ?";
+
 /** One statement for each kind of record but jobs. */
 const COUNTS: readonly (readonly [string, string])[] = [
   ["join", `SELECT count(*) FROM {jobs} WHERE queue = ? AND flags & ${JOIN} <> 0`],
-  [
-    "edge",
-    `SELECT count(*) FROM {edges} WHERE condition <> ${TURN} AND ${OF_QUEUE.replace("OF", "{edges}.target")}`,
-  ],
+  ["edge", `SELECT count(*) FROM {edges} WHERE condition <> ${TURN} AND ${EDGE_OF_QUEUE}`],
   ["attempt", `SELECT count(*) FROM {attempts} WHERE ${OF_QUEUE.replace("OF", "{attempts}.key")}`],
   ["note", `SELECT count(*) FROM {notes} WHERE ${OF_QUEUE.replace("OF", "{notes}.key")}`],
   ["name", "SELECT count(*) FROM {names} WHERE queue = ? AND key IS NULL"],
