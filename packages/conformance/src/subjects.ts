@@ -2,6 +2,7 @@
 import type { Subject } from "./promise.js";
 import { additions } from "./subjects/additions.js";
 import { amending } from "./subjects/amend.js";
+import { arriving } from "./subjects/arriving.js";
 import { claim } from "./subjects/claim.js";
 import { controlling } from "./subjects/control.js";
 import { eligible } from "./subjects/eligible.js";
@@ -12,6 +13,7 @@ import { gates } from "./subjects/gates.js";
 import { joins } from "./subjects/joins.js";
 import { locking } from "./subjects/keys.js";
 import { limits, taking } from "./subjects/limits.js";
+import { leaving } from "./subjects/leaving.js";
 import { lifecycle } from "./subjects/lifecycle.js";
 import { purging } from "./subjects/purge.js";
 import { ending } from "./subjects/outcomes.js";
@@ -55,5 +57,7 @@ export const SUBJECTS: readonly Subject[] = [
   locking,
   taking,
   watching,
+  leaving,
+  arriving,
   purging,
 ];

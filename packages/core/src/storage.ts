@@ -32,6 +32,13 @@ import type {
   ValuesRequest,
 } from "./storage/operation.js";
 import type {
+  ExportAnswer,
+  ExportRequest,
+  ImportAnswer,
+  ImportRequest,
+  QueuePhase,
+} from "./storage/moving.js";
+import type {
   ExplainFact,
   ListAnswer,
   ListRequest,
@@ -58,6 +65,9 @@ export { Histogram } from "./storage/histogram.js";
 export type { HistogramData } from "./storage/histogram.js";
 export { GatheredStats, STATS_KEPT, STATS_MINUTE } from "./storage/statistics.js";
 export type { StatsAnswer, StatsRequest, StatsRow } from "./storage/statistics.js";
+export { countedAs, MOVED_AT_ONCE, pageLength } from "./storage/moved.js";
+export type * from "./storage/moved.js";
+export type * from "./storage/moving.js";
 export type * from "./storage/flow.js";
 export type * from "./storage/operation.js";
 export type * from "./storage/record.js";
@@ -369,14 +379,32 @@ export interface StorageContract {
     readonly from: string | undefined;
     readonly limit: number;
   }): Promise<unknown>;
-  /** Comes with the semantics step: rejects with `TASKQ_NOT_YET`. */
-  export(request: {
-    readonly queue: string;
-    readonly cursor: string | undefined;
-    readonly limit: number;
-  }): Promise<unknown>;
-  /** Comes with the semantics step: rejects with `TASKQ_NOT_YET`. */
-  import(request: { readonly queue: string; readonly rows: readonly unknown[] }): Promise<unknown>;
+  /**
+   * The queue leaves for another storage: first nothing new begins, then what runs ends, then nothing changes any more
+   * and all that is kept is read page by page. Until it is finished it can be taken back.
+   *
+   * Promise: a queue that leaves begins nothing new and rejects with TASKQ_MOVED, but takes what its runs settle
+   * Promise: a queue that leaves is still once nothing runs, and refuses every change from then on
+   * Promise: pages of a queue that leaves are bounded and answer the same as often as they are asked for
+   * Promise: a leaving that is taken back opens the queue as it was
+   * Promise: a queue that has left for one destination leaves for no other
+   */
+  export(request: ExportRequest): Promise<ExportAnswer>;
+
+  /**
+   * The other end: an empty queue is filled, page by page, under an epoch greater than that of the source, and opens
+   * when the source has left. Records are known by their keys, so that a page may come again.
+   *
+   * Promise: a queue that arrives hands out nothing and takes nothing until it opens
+   * Promise: what has moved reads as it did before, and counts the same
+   * Promise: a page that comes again changes nothing
+   * Promise: an arrival that is broken off goes on where it was, and a new departure begins it anew
+   * Promise: fences after a move are greater than every one before it
+   * Promise: flows in flight go on after a move
+   * Promise: unique keys, their lines and given ids are as taken after a move as before
+   * Promise: a queue that keeps something already takes no arrival
+   */
+  import(request: ImportRequest): Promise<ImportAnswer>;
 
   /**
    * Removes final jobs whose retention has passed, oldest first, a bounded number at a time. Steps purge by themselves too.
@@ -405,8 +433,8 @@ export interface StoredRetention {
 export interface OpenAnswer {
   /** Counts the moves of the queue from one storage to another; fences start at `epoch × 2^40`. */
   readonly epoch: number;
-  /** `leaving` and `left` refuse enqueue, claim, tick and control with `TASKQ_MOVED`. */
-  readonly phase: "open" | "leaving" | "left";
+  /** All but `open` refuse enqueue, claim, tick and control with `TASKQ_MOVED`. */
+  readonly phase: QueuePhase;
 }
 
 export interface PurgeRequest {

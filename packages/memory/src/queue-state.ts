@@ -2,6 +2,7 @@
 import {
   GatheredStats,
   type JobEffect,
+  type QueuePhase,
   type ScheduleRecord,
   type StoredRetention,
   type StoredState,
@@ -13,8 +14,12 @@ import { Heap } from "./heap.js";
 import { Hints } from "./hints.js";
 import { Listing } from "./listing.js";
 import { comesBefore, isDueBefore } from "./order.js";
+import { notMoving, type Moving } from "./phase.js";
 import type { JobRow, Row } from "./rows.js";
 import { StateCounts } from "./state-counts.js";
+
+/** Fences of one epoch. */
+const EPOCH = 2 ** 40;
 
 export class QueueState {
   readonly name: string;
@@ -69,6 +74,11 @@ export class QueueState {
   readonly completedJobs: Set<JobRow> = new Set();
   readonly otherFinalJobs: Set<JobRow> = new Set();
 
+  /** Counts the moves of the queue from one storage to another. */
+  epoch = 0;
+  phase: QueuePhase = "open";
+  moving: Moving = notMoving();
+
   #fence = 0;
   #order = 0;
 
@@ -79,12 +89,17 @@ export class QueueState {
 
   /** Greater than every one before. */
   nextFence(): number {
-    return ++this.#fence;
+    return this.epoch * EPOCH + ++this.#fence;
   }
 
   /** Of enqueuing and of parking; greater than every one before. */
   nextOrder(): number {
     return ++this.#order;
+  }
+
+  /** The next one is greater than this. */
+  skipOrder(order: number): void {
+    this.#order = Math.max(this.#order, order);
   }
 
   jobOf(id: string): JobRow | undefined {

@@ -18,7 +18,7 @@ interface FlowRow extends HeapItem {
   readonly id: string;
   readonly enqueuedAt: number;
   /** The same for all rows of a flow, and of those that its jobs added. */
-  readonly flow: number;
+  flow: number;
   state: StoredState;
   finishedAt: number | undefined;
   reason: string | undefined;

@@ -10,6 +10,7 @@ import {
 import { complete } from "./consequences.js";
 import { isConstraint } from "./failure.js";
 import type { Move } from "./move.js";
+import { movedError } from "./moving.js";
 import type { OpenQueue } from "./open-queue.js";
 import { stateName } from "./row.js";
 import { nameRow, rowById } from "./rows.js";
@@ -102,11 +103,7 @@ export function admit(scope: TransactionScope, queue: OpenQueue): void {
 
 /** @throws `TASKQ_MOVED` */
 export function refuseMoved(queue: string, phase: number): void {
-  if (phase === 0) return;
-  throw new TaskqError(
-    "TASKQ_MOVED",
-    `the queue "${queue}" ${phase === 1 ? "is moving" : "has moved"} to another storage`,
-  );
+  if (phase !== 0) throw movedError(queue, phase);
 }
 
 function enqueueFlow(move: Move, flow: NewFlow, ends: ReadonlyMap<string, string>): StoredFlow {

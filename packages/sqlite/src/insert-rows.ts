@@ -22,7 +22,7 @@ import {
 } from "./row.js";
 
 /** Ids that the caller gave are remembered for a day. */
-const REMEMBERED = 86_400_000;
+export const REMEMBERED = 86_400_000;
 
 /** Stores a join with its members' edges. */
 export function insertJoin(placing: Placing, join: NewJoin): void {
@@ -87,7 +87,7 @@ export function insertJob(placing: Placing, job: NewJob, direct: boolean): numbe
 }
 
 /** Purging looks no further than the shortest time for which anything is kept. */
-function noteShortest(
+export function noteShortest(
   move: Move,
   { completed = Infinity, failed = Infinity }: NonNullable<Meta["keep"]>,
 ): void {
@@ -101,7 +101,7 @@ function noteShortest(
   });
 }
 
-function flagsFor(job: NewJob, meta: Meta, named: boolean): number {
+export function flagsFor(job: NewJob, meta: Meta, named: boolean): number {
   return (
     (named ? NAMED : 0) |
     (job.delivery === "at-most-once" ? AT_MOST_ONCE : 0) |
@@ -114,7 +114,7 @@ function flagsFor(job: NewJob, meta: Meta, named: boolean): number {
 
 const CONDITIONS = { completed: ON_COMPLETED, failed: ON_FAILED, settled: ON_SETTLED } as const;
 
-function metaFor(job: NewJob): Meta {
+export function metaFor(job: NewJob): Meta {
   const { gates, unique, keep, after } = job;
   return {
     ...(gates === undefined || gates.length === 0 ? {} : { gates: gates.map(metaGate) }),

@@ -14,7 +14,7 @@ export const SKIPPED = 9;
 export const QUARANTINED = 10;
 
 /** By number. */
-const STATES: readonly StoredState[] = [
+export const STATES: readonly StoredState[] = [
   "ready",
   "scheduled",
   "blocked",

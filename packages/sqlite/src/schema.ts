@@ -24,6 +24,15 @@ CREATE TABLE {queues} (
   failed_max INTEGER NOT NULL,
   shortest INTEGER
 );
+CREATE TABLE {moves} (
+  queue INTEGER PRIMARY KEY,
+  departure TEXT,
+  destination TEXT,
+  origin TEXT,
+  arrival TEXT,
+  cursor TEXT,
+  sealed TEXT
+);
 CREATE TABLE {owners} (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 `;
 

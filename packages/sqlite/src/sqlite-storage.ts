@@ -7,9 +7,12 @@ import { control } from "./control.js";
 import { countJobs } from "./counts.js";
 import { collisionOf, enqueue, isLoneFlow } from "./enqueue.js";
 import { explain } from "./explain.js";
+import { exportQueue, isReading, readExport } from "./export.js";
 import { idleAnswer } from "./idle.js";
+import { importQueue } from "./import.js";
 import { inspectKey, keys } from "./keys.js";
 import { list } from "./list.js";
+import { LEFT, phaseOf, refuseStill } from "./moving.js";
 import { note, notes } from "./note.js";
 import type { OpenQueue } from "./open-queue.js";
 import { settingsOf, type Settings, type SqliteOptions } from "./options.js";
@@ -130,7 +133,10 @@ class SqliteStore implements StorageContract, AsyncDisposable {
 
   async amend(request: Request<"amend">): Answer<"amend"> {
     const { session, queue, now } = this.#target(request);
-    return session.write(queue, now, (move) => amend(move, request));
+    return session.write(queue, now, (move) => {
+      refuseStill(move);
+      return amend(move, request);
+    });
   }
 
   async control(request: Request<"control">): Answer<"control"> {
@@ -151,7 +157,10 @@ class SqliteStore implements StorageContract, AsyncDisposable {
         : undefined,
     );
     if (idle !== undefined || change === undefined) return { changed: false, schedules: idle ?? [] };
-    return session.write(queue, now, (move) => changeSchedule(move, change));
+    return session.write(queue, now, (move) => {
+      refuseStill(move);
+      return changeSchedule(move, change);
+    });
   }
 
   async read(request: Request<"read">): Answer<"read"> {
@@ -194,7 +203,10 @@ class SqliteStore implements StorageContract, AsyncDisposable {
     if (onlyReads(request)) {
       return session.read((connection) => readValues(connection, queue, request, now));
     }
-    return session.writeTogether(queue, now, (move) => changeValues(move, request));
+    return session.writeTogether(queue, now, (move) => {
+      refuseStill(move);
+      return changeValues(move, request);
+    });
   }
 
   async keys(request: Request<"keys">): Answer<"keys"> {
@@ -202,12 +214,19 @@ class SqliteStore implements StorageContract, AsyncDisposable {
     if (request.kind === "inspect") {
       return session.read((connection) => inspectKey(connection, queue, request.name, now));
     }
-    return session.write(queue, now, (move) => keys(move, request));
+    return session.write(queue, now, (move) => {
+      refuseStill(move);
+      return keys(move, request);
+    });
   }
 
   async purge(request: Request<"purge">): Answer<"purge"> {
     const { session, queue, now } = this.#target(request);
-    return session.write(queue, now, (move) => purge(move, request));
+    return session.write(queue, now, (move) => {
+      // What has left may be let go.
+      if (request.everything !== true || phaseOf(move) !== LEFT) refuseStill(move);
+      return purge(move, request);
+    });
   }
 
   watch(name: string, listener: Parameters<StorageContract["watch"]>[1]): () => void {
@@ -239,11 +258,16 @@ class SqliteStore implements StorageContract, AsyncDisposable {
   }
 
   async export(request: Request<"export">): Answer<"export"> {
-    return this.#notYet(request.queue, "export");
+    const { session, queue, now } = this.#target(request);
+    if (isReading(request)) {
+      return session.read((connection) => readExport(connection, queue, request, now));
+    }
+    return session.write(queue, now, (move) => exportQueue(move, request));
   }
 
   async import(request: Request<"import">): Answer<"import"> {
-    return this.#notYet(request.queue, "import");
+    const { session, queue, now } = this.#target(request);
+    return session.write(queue, now, (move) => importQueue(move, request));
   }
 
   async #open(): Promise<Session> {

@@ -22,6 +22,8 @@ export type FaultyMethod =
   | "values"
   | "keys"
   | "take"
+  | "export"
+  | "import"
   | "purge";
 
 /**
@@ -89,6 +91,8 @@ const METHODS: ReadonlySet<string> = new Set<FaultyMethod>([
   "values",
   "keys",
   "take",
+  "export",
+  "import",
   "purge",
 ]);
 const KINDS: readonly FaultKind[] = ["refused", "broken", "lost", "delayed"];
