@@ -1,5 +1,6 @@
 // `pnpm cron`: proves cron against a walk with Intl through every IANA zone. See apps/docs/guide/schedules.md.
-// `pnpm cron [zone …] [--from <zone>] [--workers <n>]`
+// `pnpm cron [zone …] [--from <zone>] [--changes <n>] [--workers <n>]`; with `--changes`, only around so many changes of
+// each zone's clocks, evenly chosen.
 import { fork, type ChildProcess } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
@@ -7,13 +8,14 @@ import { parseArgs } from "node:util";
 import { cases } from "../cron-proof/cases.ts";
 import type { ProofOptions, ZoneReport } from "../cron-proof/prove-zone.ts";
 
-const options: ProofOptions = { years: [2000, 2038], weeks: 3 };
+const years = [2000, 2038] as const;
 const worker = fileURLToPath(new URL("./cron-proof-worker.js", import.meta.url));
 const known: readonly string[] = [...new Set(["UTC", ...Intl.supportedValuesOf("timeZone")])].toSorted();
 
 interface Given {
   readonly zones: readonly string[];
   readonly workers: number;
+  readonly options: ProofOptions;
 }
 
 function given(): Given {
@@ -21,29 +23,38 @@ function given(): Given {
   const { values, positionals } = parseArgs({
     args,
     allowPositionals: true,
-    options: { from: { type: "string" }, workers: { type: "string" } },
+    options: { from: { type: "string" }, changes: { type: "string" }, workers: { type: "string" } },
   });
-  const workers = values.workers === undefined ? availableParallelism() : Number(values.workers);
-  if (!Number.isInteger(workers) || workers < 1) {
-    throw new Error(`--workers: expected a whole number of at least 1, got '${values.workers}'`);
-  }
   for (const zone of [...positionals, values.from ?? "UTC"]) {
     if (!known.includes(zone)) throw new Error(`expected a zone that Intl lists, got '${zone}'`);
   }
   const { from = "" } = values;
+  const zones = (positionals.length === 0 ? known : positionals).filter((zone) => zone >= from);
+  const changes = count("changes", values.changes);
   return {
-    zones: (positionals.length === 0 ? known : positionals).filter((zone) => zone >= from),
-    workers,
+    zones,
+    workers: count("workers", values.workers) ?? availableParallelism(),
+    options: { years, weeks: 3, ...(changes === undefined ? {} : { changes }) },
   };
 }
 
-/** Answers when the child has proved all that was left for it; each zone goes to the first that is free. */
-function proveAll({ zones, workers }: Given, onReport: (report: ZoneReport) => void): Promise<unknown> {
+function count(name: string, value: string | undefined): number | undefined {
+  if (value === undefined) return undefined;
+  const number = Number(value);
+  if (Number.isInteger(number) && number >= 1) return number;
+  throw new Error(`--${name}: expected a whole number of at least 1, got '${value}'`);
+}
+
+/** Each zone goes to the first process that is free. */
+function proveAll(
+  { zones, workers, options }: Given,
+  onReport: (report: ZoneReport) => void,
+): Promise<unknown> {
   const left = zones.values();
   return Promise.all(
     Array.from({ length: Math.min(workers, zones.length) }, () => {
       const child = fork(worker, { execArgv: [] });
-      return proveWith(child, left, onReport);
+      return proveWith(child, left, options, onReport);
     }),
   );
 }
@@ -51,6 +62,7 @@ function proveAll({ zones, workers }: Given, onReport: (report: ZoneReport) => v
 function proveWith(
   child: ChildProcess,
   left: Iterator<string>,
+  options: ProofOptions,
   onReport: (report: ZoneReport) => void,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -74,7 +86,7 @@ function proveWith(
   });
 }
 
-/** All zones up to and with this one, in their order, are done: what a later call need not repeat. */
+/** Where a later call goes on: all zones before it are done. */
 function firstLeft(zones: readonly string[], reports: ReadonlyMap<string, ZoneReport>): string | undefined {
   return zones.find((zone) => !reports.has(zone));
 }
@@ -84,7 +96,7 @@ function summary(reports: readonly ZoneReport[], seconds: number): string {
     reports.reduce((total, report) => total + report[key], 0).toLocaleString("en-US");
   const wrong = reports.filter(({ differences }) => differences.length > 0);
   return [
-    `time zone data ${process.versions.tz}, ${cases.length} expressions, ${options.years[0]} to ${options.years[1] - 1}`,
+    `time zone data ${process.versions.tz}, ${cases.length} expressions, ${years[0]} to ${years[1] - 1}`,
     `zones              ${reports.length}`,
     `changes of clocks  ${sum("transitions")}`,
     `minutes walked     ${sum("minutes")}`,
@@ -105,7 +117,7 @@ process.once("SIGINT", () => {
   process.exit(130);
 });
 console.log(
-  `${call.zones.length} zones, ${call.workers} processes; all of them take about half an hour of two cores`,
+  `${call.zones.length} zones, ${call.workers} processes; all zones take about half an hour of two cores`,
 );
 await proveAll(call, (report) => {
   reports.set(report.timeZone, report);
