@@ -79,6 +79,7 @@ export function repeating(storage: StorageContract, traffic: Traffic = new Traff
     }),
     note: (request) => (request.kind === "log" ? storage.note(request) : note(request)),
     values: twice(plain.values, same),
+    take: twice(plain.take, same),
     keys: (request) =>
       request.kind === "release" && request.ticket === undefined ? storage.keys(request) : keys(request),
     purge: (request) => purgeTwice(storage, request),

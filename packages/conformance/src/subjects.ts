@@ -11,6 +11,7 @@ import { flows } from "./subjects/flows.js";
 import { gates } from "./subjects/gates.js";
 import { joins } from "./subjects/joins.js";
 import { locking } from "./subjects/keys.js";
+import { limits, taking } from "./subjects/limits.js";
 import { lifecycle } from "./subjects/lifecycle.js";
 import { purging } from "./subjects/purge.js";
 import { ending } from "./subjects/outcomes.js";
@@ -19,6 +20,7 @@ import { reaping } from "./subjects/reap.js";
 import { renewing } from "./subjects/renew.js";
 import { scheduling, ticking } from "./subjects/schedules.js";
 import { settle } from "./subjects/settle.js";
+import { measuring } from "./subjects/stats.js";
 import { unique } from "./subjects/unique.js";
 import { valuing } from "./subjects/values.js";
 import { watching } from "./subjects/watch.js";
@@ -36,6 +38,7 @@ export const SUBJECTS: readonly Subject[] = [
   additions,
   joins,
   gates,
+  limits,
   renewing,
   reaping,
   amending,
@@ -46,9 +49,11 @@ export const SUBJECTS: readonly Subject[] = [
   listing,
   explaining,
   counting,
+  measuring,
   noting,
   valuing,
   locking,
+  taking,
   watching,
   purging,
 ];

@@ -14,7 +14,9 @@ import { read } from "./read.js";
 import { reap, renew } from "./reap.js";
 import { reckonRetention } from "./retention.js";
 import { schedules } from "./schedules.js";
+import { stats } from "./stats.js";
 import { step } from "./step.js";
+import { take } from "./take.js";
 import { tick } from "./tick.js";
 import { values } from "./values.js";
 
@@ -144,11 +146,11 @@ class MemoryStorage implements StorageContract, AsyncDisposable {
   }
 
   async take(request: Request<"take">): Answer<"take"> {
-    return this.#notYet(request.queue, "limits");
+    return take(this.#move(request), request);
   }
 
   async stats(request: Request<"stats">): Answer<"stats"> {
-    return this.#notYet(request.queue, "statistics");
+    return stats(this.#move(request), request);
   }
 
   async events(request: Request<"events">): Answer<"events"> {

@@ -2,7 +2,7 @@
 import type {
   AttemptRecord,
   EdgeCondition,
-  NewGate,
+  GateVerdict,
   NewJob,
   NewJoin,
   NoteRecord,
@@ -95,12 +95,7 @@ export interface Run {
   suspectSince: number | undefined;
   /** A user has revoked it. */
   revoked: boolean;
-  readonly verdict: Verdict | undefined;
-}
-
-export interface Verdict {
-  readonly kind: Exclude<NewGate["onBusy"], "wait">;
-  readonly gate: string;
+  readonly verdict: GateVerdict | undefined;
 }
 
 /** One thing that a job waits for. */

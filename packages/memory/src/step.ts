@@ -21,6 +21,9 @@ export function step(move: Move, request: StepRequest): StepAnswer {
     if (held !== undefined) begin(move, held.row, held.run);
   }
   const settled = request.settled.map((settlement) => settle(move, settlement));
+  for (const [index, settlement] of request.settled.entries()) {
+    if (settled[index] === "applied") queue.stats.record(settlement, move.now);
+  }
   const knows = setOf(request.tasks);
   const moreParked = letKnownGo(move, knows);
   const { rows, more } = claimOnce(move, request, knows);

@@ -1,8 +1,8 @@
-import { splitId, type NewJob, type NewJoin } from "@taskq/core/storage";
+import type { NewGate, NewJob, NewJoin } from "@taskq/core/storage";
 import { MEMBER, ON_COMPLETED, ON_FAILED, ON_SETTLED } from "./edge-rows.js";
 import type { Move } from "./move.js";
 import { spare } from "./spared.js";
-import { keyText, trunkOf, type Place, type Placing } from "./place.js";
+import { isNamed, keyText, trunkOf, type Place, type Placing } from "./place.js";
 import {
   ALL_OUTCOMES,
   AT_MOST_ONCE,
@@ -18,6 +18,7 @@ import {
   TRUNKED,
   UNIQUE,
   type Meta,
+  type MetaGate,
 } from "./row.js";
 
 /** Ids that the caller gave are remembered for a day. */
@@ -28,7 +29,7 @@ export function insertJoin(placing: Placing, join: NewJoin): void {
   const { move } = placing;
   let flags = JOIN | (join.mode === "settled" ? ALL_OUTCOMES : 0);
   const meta: { name?: string } = {};
-  if (splitId(join.id) === undefined) {
+  if (isNamed(placing.rows.get(join.id) as Place, join.id)) {
     flags |= NAMED;
     meta.name = join.id;
   }
@@ -59,7 +60,7 @@ export function insertJob(placing: Placing, job: NewJob, direct: boolean): numbe
   const { move } = placing;
   const after = job.after ?? [];
   const meta = metaFor(job);
-  const named = job.named || splitId(job.id) === undefined;
+  const named = job.named || isNamed(placing.rows.get(job.id) as Place, job.id);
   const later = direct && job.due > move.now;
   const state = direct ? (later ? SCHEDULED : READY) : BLOCKED;
   insertRow(placing, {
@@ -116,13 +117,15 @@ const CONDITIONS = { completed: ON_COMPLETED, failed: ON_FAILED, settled: ON_SET
 function metaFor(job: NewJob): Meta {
   const { gates, unique, keep, after } = job;
   return {
-    ...(gates === undefined || gates.length === 0
-      ? {}
-      : { gates: gates.map(({ kind, key, max, onBusy }) => ({ kind, key, max, onBusy })) }),
+    ...(gates === undefined || gates.length === 0 ? {} : { gates: gates.map(metaGate) }),
     ...(unique === undefined ? {} : { unique: { key: unique.key, until: unique.until } }),
     ...(after === undefined || after.length === 0 ? {} : { after: after.map(({ source }) => source) }),
     ...(keep === undefined ? {} : { keep: keepFor(keep) }),
   };
+}
+
+function metaGate({ kind, key, max, per, onBusy }: NewGate): MetaGate {
+  return per === undefined ? { kind, key, max, onBusy } : { kind, key, max, per, onBusy };
 }
 
 function keepFor(keep: NonNullable<NewJob["keep"]>): NonNullable<Meta["keep"]> {

@@ -5,6 +5,7 @@ import { leaveRun } from "./final.js";
 import type { Move } from "./move.js";
 import type { OpenQueue } from "./open-queue.js";
 import { isNeeded, removeRow } from "./removal.js";
+import { forgetStarts } from "./starts.js";
 import { COMPLETED, JOIN, KEPT, metaOf, ROW_COLUMNS, type Key, type Row } from "./row.js";
 import { rowByKey } from "./rows.js";
 
@@ -205,6 +206,7 @@ function forgetOld(move: Move): void {
         "(SELECT name FROM {operations} WHERE queue = ? AND time <= ? LIMIT 500)",
     )
     .run(id, id, move.now - REMEMBERED);
+  forgetStarts(move);
 }
 
 /** A flush leaves the queue's settings: schedules, pauses and locks. */

@@ -20,7 +20,9 @@ import { renew } from "./renew.js";
 import { changeSchedule, isUnchanged, listSchedules } from "./schedules.js";
 import { currentSeldom } from "./seldom.js";
 import { Session } from "./session.js";
+import { readStats } from "./stats-reading.js";
 import { step } from "./step.js";
+import { take, takeRead } from "./take.js";
 import { tick } from "./tick.js";
 import { runTransaction } from "./transaction.js";
 import { pathOfDatabase, userConnection } from "./user-database.js";
@@ -161,7 +163,7 @@ class SqliteStore implements StorageContract, AsyncDisposable {
 
   async list(request: Request<"list">): Answer<"list"> {
     const { session, queue } = this.#target(request);
-    return session.read<ReturnType<typeof list>>((connection) => list(connection, queue, request));
+    return list((work) => session.read(work), queue, request);
   }
 
   async explain(request: Request<"explain">): Answer<"explain"> {
@@ -174,7 +176,7 @@ class SqliteStore implements StorageContract, AsyncDisposable {
 
   async counts(request: Request<"counts">): Answer<"counts"> {
     const { session, queue } = this.#target(request);
-    return session.read((connection) => countJobs(connection, queue, request.by));
+    return countJobs((work) => session.read(work), queue, request.by);
   }
 
   async note(request: Request<"note">): Answer<"note"> {
@@ -220,11 +222,16 @@ class SqliteStore implements StorageContract, AsyncDisposable {
   }
 
   async take(request: Request<"take">): Answer<"take"> {
-    return this.#notYet(request.queue, "limits");
+    const { session, queue, now } = this.#target(request);
+    const read = await session.read((connection) =>
+      takeRead({ queue, now, raw: (text) => connection.raw(text) }, request),
+    );
+    return read ?? session.write(queue, now, (move) => take(move, request));
   }
 
   async stats(request: Request<"stats">): Answer<"stats"> {
-    return this.#notYet(request.queue, "statistics");
+    const { session, queue, now } = this.#target(request);
+    return readStats((work) => session.read(work), queue, request.since, now);
   }
 
   async events(request: Request<"events">): Answer<"events"> {
