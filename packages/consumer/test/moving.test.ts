@@ -18,19 +18,23 @@ test.each(storages)(
   async (_, first, second) => {
     const folder = await temporaryFolder();
     const runs = new Map<string, number>();
-    const work = task("work", async (n: number, { id }) => {
+    const note = task("note", async (n: number) => n);
+    const work = task("work", { retries: 0 }, async (n: number, { id, enqueue }) => {
       runs.set(id, (runs.get(id) ?? 0) + 1);
       await sleep(3);
+      await enqueue(note.job(n));
       return n;
     });
     const follow = task("follow", async (n: number) => n + 1);
     const queueOn = (kind: "memory" | "sqlite", name: string) => {
       const storage = kind === "memory" ? memoryStorage() : sqliteStorage({ path: join(folder, name) });
-      return closing(createQueue({ storage, tasks: { work, follow } }));
+      return closing(createQueue({ storage, tasks: { work, follow, note } }));
     };
     const [from, to] = [queueOn(first, "from.db"), queueOn(second, "to.db")];
+    // As in another process, where there may be one: with a connection, and statistics, of its own.
+    const served = first === "memory" ? from : queueOn(first, "from.db");
     const results = await from.enqueueMany(Array.from({ length: 200 }, (__, n) => work.job(n).pipe(follow)));
-    const consumer = createConsumer(from, { workers: 4 });
+    const consumer = createConsumer(served, { workers: 4 });
     const stopped = consumer.run().catch((error: unknown) => error);
     while (runs.size < 10) await sleep(1);
     await moveQueue(from, to);
@@ -39,10 +43,12 @@ test.each(storages)(
     const next = createConsumer(to, { workers: 4 });
     const running = next.run();
     const values = await Promise.all(results.map(({ id }) => to.result(follow, id).wait()));
+    while ((await to.counts()).completed < 600) await sleep(1);
     expect(values).toEqual(Array.from({ length: 200 }, (__, n) => n + 1));
     await next.stop();
     await running;
     expect([...runs.values()].every((times) => times === 1)).toBe(true);
-    expect((await to.counts()).completed).toBe(400);
+    expect(await to.counts()).toMatchObject({ completed: 600, failed: 0 });
+    expect((await to.stats()).total).toMatchObject({ completed: 600, failed: 0, retried: 0 });
   },
 );

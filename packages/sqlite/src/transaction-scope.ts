@@ -17,6 +17,8 @@ export class TransactionScope {
   private readonly rollbacks: (() => void)[] = [];
   /** Queues whose phase was looked at. */
   readonly admitted: Set<OpenQueue> = new Set();
+  /** Statistics of it are gathered once it is committed, and not written. */
+  isGathered = false;
 
   constructor(connection: Connection) {
     this.connection = connection;

@@ -1,7 +1,7 @@
 /** Storing flows. */
 import { compositionOf } from "../composition.js";
 import { TaskqError } from "../errors.js";
-import type { NewFlow, StoredFlow } from "../storage.js";
+import type { EnqueueAnswer, EnqueueCollision, NewFlow, StoredFlow } from "../storage.js";
 import type { BatchOptions, EnqueueOptions, Many } from "../vocabulary/enqueue-options.js";
 import type { Result } from "../vocabulary/result.js";
 import type { Entry, Job } from "../vocabulary/task-and-job.js";
@@ -12,6 +12,7 @@ import { buildFlow, type BuiltFlow } from "./flow.js";
 import type { MaybePromise } from "./maybe-promise.js";
 import { reportEnqueued } from "./report.js";
 import { createResult } from "./result.js";
+import { runOn } from "./run-scope.js";
 
 /** Times that ids are made anew after they were found taken. */
 const MOST_COLLISIONS = 10;
@@ -92,14 +93,23 @@ export async function storeFlows(
   engine: Engine,
   flows: readonly NewFlow[],
 ): Promise<readonly StoredFlow[] | undefined> {
-  const answer = await engine.storage.enqueue({
-    queue: engine.name,
-    flows,
-    now: engine.time.requestNow(),
-  });
+  const request = { queue: engine.name, flows, now: engine.time.requestNow() };
+  let answer: EnqueueAnswer | EnqueueCollision;
+  try {
+    answer = await engine.storage.enqueue(request);
+  } catch (error) {
+    // What runs as its queue moves ends where it is: what it enqueues goes along.
+    const run = isMoved(error) ? runOn(engine) : undefined;
+    if (run === undefined) throw error;
+    answer = await engine.storage.enqueue({ ...request, run });
+  }
   if ("collision" in answer) return undefined;
   reportEnqueued(engine, flows, answer);
   return answer.flows;
+}
+
+function isMoved(error: unknown): boolean {
+  return error instanceof TaskqError && error.code === "TASKQ_MOVED";
 }
 
 export function resultOf(engine: Engine, built: BuiltFlow, stored: StoredFlow): Result {
