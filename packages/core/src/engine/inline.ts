@@ -26,7 +26,7 @@ export class InlineRunner {
     this.#host = {
       owner: `inline-${process.pid}-${randomUUID().slice(0, 8)}`,
       resources,
-      serves: (other) => other === engine,
+      serves: (other) => other.name === engine.name && other.storage === engine.storage,
     };
   }
 
