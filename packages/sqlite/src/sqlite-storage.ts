@@ -100,17 +100,19 @@ class SqliteStore implements StorageContract, AsyncDisposable {
     await this.close();
   }
 
-  async enqueue(request: Request<"enqueue">): Answer<"enqueue"> {
-    const { session, queue, now } = this.#target(request);
-    const [flow] = request.flows;
-    const { run } = request;
-    if (run !== undefined)
-      return session.write(queue, now, (move) => enqueueFrom(move, run, request.flows)).catch(collisionOf);
-    if (flow !== undefined && isLoneFlow(request.flows)) return session.batches.add(queue, now, flow);
+  enqueue(request: Request<"enqueue">): Answer<"enqueue"> {
     try {
-      return await session.writeTogether(queue, now, (move) => enqueue(move, request.flows));
+      const { session, queue, now } = this.#target(request);
+      const { run, flows } = request;
+      if (run !== undefined)
+        return session.write(queue, now, (move) => enqueueFrom(move, run, flows)).catch(collisionOf);
+      const [flow] = flows;
+      if (flow !== undefined && isLoneFlow(flows)) return session.batches.add(queue, now, flow);
+      return session
+        .writeTogether(queue, now, (move) => enqueue(move, flows))
+        .catch((error: unknown) => collisionOf(error));
     } catch (error) {
-      return collisionOf(error);
+      return Promise.reject(error);
     }
   }
 

@@ -1,7 +1,7 @@
 /** Storing flows. */
 import { compositionOf } from "../composition.js";
 import { TaskqError } from "../errors.js";
-import type { EnqueueAnswer, EnqueueCollision, NewFlow, StoredFlow } from "../storage.js";
+import type { EnqueueAnswer, EnqueueCollision, EnqueueRequest, NewFlow, StoredFlow } from "../storage.js";
 import type { BatchOptions, EnqueueOptions, Many } from "../vocabulary/enqueue-options.js";
 import type { Result } from "../vocabulary/result.js";
 import type { Entry, Job } from "../vocabulary/task-and-job.js";
@@ -30,7 +30,15 @@ export async function enqueueJob(
   for (let collisions = 0; collisions < MOST_COLLISIONS; collisions += 1) {
     const made = buildFlow(engine, composition, checked, now);
     const built = made instanceof Promise ? await made : made;
-    const stored = await storeFlows(engine, [built.flow]);
+    // Awaited here, and not in a function of its own: most queues are filled one job after the other.
+    const request = requestOf(engine, [built.flow]);
+    let answer: EnqueueAnswer | EnqueueCollision;
+    try {
+      answer = await engine.storage.enqueue(request);
+    } catch (error) {
+      answer = await enqueueFromRun(engine, request, error);
+    }
+    const stored = storedFlows(engine, [built.flow], answer);
     if (stored === undefined) continue;
     if (engine.runInline !== undefined) await engine.runInline();
     return resultOf(engine, built, stored[0] as StoredFlow);
@@ -93,23 +101,43 @@ export async function storeFlows(
   engine: Engine,
   flows: readonly NewFlow[],
 ): Promise<readonly StoredFlow[] | undefined> {
-  const request = { queue: engine.name, flows, now: engine.time.requestNow() };
+  const request = requestOf(engine, flows);
   let answer: EnqueueAnswer | EnqueueCollision;
   try {
     answer = await engine.storage.enqueue(request);
   } catch (error) {
-    // What runs as its queue moves ends where it is: what it enqueues goes along.
-    const run = isMoved(error) ? runOn(engine) : undefined;
-    if (run === undefined) throw error;
-    answer = await engine.storage.enqueue({ ...request, run });
+    answer = await enqueueFromRun(engine, request, error);
   }
-  if ("collision" in answer) return undefined;
-  reportEnqueued(engine, flows, answer);
-  return answer.flows;
+  return storedFlows(engine, flows, answer);
+}
+
+/** What runs as its queue moves ends where it is: what it enqueues goes along. @throws the error, if it is another */
+async function enqueueFromRun(
+  engine: Engine,
+  request: EnqueueRequest,
+  error: unknown,
+): Promise<EnqueueAnswer | EnqueueCollision> {
+  const run = isMoved(error) ? runOn(engine) : undefined;
+  if (run === undefined) throw error;
+  return engine.storage.enqueue({ ...request, run });
 }
 
 function isMoved(error: unknown): boolean {
   return error instanceof TaskqError && error.code === "TASKQ_MOVED";
+}
+
+function requestOf(engine: Engine, flows: readonly NewFlow[]): EnqueueRequest {
+  return { queue: engine.name, flows, now: engine.time.requestNow() };
+}
+
+function storedFlows(
+  engine: Engine,
+  flows: readonly NewFlow[],
+  answer: EnqueueAnswer | EnqueueCollision,
+): readonly StoredFlow[] | undefined {
+  if ("collision" in answer) return undefined;
+  reportEnqueued(engine, flows, answer);
+  return answer.flows;
 }
 
 export function resultOf(engine: Engine, built: BuiltFlow, stored: StoredFlow): Result {
