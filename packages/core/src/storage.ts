@@ -384,7 +384,7 @@ export interface StorageContract {
    * and all that is kept is read page by page. Until it is finished it can be taken back.
    *
    * Promise: a queue that leaves begins nothing new and rejects with TASKQ_MOVED, but takes what its runs settle
-   * Promise: a queue that leaves takes what its runs enqueue, and from nobody else
+   * Promise: a queue that leaves takes what its runs enqueue and control, and from nobody else
    * Promise: a queue that leaves is still once nothing runs, and refuses every change from then on
    * Promise: pages of a queue that leaves are bounded and answer the same as often as they are asked for
    * Promise: a leaving that is taken back opens the queue as it was

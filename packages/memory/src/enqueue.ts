@@ -9,22 +9,16 @@ import {
   type StoredFlow,
 } from "@taskq/core/storage";
 import { keyOf } from "./made-id.js";
-import { admit } from "./phase.js";
 import type { Move, QueueState } from "./queue-state.js";
-import { runOf } from "./runs.js";
+import { admitFrom } from "./runs.js";
 import { storeFlow, type StoredRows, type Storing } from "./store-flow.js";
 
 /** Stores the flows of a request. */
 export function enqueue(move: Move, { flows, run }: EnqueueRequest): EnqueueAnswer | EnqueueCollision {
-  // What runs ends where it is, with all that it does.
-  if (move.queue.phase !== "leaving" || !runs(move.queue, run)) admit(move.queue);
+  admitFrom(move.queue, run);
   const collision = checkFlows(move, flows);
   if (collision !== undefined) return { collision };
   return { flows: storeFlows(move, flows).map(({ stored }) => stored), effects: move.effects };
-}
-
-function runs(queue: QueueState, run: EnqueueRequest["run"]): boolean {
-  return run !== undefined && runOf(queue, run.id, run.fence) !== undefined;
 }
 
 /** Stores flows that are checked, one after the other. */

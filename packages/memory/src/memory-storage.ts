@@ -101,7 +101,7 @@ class MemoryStorage implements StorageContract, AsyncDisposable {
   }
 
   async control(request: Request<"control">): Answer<"control"> {
-    return control(this.#admitted(request), request);
+    return control(this.#move(request), request);
   }
 
   async tick(request: Request<"tick">): Answer<"tick"> {

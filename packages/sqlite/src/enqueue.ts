@@ -72,11 +72,9 @@ function store(move: Move, flows: readonly NewFlow[]): EnqueueAnswer {
   return { flows: stored, effects: move.effects };
 }
 
-/** The same from an active run, which ends where it is with all that it does. @throws `Collision` */
+/** The same from an active run. @throws `Collision` */
 export function enqueueFrom(move: Move, run: RunReference, flows: readonly NewFlow[]): EnqueueAnswer {
-  if (phaseOf(move) !== LEAVING) return enqueue(move, flows);
-  const row = jobById(move.scope.connection, move.queue, run.id);
-  if (row?.state !== ACTIVE || row.fence !== run.fence) return enqueue(move, flows);
+  admitFrom(move, run);
   return store(move, flows);
 }
 
@@ -112,6 +110,13 @@ export function admit(scope: TransactionScope, queue: OpenQueue): void {
   const row = scope.connection.raw("SELECT phase FROM {queues} WHERE id = ?").get(queue.id) as [number];
   refuseMoved(queue.name, row[0]);
   scope.admit(queue);
+}
+
+/** Refuses what is new, but from a run: that ends where it is, with all that it does. @throws `TASKQ_MOVED` */
+export function admitFrom(move: Move, run: RunReference | undefined): void {
+  if (run === undefined || phaseOf(move) !== LEAVING) return admit(move.scope, move.queue);
+  const row = jobById(move.scope.connection, move.queue, run.id);
+  if (row?.state !== ACTIVE || row.fence !== run.fence) admit(move.scope, move.queue);
 }
 
 /** @throws `TASKQ_MOVED` */

@@ -12,7 +12,7 @@ import { buildFlow, type BuiltFlow } from "./flow.js";
 import type { MaybePromise } from "./maybe-promise.js";
 import { reportEnqueued } from "./report.js";
 import { createResult } from "./result.js";
-import { runOn } from "./run-scope.js";
+import { movingRun } from "./run-scope.js";
 
 /** Times that ids are made anew after they were found taken. */
 const MOST_COLLISIONS = 10;
@@ -36,7 +36,7 @@ export async function enqueueJob(
     try {
       answer = await engine.storage.enqueue(request);
     } catch (error) {
-      answer = await enqueueFromRun(engine, request, error);
+      answer = await engine.storage.enqueue({ ...request, run: movingRun(engine, error) });
     }
     const stored = storedFlows(engine, [built.flow], answer);
     if (stored === undefined) continue;
@@ -106,24 +106,9 @@ export async function storeFlows(
   try {
     answer = await engine.storage.enqueue(request);
   } catch (error) {
-    answer = await enqueueFromRun(engine, request, error);
+    answer = await engine.storage.enqueue({ ...request, run: movingRun(engine, error) });
   }
   return storedFlows(engine, flows, answer);
-}
-
-/** What runs as its queue moves ends where it is: what it enqueues goes along. @throws the error, if it is another */
-async function enqueueFromRun(
-  engine: Engine,
-  request: EnqueueRequest,
-  error: unknown,
-): Promise<EnqueueAnswer | EnqueueCollision> {
-  const run = isMoved(error) ? runOn(engine) : undefined;
-  if (run === undefined) throw error;
-  return engine.storage.enqueue({ ...request, run });
-}
-
-function isMoved(error: unknown): boolean {
-  return error instanceof TaskqError && error.code === "TASKQ_MOVED";
 }
 
 function requestOf(engine: Engine, flows: readonly NewFlow[]): EnqueueRequest {

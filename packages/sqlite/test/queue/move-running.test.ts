@@ -82,6 +82,7 @@ describe.each(pairs)("running while the queue moves from $name", ({ from: makeFr
       ];
       ids.push(...own.map(({ id }) => id));
       expect((await from.enqueue(one.job(2), { id: "given" })).existing).toBe(true);
+      await from.pause(sum);
     });
     const tasks = { one, sum, held };
     const [from, to] = [queueOn(makeFrom(), tasks), queueOn(makeTo(), tasks)];
@@ -93,7 +94,11 @@ describe.each(pairs)("running while the queue moves from $name", ({ from: makeFr
     expect(await ends(to, result.id)).toEqual(["completed", 1, 0]);
     expect(await result.wait()).toBeUndefined();
     expect((await failure(from.enqueue(one.job(7)))).code).toBe("TASKQ_MOVED");
+    expect((await failure(from.resume(sum))).code).toBe("TASKQ_MOVED");
     await new Promise((resolve) => setTimeout(resolve, 5));
+    await run(to);
+    expect((await to.counts()).parked).toBe(1);
+    await to.resume(sum);
     await run(to);
     const values = await Promise.all(ids.map((id) => to.result(id).wait()));
     expect(values).toEqual([1, 2, 7, 5, 6]);
