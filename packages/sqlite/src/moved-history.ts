@@ -59,11 +59,13 @@ export function mergeHistory(move: Move): void {
 
 function mergeStarts({ queue, scope: { connection } }: Move): void {
   const [own, arrived] = [queue.id, arrivedId(queue)];
-  const gates = connection.raw("SELECT DISTINCT gate FROM {starts} WHERE queue = ?").all(arrived) as [
-    string,
-  ][];
+  const both = connection
+    .raw(
+      "SELECT DISTINCT gate FROM {starts} WHERE queue = ? AND gate IN (SELECT gate FROM {starts} WHERE queue = ?)",
+    )
+    .all(own, arrived) as [string][];
   connection.sql("UPDATE OR IGNORE {starts} SET queue = ? WHERE queue = ?").run(own, arrived);
-  for (const [gate] of gates) keepLongest(connection, own, gate);
+  for (const [gate] of both) keepLongest(connection, own, gate);
 }
 
 /** All starts of a gate are kept for the longest window that anybody has asked for, here or where they come from. */
