@@ -105,6 +105,22 @@ describe.each(pairs)("running while the queue moves from $name", ({ from: makeFr
     expect((await to.counts()).completed).toBe(8);
   });
 
+  test("a handler may not move its own queue, which would wait for it", async () => {
+    let refused: { readonly code: string; readonly message: string } | undefined;
+    const mover = task("mover", async () => {
+      refused = await failure(moveQueue(from, to));
+    });
+    const [from, to] = [queueOn(makeFrom(), { mover }), queueOn(makeTo(), { mover })];
+    const { id } = await from.enqueue(mover.job());
+    await run(from);
+    expect(refused?.code).toBe("TASKQ_WAIT_IN_HANDLER");
+    expect(refused?.message).toBe(
+      `the handler of job ${id} moves its own queue, which waits until that job has ended: call it from elsewhere`,
+    );
+    expect((await from.counts()).completed).toBe(1);
+    await moveQueue(from, to);
+  });
+
   test("a handler of a run that was taken away enqueues nothing", async () => {
     let refused: unknown;
     const { held, begun, go } = heldTask(async () => {
