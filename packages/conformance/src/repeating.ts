@@ -81,6 +81,7 @@ export function repeating(storage: StorageContract, traffic: Traffic = new Traff
     values: twice(plain.values, same),
     keys: (request) =>
       request.kind === "release" && request.ticket === undefined ? storage.keys(request) : keys(request),
+    events: twice(plain.events, same),
     purge: (request) => purgeTwice(storage, request),
     close: async () => {
       await storage.close();

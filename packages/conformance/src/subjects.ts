@@ -6,6 +6,7 @@ import { claim } from "./subjects/claim.js";
 import { controlling } from "./subjects/control.js";
 import { eligible } from "./subjects/eligible.js";
 import { enqueue } from "./subjects/enqueue.js";
+import { feeding } from "./subjects/events.js";
 import { explaining } from "./subjects/explain.js";
 import { flows } from "./subjects/flows.js";
 import { gates } from "./subjects/gates.js";
@@ -50,5 +51,6 @@ export const SUBJECTS: readonly Subject[] = [
   valuing,
   locking,
   watching,
+  feeding,
   purging,
 ];

@@ -7,6 +7,7 @@
  * `@taskq/conformance`, and `pnpm check` compares the two lists.
  */
 import type { Clock } from "./clock.js";
+import type { EventsAnswer, EventsRequest } from "./storage/feed.js";
 import type {
   EnqueueAnswer,
   EnqueueCollision,
@@ -51,8 +52,11 @@ import type {
 
 export { createIdMaker, joinId, splitId } from "./id.js";
 export type { IdMaker, IdParts } from "./id.js";
+export { feedCursor, feedPosition, feedTag } from "./feed-cursor.js";
+export type { FeedBounds } from "./feed-cursor.js";
 export { systemClock } from "./clock.js";
 export { TaskqError } from "./errors.js";
+export type * from "./storage/feed.js";
 export type * from "./storage/flow.js";
 export type * from "./storage/operation.js";
 export type * from "./storage/record.js";
@@ -66,6 +70,10 @@ export const CLAIM_SLACK = 64;
 export const CARRIED_BYTES = 65_536;
 /** Rows that one step writes down for consequences that may as well be written later. */
 export const CONSEQUENCES_PER_STEP = 500;
+/** Events that a feed keeps at least, unless they are older than `FEED_KEPT_FOR`. */
+export const FEED_KEPT = 100_000;
+/** Milliseconds for which a feed keeps an event, and for which it is written after it was last read. */
+export const FEED_KEPT_FOR = 604_800_000;
 
 export interface StorageContract {
   /** The storage's own time; requests with `now` replace it. */
@@ -328,12 +336,20 @@ export interface StorageContract {
 
   /** Comes with the semantics step: rejects with `TASKQ_NOT_YET`. */
   stats(request: { readonly queue: string; readonly since: number }): Promise<unknown>;
-  /** Comes with the semantics step: rejects with `TASKQ_NOT_YET`. */
-  events(request: {
-    readonly queue: string;
-    readonly from: string | undefined;
-    readonly limit: number;
-  }): Promise<unknown>;
+  /**
+   * The feed of jobs that became final. Reading it once makes a queue followed, from then on and until nobody has read
+   * for `FEED_KEPT_FOR`; a queue that is not followed writes nothing of it. Events are complete in themselves.
+   *
+   * Promise: the feed tells of every job that becomes final, once and in the order they were stored
+   * Promise: the feed begins with its first reader, and goes on behind any cursor, for any process
+   * Promise: an event of the feed outlives its job
+   * Promise: the feed lets go of events after seven days, and a cursor from before rejects with TASKQ_EVENTS_LOST
+   * Promise: a feed that nobody read for seven days ends, and begins anew without the events between
+   * Promise: a flush empties the feed, and a cursor from before rejects with TASKQ_EVENTS_LOST
+   * Promise: a cursor that is none of this queue's rejects with TASKQ_OPTION
+   */
+  events(request: EventsRequest): Promise<EventsAnswer>;
+
   /** Comes with the semantics step: rejects with `TASKQ_NOT_YET`. */
   export(request: {
     readonly queue: string;

@@ -152,7 +152,8 @@ class MemoryStorage implements StorageContract, AsyncDisposable {
   }
 
   async events(request: Request<"events">): Answer<"events"> {
-    return this.#notYet(request.queue, "events");
+    const { queue, now } = this.#move(request);
+    return queue.feed.read(request, now);
   }
 
   async export(request: Request<"export">): Answer<"export"> {

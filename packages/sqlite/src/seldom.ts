@@ -25,6 +25,9 @@ export function readSeldom(connection: Connection, queue: OpenQueue, version: nu
   const doomed = connection.raw("SELECT CAST(key AS TEXT) FROM {doomed} WHERE queue = ?").all(queue.id) as [
     string,
   ][];
+  const feed = connection.raw("SELECT until FROM {feeds} WHERE queue = ?").get(queue.id) as
+    | [number | null]
+    | undefined;
   const state: SeldomState = {
     version,
     controls,
@@ -33,6 +36,7 @@ export function readSeldom(connection: Connection, queue: OpenQueue, version: nu
       .sql("SELECT owner, fence, id FROM {revoked} WHERE queue = ?")
       .all(queue.id) as RevokedRun[],
     doomed: doomed.map(([key]) => key),
+    followed: feed?.[0] ?? undefined,
   };
   queue.seldom = state;
   return state;

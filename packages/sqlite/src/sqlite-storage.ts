@@ -7,6 +7,7 @@ import { control } from "./control.js";
 import { countJobs } from "./counts.js";
 import { collisionOf, enqueue, isLoneFlow } from "./enqueue.js";
 import { explain } from "./explain.js";
+import { followFeed, readFeed } from "./feed.js";
 import { idleAnswer } from "./idle.js";
 import { inspectKey, keys } from "./keys.js";
 import { list } from "./list.js";
@@ -228,7 +229,9 @@ class SqliteStore implements StorageContract, AsyncDisposable {
   }
 
   async events(request: Request<"events">): Answer<"events"> {
-    return this.#notYet(request.queue, "events");
+    const { session, queue, now } = this.#target(request);
+    const read = await session.read((connection) => readFeed(connection, queue, request, now));
+    return read ?? session.write(queue, now, (move) => followFeed(move, request));
   }
 
   async export(request: Request<"export">): Answer<"export"> {

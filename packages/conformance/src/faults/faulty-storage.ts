@@ -22,6 +22,7 @@ export type FaultyMethod =
   | "values"
   | "keys"
   | "take"
+  | "events"
   | "purge";
 
 /**
@@ -89,6 +90,7 @@ const METHODS: ReadonlySet<string> = new Set<FaultyMethod>([
   "values",
   "keys",
   "take",
+  "events",
   "purge",
 ]);
 const KINDS: readonly FaultKind[] = ["refused", "broken", "lost", "delayed"];

@@ -65,8 +65,8 @@ async function callGuarded(run: Run, definition: Definition, input: unknown): Pr
   if (verdict !== undefined) {
     throw new TaskqError("TASKQ_LOCKED", `'${verdict.gate}' was busy, and the task says to fail then`);
   }
-  if (run.host.resources !== undefined) await lendResources(run, run.host.resources);
   try {
+    if (run.host.resources !== undefined) await lendResources(run, run.host.resources);
     const { schema } = definition;
     const parsed =
       schema === undefined ? input : parseInput(schema, input, `the input of task '${definition.name}'`);

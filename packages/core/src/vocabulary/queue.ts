@@ -122,7 +122,23 @@ export interface Queue<in Names extends string = never> extends AsyncDisposable 
     types: Type | readonly Type[] | "*",
     listener: (event: QueueEvent<Type>) => void | Promise<void>,
   ): Disposable;
-  /** Of all processes, as they were stored; goes on after a cursor. Bounded: the oldest are let go. */
+  /**
+   * Of all processes: every job that becomes final, in the order it was stored, beginning with the first `next` or
+   * behind a cursor, and then as they come. With the cursor of the last event that was dealt with, nothing is missed,
+   * and what came after it is told again. Ends with the signal, a `break` or `close`.
+   *
+   * Written from the first reading on, and until nobody has read for 7 days. Kept for 7 days, and no more than some
+   * 100,000: the oldest are let go.
+   *
+   * `from`: a cursor, or `'oldest'` for all that is kept. @default from now on
+   *
+   * @throws `TASKQ_OPTION` for a cursor of another queue, `TASKQ_EVENTS_LOST` if what followed it is no longer kept
+   * @example
+   * for await (const event of queue.events({ from: (await readCursor()) ?? 'oldest' })) {
+   *   if (event.type === 'failed') await tell(event.id, event.error);
+   *   await writeCursor(event.cursor);
+   * }
+   */
   events(options?: {
     readonly from?: string;
     readonly signal?: AbortSignal;
