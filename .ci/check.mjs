@@ -18,7 +18,11 @@ const steps = [
   ["workspace (sherif)", ["sherif"]],
   ["workspace (knip)", ["knip", "--no-config-hints"]],
 ];
-const tests = ["tests, examples among them", node(".ci/test.mjs")];
+const tests = [
+  ["tests, examples among them", node(".ci/test.mjs")],
+  // by the reports that the tests leave
+  ["features against the tests that ran", node(".ci/check-features.mjs")],
+];
 
 function timed(name, work) {
   say(`--- ${name}`);
@@ -37,7 +41,7 @@ function check() {
       return true;
     }),
   );
-  const all = process.argv.includes("--without-tests") ? steps : [...steps, tests];
+  const all = process.argv.includes("--without-tests") ? steps : [...steps, ...tests];
   for (const [name, [command, ...args]] of all) results.push(timed(name, () => run(command, args) === 0));
   console.log("");
   for (const { name, ok, seconds } of results) {

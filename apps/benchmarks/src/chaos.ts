@@ -7,7 +7,7 @@ import { scratchFolder } from "./scratch-folder.js";
 
 const given = readArguments(
   ["seed", "jobs", "consumers", "seconds", "quiet-seconds", "directory"],
-  ["popping"],
+  ["popping", "gated"],
 );
 const seed = given.number("seed", Date.now() % 1_000_000);
 const popping = given.flag("popping");
@@ -18,6 +18,7 @@ const report = await runChaos({
   folder: folder.path,
   seed,
   popping,
+  gated: given.flag("gated"),
   jobs: given.number("jobs", 20_000),
   consumers: given.number("consumers", 4),
   seconds: given.number("seconds", 60),

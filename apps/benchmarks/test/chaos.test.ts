@@ -17,6 +17,16 @@ it("consumers killed all the time lose no job, repeat none without need, and eve
   expect(fact(output, "group callbacks missing")).toBe(0);
 }, 120_000);
 
+it("with gates, unique keys, groups within groups and a schedule, nothing is held by two and no instant made twice", async () => {
+  const { code, output } = await runProgram("chaos", [...SMALL, "--gated", "--quiet-seconds", "6"]);
+
+  expect(output).not.toContain("VIOLATED");
+  expect(code).toBe(0);
+  expect(fact(output, "runs that began while their gate was held")).toBe(0);
+  expect(fact(output, "instants that made two jobs")).toBe(0);
+  expect(fact(output, "jobs of the schedule")).toBeGreaterThan(10);
+}, 120_000);
+
 it("a storage that pops destructively fails the same harness with lost jobs", async () => {
   const { code, output } = await runProgram("chaos", [
     ...SMALL,

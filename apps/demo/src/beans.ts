@@ -18,6 +18,8 @@ const consumer = fork(CONSUMER, [path]);
 const queue = openBeanQueue(path);
 const input = createInterface({ input: process.stdin, output: process.stdout, prompt: QUESTION });
 let byEmptyLine = false;
+let closed = false;
+input.once("close", () => (closed = true));
 try {
   process.stdout.write("A number is counted by a consumer process; an empty line ends this.\n");
   input.prompt();
@@ -28,7 +30,8 @@ try {
       break;
     }
     process.stdout.write(`${await count(answer)}\n`);
-    input.prompt();
+    // The input may have ended meanwhile.
+    if (!closed) input.prompt();
   }
   // Only a person's empty line has left the line of the question.
   if (!byEmptyLine || !process.stdin.isTTY) process.stdout.write("\n");

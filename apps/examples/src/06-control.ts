@@ -1,4 +1,4 @@
-/** Revoking, pausing, locks, semaphores, values. Rate limits come with a later release, and are not shown. */
+/** Revoking, pausing, locks, semaphores, values. */
 import { createQueue, JobCancelledError, task, TaskqError } from "@taskq/core";
 import { createConsumer } from "@taskq/consumer";
 import { memoryStorage } from "@taskq/memory";

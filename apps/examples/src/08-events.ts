@@ -1,7 +1,7 @@
 /**
  * What happens, as it happens; middleware around every run and every enqueue; what there is to read.
  *
- * `queue.stats` and `queue.events`, the feed of all processes, come with a later release, and are not shown.
+ * `queue.events`, the feed of all processes, comes with a later release, and is not shown.
  */
 import { createQueue, task, type Middleware } from "@taskq/core";
 import { createConsumer } from "@taskq/consumer";
@@ -55,6 +55,9 @@ tracer[Symbol.dispose]();
 const { completed, failed } = await queue.counts();
 console.log(`counts: ${completed} completed, ${failed} failed`);
 console.log("by task:", (await queue.counts({ by: "task" }))["broken"]?.failed, "of broken failed");
+const { total, tasks } = await queue.stats({ window: "15m" });
+console.log(`statistics: ${total.completed} completed, ${total.failed} failed`);
+console.log(`of flaky: ${tasks["flaky"]?.retried} retried; p99 in milliseconds: ${typeof total.runMs.p99}`);
 for await (const job of queue.jobs({ state: "failed" }))
   console.log(`job: ${job.task}, run ${job.attempt}, ${job.state}`);
 const info = await result.info();

@@ -85,6 +85,8 @@ events: enqueued, started, progress, retrying, started, progress, completed
 failed: broken: out of order
 counts: 1 completed, 1 failed
 by task: 1 of broken failed
+statistics: 1 completed, 1 failed
+of flaky: 1 retried; p99 in milliseconds: number
 job: broken, run 1, failed
 its story: run 1 try again, run 2 worked
 why: failed - final
@@ -111,6 +113,18 @@ heartbeat
 heartbeat
 drained what is due: 2
 and within two hours: 1`,
+  "11-limits": `
+page 1 at second 00
+page 2 at second 00
+the last: limited - The limit 'fetch-page' is used up until 2026-11-21T12:00:01.000Z, and 2 more wait before it.
+page 3 at second 01
+page 4 at second 01
+page 5 at second 02
+digest of acme: completed
+digest of acme: skipped
+digest of initech: completed
+called: an answer
+a third in this second: TASKQ_LIMITED`,
 };
 
 test("each of the ten usages has an example", () => {

@@ -180,20 +180,25 @@ export class Context {
     return only;
   }
 
-  /** A settlement, for a step. */
-  settlement(run: RunReference, outcome: SettledOutcome, options: SettleOptions = {}): Settlement {
+  /** A settlement, for a step; of a run as it was claimed, it is one for the statistics. */
+  settlement(
+    run: RunReference | ClaimedJob,
+    outcome: SettledOutcome,
+    options: SettleOptions = {},
+  ): Settlement {
     return {
       id: run.id,
       fence: run.fence,
       startedAt: options.startedAt ?? this.now,
       outcome,
       add: options.add,
+      claimed: "task" in run ? run : undefined,
     };
   }
 
   /** Settles one run in a step of its own, without claiming. */
   async settle(
-    run: RunReference,
+    run: RunReference | ClaimedJob,
     outcome: SettledOutcome,
     options: SettleOptions = {},
   ): Promise<SettleAnswer> {
@@ -206,7 +211,11 @@ export class Context {
     return at(answer.settled, 0);
   }
 
-  complete(run: RunReference, result?: string, options: SettleOptions = {}): Promise<SettleAnswer> {
+  complete(
+    run: RunReference | ClaimedJob,
+    result?: string,
+    options: SettleOptions = {},
+  ): Promise<SettleAnswer> {
     return this.settle(
       run,
       { kind: "completed", result: result === undefined ? undefined : bytes(result) },
@@ -214,7 +223,7 @@ export class Context {
     );
   }
 
-  fail(run: RunReference, error = "boom", options: SettleOptions = {}): Promise<SettleAnswer> {
+  fail(run: RunReference | ClaimedJob, error = "boom", options: SettleOptions = {}): Promise<SettleAnswer> {
     return this.settle(run, { kind: "failed", error: bytes(error) }, options);
   }
 

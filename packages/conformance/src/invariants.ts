@@ -165,6 +165,7 @@ async function checkGates({ storage, queue, now }: Context, jobs: readonly JobRe
     const fact = facts[index];
     assert.equal(fact?.id, job.id, "explaining answers in another order");
     assert.equal(fact?.state, job.state, `${job.id} is explained as ${fact?.state}`);
+    assert.notEqual(fact?.causes.length, 0, `no reason is given for ${job.id}, which is ${job.state}`);
     for (const cause of fact?.causes ?? []) {
       if (!("holders" in cause) || isTurn(cause.gate)) continue;
       for (const holder of cause.holders) {

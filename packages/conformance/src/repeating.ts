@@ -79,6 +79,9 @@ export function repeating(storage: StorageContract, traffic: Traffic = new Traff
     }),
     note: (request) => (request.kind === "log" ? storage.note(request) : note(request)),
     values: twice(plain.values, same),
+    take: twice(plain.take, same),
+    export: twice(plain.export, same),
+    import: twice(plain.import, (first, second) => (first.more ? second : same(first, second))),
     keys: (request) =>
       request.kind === "release" && request.ticket === undefined ? storage.keys(request) : keys(request),
     events: twice(plain.events, same),

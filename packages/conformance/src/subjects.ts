@@ -2,6 +2,7 @@
 import type { Subject } from "./promise.js";
 import { additions } from "./subjects/additions.js";
 import { amending } from "./subjects/amend.js";
+import { arriving } from "./subjects/arriving.js";
 import { claim } from "./subjects/claim.js";
 import { controlling } from "./subjects/control.js";
 import { eligible } from "./subjects/eligible.js";
@@ -12,6 +13,8 @@ import { flows } from "./subjects/flows.js";
 import { gates } from "./subjects/gates.js";
 import { joins } from "./subjects/joins.js";
 import { locking } from "./subjects/keys.js";
+import { limits, taking } from "./subjects/limits.js";
+import { leaving } from "./subjects/leaving.js";
 import { lifecycle } from "./subjects/lifecycle.js";
 import { purging } from "./subjects/purge.js";
 import { ending } from "./subjects/outcomes.js";
@@ -20,6 +23,7 @@ import { reaping } from "./subjects/reap.js";
 import { renewing } from "./subjects/renew.js";
 import { scheduling, ticking } from "./subjects/schedules.js";
 import { settle } from "./subjects/settle.js";
+import { measuring } from "./subjects/stats.js";
 import { unique } from "./subjects/unique.js";
 import { valuing } from "./subjects/values.js";
 import { watching } from "./subjects/watch.js";
@@ -37,6 +41,7 @@ export const SUBJECTS: readonly Subject[] = [
   additions,
   joins,
   gates,
+  limits,
   renewing,
   reaping,
   amending,
@@ -47,10 +52,14 @@ export const SUBJECTS: readonly Subject[] = [
   listing,
   explaining,
   counting,
+  measuring,
   noting,
   valuing,
   locking,
+  taking,
   watching,
   feeding,
+  leaving,
+  arriving,
   purging,
 ];

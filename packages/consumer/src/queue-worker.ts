@@ -141,6 +141,8 @@ export class QueueWorker {
 
   async end(): Promise<void> {
     await Promise.all([this.#loop.stop(), this.#renewal.stop()]);
+    // Nothing rests on it, and a storage that is away is not waited for.
+    if (!this.#broken && this.outage.connected) await this.#exchange.end().catch(() => {});
   }
 
   #fail(error: unknown): void {

@@ -78,6 +78,12 @@ export class StepExchange {
     return { answer, claim: sent.request.claim, stamp: sent.stamp };
   }
 
+  /** The last one: what the storage has gathered in memory, it may write now. */
+  async end(): Promise<void> {
+    if (!this.empty) return;
+    await this.#engine.storage.step({ ...this.#compose(undefined, []).request, last: true });
+  }
+
   /** Gives up asking for jobs by a request that was refused for it; what was to be settled is kept. */
   withdraw(): void {
     const sent = this.#sent;

@@ -28,6 +28,7 @@ export type TaskqErrorCode =
   | "TASKQ_SCHEMA"
   | "TASKQ_SIGNATURE"
   | "TASKQ_MOVED"
+  | "TASKQ_MOVE"
   // Waiting.
   | "TASKQ_WAIT_TIMEOUT"
   | "TASKQ_LOCKED"

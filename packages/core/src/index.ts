@@ -22,6 +22,8 @@ export {
   TimeoutError,
 } from "./errors.js";
 export type { FailureReport, JobError, TaskqErrorCode } from "./errors.js";
+export { cancelMove, moveQueue } from "./engine/move-queue.js";
+export type { MoveOptions, MoveProgress, MoveReport } from "./engine/move-queue.js";
 export { group } from "./group.js";
 export { periodic } from "./periodic.js";
 export { createQueue } from "./queue.js";

@@ -1,7 +1,7 @@
 import { TaskqError } from "./errors.js";
-import { epochMilliseconds, milliseconds, type Duration } from "./duration.js";
+import { epochMilliseconds, type Duration } from "./duration.js";
 import { definitionOf } from "./definition.js";
-import { flag, refuseUnknown, shown } from "./options.js";
+import { flag, oneOf, refuseUnknown, shown } from "./options.js";
 import { createEngine } from "./engine/create-engine.js";
 import { bindEngine } from "./engine/engine-of.js";
 import type { Engine } from "./engine/engine-types.js";
@@ -15,6 +15,7 @@ import { readCounts, readJob, readJobs, readWhy } from "./engine/reading.js";
 import { reportEffects } from "./engine/report.js";
 import { createResult } from "./engine/result.js";
 import { createSchedules } from "./engine/schedules.js";
+import { readStats } from "./engine/statistics.js";
 import { createValues } from "./engine/values.js";
 import type { ControlAnswer, ControlRequest } from "./storage.js";
 import type { BatchOptions, EnqueueOptions, Many, RevokeOptions } from "./vocabulary/enqueue-options.js";
@@ -92,7 +93,10 @@ function membersOf(engine: Engine): Members {
     limit: (name: string, options: LimitOptions) => createLimit(engine, name, options),
     counts: (options: { readonly by?: "task" } = {}) => {
       refuseUnknown(options, ["by"], "counts");
-      return readCounts(engine, options.by);
+      return readCounts(
+        engine,
+        options.by === undefined ? undefined : oneOf(options.by, ["task"], "counts by"),
+      );
     },
     jobs: (filter: JobFilter = {}) => readJobs(engine, filter),
     job: (id: string) => readJob(engine, id),
@@ -108,13 +112,6 @@ function membersOf(engine: Engine): Members {
     use: (middleware: Middleware) => use(engine, middleware),
   } satisfies Record<keyof Members, unknown>;
   return members as unknown as Members;
-}
-
-async function readStats(engine: Engine, options: { readonly window?: Duration }): Promise<unknown> {
-  refuseUnknown(options, ["window"], "stats");
-  const since = engine.time.now() - milliseconds(options.window ?? "1h", "stats window");
-  await engine.open();
-  return engine.storage.stats({ queue: engine.name, since });
 }
 
 function use(engine: Engine, middleware: Middleware): Disposable {

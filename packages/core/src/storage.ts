@@ -33,6 +33,13 @@ import type {
   ValuesRequest,
 } from "./storage/operation.js";
 import type {
+  ExportAnswer,
+  ExportRequest,
+  ImportAnswer,
+  ImportRequest,
+  QueuePhase,
+} from "./storage/moving.js";
+import type {
   ExplainFact,
   ListAnswer,
   ListRequest,
@@ -41,6 +48,7 @@ import type {
   StoredCounts,
   StoredRecord,
 } from "./storage/record.js";
+import type { StatsAnswer, StatsRequest } from "./storage/statistics.js";
 import type {
   ReapAnswer,
   ReapRequest,
@@ -57,6 +65,13 @@ export type { FeedBounds } from "./feed-cursor.js";
 export { systemClock } from "./clock.js";
 export { TaskqError } from "./errors.js";
 export type * from "./storage/feed.js";
+export { Histogram } from "./storage/histogram.js";
+export type { HistogramData } from "./storage/histogram.js";
+export { GatheredStats, STATS_KEPT, STATS_MINUTE } from "./storage/statistics.js";
+export type { StatsAnswer, StatsRequest, StatsRow } from "./storage/statistics.js";
+export { countedAs, MOVED_AT_ONCE, pageLength } from "./storage/moved.js";
+export type * from "./storage/moved.js";
+export type * from "./storage/moving.js";
 export type * from "./storage/flow.js";
 export type * from "./storage/operation.js";
 export type * from "./storage/record.js";
@@ -164,6 +179,7 @@ export interface StorageContract {
    * Promise: a join of ten thousand members fails without delay
    * Promise: sources above 64 KiB are left out and read by id
    * Promise: flows added by a completed run are stored with it, once
+   * Promise: flows added by a completed run are stored, although a new id shares all but its random part with another
    * Promise: what follows a completed run also waits for the flows it added
    * Promise: a job whose gate is closed is parked and does not run
    * Promise: a gate is never held by more than its maximum
@@ -172,6 +188,15 @@ export interface StorageContract {
    * Promise: a job whose gate policy is skip, drop or fail is handed over with that verdict
    * Promise: a job that finds others waiting at its gate waits behind them
    * Promise: ten thousand parked jobs leave the claims of others as they are
+   * Promise: no window of a limit holds more starts than its maximum
+   * Promise: a limit that opens lets the first of those parked go, by priority, then order
+   * Promise: a claim answers when a limit next opens
+   * Promise: a start under a limit is given back when its run is given back unbegun
+   * Promise: a start under a limit counts on when its run has ended or its consumer died
+   * Promise: a job with a limit and other gates takes all of them or none
+   * Promise: a job whose limit is used up is handed over with the verdict of its policy
+   * Promise: limits of different times under one key count the same starts
+   * Promise: ten thousand jobs parked under a limit leave the claims of others as they are
    */
   step(request: StepRequest): Promise<StepAnswer>;
 
@@ -212,6 +237,8 @@ export interface StorageContract {
    * Promise: rescheduling refuses an active or final job
    * Promise: retrying by hand makes a failed job ready with its counters reset
    * Promise: retrying by hand re-opens the flow, unless what follows has started, which rejects with TASKQ_FLOW_FINISHED
+   * Promise: a group that re-opens waits for every member that is not final, whatever fails meanwhile
+   * Promise: a flow of which a part was removed is not re-opened
    */
   amend(request: AmendRequest): Promise<AmendAnswer>;
 
@@ -265,9 +292,11 @@ export interface StorageContract {
   list(request: ListRequest): Promise<ListAnswer>;
 
   /**
-   * Why jobs stand where they stand.
+   * Why jobs stand where they stand. A job that is resumed and not let go yet is `waiting` as a ready one.
    *
    * Promise: explaining names what a job waits for
+   * Promise: explaining gives a reason in every state
+   * Promise: explaining names the limit that is used up and when it opens
    */
   explain(request: {
     readonly queue: string;
@@ -277,7 +306,7 @@ export interface StorageContract {
   }): Promise<readonly ExplainFact[]>;
 
   /**
-   * Jobs by state.
+   * Jobs by state. Without `by` it costs no more for the final jobs there are; by task it may look at all of them.
    *
    * Promise: counts equal the jobs there are, by state and by task
    */
@@ -324,7 +353,13 @@ export interface StorageContract {
    */
   keys(request: KeysRequest): Promise<KeysAnswer>;
 
-  /** A start under a limit. Comes with the semantics step: rejects with `TASKQ_NOT_YET`. */
+  /**
+   * A start under a limit outside a job's options. It stands in no line: it is taken whenever the window has room for it.
+   *
+   * Promise: a start is taken while its window has fewer than the maximum, and else it answers when to try again
+   * Promise: starts that are taken and starts of jobs count under the same limit
+   * Promise: taking again under the same operation answers as before and takes nothing
+   */
   take(request: TakeRequest): Promise<TakeAnswer>;
 
   /**
@@ -334,8 +369,19 @@ export interface StorageContract {
    */
   watch(queue: string, listener: (hint: WatchHint) => void): () => void;
 
-  /** Comes with the semantics step: rejects with `TASKQ_NOT_YET`. */
-  stats(request: { readonly queue: string; readonly since: number }): Promise<unknown>;
+  /**
+   * What was done, minute by minute: runs by the minute they were settled in, with how long they waited and ran. A
+   * storage gathers it in memory, and writes it with a step at most once a second, with an owner's last step, and when
+   * it closes: what the last second gathered is not seen by others yet, and lost with a process that is killed.
+   *
+   * Promise: statistics tell how runs ended, how long they waited and how long they took, by task and minute
+   * Promise: a settlement that is repeated or lost is in the statistics no more than once
+   * Promise: statistics that several connections gather add up
+   * Promise: statistics tell since when the job that waits longest has been due
+   * Promise: statistics are kept for 48 hours
+   */
+  stats(request: StatsRequest): Promise<StatsAnswer>;
+
   /**
    * The feed of jobs that became final. Reading it once makes a queue followed, from then on and until nobody has read
    * for `FEED_KEPT_FOR`; a queue that is not followed writes nothing of it. Events are complete in themselves.
@@ -350,14 +396,32 @@ export interface StorageContract {
    */
   events(request: EventsRequest): Promise<EventsAnswer>;
 
-  /** Comes with the semantics step: rejects with `TASKQ_NOT_YET`. */
-  export(request: {
-    readonly queue: string;
-    readonly cursor: string | undefined;
-    readonly limit: number;
-  }): Promise<unknown>;
-  /** Comes with the semantics step: rejects with `TASKQ_NOT_YET`. */
-  import(request: { readonly queue: string; readonly rows: readonly unknown[] }): Promise<unknown>;
+  /**
+   * The queue leaves for another storage: first nothing new begins, then what runs ends, then nothing changes any more
+   * and all that is kept is read page by page. Until it is finished it can be taken back.
+   *
+   * Promise: a queue that leaves begins nothing new and rejects with TASKQ_MOVED, but takes what its runs settle
+   * Promise: a queue that leaves is still once nothing runs, and refuses every change from then on
+   * Promise: pages of a queue that leaves are bounded and answer the same as often as they are asked for
+   * Promise: a leaving that is taken back opens the queue as it was
+   * Promise: a queue that has left for one destination leaves for no other
+   */
+  export(request: ExportRequest): Promise<ExportAnswer>;
+
+  /**
+   * The other end: an empty queue is filled, page by page, under an epoch greater than that of the source, and opens
+   * when the source has left. Records are known by their keys, so that a page may come again.
+   *
+   * Promise: a queue that arrives hands out nothing and takes nothing until it opens
+   * Promise: what has moved reads as it did before, and counts the same
+   * Promise: a page that comes again changes nothing
+   * Promise: an arrival that is broken off goes on where it was, and a new departure begins it anew
+   * Promise: fences after a move are greater than every one before it
+   * Promise: flows in flight go on after a move
+   * Promise: unique keys, their lines and given ids are as taken after a move as before
+   * Promise: a queue that keeps something already takes no arrival
+   */
+  import(request: ImportRequest): Promise<ImportAnswer>;
 
   /**
    * Removes final jobs whose retention has passed, oldest first, a bounded number at a time. Steps purge by themselves too.
@@ -386,8 +450,8 @@ export interface StoredRetention {
 export interface OpenAnswer {
   /** Counts the moves of the queue from one storage to another; fences start at `epoch × 2^40`. */
   readonly epoch: number;
-  /** `leaving` and `left` refuse enqueue, claim, tick and control with `TASKQ_MOVED`. */
-  readonly phase: "open" | "leaving" | "left";
+  /** All but `open` refuse enqueue, claim, tick and control with `TASKQ_MOVED`. */
+  readonly phase: QueuePhase;
 }
 
 export interface PurgeRequest {

@@ -1,12 +1,18 @@
 /** Claiming ready jobs. */
-import { CLAIM_SLACK, type ClaimedJob, type ClaimRequest, type NewGate } from "@taskq/core/storage";
+import {
+  CLAIM_SLACK,
+  type ClaimedJob,
+  type ClaimRequest,
+  type GateVerdict,
+  type NewGate,
+} from "@taskq/core/storage";
 import { copyOf } from "./bytes.js";
 import { finishUnasked } from "./finish.js";
 import { firstClosed, holdGates, nameOf, park, withdraw } from "./gates.js";
 import { comesBefore } from "./order.js";
 import type { Move, OwnerState } from "./queue-state.js";
 import { revocationOf, useUpRevocation } from "./revocation.js";
-import type { JobRow, Run, Verdict } from "./rows.js";
+import type { JobRow, Run } from "./rows.js";
 import { sourcesFor } from "./sources.js";
 import { setState } from "./transition.js";
 import { freeOnStart } from "./unique.js";
@@ -102,7 +108,7 @@ interface Start {
 function start(move: Move, claimant: Claimant, row: JobRow, { fence, lease, begun, closed }: Start): void {
   const { queue, now } = move;
   queue.ready.remove(row);
-  if (closed === undefined) holdGates(move, row);
+  if (closed === undefined) holdGates(move, row, fence);
   else withdraw(move, row);
   setState(move, row, "active");
   queue.active.add(row);
@@ -126,9 +132,9 @@ function start(move: Move, claimant: Claimant, row: JobRow, { fence, lease, begu
   if (begun) begin(move, row, row.run);
 }
 
-function verdictFor(closed: NewGate | undefined): Verdict | undefined {
+function verdictFor(closed: NewGate | undefined): GateVerdict | undefined {
   if (closed === undefined || closed.onBusy === "wait") return undefined;
-  return { kind: closed.onBusy, gate: closed.key };
+  return { kind: closed.onBusy, gate: closed.key, gateKind: closed.kind };
 }
 
 /** The handler of a run begins. */

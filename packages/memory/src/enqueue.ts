@@ -45,7 +45,6 @@ export function checkFlows(move: Move, flows: readonly NewFlow[]): string | unde
   const given = new Set<string>();
   for (const flow of flows) {
     for (const job of flow.jobs) {
-      refuseLimits(job);
       if (job.named) checkName(move, job, names);
     }
     for (const { id } of [...flow.jobs, ...flow.joins]) given.add(id);
@@ -54,12 +53,6 @@ export function checkFlows(move: Move, flows: readonly NewFlow[]): string | unde
     if (collision !== undefined) return collision;
   }
   return undefined;
-}
-
-function refuseLimits({ gates }: NewJob): void {
-  if (gates?.some(({ kind }) => kind === "limit") === true) {
-    throw new TaskqError("TASKQ_NOT_YET", "limits are not there yet");
-  }
 }
 
 function checkName(move: Move, { id, task }: NewJob, names: Map<string, string>): void {

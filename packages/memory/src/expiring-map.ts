@@ -37,6 +37,11 @@ export class ExpiringMap<Value> {
     return there;
   }
 
+  /** All that is there, what is over and not swept yet too. */
+  entries(): IterableIterator<[string, Entry<Value>]> {
+    return this.#entries.entries();
+  }
+
   clear(): void {
     this.#entries.clear();
     this.#sweepAt = FIRST_SWEEP;

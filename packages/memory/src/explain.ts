@@ -1,8 +1,9 @@
 /** Why jobs stand where they stand. */
 import { isFinal, type ExplainCause, type ExplainFact } from "@taskq/core/storage";
-import { labelOf } from "./gate.js";
+import { keyOf } from "./gate.js";
 import { firstClosed, nameOf } from "./gates.js";
 import { sourcesOf } from "./joins.js";
+import { countStarts, instantOfRoom, limitOf } from "./limits.js";
 import type { Move } from "./queue-state.js";
 import { revocationOf } from "./revocation.js";
 import type { JobRow, Row } from "./rows.js";
@@ -30,10 +31,25 @@ export function explain(
 
 /** The weightiest first. */
 function causesOf(move: Move, row: JobRow, tasks: readonly string[] | undefined): readonly ExplainCause[] {
-  if (isFinal(row.state)) return [finalCause(row)];
   const crashed: ExplainCause[] = row.crashes > 0 ? [{ code: "crashed", crashes: row.crashes }] : [];
+  if (isFinal(row.state)) return [finalCause(row), ...crashed];
   if (row.state === "active") return [...runningCauses(row), ...crashed];
-  return [...waitingCauses(move, row), ...controlCauses(move, row, tasks), ...crashed];
+  const causes = [
+    ...expiredCauses(move, row),
+    ...waitingCauses(move, row),
+    ...controlCauses(move, row, tasks),
+  ];
+  if (causes.length === 0) causes.push(waitingCause(move, row));
+  return [...causes, ...crashed];
+}
+
+function expiredCauses({ now }: Move, { job }: JobRow): readonly ExplainCause[] {
+  const at = job.expiresAt;
+  return at === undefined || at > now ? [] : [{ code: "expired", at }];
+}
+
+function waitingCause({ queue }: Move, row: JobRow): ExplainCause {
+  return { code: "waiting", ahead: queue.ready.countBefore(row) };
 }
 
 function finalCause(row: Row): ExplainCause {
@@ -57,7 +73,7 @@ function runningCauses({ run }: JobRow): readonly ExplainCause[] {
 }
 
 function waitingCauses(move: Move, row: JobRow): readonly ExplainCause[] {
-  const { queue, now } = move;
+  const { now } = move;
   if (row.state === "blocked") return [blockedCause(row)];
   if (row.state === "parked") return parkedCauses(move, row, row.gate ?? "");
   if (row.due > now) {
@@ -65,7 +81,7 @@ function waitingCauses(move: Move, row: JobRow): readonly ExplainCause[] {
     return row.failures > 0 ? [{ code: "retrying", failures: row.failures, at: row.due }, notDue] : [notDue];
   }
   const closed = firstClosed(move, row);
-  const waiting: ExplainCause = { code: "waiting", ahead: queue.ready.countBefore(row) };
+  const waiting = waitingCause(move, row);
   return closed === undefined ? [waiting] : [gateCause(move, row, nameOf(closed)), waiting];
 }
 
@@ -82,27 +98,34 @@ const CODES: Readonly<Record<string, "locked" | "limited" | "no-slot">> = {
   limit: "limited",
 };
 
-function gateCause({ queue }: Move, row: JobRow, name: string): ExplainCause {
-  const gate = queue.gates.get(name);
-  const opensAt = gate?.opensAt;
+function gateCause(move: Move, row: JobRow, name: string): ExplainCause {
+  const gate = move.queue.gates.get(name);
+  const opensAt = name.startsWith("limit:") ? limitOpensAt(move, row, name) : gate?.opensAt;
   return {
     code: CODES[name.slice(0, name.indexOf(":"))] ?? "locked",
-    gate: labelOf(name),
-    holders: holdersOf(queue, name),
+    gate: keyOf(name),
+    holders: holdersOf(move.queue, row, name),
     ahead: gate?.line.has(row) === true ? gate.line.countBefore(row) : (gate?.line.size ?? 0),
     opensAt: opensAt === Infinity ? undefined : opensAt,
   };
 }
 
+/** When the window has room for this job, whoever goes before it. */
+function limitOpensAt(move: Move, row: JobRow, name: string): number | undefined {
+  const own = row.job.gates?.find((gate) => nameOf(gate) === name);
+  if (own === undefined) return undefined;
+  const limit = limitOf(own);
+  return countStarts(move, limit) < own.max ? undefined : instantOfRoom(move, limit, 0);
+}
+
 /** Ids of the jobs, and owners of the tickets. */
-function holdersOf(queue: Move["queue"], name: string): readonly string[] {
+function holdersOf(queue: Move["queue"], row: JobRow, name: string): readonly string[] {
   if (name.startsWith("unique:")) {
     const holder = queue.uniques.get(name.slice("unique:".length))?.holder.id;
     return holder === undefined ? [] : [holder];
   }
   if (name.startsWith("schedule:")) {
-    const schedule = name.slice("schedule:".length);
-    return [...queue.awaitedEnds].filter(([, waiting]) => waiting === schedule).map(([end]) => end);
+    return [...queue.awaitedEnds].filter(([, { jobs }]) => jobs.includes(row)).map(([end]) => end);
   }
   const gate = queue.gates.get(name);
   return [...(gate?.jobs ?? [])]

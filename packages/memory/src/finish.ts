@@ -1,7 +1,7 @@
 /** The move that ends jobs, and all that follows from it in the same step. */
 import { isFinal, type FinalState } from "@taskq/core/storage";
 import { verdictOf } from "./edges.js";
-import { emptyLine, withdraw } from "./gates.js";
+import { withdraw } from "./gates.js";
 import { failedGroupOf, GROUP_FAILED, memberVerdict, recountMembers, strandedBefore } from "./joins.js";
 import type { Move } from "./queue-state.js";
 import { releaseWithheld, retain } from "./retention.js";
@@ -176,13 +176,13 @@ function addVictim(root: Row, victim: Row): void {
 
 /** The flow of a schedule that waited for the one before. */
 function letAwaitingGo(move: Move, { id }: Row): void {
-  const name = move.queue.awaitedEnds.get(id);
-  if (name === undefined) return;
+  const awaiting = move.queue.awaitedEnds.get(id);
+  if (awaiting === undefined) return;
   move.queue.awaitedEnds.delete(id);
-  const gate = move.queue.gates.get(`schedule:${name}`);
-  if (gate === undefined) return;
-  for (const row of emptyLine(move, gate)) {
+  const gate = `schedule:${awaiting.schedule}`;
+  for (const row of awaiting.jobs.filter((job) => job.gate === gate)) {
+    withdraw(move, row);
     admit(move, row);
-    if (row.state === "ready") report(move, row, "readied", { gate: gate.name });
+    if (row.state === "ready") report(move, row, "readied", { gate });
   }
 }

@@ -4,11 +4,11 @@ import { comesBefore, type Ordered } from "./order.js";
 import type { JobRow } from "./rows.js";
 
 /**
- * Something that jobs and tickets wait for in a line. Only locks and concurrency keys have holders; of a task, a pause,
- * a unique key and a schedule, only the line is used.
+ * Something that jobs and tickets wait for in a line. Only locks and concurrency keys have holders; of a limit, the
+ * line and the places kept are used; of a task, a pause, a unique key and a schedule, only the line.
  */
 export interface Gate extends HeapItem {
-  /** `lock:…`, `concurrency:…`, `task:…`, `pause:…`, `unique:…` or `schedule:…`. */
+  /** `lock:…`, `concurrency:…`, `limit:…`, `task:…`, `pause:…`, `unique:…` or `schedule:…`. */
   readonly name: string;
   /** Active jobs that hold it. */
   readonly jobs: Set<JobRow>;
@@ -40,9 +40,17 @@ export interface Ticket extends HeapItem, Ordered {
   expiresAt: number;
 }
 
-/** What callers are told: locks and concurrency keys by their key, other lines by their whole name. */
+/**
+ * What callers are told: locks and concurrency keys by their key, other lines by their whole name; so is a key that
+ * could be taken for such a name.
+ */
 export function labelOf(name: string): string {
-  return name.replace(/^(?:lock|concurrency):/, "");
+  return name.replace(/^(?:lock|concurrency):(?!(?:lock|concurrency|limit|task|pause|unique|schedule):)/, "");
+}
+
+/** The key of a lock, a concurrency key or a limit. */
+export function keyOf(name: string): string {
+  return name.replace(/^(?:lock|concurrency|limit):/, "");
 }
 
 /** A gate without holders and with an empty line. */

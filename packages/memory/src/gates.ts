@@ -1,7 +1,8 @@
 /** Parking jobs under gates, holding gates, and letting those in line go when one opens. */
 import type { NewGate } from "@taskq/core/storage";
 import { labelOf, type Gate, type Ticket, type Waiter } from "./gate.js";
-import type { Move, QueueState } from "./queue-state.js";
+import { addStart, countStarts, instantOfRoom, limitOf, removeStart } from "./limits.js";
+import type { Move } from "./queue-state.js";
 import type { JobRow } from "./rows.js";
 import { enterLine, report, setState } from "./transition.js";
 
@@ -17,9 +18,17 @@ export function firstClosed(move: Move, row: JobRow): NewGate | undefined {
 
 function isOpen(move: Move, own: NewGate, row: JobRow): boolean {
   const gate = move.queue.gates.get(nameOf(own));
+  if (own.kind === "limit") return hasRoom(move, own, row, gate);
   if (gate === undefined) return true;
   dropExpired(move, gate);
   return row.passing === gate ? taken(gate) <= own.max : hasPlace(gate, own.max);
+}
+
+/** A place that is kept at a limit is one in its line; it does not hold the window open. */
+function hasRoom(move: Move, own: NewGate, row: JobRow, gate: Gate | undefined): boolean {
+  const started = countStarts(move, limitOf(own));
+  if (gate === undefined || row.passing === gate) return started < own.max;
+  return gate.line.size === 0 && started + gate.passing.size < own.max;
 }
 
 /** Places that are held or kept. */
@@ -33,8 +42,11 @@ export function hasPlace(gate: Gate, max: number): boolean {
 }
 
 /** Takes all gates of a job that begins to run. */
-export function holdGates(move: Move, row: JobRow): void {
-  for (const gate of row.job.gates ?? []) move.queue.gateOf(nameOf(gate)).jobs.add(row);
+export function holdGates(move: Move, row: JobRow, fence: number): void {
+  for (const gate of row.job.gates ?? []) {
+    if (gate.kind === "limit") addStart(move, limitOf(gate), { time: move.now, holder: row.id, fence });
+    else move.queue.gateOf(nameOf(gate)).jobs.add(row);
+  }
   stopPassing(move, row);
 }
 
@@ -46,6 +58,15 @@ export function freeGates(move: Move, row: JobRow): void {
   }
 }
 
+/** Gives back the starts that an unbegun run has used up. */
+export function giveStartsBack(move: Move, row: JobRow, fence: number): void {
+  for (const own of row.job.gates ?? []) {
+    if (own.kind !== "limit" || !removeStart(move, own.key, { holder: row.id, fence })) continue;
+    const gate = move.queue.gates.get(nameOf(own));
+    if (gate !== undefined) openGate(move, gate);
+  }
+}
+
 /** Puts a job that is in no place into the line of a gate. */
 export function park(move: Move, row: JobRow, name: string): void {
   const gate = move.queue.gateOf(name);
@@ -54,7 +75,7 @@ export function park(move: Move, row: JobRow, name: string): void {
   row.parkOrder = move.queue.nextOrder();
   gate.line.push(row);
   if (isTaskLine(name)) move.queue.taskLines.add(gate);
-  planOpening(move.queue, gate);
+  planOpening(move, gate);
   report(move, row, "parked", { gate: labelOf(name) });
 }
 
@@ -82,7 +103,7 @@ export function withdraw(move: Move, row: JobRow): void {
 export function openGate(move: Move, gate: Gate): void {
   dropExpired(move, gate);
   for (let head = gate.line.peek(); head !== undefined; head = gate.line.peek()) {
-    const max = placesFor(head, gate);
+    const max = placesFor(move, head, gate);
     if (max === undefined || taken(gate) >= max) break;
     gate.line.pop();
     if (head.kind === "ticket") grant(move, gate, head);
@@ -92,7 +113,7 @@ export function openGate(move: Move, gate: Gate): void {
       enterFromLine(move, head);
     }
   }
-  planOpening(move.queue, gate);
+  planOpening(move, gate);
 }
 
 /** Lets the first in line go, whatever the gate; answers how many went. */
@@ -105,20 +126,8 @@ export function letGo(move: Move, gate: Gate, limit: number): number {
     enterFromLine(move, head);
     gone += 1;
   }
-  planOpening(move.queue, gate);
+  planOpening(move, gate);
   return gone;
-}
-
-/** Takes all jobs out of a line, in order, to be given another place. */
-export function emptyLine({ queue }: Move, gate: Gate): readonly JobRow[] {
-  const rows: JobRow[] = [];
-  for (let head = gate.line.pop(); head !== undefined; head = gate.line.pop()) {
-    if (head.kind === "ticket") continue;
-    head.gate = undefined;
-    rows.push(head);
-  }
-  planOpening(queue, gate);
-  return rows;
 }
 
 /** A job taken out of a line goes on to the ready or the scheduled ones. */
@@ -130,10 +139,18 @@ function enterFromLine(move: Move, row: JobRow): void {
   else stopPassing(move, row);
 }
 
-/** The holders that whoever is in line allows at a time; `undefined`: the gate has none. */
-function placesFor(head: Waiter, gate: Gate): number | undefined {
+/**
+ * The holders that whoever is in line allows at a time, or the starts that he allows now; `undefined`: the gate has
+ * none.
+ */
+function placesFor(move: Move, head: Waiter, gate: Gate): number | undefined {
   if (head.kind === "ticket") return head.max;
-  return head.job.gates?.find((own) => nameOf(own) === gate.name)?.max;
+  const own = ownGate(head, gate);
+  return own?.kind === "limit" ? own.max - countStarts(move, limitOf(own)) : own?.max;
+}
+
+function ownGate(row: JobRow, gate: Gate): NewGate | undefined {
+  return row.job.gates?.find((own) => nameOf(own) === gate.name);
 }
 
 /** Gives a ticket that is in no line the gate. */
@@ -164,18 +181,23 @@ function dropExpired({ now }: Move, gate: Gate): void {
 }
 
 /** Keeps the instant at which the gate may open by itself; lets go of a gate that nobody uses. */
-export function planOpening(queue: QueueState, gate: Gate): void {
+export function planOpening(move: Move, gate: Gate): void {
+  const { queue } = move;
   queue.opening.remove(gate);
   if (gate.line.size === 0) {
     queue.taskLines.delete(gate);
     if (taken(gate) === 0) queue.gates.delete(gate.name);
     return;
   }
-  gate.opensAt = instantOf(queue, gate);
+  gate.opensAt = instantOf(move, gate);
   if (gate.opensAt !== Infinity) queue.opening.push(gate);
 }
 
-function instantOf(queue: QueueState, gate: Gate): number {
+function instantOf(move: Move, gate: Gate): number {
+  const { queue } = move;
+  const head = gate.line.peek();
+  const own = head?.kind === "job" ? ownGate(head, gate) : undefined;
+  if (own?.kind === "limit") return instantOfRoom(move, limitOf(own), gate.passing.size);
   if (gate.name.startsWith("unique:")) {
     const until = queue.uniques.get(gate.name.slice("unique:".length))?.holder.job.unique?.until;
     return typeof until === "number" ? until : Infinity;

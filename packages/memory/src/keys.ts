@@ -14,7 +14,7 @@ export function keys(move: Move, request: KeysRequest): KeysAnswer {
   if (known !== undefined) openGate(move, known);
   const gate = move.queue.gateOf(name);
   const result = answerTo(move, gate, request);
-  planOpening(move.queue, gate);
+  planOpening(move, gate);
   return result;
 }
 
@@ -56,9 +56,12 @@ function acquire(move: Move, gate: Gate, request: Acquire): KeysAnswer {
   return answer(gate, "waiting");
 }
 
-/** Stands in line like a job of priority 0 that has become due now. */
+/** Higher than the order of any job. */
+const BEHIND_JOBS = 2 ** 52;
+
+/** Stands in line like a job of priority 0 that has become due now, behind those of the same millisecond. */
 function newTicket({ queue, now }: Move, request: Acquire): Ticket {
-  const order = queue.nextOrder();
+  const order = queue.nextOrder() + BEHIND_JOBS;
   return {
     kind: "ticket",
     ticket: request.ticket,

@@ -5,16 +5,21 @@ import { amend } from "./amend.js";
 import { control } from "./control.js";
 import { enqueue } from "./enqueue.js";
 import { explain } from "./explain.js";
+import { exportQueue } from "./export.js";
+import { importQueue } from "./import.js";
 import { keys } from "./keys.js";
 import { counts, list } from "./list.js";
 import { note, notes } from "./notes.js";
+import { admit, refuseStill } from "./phase.js";
 import { purge } from "./purge.js";
 import { QueueState, type Move } from "./queue-state.js";
 import { read } from "./read.js";
 import { reap, renew } from "./reap.js";
 import { reckonRetention } from "./retention.js";
 import { schedules } from "./schedules.js";
+import { stats } from "./stats.js";
 import { step } from "./step.js";
+import { take } from "./take.js";
 import { tick } from "./tick.js";
 import { values } from "./values.js";
 
@@ -42,6 +47,11 @@ type Answer<Method extends keyof StorageContract> = StorageContract[Method] exte
   ? Value
   : never;
 
+interface About {
+  readonly queue: string;
+  readonly now?: number | undefined;
+}
+
 class MemoryStorage implements StorageContract, AsyncDisposable {
   readonly clock: StorageContract["clock"] = systemClock;
   readonly namespace: string = `memory:${crypto.randomUUID()}`;
@@ -57,7 +67,7 @@ class MemoryStorage implements StorageContract, AsyncDisposable {
       known.retention = retention;
       reckonRetention(known);
     }
-    return { epoch: 0, phase: "open" };
+    return { epoch: known?.epoch ?? 0, phase: known?.phase ?? "open" };
   }
 
   async close(): Promise<void> {
@@ -71,7 +81,7 @@ class MemoryStorage implements StorageContract, AsyncDisposable {
   }
 
   async enqueue(request: Request<"enqueue">): Answer<"enqueue"> {
-    return enqueue(this.#move(request), request);
+    return enqueue(this.#admitted(request), request);
   }
 
   async step(request: Request<"step">): Answer<"step"> {
@@ -87,19 +97,20 @@ class MemoryStorage implements StorageContract, AsyncDisposable {
   }
 
   async amend(request: Request<"amend">): Answer<"amend"> {
-    return amend(this.#move(request), request);
+    return amend(this.#changing(request), request);
   }
 
   async control(request: Request<"control">): Answer<"control"> {
-    return control(this.#move(request), request);
+    return control(this.#admitted(request), request);
   }
 
   async tick(request: Request<"tick">): Answer<"tick"> {
-    return tick(this.#move(request), request);
+    return tick(this.#admitted(request), request);
   }
 
   async schedules(request: Request<"schedules">): Answer<"schedules"> {
-    return schedules(this.#move(request), request);
+    const move = request.change === undefined ? this.#move(request) : this.#changing(request);
+    return schedules(move, request);
   }
 
   async read(request: Request<"read">): Answer<"read"> {
@@ -128,15 +139,18 @@ class MemoryStorage implements StorageContract, AsyncDisposable {
   }
 
   async values(request: Request<"values">): Answer<"values"> {
-    return values(this.#move(request), request);
+    const reads = request.operations.every(({ kind }) => kind === "get");
+    return values(reads ? this.#move(request) : this.#changing(request), request);
   }
 
   async keys(request: Request<"keys">): Answer<"keys"> {
-    return keys(this.#move(request), request);
+    return keys(request.kind === "inspect" ? this.#move(request) : this.#changing(request), request);
   }
 
   async purge(request: Request<"purge">): Answer<"purge"> {
-    return purge(this.#move(request), request);
+    // What has left may be let go.
+    const flushed = request.everything === true && this.#queue(request.queue).phase === "left";
+    return purge(flushed ? this.#move(request) : this.#changing(request), request);
   }
 
   watch(queue: string, listener: Parameters<StorageContract["watch"]>[1]): () => void {
@@ -144,11 +158,11 @@ class MemoryStorage implements StorageContract, AsyncDisposable {
   }
 
   async take(request: Request<"take">): Answer<"take"> {
-    return this.#notYet(request.queue, "limits");
+    return take(this.#move(request), request);
   }
 
   async stats(request: Request<"stats">): Answer<"stats"> {
-    return this.#notYet(request.queue, "statistics");
+    return stats(this.#move(request), request);
   }
 
   async events(request: Request<"events">): Answer<"events"> {
@@ -157,15 +171,29 @@ class MemoryStorage implements StorageContract, AsyncDisposable {
   }
 
   async export(request: Request<"export">): Answer<"export"> {
-    return this.#notYet(request.queue, "export");
+    return exportQueue(this.#move(request), request);
   }
 
   async import(request: Request<"import">): Answer<"import"> {
-    return this.#notYet(request.queue, "import");
+    return importQueue(this.#move(request), request);
   }
 
-  #move({ queue, now }: { readonly queue: string; readonly now?: number | undefined }): Move {
+  #move({ queue, now }: About): Move {
     return { queue: this.#queue(queue), now: now ?? this.clock.now(), effects: [] };
+  }
+
+  /** For what is new. @throws `TASKQ_MOVED` */
+  #admitted(request: About): Move {
+    const move = this.#move(request);
+    admit(move.queue);
+    return move;
+  }
+
+  /** For what a queue does as long as something runs. @throws `TASKQ_MOVED` */
+  #changing(request: About): Move {
+    const move = this.#move(request);
+    refuseStill(move.queue);
+    return move;
   }
 
   #queue(name: string): QueueState {
@@ -177,10 +205,5 @@ class MemoryStorage implements StorageContract, AsyncDisposable {
 
   #refuseClosed(): void {
     if (this.#closed) throw new TaskqError("TASKQ_CLOSED", "the storage is closed");
-  }
-
-  #notYet(queue: string, what: string): never {
-    this.#queue(queue);
-    throw new TaskqError("TASKQ_NOT_YET", `${what} of a memory storage are not there yet`);
   }
 }

@@ -28,7 +28,7 @@ export function openDueGates(move: Move): void {
     queue.opening.pop();
     if (gate.name.startsWith("unique:")) {
       holderOf(move, gate.name.slice("unique:".length));
-      planOpening(queue, gate);
+      planOpening(move, gate);
     } else openGate(move, gate);
   }
 }

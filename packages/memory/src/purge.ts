@@ -57,7 +57,7 @@ export function removeRow(move: Move, row: Row): void {
   queue.rows.delete(row.id);
   if (row.kind === "join" || !row.job.named) {
     const key = keyOf(row.id);
-    if (key !== undefined) queue.madeIds.delete(key);
+    if (key !== undefined && queue.madeIds.get(key) === row.id) queue.madeIds.delete(key);
   }
   if (row.kind === "job") forgetJob(move, row);
   unlink(row);
@@ -106,6 +106,7 @@ function flush(move: Move, limit: number): { removed: number; more: boolean } {
   }
   queue.values.clear();
   queue.answered.clear();
+  queue.taken.clear();
   queue.tombstones.clear();
   queue.uniques.clear();
   queue.awaitedEnds.clear();

@@ -1,10 +1,12 @@
 /** Everything that is kept of one queue. */
-import type {
-  JobEffect,
-  ScheduleRecord,
-  StoredRetention,
-  StoredState,
-  ValueAnswer,
+import {
+  GatheredStats,
+  type JobEffect,
+  type QueuePhase,
+  type ScheduleRecord,
+  type StoredRetention,
+  type StoredState,
+  type ValueAnswer,
 } from "@taskq/core/storage";
 import { ExpiringMap } from "./expiring-map.js";
 import { Feed } from "./feed.js";
@@ -13,8 +15,12 @@ import { Heap } from "./heap.js";
 import { Hints } from "./hints.js";
 import { Listing } from "./listing.js";
 import { comesBefore, isDueBefore } from "./order.js";
+import { notMoving, type Moving } from "./phase.js";
 import type { JobRow, Row } from "./rows.js";
 import { StateCounts } from "./state-counts.js";
+
+/** Fences of one epoch. */
+const EPOCH = 2 ** 40;
 
 export class QueueState {
   readonly name: string;
@@ -32,6 +38,7 @@ export class QueueState {
   /** Where a page ended, by the id it ended with. */
   readonly pageEnds: ExpiringMap<number> = new ExpiringMap();
   readonly counts: StateCounts = new StateCounts();
+  readonly stats: GatheredStats = new GatheredStats();
 
   readonly ready: Heap<JobRow> = new Heap<JobRow>(comesBefore);
   readonly scheduled: Heap<JobRow> = new Heap<JobRow>(isDueBefore);
@@ -45,12 +52,17 @@ export class QueueState {
   readonly opening: Heap<Gate> = new Heap((left, right) => left.opensAt < right.opensAt);
   readonly uniques: Map<string, UniqueKey> = new Map();
 
+  /** Starts under limits, by key. */
+  readonly starts: ExpiringMap<StartLog> = new ExpiringMap();
+  /** Operations that have taken a start. */
+  readonly taken: ExpiringMap<true> = new ExpiringMap();
+
   paused = false;
   readonly pausedTasks: Set<string> = new Set();
   readonly revokedTasks: Map<string, TaskRevocation> = new Map();
   readonly schedules: Map<string, Schedule> = new Map();
-  /** Schedules in whose line a flow waits, by the end of the flow that it waits for. */
-  readonly awaitedEnds: Map<string, string> = new Map();
+  /** Flows that wait for the one before of their schedule, by the end of that one. */
+  readonly awaitedEnds: Map<string, AwaitingFlow> = new Map();
 
   readonly values: ExpiringMap<StoredValue> = new ExpiringMap();
   /** Answers to named operations on values. */
@@ -64,6 +76,11 @@ export class QueueState {
   readonly completedJobs: Set<JobRow> = new Set();
   readonly otherFinalJobs: Set<JobRow> = new Set();
 
+  /** Counts the moves of the queue from one storage to another. */
+  epoch = 0;
+  phase: QueuePhase = "open";
+  moving: Moving = notMoving();
+
   #fence = 0;
   #order = 0;
 
@@ -74,12 +91,17 @@ export class QueueState {
 
   /** Greater than every one before. */
   nextFence(): number {
-    return ++this.#fence;
+    return this.epoch * EPOCH + ++this.#fence;
   }
 
   /** Of enqueuing and of parking; greater than every one before. */
   nextOrder(): number {
     return ++this.#order;
+  }
+
+  /** The next one is greater than this. */
+  skipOrder(order: number): void {
+    this.#order = Math.max(this.#order, order);
   }
 
   jobOf(id: string): JobRow | undefined {
@@ -121,9 +143,32 @@ export interface UniqueKey {
   replacement: JobRow | undefined;
 }
 
+/** Under a limit. */
+export interface Start {
+  readonly time: number;
+  /** The id of a job, or the name of an operation. */
+  readonly holder: string;
+  /** Of the run; 0 of an operation. */
+  readonly fence: number;
+}
+
+/** What is remembered of one limit. */
+export interface StartLog {
+  /** In the order of time. */
+  readonly starts: Start[];
+  /** The longest window that anybody has asked for: starts are kept for so long. */
+  span: number;
+}
+
 export interface TaskRevocation {
   readonly once: boolean;
   readonly until: number | undefined;
+}
+
+/** A flow of a schedule that waits for the one before. */
+export interface AwaitingFlow {
+  readonly schedule: string;
+  readonly jobs: readonly JobRow[];
 }
 
 export interface Schedule {

@@ -2,7 +2,7 @@
 import type {
   AttemptRecord,
   EdgeCondition,
-  NewGate,
+  GateVerdict,
   NewJob,
   NewJoin,
   NoteRecord,
@@ -18,7 +18,7 @@ interface FlowRow extends HeapItem {
   readonly id: string;
   readonly enqueuedAt: number;
   /** The same for all rows of a flow, and of those that its jobs added. */
-  readonly flow: number;
+  flow: number;
   state: StoredState;
   finishedAt: number | undefined;
   reason: string | undefined;
@@ -95,12 +95,7 @@ export interface Run {
   suspectSince: number | undefined;
   /** A user has revoked it. */
   revoked: boolean;
-  readonly verdict: Verdict | undefined;
-}
-
-export interface Verdict {
-  readonly kind: Exclude<NewGate["onBusy"], "wait">;
-  readonly gate: string;
+  readonly verdict: GateVerdict | undefined;
 }
 
 /** One thing that a job waits for. */

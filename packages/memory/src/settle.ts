@@ -1,10 +1,11 @@
 /** Settling ended runs: what the caller decided, if the right to the run is still his. */
-import { TaskqError, type SettleAnswer, type SettledOutcome, type Settlement } from "@taskq/core/storage";
+import type { SettleAnswer, SettledOutcome, Settlement } from "@taskq/core/storage";
 import { addFlows } from "./add-flows.js";
 import { copyIfAny, copyOf } from "./bytes.js";
 import { begin } from "./claim.js";
 import { checkFlows } from "./enqueue.js";
 import { finish, finishUnasked, giveBack, type Ending } from "./finish.js";
+import { giveStartsBack } from "./gates.js";
 import type { Move } from "./queue-state.js";
 import type { JobRow, Run } from "./rows.js";
 import { recordAttempt, runOf } from "./runs.js";
@@ -15,8 +16,8 @@ export function checkSettlements(move: Move, settlements: readonly Settlement[])
     outcome.kind === "completed" && runOf(move.queue, id, fence) !== undefined ? (add ?? []) : [],
   );
   if (flows.length === 0) return;
-  const collision = checkFlows(move, flows);
-  if (collision !== undefined) throw new TaskqError("TASKQ_STORAGE", `the new id ${collision} is taken`);
+  // An id that only shares its key with another is stored: nobody is there who could make a new one.
+  checkFlows(move, flows);
 }
 
 /** Outcomes that only a handler brings about: whoever says how it ended says that it began. */
@@ -67,7 +68,10 @@ function endingOf(outcome: Exclude<SettledOutcome, Unfinished>, error: Uint8Arra
 function putBack(move: Move, row: JobRow, run: Run, outcome: Unfinished): void {
   const ran = outcome.kind === "retry" || outcome.kind === "interrupted";
   if (ran) recordAttempt(move, row, run, outcome.kind === "retry" ? copyIfAny(outcome.error) : undefined);
-  else row.attempt -= 1;
+  else {
+    row.attempt -= 1;
+    giveStartsBack(move, row, run.fence);
+  }
   if (run.revoked) {
     finishUnasked(move, row, "cancelled", "revoked");
     return;

@@ -2,6 +2,7 @@
 import type { RunReference, StepAnswer, StepRequest } from "@taskq/core/storage";
 import { begin, claim, claimedJob, type Claimed } from "./claim.js";
 import { letKnownGo, nextDue, openDueGates, promote } from "./opening.js";
+import { admit, isStill } from "./phase.js";
 import { purgeDue } from "./purge.js";
 import type { Move, OwnerState, QueueState } from "./queue-state.js";
 import type { JobRow } from "./rows.js";
@@ -14,6 +15,7 @@ const PURGED_PER_STEP = 100;
 /** Settles and claims. */
 export function step(move: Move, request: StepRequest): StepAnswer {
   const { queue } = move;
+  if (queue.phase !== "open" && claimsAnew(queue, request)) admit(queue);
   checkSettlements(move, request.settled);
   // First, since a run may have begun and ended since the step before.
   for (const { id, fence } of request.begun) {
@@ -21,10 +23,13 @@ export function step(move: Move, request: StepRequest): StepAnswer {
     if (held !== undefined) begin(move, held.row, held.run);
   }
   const settled = request.settled.map((settlement) => settle(move, settlement));
+  for (const [index, settlement] of request.settled.entries()) {
+    if (settled[index] === "applied") queue.stats.record(settlement, move.now);
+  }
   const knows = setOf(request.tasks);
-  const moreParked = letKnownGo(move, knows);
+  const moreParked = queue.phase === "open" && letKnownGo(move, knows);
   const { rows, more } = claimOnce(move, request, knows);
-  purgeDue(move, PURGED_PER_STEP);
+  if (!isStill(queue)) purgeDue(move, PURGED_PER_STEP);
   return {
     settled,
     claimed: rows.flatMap((row) => (row.run === undefined ? [] : [claimedJob(row, row.run)])),
@@ -35,12 +40,18 @@ export function step(move: Move, request: StepRequest): StepAnswer {
   };
 }
 
+/** A repeat of a claim from before the queue began to leave is answered. */
+function claimsAnew({ owners }: QueueState, asked: StepRequest): boolean {
+  if (asked.claim === undefined || asked.claim.begin + asked.claim.ahead === 0) return false;
+  return asked.request > (owners.get(asked.owner)?.lastRequest ?? -1);
+}
+
 /** Claims, or answers a claim that was made already. */
 function claimOnce(move: Move, request: StepRequest, knows: ReadonlySet<string>): Claimed {
   const { queue } = move;
   if (request.claim === undefined) return { rows: [], more: !queue.paused && queue.ready.size > 0 };
   const owner = ownerOf(queue, request.owner);
-  if (request.request <= owner.lastRequest) {
+  if (queue.phase !== "open" || request.request <= owner.lastRequest) {
     const rows = request.request === owner.lastRequest ? stillHeld(owner) : [];
     return { rows, more: !queue.paused && queue.ready.size > 0 };
   }

@@ -91,7 +91,7 @@ function addJoins({ queue, now }: Move, flow: NewFlow, number: number): readonly
 function addRow(queue: QueueState, row: Row, named: boolean): void {
   queue.rows.set(row.id, row);
   const key = named ? undefined : keyOf(row.id);
-  if (key !== undefined) queue.madeIds.set(key, row.id);
+  if (key !== undefined && !queue.madeIds.has(key)) queue.madeIds.set(key, row.id);
 }
 
 /** What waits for its turn takes no key before: a stage of the flow whose turn it is may need that one. */
@@ -112,7 +112,7 @@ function takesOver(move: Move, row: JobRow, siblings: readonly JobRow[]): boolea
   const { holder, replacement } = entry;
   if (siblings.some((sibling) => sibling === holder || sibling === replacement)) return true;
   if (isWaiting(holder)) {
-    take(move.queue, unique.key, row);
+    take(move, unique.key, row);
     replace(move, holder);
     return true;
   }

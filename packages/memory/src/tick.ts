@@ -21,8 +21,7 @@ export function tick(move: Move, request: TickRequest): TickAnswer {
   if (lastAt !== request.previous || request.at <= lastAt || request.at > move.now) {
     return { status: "stale", lastAt, flows: [], effects: [] };
   }
-  const collision = checkFlows(move, request.flows);
-  if (collision !== undefined) throw new TaskqError("TASKQ_STORAGE", `the new id ${collision} is taken`);
+  checkFlows(move, request.flows);
   schedule.record = { ...schedule.record, lastAt: request.at };
   const { status, flows } = fire(move, schedule, request);
   return { status, lastAt: request.at, flows, effects: move.effects };
@@ -71,7 +70,8 @@ function store(move: Move, schedule: Schedule, flow: NewFlow, inTurn: boolean): 
   });
   if (result === undefined) throw new TaskqError("TASKQ_STORAGE", "a flow was not stored");
   if (result.stored.status === "stored") {
-    if (before !== undefined) move.queue.awaitedEnds.set(before.id, record.name);
+    if (before !== undefined)
+      move.queue.awaitedEnds.set(before.id, { schedule: record.name, jobs: result.jobs });
     schedule.record = { ...record, lastId: flow.end };
     schedule.lastJobs = result.jobs;
   }

@@ -26,7 +26,7 @@ export function takeOrPark(move: Move, row: JobRow): boolean {
   const entry = holderOf(move, unique.key);
   if (entry?.holder === row) return true;
   if (entry === undefined) {
-    take(move.queue, unique.key, row);
+    take(move, unique.key, row);
     return true;
   }
   park(move, row, uniqueGate(unique.key));
@@ -54,11 +54,12 @@ export function free(move: Move, row: JobRow): void {
 }
 
 /** A new job takes the key of the one it replaces, so that nobody in line comes between. */
-export function take(queue: QueueState, key: string, row: JobRow): void {
+export function take(move: Move, key: string, row: JobRow): void {
+  const { queue } = move;
   sweep(queue, row.enqueuedAt);
   queue.uniques.set(key, { holder: row, replacement: undefined });
   const gate = queue.gates.get(uniqueGate(key));
-  if (gate !== undefined) planOpening(queue, gate);
+  if (gate !== undefined) planOpening(move, gate);
 }
 
 /** The key goes to the first in line that has a use for it, or is free. */
@@ -70,7 +71,7 @@ function passOn(move: Move, key: string): void {
   for (let next = gate.line.peek(); next?.kind === "job"; next = gate.line.peek()) {
     const { unique } = next.job;
     const takes = unique !== undefined && !isOver(unique, next, now);
-    if (takes) take(queue, key, next);
+    if (takes) take(move, key, next);
     letGo(move, gate, 1);
     if (takes) return;
   }

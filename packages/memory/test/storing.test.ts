@@ -1,4 +1,4 @@
-import type { JobEffect, NewGate } from "@taskq/core/storage";
+import type { JobEffect } from "@taskq/core/storage";
 import { expect, test } from "vitest";
 import { alone, behind, COMPLETED, OpenedQueue, START } from "./opened-queue.ts";
 
@@ -29,12 +29,11 @@ test("a step that adds what cannot be stored changes nothing", async () => {
   const [job, other] = [queue.job(), queue.job()];
   await queue.enqueue(alone(job), alone(other));
   const [run, second] = await queue.claim(job.id, other.id);
-  const gates: NewGate[] = [{ kind: "limit", key: "api", max: 1, per: 1_000, onBusy: "wait" }];
-  const limited = alone(queue.job({ gates }));
-  await expect(queue.settle(run!, COMPLETED, [alone(queue.job()), limited])).rejects.toMatchObject({
-    code: "TASKQ_NOT_YET",
+  const lost = alone(queue.job({ after: [{ source: "nobody", on: "completed" }] }));
+  await expect(queue.settle(run!, COMPLETED, [alone(queue.job()), lost])).rejects.toMatchObject({
+    code: "TASKQ_STORAGE",
   });
-  await expect(queue.enqueue(alone(queue.job()), limited)).rejects.toMatchObject({ code: "TASKQ_NOT_YET" });
+  await expect(queue.enqueue(alone(queue.job()), lost)).rejects.toMatchObject({ code: "TASKQ_STORAGE" });
   expect((await queue.storage.counts({ queue: "main" }))["*"]).toMatchObject({ active: 2, ready: 0 });
   expect((await queue.settle(second!, COMPLETED)).settled).toEqual(["applied"]);
 });

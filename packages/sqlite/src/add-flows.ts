@@ -25,7 +25,7 @@ export function addFlows(move: Move, row: Row, flows: readonly NewFlow[]): void 
   const [first] = trunks;
   const trunk = trunks.size === 1 ? (first ?? undefined) : undefined;
   for (const flow of flows) {
-    const { endKey, stored } = enqueueWhole(move, flow, { trunk });
+    const { endKey, stored } = enqueueWhole(move, flow, { trunk, elsewhere: true });
     if (endKey !== undefined && trunks.size > 1) spareFor(move, endKey, trunks);
     const end = endKey ?? keyById(move.scope.connection, move.queue, stored.id);
     if (end !== undefined) for (const edge of extended) extend(move, edge, end, stored.id);
@@ -89,7 +89,9 @@ function trunksOf(move: Move, edges: readonly EdgeRow[]): ReadonlySet<Key | null
 function extend(move: Move, edge: EdgeRow, end: Key, id: string): void {
   const last = move.raw("SELECT max(position) FROM {edges} WHERE target = ?").get(edge.target) as [number];
   move
-    .sql("INSERT INTO {edges} (source, target, position, condition, id, follower) VALUES (?, ?, ?, ?, ?, ?)")
+    .sql(
+      "INSERT INTO {edges} (source, target, position, condition, id, follower, member) VALUES (?, ?, ?, ?, ?, ?, ?)",
+    )
     .run(
       end,
       edge.target,
@@ -97,6 +99,7 @@ function extend(move: Move, edge: EdgeRow, end: Key, id: string): void {
       edge.condition === MEMBER ? MEMBER_ADDED : edge.condition,
       id,
       edge.follower,
+      edge.condition === MEMBER ? edge.source : null,
     );
   move.sql("UPDATE {jobs} SET pending = pending + 1 WHERE key = ?").run(edge.target);
   move.sql("UPDATE {jobs} SET flags = flags | 1 WHERE key = ?").run(end);

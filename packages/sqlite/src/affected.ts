@@ -106,7 +106,7 @@ function affectedBy(move: Move, jobs: readonly Row[]): Affected {
   let started: Row | undefined;
   for (const row of changed.values()) {
     if (!isFinalState(row.state)) continue;
-    for (const other of behind(move, row)) {
+    for (const other of [...behind(move, row), ...behindRemoved(move, row, ids)]) {
       if (asked.has(other.key) && other.attempt > 0) started = other;
       if (changed.has(other.key)) continue;
       const standing = standingOf(other, ids);
@@ -130,6 +130,24 @@ function behind(move: Move, row: Row): Row[] {
     .sql(`SELECT ${ROW_COLUMNS} FROM {jobs} WHERE trunk = ? AND reason = 'group failed' AND cause = ?`)
     .all(row.key, row.cause) as Row[];
   return [...rows, ...givenUp];
+}
+
+/** What was broken by one of these, and is reached through followers that were removed only. */
+function behindRemoved(move: Move, row: Row, broken: ReadonlySet<string>): Row[] {
+  const { connection } = move.scope;
+  const found: Row[] = [];
+  const removed = new Set<Key>();
+  const look = (key: Key): void => {
+    for (const { target, condition } of edgesFrom(connection, key)) {
+      if (condition === TURN) continue;
+      const other = rowByKey(connection, target);
+      if (other === undefined) removed.add(target);
+      else if (key !== row.key && other.cause !== null && broken.has(other.cause)) found.push(other);
+    }
+  };
+  look(row.key);
+  for (const key of removed) look(key);
+  return found;
 }
 
 /** `apart`: it stands where it stands for a reason of its own. */

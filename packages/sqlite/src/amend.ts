@@ -71,10 +71,14 @@ function revoke(move: Move, row: Row, scope: "flow" | "later"): boolean {
   const isJoin = (row.flags & JOIN) !== 0;
   const jobs = isJoin || scope === "flow" ? flowOf(move, row) : [row];
   const done = new Set<string>();
-  for (const job of jobs) {
+  for (const { key } of jobs) {
+    // One before may have counted as skipped, and what follows that one with it.
+    const job = rowByKey(move.scope.connection, key);
+    if (job === undefined || isFinalState(job.state)) continue;
     if (job.state === ACTIVE) {
       if (flag(move, job)) done.add(job.key);
-    } else if (!isFinalState(job.state) && !skipIfDead(move, job)) {
+    } else if (skipIfDead(move, job)) followConsequences(move);
+    else {
       finish(move, job, CANCELLED, { reason: "revoked", cause: null });
       move.effect(job, "cancelled", job);
       done.add(job.key);

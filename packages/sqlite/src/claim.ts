@@ -10,7 +10,8 @@ import {
 import { bytesOf } from "./bytes.js";
 import { followConsequences } from "./consequences.js";
 import { finish, freeOnStart, NO_REASON, releaseGates } from "./final.js";
-import { closedGate, gateName, takeGates } from "./gates.js";
+import { gateName, isClosed, takeGate } from "./gates.js";
+import { isUsedUp, takeStart } from "./limits.js";
 import type { Move } from "./move.js";
 import type { SeldomState } from "./open-queue.js";
 import { makeReady, park } from "./line.js";
@@ -269,17 +270,25 @@ function passGates(claiming: Claiming, claimed: ReadyRow, row: Row): boolean {
   const { move, request } = claiming;
   const meta = metaOf(row);
   const gates = meta.gates ?? [];
-  const closed = closedGate(move, row, gates);
+  const closed = gates.find((gate) =>
+    gate.kind === "limit" ? isUsedUp(move, row.key, gate) : isClosed(move, row, gate),
+  );
   if (closed === undefined) {
-    takeGates(move, row, gates, request.owner, claiming.fence);
+    for (const gate of gates) {
+      if (gate.kind === "limit") takeStart(move, row, gate, claiming.fence);
+      else takeGate(move, row, gate, { owner: request.owner, fence: claiming.fence });
+    }
     return true;
   }
   releaseGates(move, row);
   if (closed.onBusy === "wait") {
     park(move, row, gateName(closed));
+    // It has to be told when the limit opens.
+    if (closed.kind === "limit") move.opened.add(gateName(closed));
     return false;
   }
-  claimed[12] = JSON.stringify({ ...meta, verdict: { kind: closed.onBusy, gate: closed.key } });
+  const verdict: Meta["verdict"] = { kind: closed.onBusy, gate: closed.key, gateKind: closed.kind };
+  claimed[12] = JSON.stringify({ ...meta, verdict });
   claimed[10] |= VERDICT;
   move.sql("UPDATE {jobs} SET meta = ? WHERE key = ?").run(claimed[12], row.key);
   return true;

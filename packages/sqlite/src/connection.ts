@@ -13,6 +13,9 @@ const JOURNAL_SIZE_LIMIT = 32 * 1024 * 1024;
 /** In KiB; negative, as SQLite reads it. */
 const CACHE_SIZE = -32_768;
 
+/** Runs a read; after a pause, another one may find the storage closed. */
+export type Reader = <T>(work: (connection: Connection) => T) => Promise<T>;
+
 export interface ConnectionOptions {
   readonly path: string;
   readonly prefix: string;
@@ -57,6 +60,17 @@ export class Connection {
   /** Changes with every commit of another connection, and not with our own. */
   dataVersion(): number {
     return (this.sql("PRAGMA data_version").get() as { data_version: number }).data_version;
+  }
+
+  /** Reads all of it as of one moment. */
+  snapshot<T>(work: () => T): T {
+    if (this.driver.inTransaction) return work();
+    this.sql("BEGIN").run();
+    try {
+      return work();
+    } finally {
+      this.sql("COMMIT").run();
+    }
   }
 
   close(): void {

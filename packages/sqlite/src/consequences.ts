@@ -2,7 +2,9 @@ import { followEdges } from "./edges.js";
 import { writeFeed } from "./feed.js";
 import { openGate } from "./gates.js";
 import { writeConsequences } from "./joins.js";
+import { openLimit } from "./limits.js";
 import type { Move } from "./move.js";
+import { LIMIT } from "./starts.js";
 import { letUniqueGo } from "./unique.js";
 
 /** Does all that follows from what a call has done so far: gates, keys, edges, until nothing is left. */
@@ -11,7 +13,8 @@ export function followConsequences(move: Move): void {
     const [gate] = move.opened;
     if (gate !== undefined) {
       move.opened.delete(gate);
-      openGate(move, gate);
+      if (gate.startsWith(LIMIT)) openLimit(move, gate);
+      else openGate(move, gate);
       continue;
     }
     const [key] = move.freed;

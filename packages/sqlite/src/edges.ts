@@ -82,9 +82,11 @@ export function followEdge(move: Move, source: Row, edge: EdgeRow): void {
 
 /** Records an edge as satisfied, once; answers how many are still open. */
 function meet(move: Move, edge: EdgeRow, target: Row): number {
-  move
-    .sql("UPDATE {edges} SET met = 1 WHERE source = ? AND target = ? AND position = ?")
+  const { changes } = move
+    .sql("UPDATE {edges} SET met = 1 WHERE source = ? AND target = ? AND position = ? AND met = 0")
     .run(edge.source, edge.target, edge.position);
+  // It was recorded by what followed from the edge before.
+  if (changes === 0) return target.pending ?? 1;
   const row = move
     .raw("UPDATE {jobs} SET pending = pending - 1 WHERE key = ? RETURNING pending")
     .get(target.key) as [number];

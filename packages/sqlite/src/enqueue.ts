@@ -10,6 +10,7 @@ import {
 import { complete } from "./consequences.js";
 import { isConstraint } from "./failure.js";
 import type { Move } from "./move.js";
+import { movedError } from "./moving.js";
 import type { OpenQueue } from "./open-queue.js";
 import { stateName } from "./row.js";
 import { nameRow, rowById } from "./rows.js";
@@ -102,11 +103,7 @@ export function admit(scope: TransactionScope, queue: OpenQueue): void {
 
 /** @throws `TASKQ_MOVED` */
 export function refuseMoved(queue: string, phase: number): void {
-  if (phase === 0) return;
-  throw new TaskqError(
-    "TASKQ_MOVED",
-    `the queue "${queue}" ${phase === 1 ? "is moving" : "has moved"} to another storage`,
-  );
+  if (phase !== 0) throw movedError(queue, phase);
 }
 
 function enqueueFlow(move: Move, flow: NewFlow, ends: ReadonlyMap<string, string>): StoredFlow {
@@ -177,8 +174,7 @@ export function enqueueWhole(
   flow: NewFlow,
   storing?: Storing,
 ): Partial<StoredRows> & Pick<StoredRows, "stored"> {
-  for (const job of flow.jobs) refuseLimits(job);
-  const known = knownFlow(move, flow) ?? ignoredFor(move, flow);
+  const known = knownFlow(move, flow, storing?.elsewhere === true) ?? ignoredFor(move, flow);
   return known === undefined ? storeFlow(move, flow, storing) : { stored: known };
 }
 
@@ -223,19 +219,13 @@ function insertLone(move: Move, job: NewJob): StoredFlow | undefined {
   return { status: "stored", id: job.id, state: later ? "scheduled" : "ready" };
 }
 
-function refuseLimits({ gates }: NewJob): void {
-  if (gates?.some(({ kind }) => kind === "limit") === true) {
-    throw new TaskqError("TASKQ_NOT_YET", "limits are not there yet");
-  }
-}
-
 /** The answer for a flow that is there already, by an id of the caller's or because the call is a repeat. */
-function knownFlow(move: Move, flow: NewFlow): StoredFlow | undefined {
+function knownFlow(move: Move, flow: NewFlow, elsewhere: boolean): StoredFlow | undefined {
   const { connection } = move.scope;
   let there = false;
   for (const row of [...flow.jobs, ...flow.joins]) {
     if ("named" in row && row.named) there = isNamed(move, row, flow.end) || there;
-    else there = isMade(move, row.id) || there;
+    else there = isMade(move, row.id, elsewhere) || there;
   }
   if (!there) return undefined;
   const end = rowById(connection, move.queue, flow.end);
@@ -256,16 +246,18 @@ function isNamed(move: Move, job: NewJob, end: string): boolean {
   return known.key !== null || job.id === end;
 }
 
-/** Whether a generated id is there. @throws `Collision` when it is another's */
-function isMade(move: Move, id: string): boolean {
+/** Whether a generated id is there. @throws `Collision` when its key is another's, unless it may be kept elsewhere */
+function isMade(move: Move, id: string, elsewhere: boolean): boolean {
   const parts = splitId(id);
-  if (parts === undefined) return nameRow(move.scope.connection, move.queue, id) !== undefined;
+  const { connection } = move.scope;
+  if (parts === undefined) return nameRow(connection, move.queue, id) !== undefined;
   const row = move
     .raw("SELECT random, queue, flags & 256 FROM {jobs} WHERE key = (? << 21) | ?")
     .get(parts.time, parts.low) as [number, number, number] | undefined;
   if (row === undefined) return false;
-  if (row[0] !== parts.random || row[1] !== move.queue.id || row[2] !== 0) throw new Collision(id);
-  return true;
+  if (row[0] === parts.random && row[1] === move.queue.id && row[2] === 0) return true;
+  if (elsewhere) return nameRow(connection, move.queue, id) !== undefined;
+  throw new Collision(id);
 }
 
 /** The holder of a key for which the flow is not stored. */

@@ -2,6 +2,7 @@ import type { ExplainCause, ExplainFact } from "@taskq/core/storage";
 import type { Connection } from "./connection.js";
 import { MEMBER_ADDED } from "./edge-rows.js";
 import { gateName } from "./gates.js";
+import { isUsedUp } from "./limits.js";
 import type { OpenQueue, SeldomState } from "./open-queue.js";
 import { ownerName } from "./owners.js";
 import { asSkipped } from "./dead.js";
@@ -9,7 +10,7 @@ import {
   ACTIVE,
   BLOCKED,
   GATED,
-  gateLabel,
+  gateKey,
   idOf,
   isFinalState,
   JOIN,
@@ -21,6 +22,7 @@ import {
 } from "./row.js";
 import { rowById, rowByKey } from "./rows.js";
 import { isRevoked } from "./seldom.js";
+import { countStarts, LIMIT, limitOf, roomAt, type Looking } from "./starts.js";
 
 export interface Explaining {
   readonly connection: Connection;
@@ -47,10 +49,24 @@ export function explain(explaining: Explaining, ids: readonly string[]): readonl
 
 /** The weightiest first. */
 function causesOf(explaining: Explaining, row: Row): readonly ExplainCause[] {
-  if (isFinalState(row.state)) return [finalCause(row)];
   const crashed: ExplainCause[] = row.crashes > 0 ? [{ code: "crashed", crashes: row.crashes }] : [];
+  if (isFinalState(row.state)) return [finalCause(row), ...crashed];
   if (row.state === ACTIVE) return [runningCause(explaining, row), ...crashed];
-  return [...waitingCauses(explaining, row), ...controlCauses(explaining, row), ...crashed];
+  const causes = [
+    ...expiredCauses(explaining, row),
+    ...waitingCauses(explaining, row),
+    ...controlCauses(explaining, row),
+  ];
+  if (causes.length === 0) causes.push(waitingCause(explaining, row));
+  return [...causes, ...crashed];
+}
+
+function expiredCauses({ now }: Explaining, { expires }: Row): readonly ExplainCause[] {
+  return expires === null || expires > now ? [] : [{ code: "expired", at: expires }];
+}
+
+function waitingCause(explaining: Explaining, row: Row): ExplainCause {
+  return { code: "waiting", ahead: countBefore(explaining, row, undefined) };
 }
 
 function finalCause(row: Row): ExplainCause {
@@ -90,7 +106,7 @@ function waitingCauses(explaining: Explaining, row: Row): readonly ExplainCause[
     if (row.failures === 0) return [notDue];
     return [{ code: "retrying", failures: row.failures, at: row.due }, notDue];
   }
-  const waiting: ExplainCause = { code: "waiting", ahead: countBefore(explaining, row, undefined) };
+  const waiting = waitingCause(explaining, row);
   const closed = closedGateOf(explaining, row);
   return closed === undefined ? [waiting] : [gateCause(explaining, row, closed), waiting];
 }
@@ -103,10 +119,13 @@ function parkedCauses(explaining: Explaining, row: Row, gate: string): readonly 
 }
 
 /** The first gate that a ready job would find full, or with others before it. */
-function closedGateOf({ connection, queue, now }: Explaining, row: Row): string | undefined {
+function closedGateOf(explaining: Explaining, row: Row): string | undefined {
   if ((row.flags & GATED) === 0) return undefined;
+  const { connection, queue, now } = explaining;
+  const looking = lookingOf(explaining);
   const gate = metaOf(row).gates?.find((candidate) => {
     const name = gateName(candidate);
+    if (candidate.kind === "limit") return isUsedUp(looking, row.key, candidate);
     const taken = connection
       .raw(
         "SELECT count(*), sum(holder = ?) FROM {holders} WHERE queue = ? AND gate = ? AND (expires IS NULL OR expires > ?)",
@@ -157,11 +176,24 @@ function gateCause(explaining: Explaining, row: Row, name: string): ExplainCause
   const inLine = row.state === PARKED && row.gate === name;
   return {
     code: CODES[name.slice(0, name.indexOf(":"))] ?? "locked",
-    gate: gateLabel(name),
+    gate: gateKey(name),
     holders: holdersOf(explaining, row, name),
     ahead: inLine ? aheadInLine(explaining, row, name) : lineLength(explaining, name),
-    opensAt: opensAt(explaining, name),
+    opensAt: name.startsWith(LIMIT) ? limitOpensAt(explaining, row, name) : opensAt(explaining, name),
   };
+}
+
+/** When the window has room for this job, whoever goes before it. */
+function limitOpensAt(explaining: Explaining, row: Row, name: string): number | undefined {
+  const own = metaOf(row).gates?.find((gate) => gateName(gate) === name);
+  if (own === undefined) return undefined;
+  const looking = lookingOf(explaining);
+  const limit = limitOf(own);
+  return countStarts(looking, limit) < own.max ? undefined : roomAt(looking, limit, 0);
+}
+
+function lookingOf({ connection, queue, now }: Explaining): Looking {
+  return { queue, now, raw: (text) => connection.raw(text) };
 }
 
 function aheadInLine(explaining: Explaining, row: Row, name: string): number {

@@ -44,7 +44,7 @@ export function firstTicket(move: Move, gate: string): TicketRow | undefined {
     .get(move.queue.id, gate, move.now) as TicketRow | undefined;
 }
 
-/** Tickets stand in the line like jobs of priority 0. */
+/** Tickets stand in the line like jobs of priority 0, behind those of the same millisecond. */
 function ticketIsFirst(ticket: TicketRow, row: Row): boolean {
   return row.priority < 0 || (row.priority === 0 && ticket.since < row.due);
 }
@@ -69,7 +69,8 @@ export function openGate(move: Move, gate: string): void {
   }
 }
 
-function keepPlace(move: Move, gate: string, row: Row): void {
+/** Keeps a place for a job that a gate has let go. */
+export function keepPlace(move: Move, gate: string, row: Row): void {
   if (row.due > move.now) return;
   move
     .sql("INSERT OR REPLACE INTO {holders} (queue, gate, holder, owner, fence) VALUES (?, ?, ?, '', 0)")
@@ -104,20 +105,12 @@ export function ticketHolder(ticket: string): string {
   return `t:${ticket}`;
 }
 
-/** The first closed gate of a claimed row; `undefined` when it may run. */
-export function closedGate(
-  move: Move,
-  row: Pick<Row, "key">,
-  gates: readonly MetaGate[],
-): MetaGate | undefined {
-  return gates.find((gate) => {
-    const name = gateName(gate);
-    const taken = placesTaken(move, name);
-    if (hasPlace(move, name, row.key)) return taken > gate.max;
-    return (
-      taken >= gate.max || firstParked(move, name) !== undefined || firstTicket(move, name) !== undefined
-    );
-  });
+/** Whether a claimed row may not hold a lock or a slot. */
+export function isClosed(move: Move, row: Pick<Row, "key">, gate: MetaGate): boolean {
+  const name = gateName(gate);
+  const taken = placesTaken(move, name);
+  if (hasPlace(move, name, row.key)) return taken > gate.max;
+  return taken >= gate.max || firstParked(move, name) !== undefined || firstTicket(move, name) !== undefined;
 }
 
 function hasPlace(move: Move, gate: string, key: Key): boolean {
@@ -128,21 +121,18 @@ function hasPlace(move: Move, gate: string, key: Key): boolean {
   );
 }
 
-/** Takes all gates of a run. */
-export function takeGates(
+/** Takes a lock or a slot for a run. */
+export function takeGate(
   move: Move,
   row: Row,
-  gates: readonly MetaGate[],
-  owner: string,
-  fence: number,
+  gate: MetaGate,
+  { owner, fence }: { readonly owner: string; readonly fence: number },
 ): void {
-  for (const gate of gates) {
-    move
-      .sql(
-        "INSERT OR REPLACE INTO {holders} (queue, gate, holder, owner, fence, expires) VALUES (?, ?, ?, ?, ?, NULL)",
-      )
-      .run(move.queue.id, gateName(gate), row.key, owner, fence);
-  }
+  move
+    .sql(
+      "INSERT OR REPLACE INTO {holders} (queue, gate, holder, owner, fence, expires) VALUES (?, ?, ?, ?, ?, NULL)",
+    )
+    .run(move.queue.id, gateName(gate), row.key, owner, fence);
 }
 
 /** Forgets holders and waiting tickets whose time is over, and lets others go; notes when to look again. */
@@ -157,7 +147,8 @@ export function openDueGates(move: Move): void {
       "UPDATE {queues} SET wake = (SELECT min(instant) FROM (" +
         "SELECT min(expires) AS instant FROM {holders} WHERE queue = {queues}.id AND expires IS NOT NULL UNION ALL " +
         "SELECT min(until) FROM {tickets} WHERE queue = {queues}.id UNION ALL " +
-        "SELECT min(until) FROM {uniques} WHERE queue = {queues}.id AND until IS NOT NULL)) WHERE id = ?",
+        "SELECT min(until) FROM {uniques} WHERE queue = {queues}.id AND until IS NOT NULL UNION ALL " +
+        "SELECT min(opens) FROM {openings} WHERE queue = {queues}.id)) WHERE id = ?",
     )
     .run(move.queue.id);
 }

@@ -17,6 +17,8 @@ export function idleAnswer(
 ): StepAnswer | undefined {
   if (request.settled.length > 0 || request.begun.length > 0 || hasPurgeable(connection, queue, now))
     return undefined;
+  // What was gathered is written before the queue falls silent.
+  if (queue.stats.isDue(now, request.last === true)) return undefined;
   const [version, phase, wake, ready, later] = connection
     .raw(
       "SELECT version, phase, wake, (SELECT 1 FROM {jobs} WHERE queue = {queues}.id AND state = 0 LIMIT 1), " +

@@ -1,8 +1,8 @@
-import { splitId, type NewJob, type NewJoin } from "@taskq/core/storage";
+import type { NewGate, NewJob, NewJoin } from "@taskq/core/storage";
 import { MEMBER, ON_COMPLETED, ON_FAILED, ON_SETTLED } from "./edge-rows.js";
 import type { Move } from "./move.js";
 import { spare } from "./spared.js";
-import { keyText, trunkOf, type Place, type Placing } from "./place.js";
+import { isNamed, keyText, trunkOf, type Place, type Placing } from "./place.js";
 import {
   ALL_OUTCOMES,
   AT_MOST_ONCE,
@@ -18,17 +18,18 @@ import {
   TRUNKED,
   UNIQUE,
   type Meta,
+  type MetaGate,
 } from "./row.js";
 
 /** Ids that the caller gave are remembered for a day. */
-const REMEMBERED = 86_400_000;
+export const REMEMBERED = 86_400_000;
 
 /** Stores a join with its members' edges. */
 export function insertJoin(placing: Placing, join: NewJoin): void {
   const { move } = placing;
   let flags = JOIN | (join.mode === "settled" ? ALL_OUTCOMES : 0);
   const meta: { name?: string } = {};
-  if (splitId(join.id) === undefined) {
+  if (isNamed(placing.rows.get(join.id) as Place, join.id)) {
     flags |= NAMED;
     meta.name = join.id;
   }
@@ -59,7 +60,7 @@ export function insertJob(placing: Placing, job: NewJob, direct: boolean): numbe
   const { move } = placing;
   const after = job.after ?? [];
   const meta = metaFor(job);
-  const named = job.named || splitId(job.id) === undefined;
+  const named = job.named || isNamed(placing.rows.get(job.id) as Place, job.id);
   const later = direct && job.due > move.now;
   const state = direct ? (later ? SCHEDULED : READY) : BLOCKED;
   insertRow(placing, {
@@ -86,7 +87,7 @@ export function insertJob(placing: Placing, job: NewJob, direct: boolean): numbe
 }
 
 /** Purging looks no further than the shortest time for which anything is kept. */
-function noteShortest(
+export function noteShortest(
   move: Move,
   { completed = Infinity, failed = Infinity }: NonNullable<Meta["keep"]>,
 ): void {
@@ -100,7 +101,7 @@ function noteShortest(
   });
 }
 
-function flagsFor(job: NewJob, meta: Meta, named: boolean): number {
+export function flagsFor(job: NewJob, meta: Meta, named: boolean): number {
   return (
     (named ? NAMED : 0) |
     (job.delivery === "at-most-once" ? AT_MOST_ONCE : 0) |
@@ -113,16 +114,18 @@ function flagsFor(job: NewJob, meta: Meta, named: boolean): number {
 
 const CONDITIONS = { completed: ON_COMPLETED, failed: ON_FAILED, settled: ON_SETTLED } as const;
 
-function metaFor(job: NewJob): Meta {
+export function metaFor(job: NewJob): Meta {
   const { gates, unique, keep, after } = job;
   return {
-    ...(gates === undefined || gates.length === 0
-      ? {}
-      : { gates: gates.map(({ kind, key, max, onBusy }) => ({ kind, key, max, onBusy })) }),
+    ...(gates === undefined || gates.length === 0 ? {} : { gates: gates.map(metaGate) }),
     ...(unique === undefined ? {} : { unique: { key: unique.key, until: unique.until } }),
     ...(after === undefined || after.length === 0 ? {} : { after: after.map(({ source }) => source) }),
     ...(keep === undefined ? {} : { keep: keepFor(keep) }),
   };
+}
+
+function metaGate({ kind, key, max, per, onBusy }: NewGate): MetaGate {
+  return per === undefined ? { kind, key, max, onBusy } : { kind, key, max, per, onBusy };
 }
 
 function keepFor(keep: NonNullable<NewJob["keep"]>): NonNullable<Meta["keep"]> {

@@ -1,7 +1,8 @@
 import type { JobRecord, ListAnswer, ListRequest } from "@taskq/core/storage";
-import type { Connection } from "./connection.js";
+import type { Connection, Reader } from "./connection.js";
 import type { OpenQueue } from "./open-queue.js";
 import { asSkipped } from "./dead.js";
+import { endOfPart, LAST_KEY } from "./part.js";
 import { jobRecord } from "./read.js";
 import { JOIN, keyOf, ROW_COLUMNS, stateName, type Key, type Row } from "./row.js";
 import { nameRow } from "./rows.js";
@@ -13,36 +14,65 @@ const LONGEST_PAGE = 1000;
 const ROWS_AT_ONCE = 2000;
 
 /** A page of jobs in the order of enqueue. Between its parts others may write. */
-export async function list(
-  connection: Connection,
-  queue: OpenQueue,
-  request: ListRequest,
-): Promise<ListAnswer> {
+export async function list(read: Reader, queue: OpenQueue, request: ListRequest): Promise<ListAnswer> {
   const limit = Math.max(1, Math.min(request.limit, LONGEST_PAGE));
   const records: JobRecord[] = [];
-  let cursor = cursorOf(connection, queue, request.after);
+  let part = await read((connection) =>
+    partOf(connection, queue, { request, from: cursorOf(connection, queue, request.after), most: limit + 1 }),
+  );
   for (;;) {
-    const rows = pageOf(connection, queue, cursor, request);
-    for (const row of rows) {
-      cursor = row.key;
-      const shown = asSkipped(connection, row);
-      if (!isAsked(shown, request)) continue;
-      if (records.length === limit) return { records, after: records.at(-1)?.id };
-      records.push(jobRecord(connection, shown, true));
-    }
-    if (rows.length < ROWS_AT_ONCE) return { records, after: undefined };
+    records.push(...part.records);
+    if (records.length > limit) return { records: records.slice(0, limit), after: records[limit - 1]?.id };
+    const { end } = part;
+    if (end === undefined) return { records, after: undefined };
     await new Promise(setImmediate);
+    const most = limit + 1 - records.length;
+    part = await read((connection) => partOf(connection, queue, { request, from: end, most }));
   }
 }
 
-function pageOf(connection: Connection, queue: OpenQueue, cursor: Key, { task }: ListRequest): Row[] {
+interface Looking {
+  readonly request: ListRequest;
+  readonly from: Key;
+  /** Records that are read at most. */
+  readonly most: number;
+}
+
+/** What there is in one part of the rows, and where it ends; `undefined`: it is the last one. */
+function partOf(
+  connection: Connection,
+  queue: OpenQueue,
+  { request, from, most }: Looking,
+): { readonly records: readonly JobRecord[]; readonly end: Key | undefined } {
+  const isFiltered = request.states !== undefined || request.task !== undefined;
+  const end = endOfPart(connection, from, isFiltered ? ROWS_AT_ONCE : most);
+  const records: JobRecord[] = [];
+  for (const row of rowsOf(connection, queue, { request, from, end })) {
+    const shown = asSkipped(connection, row);
+    if (isAsked(shown, request)) records.push(jobRecord(connection, shown, true));
+    if (records.length === most) break;
+  }
+  return { records, end };
+}
+
+interface Part {
+  readonly request: ListRequest;
+  readonly from: Key;
+  readonly end: Key | undefined;
+}
+
+function rowsOf(
+  connection: Connection,
+  queue: OpenQueue,
+  { request: { task }, from, end = LAST_KEY }: Part,
+): Row[] {
   const filter = task === undefined ? "" : "AND task = ? ";
   return connection
     .sql(
-      `SELECT ${ROW_COLUMNS} FROM {jobs} WHERE key > ? AND queue = ? AND flags & ${JOIN} = 0 ${filter}` +
-        `ORDER BY {jobs}.key LIMIT ${ROWS_AT_ONCE}`,
+      `SELECT ${ROW_COLUMNS} FROM {jobs} WHERE key > ? AND key <= ? AND queue = ? AND flags & ${JOIN} = 0 ` +
+        `${filter}ORDER BY {jobs}.key`,
     )
-    .all(...(task === undefined ? [cursor, queue.id] : [cursor, queue.id, task])) as Row[];
+    .all(...(task === undefined ? [from, end, queue.id] : [from, end, queue.id, task])) as Row[];
 }
 
 function isAsked(row: Row, { states }: ListRequest): boolean {

@@ -1,4 +1,5 @@
 import type { StoredRetention, WatchHint } from "@taskq/core/storage";
+import { PendingStats } from "./pending-stats.js";
 
 /** A task's pause or revocation. The queue's own pause stands under the name `""`. */
 export interface TaskControl {
@@ -43,6 +44,7 @@ export class OpenQueue {
   /** The last claiming request of each owner. */
   readonly requests: Map<string, { readonly request: number; readonly fence: number }> = new Map();
   readonly watchers: Set<(hint: WatchHint) => void> = new Set();
+  readonly stats: PendingStats = new PendingStats();
   /** The shortest time for which a job of this process is kept, where that is its own. */
   shortest: number = Infinity;
   /** Where the next bounded purge goes on, and when one is due. */

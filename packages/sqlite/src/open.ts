@@ -1,8 +1,7 @@
 import type { OpenAnswer, OpenRequest } from "@taskq/core/storage";
 import type { Connection } from "./connection.js";
+import { phaseName } from "./moving.js";
 import type { TransactionScope } from "./transaction-scope.js";
-
-const PHASES = ["open", "leaving", "left"] as const;
 
 interface QueueRow {
   readonly id: number;
@@ -52,5 +51,5 @@ export function writeQueue({ connection }: TransactionScope, { queue, retention 
 }
 
 function opened({ id, epoch, phase }: QueueRow): OpenedQueue {
-  return { id, answer: { epoch, phase: PHASES[phase] ?? "open" } };
+  return { id, answer: { epoch, phase: phaseName(phase) } };
 }

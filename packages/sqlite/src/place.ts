@@ -26,10 +26,21 @@ export interface Placing {
   readonly outside: Set<Key>;
 }
 
-/** A generated id is its own key; another one gets a key of the same kind. */
-export function placeOf(move: Move, id: string, named: boolean): Place {
-  const parts = (named ? undefined : splitId(id)) ?? freeKey(move);
+/** A generated id is its own key; another one gets a key of the same kind, as does one whose key is taken. */
+export function placeOf(move: Move, id: string, named: boolean, elsewhere: boolean): Place {
+  const own = named ? undefined : splitId(id);
+  const parts = own === undefined || (elsewhere && isTaken(move, own)) ? freeKey(move) : own;
   return { ...parts, key: keyOf(parts.time, parts.low) };
+}
+
+/** Whether a row is found by its name, since its id is not its key. */
+export function isNamed(place: Place, id: string): boolean {
+  const own = splitId(id);
+  return own === undefined || keyOf(own.time, own.low) !== place.key;
+}
+
+function isTaken(move: Move, { time, low }: IdParts): boolean {
+  return move.raw("SELECT 1 FROM {jobs} WHERE key = (? << 21) | ?").get(time, low) !== undefined;
 }
 
 /** Ids that core makes have a random number of twelve bits there, and then a counter of nine. */
@@ -40,7 +51,6 @@ let countedFor = 0;
 
 /** A key of this moment that nobody has, after those made before. */
 function freeKey(move: Move): IdParts {
-  const taken = move.raw("SELECT 1 FROM {jobs} WHERE key = (? << 21) | ?");
   for (;;) {
     if (move.now !== countedFor) {
       countedFor = move.now;
@@ -50,7 +60,8 @@ function freeKey(move: Move): IdParts {
       counter = 0;
     }
     const low = tag * 2 ** COUNTER_BITS + counter;
-    if (taken.get(move.now, low) === undefined) return { time: move.now, low, random: randomInt(2 ** 40) };
+    const parts = { time: move.now, low, random: randomInt(2 ** 40) };
+    if (!isTaken(move, parts)) return parts;
   }
 }
 

@@ -4,8 +4,10 @@ import type { Connection } from "./connection.js";
 import { emptyFeed } from "./feed.js";
 import { leaveRun } from "./final.js";
 import type { Move } from "./move.js";
+import { LEAVING } from "./moving.js";
 import type { OpenQueue } from "./open-queue.js";
 import { isNeeded, removeRow } from "./removal.js";
+import { forgetStarts } from "./starts.js";
 import { COMPLETED, JOIN, KEPT, metaOf, ROW_COLUMNS, type Key, type Row } from "./row.js";
 import { rowByKey } from "./rows.js";
 
@@ -40,7 +42,7 @@ export function purgeSome(move: Move, settled: number): void {
   const walk = new Walk(move.scope.connection, queue, move.now, queue.purgeFrom);
   const looks = LOOKED_AT_PER_STEP + LOOKED_AT_PER_RUN * settled;
   removeFound(move, walk, looks, looks);
-  if (walk.atEnd) forgetOld(move);
+  if (walk.atEnd && !walk.isStill) forgetOld(move);
   planNext(queue, walk, move.now);
 }
 
@@ -84,6 +86,7 @@ interface Bounds {
   /** How many more completed jobs there are than the queue keeps, and how many others. */
   completed: number;
   others: number;
+  readonly isStill: boolean;
 }
 
 /** Finds final rows that need not be kept, from the oldest on. */
@@ -125,8 +128,16 @@ class Walk {
     }
   }
 
+  get isStill(): boolean {
+    return this.bounds.isStill;
+  }
+
   private read(size: number): boolean {
     if (size <= 0) return false;
+    if (this.isStill) {
+      this.atEnd = true;
+      return false;
+    }
     this.glances = this.connection.raw(GLANCES).all(this.cursor, this.queue.id, size) as Glance[];
     this.position = 0;
     this.looked += this.glances.length;
@@ -171,17 +182,20 @@ const GLANCES =
   "ORDER BY {jobs}.key LIMIT ? + 0";
 
 function boundsOf(connection: Connection, queue: OpenQueue, now: number): Bounds {
-  const [completed, others, shortest] = connection
+  const [completed, others, shortest, phase] = connection
     .raw(
-      "SELECT completed, failed + cancelled + expired + skipped + quarantined, shortest FROM {queues} WHERE id = ?",
+      "SELECT completed, failed + cancelled + expired + skipped + quarantined, shortest, phase FROM {queues} WHERE id = ?",
     )
-    .get(queue.id) as [number, number, number | null];
+    .get(queue.id) as [number, number, number | null, number];
+  // What is read by a move, or filled by one, stays as it is.
+  if (phase > LEAVING) return { horizon: -Infinity, completed: 0, others: 0, isStill: true };
   const { retention } = queue;
   const kept = Math.min(retention.completed.for, retention.failed.for, shortest ?? Infinity);
   return {
     horizon: now - kept,
     completed: completed - retention.completed.max,
     others: others - retention.failed.max,
+    isStill: false,
   };
 }
 
@@ -206,10 +220,11 @@ function forgetOld(move: Move): void {
         "(SELECT name FROM {operations} WHERE queue = ? AND time <= ? LIMIT 500)",
     )
     .run(id, id, move.now - REMEMBERED);
+  forgetStarts(move);
 }
 
 /** A flush leaves the queue's settings: schedules, pauses and locks. */
-function flush(move: Move, limit: number): { readonly removed: number; readonly more: boolean } {
+export function flush(move: Move, limit: number): { readonly removed: number; readonly more: boolean } {
   const { id } = move.queue;
   const rows = move
     .sql(`SELECT ${ROW_COLUMNS} FROM {jobs} WHERE queue = ? ORDER BY {jobs}.key LIMIT ? + 0`)

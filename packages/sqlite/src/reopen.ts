@@ -1,6 +1,6 @@
 import type { Reopened } from "./affected.js";
 import { followConsequences } from "./consequences.js";
-import { edgesFrom, edgesTo, TURN } from "./edge-rows.js";
+import { edgesFrom, edgesTo, ON_FAILED, TURN } from "./edge-rows.js";
 import { followEdge } from "./edges.js";
 import { releaseGates } from "./final.js";
 import { block } from "./line.js";
@@ -8,6 +8,7 @@ import type { Move } from "./move.js";
 import { release } from "./readiness.js";
 import { BLOCKED, GATED, isFinalState, JOIN, metaOf, UNIQUE, type Key, type Row } from "./row.js";
 import { rowByKey } from "./rows.js";
+import { spare } from "./spared.js";
 
 /** Makes the jobs wait again, and returns the others to `blocked`, from where they go on as their edges say. */
 export function mend(move: Move, { jobs, others, anew }: Reopened): void {
@@ -27,6 +28,7 @@ export function mend(move: Move, { jobs, others, anew }: Reopened): void {
   for (const row of rows)
     for (const edge of edgesFrom(move.scope.connection, row.key)) touched.add(edge.target);
   for (const key of touched) recount(move, key);
+  for (const row of rows) if (leadsElsewhere(move, row.key)) spare(move, row.key);
   for (const row of jobs) if (anew) releaseKey(move, row.key);
   for (const key of touched) {
     reconsider(move, key);
@@ -71,6 +73,18 @@ function recount(move: Move, key: Key): void {
       `UPDATE {jobs} SET pending = (SELECT count(*) FROM {edges} WHERE target = ? AND condition <> ${TURN}) WHERE key = ?`,
     )
     .run(key, key);
+}
+
+/** Whether something outside of its join waits for a row: that may have been enqueued while the row was final. */
+function leadsElsewhere(move: Move, key: Key): boolean {
+  const { connection } = move.scope;
+  const trunk = rowByKey(connection, key)?.trunk ?? null;
+  if (trunk === null) return false;
+  return edgesFrom(connection, key).some(({ target, condition }) => {
+    if (condition === ON_FAILED || condition === TURN || target === trunk) return false;
+    const other = rowByKey(connection, target);
+    return other !== undefined && !isFinalState(other.state) && other.trunk !== trunk;
+  });
 }
 
 function releaseKey(move: Move, key: Key): void {

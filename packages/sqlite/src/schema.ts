@@ -24,6 +24,15 @@ CREATE TABLE {queues} (
   failed_max INTEGER NOT NULL,
   shortest INTEGER
 );
+CREATE TABLE {moves} (
+  queue INTEGER PRIMARY KEY,
+  departure TEXT,
+  destination TEXT,
+  origin TEXT,
+  arrival TEXT,
+  cursor TEXT,
+  sealed TEXT
+);
 CREATE TABLE {owners} (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 `;
 
@@ -88,6 +97,7 @@ CREATE TABLE {edges} (
   met INTEGER NOT NULL DEFAULT 0,
   id TEXT NOT NULL,
   follower TEXT NOT NULL,
+  member INTEGER,
   PRIMARY KEY (source, target, position)
 ) WITHOUT ROWID;
 CREATE INDEX {edges_target} ON {edges} (target, position);
@@ -172,6 +182,23 @@ CREATE TABLE {uniques} (
   until INTEGER,
   PRIMARY KEY (queue, name)
 ) WITHOUT ROWID;
+CREATE TABLE {starts} (
+  queue INTEGER NOT NULL,
+  gate TEXT NOT NULL,
+  time INTEGER NOT NULL,
+  fence INTEGER NOT NULL,
+  holder TEXT NOT NULL,
+  until INTEGER NOT NULL,
+  PRIMARY KEY (queue, gate, time, fence, holder)
+) WITHOUT ROWID;
+CREATE INDEX {starts_until} ON {starts} (queue, until);
+CREATE TABLE {openings} (
+  queue INTEGER NOT NULL,
+  gate TEXT NOT NULL,
+  opens INTEGER NOT NULL,
+  PRIMARY KEY (queue, gate)
+) WITHOUT ROWID;
+CREATE INDEX {openings_opens} ON {openings} (queue, opens);
 CREATE INDEX {uniques_until} ON {uniques} (queue, until) WHERE until IS NOT NULL;
 `;
 
@@ -221,6 +248,17 @@ CREATE TABLE {feeds} (
   until INTEGER
 );
 CREATE TABLE {events} (id INTEGER PRIMARY KEY, time INTEGER NOT NULL, entries TEXT NOT NULL);
+CREATE TABLE {stats} (
+  queue INTEGER NOT NULL,
+  minute INTEGER NOT NULL,
+  task TEXT NOT NULL,
+  completed INTEGER NOT NULL,
+  failed INTEGER NOT NULL,
+  retried INTEGER NOT NULL,
+  wait TEXT NOT NULL,
+  run TEXT NOT NULL,
+  PRIMARY KEY (queue, minute, task)
+) WITHOUT ROWID;
 `;
 
 /** Statements that lead from version n to n + 1, at position n. Every file starts at 0. */

@@ -9,6 +9,7 @@ import { findQueue, writeQueue, type OpenedQueue } from "./open.js";
 import { openFile } from "./open-file.js";
 import { OpenQueue } from "./open-queue.js";
 import type { Settings } from "./options.js";
+import { flushStats } from "./stats.js";
 import { TickBatches } from "./tick-batch.js";
 import type { TransactionScope } from "./transaction-scope.js";
 import { FileWatch } from "./watch.js";
@@ -24,6 +25,7 @@ export class Session {
   private readonly files: FileWatch;
   private readonly checkpointer: Checkpointer;
   private readonly busyLimit: number;
+  private isClosed = false;
 
   private constructor(connection: Connection, guard: FileGuard, busyLimit: number) {
     this.connection = connection;
@@ -87,9 +89,10 @@ export class Session {
     return this.writer.group((scope) => work(new Move(scope, queue, now)));
   }
 
-  /** A read; of what is waiting to be written it sees nothing. */
+  /** A read; of what is waiting to be written it sees nothing. @throws `TASKQ_CLOSED` */
   async read<T>(work: (connection: Connection) => T): Promise<T> {
     for (const since = performance.now(); ;) {
+      if (this.isClosed) throw closedError();
       try {
         this.guard.check();
         return work(this.connection);
@@ -116,13 +119,27 @@ export class Session {
     for (const queue of this.queues.values()) queue.tell(hint);
   }
 
+  private async flushStats(): Promise<void> {
+    const queues = [...this.queues.values()].filter(({ stats }) => !stats.gathered.isEmpty);
+    if (queues.length === 0) return;
+    await this.writer.now((scope) => {
+      for (const queue of queues) flushStats(new Move(scope, queue, queue.stats.lastAt));
+    });
+  }
+
   /** Writes what waits to be written, and lets go of the file. */
   async close(): Promise<void> {
     this.files.end();
     for (const queue of this.queues.values()) queue.watchers.clear();
     if (!this.writer.idle) await this.writer.now(() => {}).catch(() => {});
-    this.writer.stop(new TaskqError("TASKQ_CLOSED", "the storage is closed"));
+    await this.flushStats().catch(() => {});
+    this.isClosed = true;
+    this.writer.stop(closedError());
     this.checkpointer.stop();
     this.connection.close();
   }
+}
+
+function closedError(): TaskqError {
+  return new TaskqError("TASKQ_CLOSED", "the storage is closed");
 }

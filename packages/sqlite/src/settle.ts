@@ -1,6 +1,8 @@
 import { splitId, type SettleAnswer, type Settlement } from "@taskq/core/storage";
 import { addFlows } from "./add-flows.js";
-import { becameFinal, leaveRun, recordAttempt } from "./final.js";
+import { followConsequences } from "./consequences.js";
+import { becameFinal, freeOnStart, leaveRun, recordAttempt } from "./final.js";
+import { giveStartsBack } from "./limits.js";
 import type { Move } from "./move.js";
 import { skipIfDead } from "./readiness.js";
 import {
@@ -10,12 +12,14 @@ import {
   COMPLETED,
   EXPIRED,
   FAILED,
+  GATED,
   QUARANTINED,
   READY,
   REVOKED,
   SCHEDULED,
   SKIPPED,
   UNBEGUN,
+  UNIQUE,
   VERDICT,
   type Row,
 } from "./row.js";
@@ -75,9 +79,14 @@ function apply(move: Move, row: Row, settlement: Settlement): void {
   // Whoever says how a handler ended says that it began; the other outcomes may be those of a run that never did.
   const begun = (row.flags & UNBEGUN) === 0 || HANDLED.has(outcome.kind);
   const startedAt = begun ? settlement.startedAt : row.started;
+  if (begun && (row.flags & UNIQUE) !== 0) freeOnStart(move, row);
   switch (outcome.kind) {
     case "completed":
-      if (settlement.add !== undefined) addFlows(move, row, settlement.add);
+      if (settlement.add !== undefined) {
+        // Whoever waits for a key that is free by now comes before what is added.
+        followConsequences(move);
+        addFlows(move, row, settlement.add);
+      }
       end(move, row, COMPLETED, { startedAt, bytes: outcome.result });
       return;
     case "failed":
@@ -106,10 +115,12 @@ function apply(move: Move, row: Row, settlement: Settlement): void {
       return;
     case "released":
       row.attempt -= 1;
+      if ((row.flags & GATED) !== 0) giveStartsBack(move, row);
       giveBack(move, row, { due: row.due, failures: 0, startedAt });
       return;
     case "postponed":
       row.attempt -= 1;
+      if ((row.flags & GATED) !== 0) giveStartsBack(move, row);
       giveBack(move, row, { due: outcome.due, failures: 0, startedAt });
   }
 }

@@ -1,9 +1,9 @@
 import { CARRIED_BYTES, type JobSource, type JoinSource, type Source } from "@taskq/core/storage";
 import { bytesIfAny } from "./bytes.js";
 import type { Connection } from "./connection.js";
-import { MEMBER, ON_FAILED } from "./edge-rows.js";
+import { MEMBER, MEMBER_ADDED, ON_FAILED } from "./edge-rows.js";
 import type { OpenQueue } from "./open-queue.js";
-import { ALL_OUTCOMES, idOf, JOIN, stateName, type Key, type Row } from "./row.js";
+import { ALL_OUTCOMES, COMPLETED, idOf, isFinalState, JOIN, stateName, type Key, type Row } from "./row.js";
 import { rowById, rowByKey } from "./rows.js";
 
 interface IncomingRow {
@@ -80,6 +80,7 @@ function joinSource(gathering: Gathering, row: Row): JoinSource {
   const members = gathering.connection
     .raw("SELECT CAST(source AS TEXT) FROM {edges} WHERE target = ? AND condition = ? ORDER BY position")
     .all(row.key, MEMBER) as [Key][];
+  const added = addedBy(gathering, row);
   return {
     kind: "join",
     id: idOf(row),
@@ -89,9 +90,34 @@ function joinSource(gathering: Gathering, row: Row): JoinSource {
     cause: row.cause ?? undefined,
     members: members.flatMap(([key]) => {
       const member = rowByKey(gathering.connection, key);
-      return member === undefined ? [] : [sourceOf(gathering, member)];
+      return member === undefined
+        ? []
+        : [sourceOf(gathering, standingFor(gathering, member, added.get(key)))];
     }),
   };
+}
+
+/** Ends of flows that members of a join have added, by member. */
+function addedBy({ connection }: Gathering, join: Row): ReadonlyMap<Key, readonly Key[]> {
+  const edges = connection
+    .raw(
+      "SELECT CAST(member AS TEXT), CAST(source AS TEXT) FROM {edges} WHERE target = ? AND condition = ? ORDER BY position",
+    )
+    .all(join.key, MEMBER_ADDED) as [Key, Key][];
+  const ends = new Map<Key, Key[]>();
+  for (const [member, end] of edges) ends.set(member, [...(ends.get(member) ?? []), end]);
+  return ends;
+}
+
+/** A member stands for itself, unless a flow that it added did not complete: then for the job because of which. */
+function standingFor({ connection, queue }: Gathering, member: Row, added: readonly Key[] = []): Row {
+  if (member.state !== COMPLETED) return member;
+  for (const key of added) {
+    const end = rowByKey(connection, key);
+    if (end === undefined || !isFinalState(end.state) || end.state === COMPLETED) continue;
+    return (end.cause === null ? undefined : rowById(connection, queue, end.cause)) ?? end;
+  }
+  return member;
 }
 
 function withoutBytes(source: Source): Source {

@@ -3,14 +3,22 @@ import type { Move } from "./move.js";
 import { ACTIVE, isFinalState, TRUNKED, type Key, type Row } from "./row.js";
 import { rowByKey } from "./rows.js";
 
-/** A row that leads to something else too does not count as skipped with its join, nor does what is before it. */
+/**
+ * A row that leads to something else too does not count as skipped with its join, nor does what is before it. The
+ * members of a join before it go on to count with that join.
+ */
 export function spare(move: Move, key: Key): void {
+  const trunk = rowByKey(move.scope.connection, key)?.trunk ?? null;
+  if (trunk !== null) spareFrom(move, key, trunk);
+}
+
+function spareFrom(move: Move, key: Key, trunk: Key): void {
   const row = rowByKey(move.scope.connection, key);
-  if (row === undefined || row.trunk === null || isFinalState(row.state)) return;
+  if (row === undefined || row.trunk !== trunk || isFinalState(row.state)) return;
   move.sql("UPDATE {jobs} SET trunk = NULL WHERE key = ?").run(key);
-  move.sql("INSERT OR IGNORE INTO {spared} (trunk, key) VALUES (?, ?)").run(row.trunk, key);
+  move.sql("INSERT OR IGNORE INTO {spared} (trunk, key) VALUES (?, ?)").run(trunk, key);
   const sources = move.raw("SELECT CAST(source AS TEXT) FROM {edges} WHERE target = ? AND condition <> 1");
-  for (const [source] of sources.all(key) as [Key][]) spare(move, source);
+  for (const [source] of sources.all(key) as [Key][]) spareFrom(move, source, trunk);
 }
 
 /** What leads to several joins, or to one and to something else, is spared by each of them. */
@@ -35,7 +43,8 @@ export function unspare(move: Move, join: Key, doomed: ReadonlySet<Key>): void {
   const rows = new Map<Key, Row>();
   for (const [key] of keys) {
     const row = rowByKey(connection, key);
-    if (row !== undefined && row.state < ACTIVE) rows.set(key, row);
+    // One that runs may be given back, and is not to run again then.
+    if (row !== undefined && !isFinalState(row.state)) rows.set(key, row);
   }
   const leadsElsewhere = (edge: EdgeRow): boolean => {
     if (edge.condition === ON_FAILED || edge.condition === TURN || rows.has(edge.target)) return false;

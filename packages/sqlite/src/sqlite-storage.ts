@@ -7,10 +7,13 @@ import { control } from "./control.js";
 import { countJobs } from "./counts.js";
 import { collisionOf, enqueue, isLoneFlow } from "./enqueue.js";
 import { explain } from "./explain.js";
+import { exportQueue, isReading, readExport } from "./export.js";
 import { followFeed, readFeed } from "./feed.js";
 import { idleAnswer } from "./idle.js";
+import { importQueue } from "./import.js";
 import { inspectKey, keys } from "./keys.js";
 import { list } from "./list.js";
+import { LEFT, phaseOf, refuseStill } from "./moving.js";
 import { note, notes } from "./note.js";
 import type { OpenQueue } from "./open-queue.js";
 import { settingsOf, type Settings, type SqliteOptions } from "./options.js";
@@ -21,7 +24,9 @@ import { renew } from "./renew.js";
 import { changeSchedule, isUnchanged, listSchedules } from "./schedules.js";
 import { currentSeldom } from "./seldom.js";
 import { Session } from "./session.js";
+import { readStats } from "./stats-reading.js";
 import { step } from "./step.js";
+import { take, takeRead } from "./take.js";
 import { tick } from "./tick.js";
 import { runTransaction } from "./transaction.js";
 import { pathOfDatabase, userConnection } from "./user-database.js";
@@ -129,7 +134,10 @@ class SqliteStore implements StorageContract, AsyncDisposable {
 
   async amend(request: Request<"amend">): Answer<"amend"> {
     const { session, queue, now } = this.#target(request);
-    return session.write(queue, now, (move) => amend(move, request));
+    return session.write(queue, now, (move) => {
+      refuseStill(move);
+      return amend(move, request);
+    });
   }
 
   async control(request: Request<"control">): Answer<"control"> {
@@ -150,7 +158,10 @@ class SqliteStore implements StorageContract, AsyncDisposable {
         : undefined,
     );
     if (idle !== undefined || change === undefined) return { changed: false, schedules: idle ?? [] };
-    return session.write(queue, now, (move) => changeSchedule(move, change));
+    return session.write(queue, now, (move) => {
+      refuseStill(move);
+      return changeSchedule(move, change);
+    });
   }
 
   async read(request: Request<"read">): Answer<"read"> {
@@ -162,7 +173,7 @@ class SqliteStore implements StorageContract, AsyncDisposable {
 
   async list(request: Request<"list">): Answer<"list"> {
     const { session, queue } = this.#target(request);
-    return session.read<ReturnType<typeof list>>((connection) => list(connection, queue, request));
+    return list((work) => session.read(work), queue, request);
   }
 
   async explain(request: Request<"explain">): Answer<"explain"> {
@@ -175,7 +186,7 @@ class SqliteStore implements StorageContract, AsyncDisposable {
 
   async counts(request: Request<"counts">): Answer<"counts"> {
     const { session, queue } = this.#target(request);
-    return session.read((connection) => countJobs(connection, queue, request.by));
+    return countJobs((work) => session.read(work), queue, request.by);
   }
 
   async note(request: Request<"note">): Answer<"note"> {
@@ -193,7 +204,10 @@ class SqliteStore implements StorageContract, AsyncDisposable {
     if (onlyReads(request)) {
       return session.read((connection) => readValues(connection, queue, request, now));
     }
-    return session.writeTogether(queue, now, (move) => changeValues(move, request));
+    return session.writeTogether(queue, now, (move) => {
+      refuseStill(move);
+      return changeValues(move, request);
+    });
   }
 
   async keys(request: Request<"keys">): Answer<"keys"> {
@@ -201,12 +215,19 @@ class SqliteStore implements StorageContract, AsyncDisposable {
     if (request.kind === "inspect") {
       return session.read((connection) => inspectKey(connection, queue, request.name, now));
     }
-    return session.write(queue, now, (move) => keys(move, request));
+    return session.write(queue, now, (move) => {
+      refuseStill(move);
+      return keys(move, request);
+    });
   }
 
   async purge(request: Request<"purge">): Answer<"purge"> {
     const { session, queue, now } = this.#target(request);
-    return session.write(queue, now, (move) => purge(move, request));
+    return session.write(queue, now, (move) => {
+      // What has left may be let go.
+      if (request.everything !== true || phaseOf(move) !== LEFT) refuseStill(move);
+      return purge(move, request);
+    });
   }
 
   watch(name: string, listener: Parameters<StorageContract["watch"]>[1]): () => void {
@@ -221,11 +242,16 @@ class SqliteStore implements StorageContract, AsyncDisposable {
   }
 
   async take(request: Request<"take">): Answer<"take"> {
-    return this.#notYet(request.queue, "limits");
+    const { session, queue, now } = this.#target(request);
+    const read = await session.read((connection) =>
+      takeRead({ queue, now, raw: (text) => connection.raw(text) }, request),
+    );
+    return read ?? session.write(queue, now, (move) => take(move, request));
   }
 
   async stats(request: Request<"stats">): Answer<"stats"> {
-    return this.#notYet(request.queue, "statistics");
+    const { session, queue, now } = this.#target(request);
+    return readStats((work) => session.read(work), queue, request.since, now);
   }
 
   async events(request: Request<"events">): Answer<"events"> {
@@ -235,11 +261,16 @@ class SqliteStore implements StorageContract, AsyncDisposable {
   }
 
   async export(request: Request<"export">): Answer<"export"> {
-    return this.#notYet(request.queue, "export");
+    const { session, queue, now } = this.#target(request);
+    if (isReading(request)) {
+      return session.read((connection) => readExport(connection, queue, request, now));
+    }
+    return session.write(queue, now, (move) => exportQueue(move, request));
   }
 
   async import(request: Request<"import">): Answer<"import"> {
-    return this.#notYet(request.queue, "import");
+    const { session, queue, now } = this.#target(request);
+    return session.write(queue, now, (move) => importQueue(move, request));
   }
 
   async #open(): Promise<Session> {
@@ -264,10 +295,5 @@ class SqliteStore implements StorageContract, AsyncDisposable {
 
   #refuseClosed(): void {
     if (this.#closed) throw new TaskqError("TASKQ_CLOSED", "the storage is closed");
-  }
-
-  #notYet(queue: string, what: string): never {
-    this.#target({ queue });
-    throw new TaskqError("TASKQ_NOT_YET", `${what} of a SQLite storage are not there yet`);
   }
 }

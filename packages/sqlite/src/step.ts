@@ -6,6 +6,7 @@ import { writeFeed } from "./feed.js";
 import { freeOnStart } from "./final.js";
 import { openDueGates } from "./gates.js";
 import { writeConsequences } from "./joins.js";
+import { openDueLimits } from "./limits.js";
 import { writeLease } from "./lease.js";
 import { fullFence, type Move } from "./move.js";
 import type { SeldomState } from "./open-queue.js";
@@ -16,6 +17,7 @@ import { purgeSome } from "./purge.js";
 import { ACTIVE, UNBEGUN, UNIQUE } from "./row.js";
 import { jobById } from "./rows.js";
 import { settle } from "./settle.js";
+import { gatherStats } from "./stats.js";
 
 /** Due jobs that one step makes ready. */
 const PROMOTED_PER_STEP = 1000;
@@ -37,6 +39,7 @@ export function step(move: Move, request: StepRequest): StepAnswer {
   if (move.endedRuns.size > 0 && claimed === NOTHING) writeLease(move, undefined);
   writeFeed(move);
   purgeSome(move, settled.length);
+  gatherStats(move, request, settled);
   complete(move);
   return {
     settled,
@@ -112,7 +115,10 @@ function claimNew(move: Move, request: StepRequest): Claimed {
 /** Does what may make jobs ready, or keep them from it, before any is claimed. */
 function prepare(move: Move, request: StepRequest, seldom: SeldomState, wake: number | null): SeldomState {
   let current = seldom;
-  if (wake !== null && wake <= move.now) openDueGates(move);
+  if (wake !== null && wake <= move.now) {
+    openDueLimits(move);
+    openDueGates(move);
+  }
   followConsequences(move);
   if (current.doomed.length > 0) writeConsequences(move);
   if (current.parking.length > 0) letStandingGo(move, request.tasks, current);

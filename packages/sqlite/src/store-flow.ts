@@ -20,6 +20,8 @@ export interface Storing {
   readonly gate?: string | undefined;
   /** Ids that stand for others: ends of flows of the same call that were there already. */
   readonly ends?: ReadonlyMap<string, string> | undefined;
+  /** Where the key of a generated id is taken, its row has another one, found by its name. */
+  readonly elsewhere?: boolean | undefined;
 }
 
 export interface StoredRows {
@@ -32,10 +34,10 @@ const NO_ENDS: ReadonlyMap<string, string> = new Map();
 
 /** Stores a flow of which nothing is there. */
 export function storeFlow(move: Move, flow: NewFlow, storing: Storing = {}): StoredRows {
-  const { trunk, gate, ends = NO_ENDS } = storing;
+  const { trunk, gate, ends = NO_ENDS, elsewhere = false } = storing;
   const rows = new Map<string, Place>();
-  for (const { id } of flow.joins) rows.set(id, placeOf(move, id, false));
-  for (const job of flow.jobs) rows.set(job.id, placeOf(move, job.id, job.named));
+  for (const { id } of flow.joins) rows.set(id, placeOf(move, id, false, elsewhere));
+  for (const job of flow.jobs) rows.set(job.id, placeOf(move, job.id, job.named, elsewhere));
   const shape = shapeOf(flow, trunk === undefined ? undefined : OUTSIDE);
   const placing: Placing = { move, rows, shape, trunk, ends, outside: new Set() };
   for (const join of flow.joins) insertJoin(placing, join);

@@ -1,9 +1,8 @@
 import type { NewFlow, ScheduleRecord, StoredFlow, TickAnswer, TickRequest } from "@taskq/core/storage";
-import { TaskqError } from "@taskq/core/storage";
 import { dropRevocation } from "./claim.js";
 import { complete } from "./consequences.js";
 import { TURN } from "./edge-rows.js";
-import { admit, Collision, enqueueWhole } from "./enqueue.js";
+import { admit, enqueueWhole } from "./enqueue.js";
 import type { Move } from "./move.js";
 import { ACTIVE, isFinalState, type Key } from "./row.js";
 import { rowById, rowByKey } from "./rows.js";
@@ -87,7 +86,7 @@ function hasBegun(move: Move, end: Key): boolean {
 function store(move: Move, name: string, flow: NewFlow, behind: string | undefined): StoredFlow {
   const before = unfinishedEnd(move, behind);
   const gate = before === undefined ? undefined : `schedule:${name}`;
-  const { stored, roots } = storeOrThrow(move, flow, gate);
+  const { stored, roots } = enqueueWhole(move, flow, { gate, elsewhere: true });
   if (before === undefined || roots === undefined) return stored;
   move.sql("UPDATE {jobs} SET flags = flags | 1 WHERE key = ?").run(before);
   for (const root of roots) {
@@ -98,13 +97,4 @@ function store(move: Move, name: string, flow: NewFlow, behind: string | undefin
       .run(before, root, TURN, behind);
   }
   return stored;
-}
-
-function storeOrThrow(move: Move, flow: NewFlow, gate: string | undefined): ReturnType<typeof enqueueWhole> {
-  try {
-    return enqueueWhole(move, flow, { gate });
-  } catch (error) {
-    if (!(error instanceof Collision)) throw error;
-    throw new TaskqError("TASKQ_STORAGE", `the new id ${error.id} is taken`);
-  }
 }

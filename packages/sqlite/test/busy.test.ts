@@ -42,8 +42,8 @@ test("a file that another process holds for two seconds blocks no event loop, an
   expect(answers[1]).toEqual([{ kind: "number", number: 1 }]);
   expect(answers[2][0]).toEqual([undefined]);
   expect(answers[2][1]).toBeLessThan(1_000);
-  // In nanoseconds; the resolution is part of it.
-  expect(delay.percentile(99) / 1e6).toBeLessThan(50);
+  // In nanoseconds. A wait that blocks would last for two seconds; this machine may be busy with other tests.
+  expect(delay.percentile(99) / 1e6).toBeLessThan(500);
 });
 
 test("calls made while the file is busy are carried out in their order", async () => {

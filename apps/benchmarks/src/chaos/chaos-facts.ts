@@ -1,12 +1,18 @@
 import type { Fact } from "../report/fact-table.js";
+import type { GatesVerdict } from "./gates-verdict.js";
 import type { ChaosReport } from "./run-chaos.js";
 
 /** What is asked of a run under kills. */
 export function chaosFacts(report: ChaosReport): readonly Fact[] {
-  const { verdict, states } = report;
+  const { verdict, states, gates } = report;
+  const completed = report.jobs - report.failing + (gates?.ticks ?? 0);
   return [
     { name: "jobs", value: report.jobs },
-    { name: "jobs by state", value: JSON.stringify(states), met: states["completed"] === report.jobs },
+    {
+      name: "jobs by state",
+      value: JSON.stringify(states),
+      met: states["completed"] === completed && (states["failed"] ?? 0) === report.failing,
+    },
     { name: "kills", value: `${report.kills} in ${report.killSeconds.toFixed(1)} s`, met: report.kills > 0 },
     { name: "runs", value: report.runs },
     { name: "runs in flight at a kill and repeated", value: verdict.rerun },
@@ -17,8 +23,22 @@ export function chaosFacts(report: ChaosReport): readonly Fact[] {
     none("group callbacks twice", verdict.twice),
     none("group callbacks missing", verdict.missing),
     none("flows with a wrong result", verdict.wrong),
+    ...(gates === undefined ? [] : gateFacts(gates)),
     none("consumers that ended by themselves", report.problems),
     { name: "integrity_check", value: report.integrity, met: report.integrity === "ok" },
+  ];
+}
+
+function gateFacts({ together, longestFreeing, ticks, ticksTwice }: GatesVerdict): readonly Fact[] {
+  return [
+    none("runs that began while their gate was held", together),
+    // No bound: the job that waits for the lock may wait behind thousands of others too.
+    {
+      name: "longest time until a dead holder's lock was taken again, ms",
+      value: Math.round(longestFreeing),
+    },
+    { name: "jobs of the schedule", value: ticks, met: ticks > 0 },
+    none("instants that made two jobs", ticksTwice),
   ];
 }
 

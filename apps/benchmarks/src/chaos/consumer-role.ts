@@ -8,6 +8,7 @@ export interface ChaosConsumer {
   /** Where it writes down its runs. */
   readonly log: string;
   readonly popping: boolean;
+  readonly beating: boolean;
 }
 export interface ChaosConsumerAnswer {
   readonly stopped: true;
@@ -15,12 +16,12 @@ export interface ChaosConsumerAnswer {
 
 /** A consumer of ten workers and a lease of a second, to be killed at any moment. */
 export async function chaosConsumer(
-  { path, log, popping }: ChaosConsumer,
+  { path, log, popping, beating }: ChaosConsumer,
   channel: Channel,
 ): Promise<ChaosConsumerAnswer> {
   const recorder = fileRecorder(log);
   recordTo(recorder);
-  const queue = openChaosQueue(path, popping);
+  const queue = openChaosQueue({ path, popping, beating });
   queue.on("completed", ({ id, attempt }) => recorder.stored(id, attempt));
   const consumer = createConsumer(queue, { workers: 10, lease: "1s" });
   await consumer.start();

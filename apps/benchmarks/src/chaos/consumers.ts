@@ -1,8 +1,8 @@
 import { join } from "node:path";
-import { pause } from "../clock.js";
+import { nanoseconds, pause } from "../clock.js";
 import { integerBetween } from "../random.js";
 import { startRole, type RunningRole } from "../roles/start-role.js";
-import type { ChaosConsumerAnswer } from "./consumer-role.js";
+import type { ChaosConsumer, ChaosConsumerAnswer } from "./consumer-role.js";
 
 interface Slot {
   readonly number: number;
@@ -11,19 +11,19 @@ interface Slot {
 
 /** Consumer processes of which a random one is killed and replaced, again and again. */
 export class Consumers {
-  /** Numbers of those that were killed; a number is never used again. */
-  readonly killed = new Set<number>();
+  /** Those that were killed, by number, which is never used again, with the nanosecond by which they were gone. */
+  readonly killed = new Map<number, number>();
   /** What went wrong with consumers that nobody killed. */
   readonly problems: string[] = [];
   readonly #slots: Slot[] = [];
   readonly #folder: string;
-  readonly #popping: boolean;
+  readonly #kind: Pick<ChaosConsumer, "popping" | "beating">;
   #started = 0;
   #stopping = false;
 
-  constructor(folder: string, popping: boolean) {
+  constructor(folder: string, kind: Pick<ChaosConsumer, "popping" | "beating">) {
     this.#folder = folder;
-    this.#popping = popping;
+    this.#kind = kind;
   }
 
   get started(): number {
@@ -41,9 +41,10 @@ export class Consumers {
       const index = integerBetween(random, 0, this.#slots.length - 1);
       const slot = this.#slots[index];
       if (slot === undefined) continue;
-      this.killed.add(slot.number);
+      this.killed.set(slot.number, Infinity);
       slot.role.kill();
       await slot.role.exited;
+      this.killed.set(slot.number, nanoseconds());
       this.#slots[index] = this.#startOne();
     }
   }
@@ -66,7 +67,7 @@ export class Consumers {
     const number = this.#started;
     this.#started += 1;
     const path = join(this.#folder, "queue.db");
-    const role = startRole("chaos-consumer", { path, log: this.logOf(number), popping: this.#popping });
+    const role = startRole("chaos-consumer", { path, log: this.logOf(number), ...this.#kind });
     void this.#watch(number, role);
     return { number, role };
   }

@@ -5,6 +5,7 @@ import { pause } from "../clock.js";
 import { checkIntegrity } from "../integrity.js";
 import { seededRandom } from "../random.js";
 import { Consumers } from "./consumers.js";
+import { judgeGates, type Gate, type GatesVerdict } from "./gates-verdict.js";
 import { parseRuns } from "./runs.js";
 import { openChaosQueue, type ChaosQueue, type Trail } from "./tasks.js";
 import { judge, type FinishedFlow, type Verdict } from "./verdict.js";
@@ -20,6 +21,8 @@ export interface ChaosOptions {
   /** The end, without kills. */
   readonly quietSeconds: number;
   readonly popping: boolean;
+  /** Also locks, slots, unique keys, groups within groups and a schedule. */
+  readonly gated: boolean;
   /** Told about progress. */
   readonly say: (line: string) => void;
 }
@@ -31,6 +34,10 @@ export interface ChaosReport {
   readonly killSeconds: number;
   /** Jobs by state at the end, those of which there are any. */
   readonly states: Readonly<Record<string, number>>;
+  /** Jobs that fail as planned. */
+  readonly failing: number;
+  /** What became of gates and of the schedule. */
+  readonly gates: GatesVerdict | undefined;
   /** Jobs that ended by the crash budget; they count as lost. */
   readonly crashed: number;
   /** What `PRAGMA integrity_check` said. */
@@ -45,14 +52,15 @@ const BATCH = 50;
 /** Runs a workload through consumers that are killed all the time, and judges what came of it. */
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const random = seededRandom(options.seed);
-  const flows = planWorkload(options.jobs, random);
-  const queue = openChaosQueue(join(options.folder, "queue.db"), options.popping);
+  const { popping, gated } = options;
+  const planned = planWorkload(options.jobs, gated, random);
+  const queue = openChaosQueue({ path: join(options.folder, "queue.db"), popping, beating: false });
   await queue.counts();
-  const consumers = new Consumers(options.folder, options.popping);
+  const consumers = new Consumers(options.folder, { popping, beating: gated });
   consumers.start(options.consumers);
 
   const begun = performance.now();
-  const results = await killWhileEnqueueing(queue, flows, consumers, random, options);
+  const { flows, results } = await killWhileEnqueueing(queue, planned, consumers, random, options);
   const killSeconds = (performance.now() - begun) / 1_000;
   options.say(`no more kills, for ${options.quietSeconds} s`);
   await pause(options.quietSeconds * 1_000);
@@ -69,6 +77,8 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   return {
     verdict: judge(finished, runs, consumers.killed),
     jobs: flows.reduce((sum, { keys }) => sum + keys.length, 0),
+    failing: flows.reduce((sum, { failing = 0 }) => sum + failing, 0),
+    gates: gated ? judgeGates(gatesOf(flows), runs, consumers.killed) : undefined,
     runs: runs.length,
     kills: consumers.killed.size,
     killSeconds,
@@ -86,20 +96,26 @@ async function killWhileEnqueueing(
   consumers: Consumers,
   random: () => number,
   { seconds, jobs, say }: ChaosOptions,
-): Promise<Result<Trail>[]> {
+): Promise<{ flows: readonly PlannedFlow[]; results: readonly Result<Trail>[] }> {
   const begun = performance.now();
   let done = false;
   const killing = consumers.killUntil(() => done, random);
   const results: Result<Trail>[] = [];
+  const stored: PlannedFlow[] = [];
   for (let from = 0; from < flows.length; from += BATCH) {
     const batch = flows.slice(from, from + BATCH).map(({ job }) => job);
-    results.push(...(await queue.enqueueMany(batch)));
+    for (const [index, result] of (await queue.enqueueMany(batch)).entries()) {
+      // Its unique key is taken: there is no such job.
+      if (result.existing) continue;
+      results.push(result);
+      stored.push(flows[from + index] as PlannedFlow);
+    }
     const due = begun + ((from + BATCH) / flows.length) * seconds * 1_000;
     await pause(Math.max(0, due - performance.now()));
   }
   let told = 0;
   while (performance.now() - begun < seconds * 3_000) {
-    const { completed, ...others } = await queue.counts();
+    const { completed, failed: _, ...others } = await queue.counts();
     const left = Object.values(others).reduce((sum, count) => sum + count, 0);
     if (left <= jobs / 50) break;
     if (performance.now() - told > 5_000) {
@@ -110,7 +126,13 @@ async function killWhileEnqueueing(
   }
   done = true;
   await killing;
-  return results;
+  return { flows: stored, results };
+}
+
+function gatesOf(flows: readonly PlannedFlow[]): ReadonlyMap<string, Gate> {
+  const gates = new Map<string, Gate>();
+  for (const { keys, gate } of flows) for (const key of keys) if (gate !== undefined) gates.set(key, gate);
+  return gates;
 }
 
 async function finishedFlows(

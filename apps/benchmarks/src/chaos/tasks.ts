@@ -1,4 +1,13 @@
-import { createQueue, task, type Queue } from "@taskq/core";
+import {
+  createQueue,
+  every,
+  Fatal,
+  periodic,
+  task,
+  type Outcome,
+  type Queue,
+  type TaskContext,
+} from "@taskq/core";
 import { sqliteStorage } from "@taskq/sqlite";
 import { pause } from "../clock.js";
 import { neverReaping } from "./never-reaping.js";
@@ -42,6 +51,66 @@ export const callback = task(
   },
 );
 
+export interface Gated extends Work {
+  /** Names a lock, or what may be there once only. */
+  readonly gate: string;
+}
+
+/** Holds the lock that its input names. */
+export const locked = task("locked", { lock: ({ gate }: Gated) => gate }, single);
+
+/** At most three at a time. */
+export const SLOTS = 3;
+export const slotted = task("slotted", { concurrency: { key: "slots", max: SLOTS } }, single);
+
+/** One unfinished job for each name. */
+export const alone = task("alone", { unique: { key: ({ gate }: Gated) => gate } }, single);
+
+async function single(input: Work, context: TaskContext): Promise<Trail> {
+  recorder.started(input.key, context);
+  await pause(input.milliseconds);
+  recorder.ended(input.key, context);
+  return { trail: [input.key] };
+}
+
+/** A member that fails for good. */
+export const failing = task("failing", async (input: Work, context): Promise<Trail> => {
+  await single(input, context);
+  throw new Fatal("as planned");
+});
+
+/** The callback of a group in mode `settled`: its trail is how the members ended. */
+export const outcomes = task(
+  "outcomes",
+  async ({ input, ...own }: Work & { input: readonly Outcome<Trail>[] }, context): Promise<Trail> => {
+    const { trail } = await single(own, context);
+    return { trail: [...input.map(({ state }) => state), ...trail] };
+  },
+);
+
+/** The callback of a group of a job and a group. */
+export const nested = task(
+  "nested",
+  async (
+    { input, ...own }: Work & { input: readonly [Trail, readonly Trail[]] },
+    context,
+  ): Promise<Trail> => {
+    const { trail } = await single(own, context);
+    const [outer, inner] = input;
+    return { trail: [...outer.trail, ...inner.flatMap((member) => member.trail), ...trail] };
+  },
+);
+
+/** Names the jobs of the schedule in the records. */
+export const BEAT = "beat-";
+
+/** An instant is in its key: two jobs for one would have the same. */
+const beat = periodic("beat", every("200ms"), { overlap: "allow" }, async (context) => {
+  const key = `${BEAT}${context.scheduledAt.getTime()}`;
+  recorder.started(key, context);
+  recorder.ended(key, context);
+});
+
 const silent: Recorder = { started() {}, ended() {}, stored() {} };
 let recorder: Recorder = silent;
 
@@ -50,13 +119,24 @@ export function recordTo(target: Recorder): void {
   recorder = target;
 }
 
-export type ChaosQueue = Queue<"work" | "stage" | "callback">;
+const plain = { work, stage, callback };
+const gated = { ...plain, locked, slotted, alone, failing, outcomes, nested };
 
-/** The queue of the harness; `popping`: on a storage that never gives back what a dead consumer held. */
-export function openChaosQueue(path: string, popping: boolean): ChaosQueue {
+export type ChaosTask = keyof typeof gated;
+export type ChaosQueue = Queue<ChaosTask>;
+
+export interface ChaosQueueOptions {
+  readonly path: string;
+  /** On a storage that never gives back what a dead consumer held. */
+  readonly popping: boolean;
+  /** With a schedule. */
+  readonly beating: boolean;
+}
+
+export function openChaosQueue({ path, popping, beating }: ChaosQueueOptions): ChaosQueue {
   const storage = sqliteStorage({ path });
   return createQueue({
     storage: popping ? neverReaping(storage) : storage,
-    tasks: { work, stage, callback },
-  });
+    tasks: beating ? { ...gated, beat } : gated,
+  }) as ChaosQueue;
 }

@@ -30,7 +30,7 @@ export interface Verdict {
 export function judge(
   flows: readonly FinishedFlow[],
   runs: readonly RecordedRun[],
-  killed: ReadonlySet<number>,
+  killed: { has(consumer: number): boolean },
 ): Verdict {
   const byKey = new Map<string, RecordedRun[]>();
   for (const run of runs) {

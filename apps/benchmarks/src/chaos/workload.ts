@@ -1,22 +1,31 @@
 import { group, type Job } from "@taskq/core";
 import { integerBetween, shuffled } from "../random.js";
-import { callback, stage, work, type Trail, type Work } from "./tasks.js";
+import { planGated } from "./gated-workload.js";
+import type { Gate } from "./gates-verdict.js";
+import { callback, stage, work, type ChaosTask, type Trail, type Work } from "./tasks.js";
 
 /** One thing that is enqueued, and what must come out of it. */
 export interface PlannedFlow {
-  readonly job: Job<Trail, "work" | "stage" | "callback">;
+  readonly job: Job<Trail, ChaosTask>;
   /** Of its jobs, in the order in which they must run; of a group, members first, the callback last. */
   readonly keys: readonly string[];
   readonly group: boolean;
   /** The trail that its end must yield. */
   readonly trail: readonly string[];
+  /** What its job holds while it runs. */
+  readonly gate?: Gate;
+  /** Jobs of it that fail as planned. */
+  readonly failing?: number;
 }
 
 const MEMBERS = 8;
 const STAGES = 3;
 
-/** A quarter of the jobs in pipelines of three stages, a tenth in groups of eight with a callback beyond those, the rest single. */
-export function planWorkload(jobs: number, random: () => number): PlannedFlow[] {
+/**
+ * A quarter of the jobs in pipelines of three stages, a tenth in groups of eight with a callback beyond those, the rest
+ * single; `gated`: beside them jobs with locks, slots and unique keys, and groups of both modes with groups inside.
+ */
+export function planWorkload(jobs: number, gated: boolean, random: () => number): PlannedFlow[] {
   const pipelines = Math.round(jobs / 4 / STAGES);
   const groups = Math.round(jobs / 10 / MEMBERS);
   const singles = jobs - pipelines * STAGES - groups * MEMBERS;
@@ -24,6 +33,7 @@ export function planWorkload(jobs: number, random: () => number): PlannedFlow[] 
     ...Array.from({ length: pipelines }, (_, index) => pipeline(`pipeline-${index}`, random)),
     ...Array.from({ length: groups }, (_, index) => chord(`group-${index}`, random)),
     ...Array.from({ length: singles }, (_, index) => single(`single-${index}`, random)),
+    ...(gated ? planGated(jobs, random) : []),
   ];
   return shuffled(flows, random);
 }

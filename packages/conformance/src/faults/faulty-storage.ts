@@ -23,6 +23,8 @@ export type FaultyMethod =
   | "keys"
   | "take"
   | "events"
+  | "export"
+  | "import"
   | "purge";
 
 /**
@@ -91,6 +93,8 @@ const METHODS: ReadonlySet<string> = new Set<FaultyMethod>([
   "keys",
   "take",
   "events",
+  "export",
+  "import",
   "purge",
 ]);
 const KINDS: readonly FaultKind[] = ["refused", "broken", "lost", "delayed"];

@@ -12,11 +12,20 @@ function lock(key: string, onBusy: NewGate["onBusy"]): NewGate {
 
 const SLOT: NewGate = { kind: "concurrency", key: "slot", max: 2, per: undefined, onBusy: "wait" };
 
+export const LIMIT = { key: "rate", max: 2, per: 4_000 } as const;
+
+function limit(onBusy: NewGate["onBusy"]): NewGate {
+  return { kind: "limit", ...LIMIT, onBusy };
+}
+
 const gates: fc.Arbitrary<readonly NewGate[] | undefined> = fc.oneof(
   { weight: 4, arbitrary: fc.constant(undefined) },
   { weight: 2, arbitrary: fc.constant([lock("door", "wait")]) },
   { weight: 1, arbitrary: fc.constant([SLOT]) },
   { weight: 1, arbitrary: fc.constant([lock("door", "wait"), SLOT]) },
+  { weight: 2, arbitrary: fc.constant([limit("wait")]) },
+  { weight: 1, arbitrary: fc.constant([lock("door", "wait"), limit("wait")]) },
+  { weight: 1, arbitrary: fc.constant([limit("drop")]) },
   {
     weight: 3,
     arbitrary: fc

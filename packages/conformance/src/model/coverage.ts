@@ -84,6 +84,8 @@ const REQUIRED = [
   "keys: released",
   "keys: none",
   "keys: inspected",
+  "take: taken",
+  "take: used up",
   "explain: asked",
   "list: paged",
   "purge: removed",

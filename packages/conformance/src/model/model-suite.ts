@@ -6,7 +6,7 @@ import { checkInvariants } from "../invariants.js";
 import type { Runner } from "../storage-suite.js";
 import { Coverage } from "./coverage.js";
 import { flush, passTime } from "./moves/advance.js";
-import { keys, schedules, tick, values } from "./moves/beside.js";
+import { keys, schedules, take, tick, values } from "./moves/beside.js";
 import { enqueue, enqueueAgain, enqueueTaken } from "./moves/enqueue.js";
 import { crashLoop, reap, renew } from "./moves/leases.js";
 import type { Move, NoModel } from "./moves/move.js";
@@ -58,6 +58,7 @@ const MOVES_BY_WEIGHT: readonly (readonly [number, fc.Arbitrary<Move>])[] = [
   [5, tick],
   [2, values],
   [4, keys],
+  [3, take],
   [3, passTime],
 ];
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { SettledOutcome } from "@taskq/core/storage";
+import { joinId, splitId, type SettledOutcome } from "@taskq/core/storage";
 import { bytes, text } from "../bytes.js";
 import { chain, flowOf, onError } from "../flows.js";
 import { promise, subject, type Subject } from "../promise.js";
@@ -32,6 +32,28 @@ export const additions: Subject = subject("step: added flows", [
     );
     assert.deepEqual(await context.states(...others.map(({ id }) => id)), [undefined, undefined]);
   }),
+
+  promise(
+    "flows added by a completed run are stored, although a new id shares all but its random part with another",
+    async (context) => {
+      const [there, job, stage] = context.jobs(3);
+      await context.enqueue(there, job);
+      const run = await context.claimOne(job.id);
+      const parts = splitId(there.id);
+      assert.ok(parts !== undefined);
+      const id = joinId({ ...parts, random: (parts.random + 1) % 2 ** 40 });
+      const add = [chain({ ...context.job(), id }, stage)];
+      assert.equal(await context.complete(run, "done", { add }), "applied");
+      assert.deepEqual(await context.states(there.id, id, stage.id), ["ready", "ready", "blocked"]);
+      await context.runToEnd(there.id);
+      await context.runToEnd(id, "added");
+      const follower = await context.claimOne(stage.id);
+      assert.deepEqual(
+        follower.sources?.map((one) => one.id),
+        [id],
+      );
+    },
+  ),
 
   promise("what follows a completed run also waits for the flows it added", async (context) => {
     const [job, next, handler, added, tail, other] = context.jobs(6);

@@ -255,6 +255,37 @@ const retrying: readonly ContractPromise[] = [
       await context.runToEnd(last.id);
     },
   ),
+
+  promise(
+    "a group that re-opens waits for every member that is not final, whatever fails meanwhile",
+    async (context) => {
+      const [slow, failing, second, callback] = context.jobs(4);
+      const inner = context.group([failing, second]);
+      const outer = context.group([slow, inner], "settled");
+      await context.enqueue(follow(outer, callback));
+      const run = await context.claimOne(slow.id);
+      const other = await context.claimOne(second.id);
+      await context.runToFailure(failing.id);
+      assert.equal(await context.settle(other, { kind: "failed", error: bytes("boom") }), "applied");
+      await amend(context, RETRY, failing.id);
+      assert.deepEqual(await context.states(inner.end, outer.end, callback.id), [
+        "failed",
+        "blocked",
+        "blocked",
+      ]);
+      assert.equal(await context.complete(run), "applied");
+      assert.deepEqual(await context.states(outer.end, callback.id), ["completed", "ready"]);
+    },
+  ),
+
+  promise("a flow of which a part was removed is not re-opened", async (context) => {
+    const [failing, removed, last] = context.jobs(3);
+    await context.enqueue(chain(failing, removed, last));
+    await context.runToFailure(failing.id);
+    await amend(context, { kind: "remove" }, removed.id);
+    await context.rejects("TASKQ_FLOW_FINISHED", () => amend(context, RETRY, failing.id));
+    assert.deepEqual(await context.states(failing.id, last.id), ["failed", "skipped"]);
+  }),
 ];
 
 export const amending: Subject = subject("amend", [...revoking, ...restoring, ...rescheduling, ...retrying]);

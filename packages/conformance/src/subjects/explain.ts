@@ -73,12 +73,7 @@ async function runs(context: Context): Promise<void> {
 async function parkedTasks(context: Context): Promise<void> {
   const [paused, unknown] = [context.job({ task: "paused" }), context.job({ task: "unknown" })];
   await context.enqueue(paused, unknown);
-  await context.storage.control({
-    queue: context.queue,
-    task: "paused",
-    change: { kind: "pause" },
-    now: context.now,
-  });
+  await control(context, "paused", "pause");
   assert.deepEqual(await context.claim({ n: 5, tasks: ["paused"] }), []);
   assert.equal((await cause(context, paused.id, "paused")).task, "paused");
   assert.equal((await cause(context, unknown.id, "no-consumer")).task, "unknown");
@@ -102,4 +97,48 @@ export const explaining: Subject = subject("explain", [
     assert.equal(fact.state, "unknown");
     assert.deepEqual(fact.causes, []);
   }),
+
+  promise("explaining gives a reason in every state", async (context) => {
+    const [running, resumed, crashing] = [context.job(), context.job({ task: "paused" }), context.job()];
+    await context.enqueue(running, crashing);
+    const run = await context.claimOne(running.id);
+    await crash(context, crashing.id);
+    await cause(context, crashing.id, "crashed");
+    await context.complete(run);
+    assert.deepEqual((await explain(context, running.id)).causes, [
+      { code: "final", reason: undefined, cause: undefined },
+    ]);
+    await context.runToEnd(crashing.id);
+    // It ran twice.
+    assert.equal((await cause(context, crashing.id, "crashed")).crashes, 1);
+    const expiresAt = context.now + 10;
+    const expired = context.job({ expiresAt });
+    await context.enqueue(expired);
+    context.advance(10);
+    assert.equal((await cause(context, expired.id, "expired")).at, expiresAt);
+    await context.claim();
+    assert.equal((await explain(context, expired.id)).state, "expired");
+    await cause(context, expired.id, "final");
+    await control(context, "paused", "pause");
+    await context.enqueue(resumed);
+    assert.deepEqual(await context.claim(), []);
+    await control(context, "paused", "resume");
+    const left = await explain(context, resumed.id);
+    assert.ok(left.causes.length > 0, `no reason for a job that is ${left.state} and was resumed`);
+  }),
 ]);
+
+async function control(context: Context, task: string, kind: "pause" | "resume"): Promise<void> {
+  await context.storage.control({ queue: context.queue, task, change: { kind }, now: context.now });
+}
+
+/** Its owner claims it and is never heard of again. */
+async function crash(context: Context, id: string): Promise<void> {
+  const lease = 10;
+  await context.claimOne(id, { lease });
+  for (let pass = 0; pass < 2; pass += 1) {
+    context.advance(lease + 1);
+    await context.storage.reap({ queue: context.queue, limit: 10, now: context.now });
+  }
+  context.advance(lease);
+}

@@ -87,6 +87,8 @@ function callsOf(
     ["notes", () => storage.notes({ queue, id: flow.end })],
     ["values", () => storage.values({ ...about, operation: "1", operations: [{ kind: "get", key: "key" }] })],
     ["keys", () => storage.keys({ ...about, kind: "inspect", name: "lock" })],
+    ["export", () => storage.export({ ...about, kind: "begin" })],
+    ["import", () => storage.import({ ...about, kind: "begin", departure: "d", epoch: 0 })],
     ["purge", () => storage.purge({ ...about, limit: 10 })],
   ];
 }

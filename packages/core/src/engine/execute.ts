@@ -96,7 +96,11 @@ function endBefore({ claimed, startedAt, abortReason }: Run): SettledOutcome | u
   if (claimed.expiresAt !== undefined && claimed.expiresAt <= startedAt) return { kind: "expired" };
   const { verdict } = claimed;
   if (verdict === undefined || verdict.kind === "fail") return undefined;
-  return { kind: "skipped", reason: `'${verdict.gate}' was busy` };
+  const { gate, gateKind } = verdict;
+  return {
+    kind: "skipped",
+    reason: gateKind === "limit" ? `the limit '${gate}' is used up` : `'${gate}' was busy`,
+  };
 }
 
 /** @throws what makes the job one to quarantine */

@@ -5,21 +5,25 @@ import type { Explanation } from "../vocabulary/introspection.js";
 type Cause = Explanation["causes"][number];
 
 export function explanationOf(fact: ExplainFact): Explanation {
-  return { id: fact.id, state: fact.state, causes: fact.causes.map(causeOf) };
+  return { id: fact.id, state: fact.state, causes: fact.causes.map((cause) => causeOf(cause, fact)) };
 }
 
-function causeOf(cause: ExplainCause): Cause {
+function causeOf(cause: ExplainCause, { state }: ExplainFact): Cause {
   const { code, ...evidence } = cause;
-  return { code, message: sentenceOf(cause), evidence };
+  return { code, message: sentenceOf(cause, state), evidence };
 }
 
-function sentenceOf(cause: ExplainCause): string {
+function sentenceOf(cause: ExplainCause, state: ExplainFact["state"]): string {
   switch (cause.code) {
     case "not-due":
       return `It is due at ${instant(cause.at)}.`;
     case "blocked":
       return `It waits for what comes before it: ${cause.by.join(", ")}.`;
     case "locked":
+      if (cause.gate.startsWith(UNIQUE))
+        return behind("of its unique key", cause.gate.slice(UNIQUE.length), cause.holders);
+      if (cause.gate.startsWith(SCHEDULE))
+        return behind("before of the schedule", cause.gate.slice(SCHEDULE.length), cause.holders);
       return `The lock '${cause.gate}' is held by ${people(cause.holders)}${ahead(cause.ahead)}.`;
     case "no-slot":
       return `All runs that '${cause.gate}' allows at a time are taken, by ${people(cause.holders)}${ahead(cause.ahead)}.`;
@@ -39,9 +43,19 @@ function sentenceOf(cause: ExplainCause): string {
       return `It failed ${times(cause.failures)} and is tried again at ${instant(cause.at)}.`;
     case "crashed":
       return `Its consumer died in mid-run ${times(cause.crashes)}.`;
+    case "expired":
+      return `It expired at ${instant(cause.at)}: it will not run, and ends when its turn comes.`;
     case "final":
-      return `It is final${cause.reason === undefined ? "" : `: ${cause.reason}`}${cause.cause === undefined ? "" : `, because of job ${cause.cause}`}.`;
+      return `It is ${state}${cause.reason === undefined ? "" : `: ${cause.reason}`}${cause.cause === undefined ? "" : `, because of job ${cause.cause}`}.`;
   }
+}
+
+/** Lines that others stand in than those of locks. */
+const UNIQUE = "unique:";
+const SCHEDULE = "schedule:";
+
+function behind(which: string, name: string, holders: readonly string[]): string {
+  return `It waits until the job ${which} '${name}' is done: ${people(holders)}.`;
 }
 
 function instant(time: number): string {

@@ -2,6 +2,7 @@
 import type { Definition } from "../definition.js";
 import { TaskqError, TimeoutError } from "../errors.js";
 import { parseInput } from "../schema.js";
+import type { GateVerdict } from "../storage.js";
 import type { Middleware } from "../vocabulary/middleware.js";
 import type { RunEnd } from "./decide.js";
 import type { Run } from "./run.js";
@@ -62,9 +63,7 @@ function callPlain(run: Run, definition: Definition, input: unknown): unknown {
 
 async function callGuarded(run: Run, definition: Definition, input: unknown): Promise<unknown> {
   const { verdict } = run.claimed;
-  if (verdict !== undefined) {
-    throw new TaskqError("TASKQ_LOCKED", `'${verdict.gate}' was busy, and the task says to fail then`);
-  }
+  if (verdict !== undefined) throw closedGate(verdict);
   try {
     if (run.host.resources !== undefined) await lendResources(run, run.host.resources);
     const { schema } = definition;
@@ -75,6 +74,12 @@ async function callGuarded(run: Run, definition: Definition, input: unknown): Pr
   } finally {
     if (run.host.resources !== undefined) await disposeResources(run);
   }
+}
+
+function closedGate({ gate, gateKind }: GateVerdict): TaskqError {
+  return gateKind === "limit"
+    ? new TaskqError("TASKQ_LIMITED", `the limit '${gate}' is used up, and the task says to fail then`)
+    : new TaskqError("TASKQ_LOCKED", `'${gate}' was busy, and the task says to fail then`);
 }
 
 function throughRunMiddleware(

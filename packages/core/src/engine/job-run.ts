@@ -100,7 +100,8 @@ export class JobRun implements Run {
     return (name, options) => this.engine.queue.lock(name, options);
   }
   get limit(): (name: string, options: LimitOptions) => Limit {
-    return (name, options) => this.engine.queue.limit(name, options);
+    // Whoever waits for a start in a handler waits no longer than the run lasts.
+    return (name, options) => this.engine.queue.limit(name, { signal: this.signal, ...options });
   }
   get values(): Values {
     return this.engine.queue.values;

@@ -7,38 +7,83 @@ import type { Limit, LimitOptions } from "../vocabulary/locks.js";
 import type { Engine } from "./engine-types.js";
 import { sleep } from "./sleep.js";
 
-export function createLimit(engine: Engine, name: string, options: LimitOptions): Limit {
-  refuseUnknown(options, ["max", "per", "onLimit", "timeout", "signal"], "limit");
-  if (typeof name !== "string" || name === "")
-    throw unexpected("limit name", "a text that is not empty", name);
-  const max = integer(options.max, "limit max", { min: 1, max: LARGEST_LIMIT });
-  const per = milliseconds(options.per, "limit per");
-  const waits = oneOf(options.onLimit ?? "wait", ["wait", "fail"], "limit onLimit") === "wait";
-  const timeout = options.timeout === undefined ? undefined : milliseconds(options.timeout, "limit timeout");
+const LONGEST_NAME = 255;
+/** How often it looks whether the queue was closed, in milliseconds. */
+const LONGEST_NAP = 250;
+/** The same where time is virtual, and may be moved at any moment. */
+const VIRTUAL_NAP = 10;
 
-  const acquire = async (): Promise<void> => {
-    const opening = engine.open();
-    if (opening !== undefined) await opening;
-    const until = timeout === undefined ? Infinity : Date.now() + timeout;
-    for (;;) {
-      const now = engine.time.requestNow();
-      const operation = engine.makeId(engine.time.now());
-      const answer = await engine.storage.take({ queue: engine.name, operation, key: name, max, per, now });
-      if (answer.taken) return;
-      const pause = Math.max(1, (answer.opensAt ?? engine.time.now() + per) - engine.time.now());
-      if (!waits || Date.now() + pause > until) {
-        throw new TaskqError("TASKQ_LIMITED", `the limit '${name}' of ${max} in ${per} ms is used up`);
-      }
-      await sleep(pause, options.signal);
-      options.signal?.throwIfAborted();
-    }
-  };
+interface LimitRequest {
+  readonly name: string;
+  readonly max: number;
+  readonly per: number;
+  readonly waits: boolean;
+  readonly timeout: number | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** @throws `TASKQ_OPTION` */
+export function createLimit(engine: Engine, name: string, options: LimitOptions): Limit {
+  const request = checkedRequest(name, options);
   return {
-    acquire,
+    acquire: () => acquire(engine, request),
     async run<T>(work: () => T): Promise<Awaited<T>> {
-      await acquire();
+      await acquire(engine, request);
       const output: Awaited<T> = await work();
       return output;
     },
   };
+}
+
+function checkedRequest(name: string, options: LimitOptions): LimitRequest {
+  refuseUnknown(options, ["max", "per", "onLimit", "timeout", "signal"], "limit");
+  if (typeof name !== "string" || name === "" || name.length > LONGEST_NAME)
+    throw unexpected("limit name", `a text of 1 to ${LONGEST_NAME} characters`, name);
+  const per = milliseconds(options.per, "limit per");
+  if (per < 1) throw unexpected("limit per", "a duration of at least 1 ms", options.per);
+  return {
+    name,
+    max: integer(options.max, "limit max", { min: 1, max: LARGEST_LIMIT }),
+    per,
+    waits: oneOf(options.onLimit ?? "wait", ["wait", "fail"], "limit onLimit") === "wait",
+    timeout: options.timeout === undefined ? undefined : milliseconds(options.timeout, "limit timeout"),
+    signal: options.signal,
+  };
+}
+
+async function acquire(engine: Engine, request: LimitRequest): Promise<void> {
+  const { name, max, per, signal } = request;
+  const opening = engine.open();
+  if (opening !== undefined) await opening;
+  const until = request.timeout === undefined ? Infinity : Date.now() + request.timeout;
+  for (;;) {
+    signal?.throwIfAborted();
+    const now = engine.time.requestNow();
+    const operation = engine.makeId(engine.time.now());
+    const answer = await engine.storage.take({ queue: engine.name, operation, key: name, max, per, now });
+    if (answer.taken) return;
+    if (!request.waits) throw limited(request, "");
+    await opened(engine, request, { opensAt: answer.opensAt ?? engine.time.now() + per, until });
+  }
+}
+
+/** Resolves when there may be a start, by the clock of the queue. */
+async function opened(
+  engine: Engine,
+  request: LimitRequest,
+  { opensAt, until }: { readonly opensAt: number; readonly until: number },
+): Promise<void> {
+  const isVirtual = engine.time.requestNow() !== undefined;
+  for (let left = opensAt - engine.time.now(); left > 0; left = opensAt - engine.time.now()) {
+    // In virtual time it is not known how soon that will be.
+    if (Date.now() + (isVirtual ? 1 : left) > until)
+      throw limited(request, `, and has no start left within ${request.timeout} ms`);
+    await sleep(Math.min(left, isVirtual ? VIRTUAL_NAP : LONGEST_NAP), request.signal);
+    request.signal?.throwIfAborted();
+    engine.assertOpen();
+  }
+}
+
+function limited({ name, max, per }: LimitRequest, why: string): TaskqError {
+  return new TaskqError("TASKQ_LIMITED", `the limit '${name}' of ${max} in ${per} ms is used up${why}`);
 }

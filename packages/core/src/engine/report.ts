@@ -7,6 +7,9 @@ import { storageFailure } from "./failure.js";
 import { skipReason } from "./sources.js";
 import type { Run } from "./run.js";
 
+/** What the gates of limits begin with. */
+const LIMIT = "limit:";
+
 /** Tells what became of a run. */
 export function reportSettled(finished: FinishedRun, answer: SettleAnswer): void {
   if (answer === "repeated") return;
@@ -72,8 +75,10 @@ export function reportEffects(engine: Engine, effects: readonly JobEffect[]): vo
     else if (kind === "interrupted") events.emit("interrupted", { ...event, attempt });
     else if (kind === "failed") {
       events.emit("failed", { ...event, attempt, durationMs: 0, error: storageFailure(reason, attempt) });
+    } else if (kind === "parked" && gate?.startsWith(LIMIT) === true) {
+      events.emit("limited", { ...event, key: gate.slice(LIMIT.length) });
     } else if (kind === "parked" && gate !== undefined && !/^(task|pause|unique|schedule):/.test(gate)) {
-      events.emit("locked", { ...event, key: gate });
+      events.emit("locked", { ...event, key: gate.replace(/^(?:lock|concurrency):/, "") });
     }
   }
 }

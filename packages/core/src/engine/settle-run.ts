@@ -99,6 +99,7 @@ function finish(run: Run, endedAt: number, outcome: SettledOutcome, error?: JobE
       startedAt: run.startedAt,
       outcome,
       add: outcome.kind === "completed" ? run.joined?.map(({ flow }) => flow) : undefined,
+      claimed: run.claimed,
     },
     endedAt,
     error,

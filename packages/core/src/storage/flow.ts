@@ -126,7 +126,10 @@ export interface JobEffect {
   readonly reason: string | undefined;
   /** The job because of which. */
   readonly cause: string | undefined;
-  /** The gate it was parked under. */
+  /**
+   * The gate it was parked under: a lock or a concurrency key by its key, others with their kind, as `limit:api`; so is
+   * a key that begins like a kind, as `lock:limit:api`.
+   */
   readonly gate: string | undefined;
   /** Runs begun. */
   readonly attempt: number;

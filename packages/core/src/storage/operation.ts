@@ -175,8 +175,11 @@ export interface KeyHolder {
 /** A start under a limit, outside a job. */
 export interface TakeRequest {
   readonly queue: string;
+  /** Names this call; repeated within ten minutes after it has taken a start, it takes no other. */
   readonly operation: string;
+  /** Of the limits of jobs' gates. */
   readonly key: string;
+  /** Starts in any window of `per` milliseconds. */
   readonly max: number;
   readonly per: number;
   readonly now?: number | undefined;
@@ -184,6 +187,6 @@ export interface TakeRequest {
 
 export interface TakeAnswer {
   readonly taken: boolean;
-  /** When to try again. */
+  /** When to try again; `undefined`: it is taken. */
   readonly opensAt: number | undefined;
 }

@@ -126,6 +126,8 @@ export type ExplainCause =
     }
   | { readonly code: "retrying"; readonly failures: number; readonly at: number }
   | { readonly code: "crashed"; readonly crashes: number }
+  /** It is not final yet, and will end `expired` when its turn comes. */
+  | { readonly code: "expired"; readonly at: number }
   | {
       readonly code: "final";
       readonly reason: string | undefined;

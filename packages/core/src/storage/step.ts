@@ -1,5 +1,5 @@
 /** The hot path: settle what ended, claim what is free. */
-import type { JobEffect, NewFlow, StoredState } from "./flow.js";
+import type { JobEffect, NewFlow, NewGate, StoredState } from "./flow.js";
 
 /** One run: the right to it is proved by the fence. */
 export interface RunReference {
@@ -19,6 +19,8 @@ export interface StepRequest {
   /** Runs claimed ahead whose handler has begun since. */
   readonly begun: readonly RunReference[];
   readonly claim: ClaimRequest | undefined;
+  /** The owner asks no more: what a storage has gathered in memory, it writes now. @default false */
+  readonly last?: boolean | undefined;
   readonly now?: number | undefined;
 }
 
@@ -42,6 +44,8 @@ export interface Settlement {
   readonly outcome: SettledOutcome;
   /** Flows that become part of what follows this job, stored in the same step; only with `completed`. */
   readonly add: readonly NewFlow[] | undefined;
+  /** The job as it was claimed, for the statistics: without it, the run is in none of them. */
+  readonly claimed?: Pick<ClaimedJob, "task" | "due"> | undefined;
 }
 
 export type SettledOutcome =
@@ -99,11 +103,19 @@ export interface ClaimedJob {
   readonly begun: boolean;
   readonly leaseUntil: number;
   /** Set when a gate was closed and its policy is not to wait. */
-  readonly verdict: { readonly kind: "skip" | "drop" | "fail"; readonly gate: string } | undefined;
+  readonly verdict: GateVerdict | undefined;
   /** What came before it in its flow, in the order of its edges. */
   readonly sources: readonly Source[] | undefined;
   /** The values under which it is guarded outside its bytes, to be compared with those inside. */
   readonly guards: JobGuards | undefined;
+}
+
+/** What is to become of a job whose gate was closed. */
+export interface GateVerdict {
+  readonly kind: "skip" | "drop" | "fail";
+  /** The key of the gate. */
+  readonly gate: string;
+  readonly gateKind: NewGate["kind"];
 }
 
 /** What stands outside the bytes and must agree with them. `undefined` on a claimed job: there is none of it. */

@@ -103,17 +103,27 @@ export interface LogEntry {
 
 /** What a queue did within a window of time. */
 export interface Stats {
-  /** The beginning of the window. */
+  /** The beginning of the window, which is that of a minute. */
   readonly since: Date;
+  /**
+   * How long the job that waits longest has been due, in milliseconds, be it ready or parked. `undefined`: none that is
+   * due waits.
+   */
+  readonly oldestWaitingMs: number | undefined;
   readonly total: TaskStats;
   /** By the name of the task. */
   readonly tasks: Readonly<Record<string, TaskStats>>;
+  /** Of all tasks, minute by minute; those in which no run ended are left out. */
+  readonly minutes: readonly MinuteStats[];
 }
 
 /** How many runs ended so, and how long they took. */
 export interface TaskStats {
+  /** Runs whose handler returned. */
   readonly completed: number;
+  /** Runs that ended their job `failed`. */
   readonly failed: number;
+  /** Runs that failed, or asked for it, and whose job is tried again. */
   readonly retried: number;
   /** From due to begun, in milliseconds. */
   readonly waitMs: Percentiles;
@@ -121,7 +131,16 @@ export interface TaskStats {
   readonly runMs: Percentiles;
 }
 
-/** Of the values measured, so many per cent are no greater. */
+/** One minute of a queue. */
+export interface MinuteStats extends TaskStats {
+  /** When it began. */
+  readonly at: Date;
+}
+
+/**
+ * Of the values measured, so many per cent are no greater. Exact below 64; above, too high by less than a 32nd (3.2 %),
+ * and never too low. `max` is exact. 0 where nothing was measured.
+ */
 export interface Percentiles {
   readonly p50: number;
   readonly p95: number;

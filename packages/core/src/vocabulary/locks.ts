@@ -60,13 +60,16 @@ export interface LockState {
 export interface LimitOptions extends WaitOptions {
   /** Starts in any window of `per`. An integer, 1 to 10 000. */
   readonly max: number;
+  /** At least 1 ms. */
   readonly per: Duration;
-  /** @default 'wait' */
+  /** `fail` throws `TASKQ_LIMITED` at once. @default 'wait' */
   readonly onLimit?: "wait" | "fail";
 }
 
 /**
- * A right to start something so often, over all processes.
+ * A right to start something so often, over all processes: never more than `max` starts in any window of `per`. Tasks
+ * whose `limit` has the same key share the starts. It stands in no line with their jobs. Waiting ends with `timeout`,
+ * with `signal`, and when the queue is closed.
  *
  * @example
  * await queue.limit("api", { max: 10, per: "1s" }).run(() => fetch(url));

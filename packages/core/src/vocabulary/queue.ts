@@ -101,9 +101,9 @@ export interface Queue<in Names extends string = never> extends AsyncDisposable 
   /** The right to start something so often; not taken yet. */
   limit(name: string, options: LimitOptions): Limit;
 
-  /** How many jobs are in each state. */
+  /** How many jobs are in each state. As quick with a million finished jobs as with none; jobs that wait are counted. */
   counts(options?: { readonly by?: never }): Promise<Counts>;
-  /** The same, by the name of the task. */
+  /** The same, by the name of the task. Looks at every job, some thousands at a time: not for every second. */
   counts(options: { readonly by: "task" }): Promise<Readonly<Record<string, Counts>>>;
   /** Read page by page while it is iterated. */
   jobs(filter?: JobFilter): AsyncIterable<JobInfo>;
@@ -111,6 +111,19 @@ export interface Queue<in Names extends string = never> extends AsyncDisposable 
   job(id: string): Promise<JobInfo | undefined>;
   /** Why a job is not running, or ran late, twice or not at all. */
   why(id: string): Promise<Explanation>;
+  /**
+   * What was done within a window of time, by task and by minute: runs that completed, failed and were retried, how long
+   * they waited and ran, and how long the oldest job has been waiting. The window begins with a minute, and is at most
+   * 48 hours long: so long they are kept.
+   *
+   * Of other processes, the last second may be missing; one that is killed takes its last second with it. Runs that were
+   * lost with their process, given back, cancelled or never begun are in none of the numbers.
+   *
+   * @throws `TASKQ_OPTION`
+   * @example
+   * const { total, oldestWaitingMs } = await queue.stats({ window: "15m" });
+   * if (total.waitMs.p95 > 60_000) alarm(oldestWaitingMs);
+   */
   stats(options?: { /** @default '1h' */ readonly window?: Duration }): Promise<Stats>;
   /** Runs a failed or quarantined job again. `false`: it is in another state. @throws `TASKQ_FLOW_FINISHED` */
   retry(id: string): Promise<boolean>;

@@ -62,14 +62,24 @@ export interface LockPolicy<in Input = unknown> {
   readonly onBusy?: "wait" | "skip" | "fail";
 }
 
-/** Never more than `max` starts in any window of `per`, over all consumers. */
+/**
+ * Never more than `max` starts in any window of `per`, over all consumers: a sliding log, neither a fixed window nor a
+ * bucket. Each attempt is a start, and counts also when its consumer dies.
+ *
+ * @example
+ * task("call", { limit: { key: ({ tenant }) => tenant, max: 10, per: "1s" } }, call);
+ */
 export interface LimitPolicy<in Input = unknown> {
-  /** @default the name of the task */
+  /** What shares the starts: a text of 1 to 255 characters, or a function of the input. @default the name of the task */
   readonly key?: Key<Input>;
   /** Starts in any window of `per`. An integer, 1 to 10 000. */
   readonly max: number;
+  /** At least 1 ms. */
   readonly per: Duration;
-  /** `wait` takes neither a worker nor a retry. @default 'wait' */
+  /**
+   * `wait` takes neither a worker nor a retry. `drop` ends the job `skipped`. `fail` is a failed attempt with
+   * `TASKQ_LIMITED`. @default 'wait'
+   */
   readonly onLimit?: "wait" | "drop" | "fail";
 }
 

@@ -12,7 +12,7 @@ import type {
   ValuesRequest,
 } from "@taskq/core/storage";
 import { bytes, text } from "../../bytes.js";
-import { flow, job, LOCKS } from "../arbitraries.js";
+import { flow, job, LIMIT, LOCKS } from "../arbitraries.js";
 import { normalEffects } from "../normal.js";
 import { describeShape, makeFlow, type Shape } from "../shape.js";
 import { OWNERS, QUEUE, TASKS, type World } from "../world.js";
@@ -254,3 +254,19 @@ function plainKeys({ status, fence, expiresAt, holders }: KeysAnswer): unknown {
     holders: holders.map((holder) => `${holder.owner} ${holder.expiresAt}`).toSorted(),
   };
 }
+
+/** Takes starts under the limit of the jobs. */
+export const take: fc.Arbitrary<Move> = fc.constantFrom("one", "two", undefined).map(
+  (name) =>
+    new Move("take", async (world) => {
+      const asked = name ?? `take ${world.nextNumber()}`;
+      world.said = asked;
+      const result = await world.both("take", (storage) =>
+        storage.take({ ...LIMIT, queue: QUEUE, operation: asked, now: world.now }),
+      );
+      if (result.code !== undefined) return;
+      const { reference, tested } = result.answers;
+      assert.deepEqual(tested, reference, "take answers otherwise");
+      world.cover(reference.taken ? "take: taken" : "take: used up");
+    }),
+);

@@ -1,0 +1,264 @@
+import assert from "node:assert/strict";
+import { bytes } from "../bytes.js";
+import type { Context } from "../context.js";
+import { listAll } from "../invariants.js";
+import {
+  begin,
+  finish,
+  comeIn,
+  put,
+  exportAll,
+  fill,
+  open,
+  move,
+  refusesWhatIsNew,
+  refusesChanges,
+  SMALL_PAGE,
+  SCHEDULE,
+} from "../moving.js";
+import { promise, subject, type Subject } from "../promise.js";
+import { at } from "../tuple.js";
+
+/** One of everything that a queue keeps; answers the ids of jobs and joins. */
+async function keepOfEverything(context: Context): Promise<readonly string[]> {
+  const { storage, queue } = context;
+  const values = [
+    { kind: "set", key: "text", bytes: bytes("value"), expiresAt: undefined },
+    { kind: "increment", key: "number", by: 3, expiresAt: context.now + 60_000 },
+  ] as const;
+  await storage.values({ queue, now: context.now, operation: "set", operations: values });
+  for (const name of ["one", "two"]) {
+    await storage.schedules({ queue, now: context.now, change: { ...SCHEDULE, name } });
+  }
+  await storage.schedules({ queue, now: context.now, change: { kind: "pause", name: "two" } });
+  const [done, failed, retried] = context.jobs(3);
+  await context.enqueue(done, failed, retried);
+  const run = await context.claimOne(done.id);
+  const note = { queue, now: context.now, run, bytes: bytes("half") } as const;
+  await storage.note({ ...note, kind: "progress" });
+  await storage.note({ ...note, kind: "log" });
+  await storage.note({ ...note, kind: "log", bytes: bytes("more") });
+  await context.complete(run, "result");
+  await context.runToFailure(failed.id);
+  const again = await context.claimOne(retried.id);
+  const due = context.now + 5_000;
+  await context.settle(again, { kind: "retry", error: bytes("once"), due, counts: true });
+  const member = context.job({ priority: -3, expiresAt: context.now + 90_000 });
+  const group = context.group([member, context.job()], "settled");
+  const named = context.job({ id: "a name", delay: 10_000, delivery: "at-most-once" });
+  await context.enqueue(
+    group,
+    named,
+    context.job({ task: "paused", keep: { completed: 5, failed: undefined } }),
+  );
+  const control = { queue, now: context.now } as const;
+  await storage.control({ ...control, task: "paused", change: { kind: "pause" } });
+  await storage.control({
+    ...control,
+    task: "other",
+    change: { kind: "revoke", once: true, until: undefined },
+  });
+  const jobs = await listAll(storage, { queue, now: context.now });
+  return [...jobs.map(({ id }) => id), ...group.joins.map(({ id }) => id)];
+}
+
+async function standingOf(context: Context, ids: readonly string[]): Promise<unknown> {
+  const { storage, queue, now } = context;
+  const keys = ["text", "number"].map((key) => ({ kind: "get", key }) as const);
+  return {
+    records: await storage.read({ queue, now, ids, whole: true }),
+    notes: await Promise.all(ids.map((id) => storage.notes({ queue, id }))),
+    listed: (await listAll(storage, { queue, now })).map(({ id }) => id),
+    counts: await storage.counts({ queue, now, by: "task" }),
+    values: await storage.values({ queue, now, operation: "read", operations: keys }),
+    schedules: (await storage.schedules({ queue, now })).schedules,
+  };
+}
+
+export const arriving: Subject = subject("arriving from another storage", [
+  promise("a queue that arrives hands out nothing and takes nothing until it opens", async (context) => {
+    const job = context.job();
+    await context.enqueue(job);
+    const exported = await exportAll(context);
+    await finish(context, exported.departure);
+    const { phase, arrival } = await comeIn(context, exported.departure);
+    assert.equal(phase, "arriving");
+    await refusesWhatIsNew(context);
+    await context.rejects("TASKQ_MOVED", () => open(context, exported.departure, arrival));
+    await context.rejects("TASKQ_MOVED", () => begin(context));
+    await fill(context, exported);
+    await refusesWhatIsNew(context);
+    await refusesChanges(context, job.id);
+    await context.rejects("TASKQ_MOVED", () => open(context, exported.departure, "another arrival"));
+    assert.equal((await open(context, exported.departure, arrival)).phase, "open");
+    await context.rejects("TASKQ_MOVED", () => put(context, exported.departure, exported.records));
+    await context.runToEnd(job.id);
+  }),
+
+  promise("what has moved reads as it did before, and counts the same", async (context) => {
+    const ids = await keepOfEverything(context);
+    const before = await standingOf(context, ids);
+    await move(context);
+    assert.deepEqual(await standingOf(context, ids), before);
+    const { queue, now } = context;
+    const task = { queue, now, change: { kind: "inspect" } } as const;
+    assert.equal((await context.storage.control({ ...task, task: "paused" })).paused, true);
+    assert.equal((await context.storage.control({ ...task, task: "other" })).revoked, true);
+    context.advance(60_000);
+    assert.equal(
+      at(
+        await context.storage.values({
+          queue,
+          now: context.now,
+          operation: "later",
+          operations: [{ kind: "get", key: "number" }],
+        }),
+        0,
+      ).kind,
+      "none",
+    );
+  }),
+
+  promise("a page that comes again changes nothing", async (context) => {
+    const ids = await keepOfEverything(context);
+    const before = await standingOf(context, ids);
+    const exported = await exportAll(context);
+    await finish(context, exported.departure);
+    const { arrival } = await comeIn(context, exported.departure);
+    for (let from = 0; from < exported.records.length; from += SMALL_PAGE) {
+      await put(context, exported.departure, exported.records.slice(0, from + SMALL_PAGE));
+    }
+    const { counts } = await fill(context, exported);
+    assert.deepEqual(counts, exported.counts);
+    await open(context, exported.departure, arrival);
+    assert.deepEqual(await standingOf(context, ids), before);
+  }),
+
+  promise(
+    "an arrival that is broken off goes on where it was, and a new departure begins it anew",
+    async (context) => {
+      const [kept, gone] = context.jobs(2);
+      await context.enqueue(kept, gone);
+      const exported = await exportAll(context);
+      await finish(context, exported.departure);
+      const { arrival } = await comeIn(context, exported.departure);
+      await put(context, exported.departure, exported.records.slice(0, 1), "there");
+      const again = await comeIn(context, exported.departure, arrival);
+      assert.deepEqual([again.arrival, again.cursor, again.complete], [arrival, "there", false]);
+      await context.rejects("TASKQ_MOVED", () => comeIn(context, exported.departure, "another"));
+      const other = { ...exported, departure: "anew", records: exported.records.slice(1) };
+      const anew = await fill(context, other);
+      assert.notEqual(anew.arrival, arrival);
+      assert.ok(anew.epoch > again.epoch, "the epoch does not grow");
+      await context.rejects("TASKQ_MOVED", () => put(context, exported.departure, exported.records));
+      await open(context, "anew", anew.arrival);
+      assert.deepEqual(await context.states(kept.id, gone.id), [undefined, "ready"]);
+    },
+  ),
+
+  promise("fences after a move are greater than every one before it", async (context) => {
+    const [done, waiting] = context.jobs(2);
+    await context.enqueue(done, waiting);
+    const before = await context.claimOne(done.id);
+    const held = { kind: "acquire", name: "lock", owner: "o", max: 1, ttl: 60_000, wait: undefined } as const;
+    const lock = await context.keys({ ...held, ticket: "before" });
+    await context.complete(before);
+    await move(context);
+    const after = await context.claimOne(waiting.id);
+    const highest = Math.max(before.fence, lock.fence ?? 0);
+    assert.ok(after.fence > highest, `${after.fence} after ${highest}`);
+    assert.equal(await context.complete(before), "repeated");
+    // Its owner cannot follow, but nobody else gets the lock before its time is over.
+    assert.equal((await context.keys({ ...held, ticket: "after" })).status, "busy");
+    context.advance(60_000);
+    const taken = await context.keys({ ...held, ticket: "after" });
+    assert.equal(taken.status, "held");
+    assert.ok((taken.fence ?? 0) > highest, "the fence of a lock does not grow");
+  }),
+
+  promise("flows in flight go on after a move", async (context) => {
+    const [first, second, failing, guard] = context.jobs(4);
+    const stage = { ...second, after: [{ source: first.id, on: "completed" }] } as const;
+    const handler = { ...guard, after: [{ source: failing.id, on: "failed" }] } as const;
+    const members = context.jobs(3);
+    const group = context.group(members);
+    const end = { ...context.job(), after: [{ source: group.end, on: "completed" }] } as const;
+    const doomed = context.jobs(3);
+    const lost = context.group(doomed);
+    await context.enqueue(
+      { end: second.id, jobs: [first, stage], joins: [] },
+      { end: failing.id, jobs: [failing, handler], joins: [] },
+      { end: end.id, jobs: [...group.jobs, end], joins: group.joins },
+      lost,
+    );
+    await context.runToEnd(members[1].id, "one of three");
+    await context.runToEnd(first.id, "carried");
+    await move(context);
+    const next = await context.claimOne(second.id);
+    assert.deepEqual(
+      next.sources?.map((source) => source.id),
+      [first.id],
+    );
+    await context.complete(next);
+    await context.runToFailure(failing.id);
+    assert.deepEqual(
+      (await context.claimOne(guard.id)).sources?.map((source) => source.id),
+      [failing.id],
+    );
+    await context.runToEnd(members[0].id);
+    assert.equal(await context.state(end.id), "blocked");
+    await context.runToEnd(members[2].id);
+    const source = at((await context.claimOne(end.id)).sources ?? [], 0);
+    assert.ok(source.kind === "join", "the end reads the group");
+    assert.deepEqual(
+      source.members.map(({ id }) => id),
+      members.map(({ id }) => id),
+    );
+    await context.runToFailure(doomed[0].id);
+    assert.deepEqual(await context.states(doomed[1].id, doomed[2].id, lost.end), [
+      "skipped",
+      "skipped",
+      "failed",
+    ]);
+  }),
+
+  promise("unique keys, their lines and given ids are as taken after a move as before", async (context) => {
+    const unique = { key: "key", until: "final", onConflict: "ignore" } as const;
+    const [before, behind, further] = [context.job(), context.job({ unique }), context.job({ unique })];
+    const holder = context.job({ unique });
+    const follow = { after: [{ source: before.id, on: "completed" }] } as const;
+    await context.enqueue(holder);
+    for (const job of [behind, further]) {
+      const flow = { end: job.id, jobs: [{ ...job, ...follow }], joins: [] };
+      await context.enqueue(...(job === behind ? [before] : []), flow);
+    }
+    await context.runToEnd(before.id);
+    assert.deepEqual(await context.states(behind.id, further.id), ["parked", "parked"]);
+    await context.enqueue(context.job({ id: "given" }));
+    await move(context);
+    assert.deepEqual(await context.states(behind.id, further.id), ["parked", "parked"]);
+    const ignored = await context.enqueue(context.job({ unique }));
+    assert.deepEqual([ignored.flows[0]?.status, ignored.flows[0]?.id], ["existing", holder.id]);
+    assert.equal((await context.enqueue(context.job({ id: "given" }))).flows[0]?.status, "existing");
+    await context.rejects("TASKQ_ID_TAKEN", () =>
+      context.enqueue(context.job({ id: "given", task: "other" })),
+    );
+    await context.runToEnd(holder.id);
+    assert.deepEqual(await context.states(behind.id, further.id), ["ready", "parked"]);
+    await context.runToEnd(behind.id);
+    assert.equal(await context.state(further.id), "ready");
+  }),
+
+  promise("a queue that keeps something already takes no arrival", async (context) => {
+    const job = context.job();
+    await context.enqueue(job);
+    await context.rejects("TASKQ_MOVE", () => comeIn(context, "from afar"));
+    await context.runToEnd(job.id);
+    const { queue, now } = context;
+    await context.storage.purge({ queue, now, limit: 10, everything: true });
+    assert.equal((await comeIn(context, "from afar")).phase, "arriving");
+    const back = await context.storage.import({ queue, now, kind: "cancel", departure: "from afar" });
+    assert.equal(back.phase, "open");
+    await context.enqueue(context.job());
+  }),
+]);

@@ -1,0 +1,113 @@
+/** Moving a queue from one storage to another: what is asked of the two. */
+import type { MoveCounts, MovedRecord } from "./moved.js";
+
+/**
+ * `leaving`: nothing new begins here, what runs is settled. `left`: it lives elsewhere. `arriving`: it is being filled,
+ * and hands nothing out yet.
+ */
+export type QueuePhase = "open" | "leaving" | "left" | "arriving";
+
+interface Moving {
+  readonly queue: string;
+  readonly now?: number | undefined;
+}
+
+export type ExportRequest = Moving &
+  (
+    | {
+        /** Leaves, or goes on leaving; once nothing runs, the queue is still. */
+        readonly kind: "begin";
+      }
+    | {
+        /** Of a still queue. */
+        readonly kind: "page";
+        readonly departure: string;
+        /** Where the page before ended; `undefined`: from the start. */
+        readonly cursor: string | undefined;
+        /** At most 200. */
+        readonly limit: number;
+      }
+    | {
+        /** How much a still queue keeps. */
+        readonly kind: "count";
+        readonly departure: string;
+      }
+    | {
+        /** Has left for this destination, and no other: the `arrival` of the target. */
+        readonly kind: "finish";
+        readonly departure: string;
+        readonly destination: string;
+      }
+    | {
+        /** Opens again; of a queue that has left, only for whoever knows its destination, and that it did not open. */
+        readonly kind: "cancel";
+        readonly destination: string | undefined;
+      }
+  );
+
+export interface ExportAnswer {
+  readonly phase: QueuePhase;
+  readonly epoch: number;
+  /** Names this leaving; another one gets another name. */
+  readonly departure: string | undefined;
+  /** For where it has left. */
+  readonly destination: string | undefined;
+  /** Runs that have not ended, as far as known. */
+  readonly active: number;
+  /** Nothing runs, and nothing changes any more: pages may be read. */
+  readonly still: boolean;
+  /** Of a page; at most 200 and about 1 MiB, one at least. */
+  readonly records: readonly MovedRecord[];
+  /** Of a page: where the next one begins; `undefined`: that was the last. */
+  readonly cursor: string | undefined;
+  /** Of a count. */
+  readonly counts: MoveCounts | undefined;
+}
+
+export type ImportRequest = Moving &
+  (
+    | {
+        /** Makes an empty queue ready to be filled, or goes on with the same departure. What came of another one is removed. */
+        readonly kind: "begin";
+        readonly departure: string;
+        /** Of the source; the queue's own becomes greater. */
+        readonly epoch: number;
+        /** Only if it is this arrival already. */
+        readonly arrival?: string | undefined;
+      }
+    | {
+        readonly kind: "page";
+        readonly departure: string;
+        readonly records: readonly MovedRecord[];
+        /** Where the next page of the source begins; kept, to go on there. */
+        readonly cursor: string | undefined;
+      }
+    | {
+        /** All pages are there: puts together what hangs together. */
+        readonly kind: "seal";
+        readonly departure: string;
+      }
+    | { readonly kind: "open"; readonly departure: string; readonly arrival: string }
+    | {
+        /** Gives up an arrival that has not opened; what came is removed. */
+        readonly kind: "cancel";
+        readonly departure: string | undefined;
+      }
+  );
+
+export interface ImportAnswer {
+  readonly phase: QueuePhase;
+  readonly epoch: number;
+  /** The departure that it is filled from, or was. */
+  readonly departure: string | undefined;
+  /** Names this target; what the source is told at the end. */
+  readonly arrival: string | undefined;
+  /** Where the next page begins; `undefined`: at the start, or there is none. */
+  readonly cursor: string | undefined;
+  /** All pages are there. */
+  readonly complete: boolean;
+  /** The call did a bounded part of its work, and is to be repeated. */
+  readonly more: boolean;
+  /** Of a seal that is done. */
+  readonly counts: MoveCounts | undefined;
+}

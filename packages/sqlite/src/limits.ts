@@ -1,0 +1,101 @@
+import { CONSEQUENCES_PER_STEP } from "@taskq/core/storage";
+import { firstParked, keepPlace, placesTaken } from "./gates.js";
+import { enterLine } from "./line.js";
+import type { Move } from "./move.js";
+import { gateLabel, metaOf, type Key, type MetaGate, type Row } from "./row.js";
+import {
+  addStart,
+  countStarts,
+  LIMIT,
+  limitOf,
+  removeStart,
+  roomAt,
+  type Limit,
+  type Looking,
+} from "./starts.js";
+
+/** Whether a row may not start now. A place kept for it is one in the line; it does not hold the window open. */
+export function isUsedUp(looking: Looking, key: Key, gate: MetaGate): boolean {
+  const limit = limitOf(gate);
+  const started = countStarts(looking, limit);
+  if (started >= gate.max) return true;
+  const { id } = looking.queue;
+  const [kept, own] = looking
+    .raw("SELECT count(*), coalesce(sum(holder = ?), 0) FROM {holders} WHERE queue = ? AND gate = ?")
+    .get(key, id, limit.gate) as [number, number];
+  if (own > 0) return false;
+  const line = looking.raw("SELECT 1 FROM {jobs} WHERE queue = ? AND gate = ? AND state = 3 LIMIT 1");
+  return started + kept >= gate.max || line.get(id, limit.gate) !== undefined;
+}
+
+/** Writes the start of a run down, in place of the place that was kept for it. */
+export function takeStart(move: Move, row: Row, gate: MetaGate, fence: number): void {
+  const limit = limitOf(gate);
+  addStart(move, limit, { holder: row.key, fence });
+  move
+    .sql("DELETE FROM {holders} WHERE queue = ? AND gate = ? AND holder = ?")
+    .run(move.queue.id, limit.gate, row.key);
+  // Whoever is in the line has to be told anew when it opens.
+  move.opened.add(limit.gate);
+}
+
+/** Gives back the starts that an unbegun run has used up. */
+export function giveStartsBack(move: Move, row: Row): void {
+  for (const gate of metaOf(row).gates ?? []) {
+    if (gate.kind !== "limit") continue;
+    const { gate: name } = limitOf(gate);
+    if (removeStart(move, name, { holder: row.key, fence: row.fence })) move.opened.add(name);
+  }
+}
+
+/**
+ * Lets the first in the line go for whom the window has room, and notes when it has more. Answers how many went; when
+ * there are more than it may let go, the next step goes on.
+ */
+export function openLimit(move: Move, gate: string, limit: number = CONSEQUENCES_PER_STEP): number {
+  for (let gone = 0; ; gone += 1) {
+    const row = firstParked(move, gate);
+    const own = row === undefined ? undefined : ownLimit(row, gate);
+    if (row === undefined || own === undefined) {
+      planOpening(move, gate, undefined);
+      return gone;
+    }
+    const kept = placesTaken(move, gate);
+    const isFull = countStarts(move, own) + kept >= own.max;
+    if (isFull || gone >= limit) {
+      planOpening(move, gate, isFull ? roomAt(move, own, kept) : move.now);
+      return gone;
+    }
+    keepPlace(move, gate, row);
+    enterLine(move, row);
+    move.effect(row, "readied", { gate: gateLabel(gate) });
+  }
+}
+
+function ownLimit(row: Row, gate: string): Limit | undefined {
+  const own = metaOf(row).gates?.find(({ kind, key }) => kind === "limit" && LIMIT + key === gate);
+  return own === undefined ? undefined : limitOf(own);
+}
+
+/** Notes when a limit with a line opens by itself; `undefined`: nobody waits, or somebody who goes will tell. */
+function planOpening(move: Move, gate: string, opens: number | undefined): void {
+  const { id } = move.queue;
+  if (opens === undefined) {
+    move.sql("DELETE FROM {openings} WHERE queue = ? AND gate = ?").run(id, gate);
+    return;
+  }
+  move.sql("INSERT OR REPLACE INTO {openings} (queue, gate, opens) VALUES (?, ?, ?)").run(id, gate, opens);
+  move.wakeAt(opens);
+}
+
+/** Opens the limits whose instant has come; a bounded number of jobs, the rest with the next step. */
+export function openDueLimits(move: Move): void {
+  let left = CONSEQUENCES_PER_STEP;
+  const gates = move
+    .raw("SELECT gate FROM {openings} WHERE queue = ? AND opens <= ? ORDER BY opens LIMIT ? + 0")
+    .all(move.queue.id, move.now, left) as [string][];
+  for (const [gate] of gates) {
+    left -= openLimit(move, gate, left);
+    if (left <= 0) return;
+  }
+}

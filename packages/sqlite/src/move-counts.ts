@@ -1,0 +1,41 @@
+import { countedAs, type MoveCounts } from "@taskq/core/storage";
+import type { Connection } from "./connection.js";
+import { TURN } from "./edge-rows.js";
+import type { OpenQueue } from "./open-queue.js";
+import { JOIN, stateName } from "./row.js";
+
+const OF_QUEUE = "EXISTS (SELECT 1 FROM {jobs} WHERE {jobs}.key = OF AND {jobs}.queue = ?)";
+
+/** Its target may be gone, or its source. */
+export const EDGE_OF_QUEUE =
+  "coalesce((SELECT queue FROM {jobs} WHERE key = {edges}.target), (SELECT queue FROM {jobs} WHERE key = {edges}.source)) = ?";
+
+/** One statement for each kind of record but jobs. */
+const COUNTS: readonly (readonly [string, string])[] = [
+  ["join", `SELECT count(*) FROM {jobs} WHERE queue = ? AND flags & ${JOIN} <> 0`],
+  ["edge", `SELECT count(*) FROM {edges} WHERE condition <> ${TURN} AND ${EDGE_OF_QUEUE}`],
+  ["attempt", `SELECT count(*) FROM {attempts} WHERE ${OF_QUEUE.replace("OF", "{attempts}.key")}`],
+  ["note", `SELECT count(*) FROM {notes} WHERE ${OF_QUEUE.replace("OF", "{notes}.key")}`],
+  ["name", "SELECT count(*) FROM {names} WHERE queue = ? AND key IS NULL"],
+  ["unique", "SELECT count(*) FROM {uniques} WHERE queue = ?"],
+  ["hold", "SELECT count(*) FROM {holders} WHERE queue = ? AND expires IS NOT NULL"],
+  ["schedule", "SELECT count(*) FROM {schedules} WHERE queue = ?"],
+  ["control", "SELECT count(*) FROM {controls} WHERE queue = ?"],
+  ["value", "SELECT count(*) FROM {values} WHERE queue = ?"],
+];
+
+/** How much a queue keeps, by kind; what there is none of is not named. */
+export function moveCounts(connection: Connection, queue: OpenQueue): MoveCounts {
+  const counts: Record<string, number> = {};
+  const add = (name: string, count: number): void => {
+    if (count > 0) counts[name] = (counts[name] ?? 0) + count;
+  };
+  const jobs = connection.raw(
+    `SELECT state, count(*) FROM {jobs} WHERE queue = ? AND flags & ${JOIN} = 0 GROUP BY state`,
+  );
+  for (const [state, count] of jobs.all(queue.id) as [number, number][]) {
+    add(countedAs(stateName(state)), count);
+  }
+  for (const [name, statement] of COUNTS) add(name, (connection.raw(statement).get(queue.id) as [number])[0]);
+  return counts;
+}

@@ -1,0 +1,86 @@
+import { randomUUID } from "node:crypto";
+import { TaskqError, type QueuePhase } from "@taskq/core/storage";
+import type { Connection } from "./connection.js";
+import type { Move } from "./move.js";
+import type { OpenQueue } from "./open-queue.js";
+
+/** Phases as the rows have them. */
+export const OPEN = 0;
+export const LEAVING = 1;
+export const LEFT = 2;
+export const ARRIVING = 3;
+/** Leaving, and nothing runs or changes any more. */
+export const STILL = 4;
+
+const PHASES: readonly QueuePhase[] = ["open", "leaving", "left", "arriving", "leaving"];
+
+export function phaseName(phase: number): QueuePhase {
+  return PHASES[phase] ?? "open";
+}
+
+const WORDS = {
+  open: "is not moving",
+  leaving: "is moving to another storage",
+  left: "has moved to another storage",
+  arriving: "is being filled from another storage",
+} as const;
+
+/** @param but Why it is refused, if not for the phase alone. */
+export function movedError(queue: string, phase: number, but = ""): TaskqError {
+  return new TaskqError("TASKQ_MOVED", `the queue "${queue}" ${WORDS[phaseName(phase)]}${but}`);
+}
+
+/** Where a queue stands in a move. Source and target side are apart: a queue may come back to where it was. */
+export interface MovingRow {
+  readonly phase: number;
+  readonly epoch: number;
+  /** Names the last leaving. */
+  readonly departure: string | null;
+  readonly destination: string | null;
+  /** The leaving of the source from which it is filled, or was. */
+  readonly origin: string | null;
+  readonly arrival: string | null;
+  readonly cursor: string | null;
+  /** The last row put together; `done` after all of them. */
+  readonly sealed: string | null;
+}
+
+export function movingRow(connection: Connection, queue: OpenQueue): MovingRow {
+  return connection
+    .sql(
+      "SELECT phase, epoch, departure, destination, origin, arrival, cursor, sealed FROM {queues} " +
+        "LEFT JOIN {moves} ON queue = id WHERE id = ?",
+    )
+    .get(queue.id) as MovingRow;
+}
+
+type Columns = Partial<Omit<MovingRow, "phase" | "epoch">>;
+
+/** Changes some columns of the row, which is made if it is not there. */
+export function writeMoving(move: Move, columns: Columns): void {
+  move.sql("INSERT OR IGNORE INTO {moves} (queue) VALUES (?)").run(move.queue.id);
+  for (const [name, value] of Object.entries(columns)) {
+    move.sql(`UPDATE {moves} SET ${name} = ? WHERE queue = ?`).run(value, move.queue.id);
+  }
+}
+
+export function writePhase(move: Move, phase: number): void {
+  move.sql("UPDATE {queues} SET phase = ? WHERE id = ?").run(phase, move.queue.id);
+  move.scope.hintsOf(move.queue).control = true;
+  if (phase === OPEN) move.becameReady();
+}
+
+export function newName(): string {
+  return randomUUID();
+}
+
+export function phaseOf(move: Move): number {
+  return (move.raw("SELECT phase FROM {queues} WHERE id = ?").get(move.queue.id) as [number])[0];
+}
+
+/** Refuses what a queue does only as long as something may run. @throws `TASKQ_MOVED` */
+export function refuseStill(move: Move): void {
+  if (move.scope.admitted.has(move.queue)) return;
+  const phase = phaseOf(move);
+  if (phase > LEAVING) throw movedError(move.queue.name, phase);
+}
