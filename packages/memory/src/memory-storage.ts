@@ -6,6 +6,7 @@ import { control } from "./control.js";
 import { enqueue } from "./enqueue.js";
 import { explain } from "./explain.js";
 import { exportQueue } from "./export.js";
+import { readFeed } from "./feed.js";
 import { importQueue } from "./import.js";
 import { keys } from "./keys.js";
 import { counts, list } from "./list.js";
@@ -166,8 +167,7 @@ class MemoryStorage implements StorageContract, AsyncDisposable {
   }
 
   async events(request: Request<"events">): Answer<"events"> {
-    const { queue, now } = this.#move(request);
-    return queue.feed.read(request, now);
+    return readFeed(this.#move(request), request);
   }
 
   async export(request: Request<"export">): Answer<"export"> {

@@ -26,7 +26,7 @@ export class QueueState {
   readonly name: string;
   retention: StoredRetention;
   readonly hints: Hints = new Hints();
-  readonly feed: Feed = new Feed();
+  feed: Feed = new Feed();
 
   /** Jobs and joins by id. */
   readonly rows: Map<string, Row> = new Map();

@@ -58,6 +58,9 @@ export function receive(queue: QueueState, arriving: Arriving, record: MovedReco
       return receiveControl(queue, record);
     case "value":
       return receiveValue(queue, record);
+    case "feed":
+    case "event":
+      return queue.feed.receive(record);
   }
 }
 

@@ -33,6 +33,7 @@ export function* recordsOf(move: Move): Generator<MovedRecord> {
       expiresAt: until === Infinity ? undefined : until,
     };
   }
+  yield* queue.feed.records();
 }
 
 function jobRecord(row: JobRow, now: number): MovedJob {

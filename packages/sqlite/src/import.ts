@@ -97,7 +97,16 @@ function isEmpty(move: Move): boolean {
 function empty(move: Move): boolean {
   if (flush(move, REMOVED_AT_ONCE).more) return true;
   const { id } = move.queue;
-  for (const table of ["controls", "schedules", "holders", "tickets", "leases", "revoked", "doomed"]) {
+  for (const table of [
+    "controls",
+    "schedules",
+    "holders",
+    "tickets",
+    "leases",
+    "revoked",
+    "doomed",
+    "feeds",
+  ]) {
     move.sql(`DELETE FROM {${table}} WHERE queue = ?`).run(id);
   }
   move

@@ -16,6 +16,7 @@ import { MEMBER, MEMBER_ADDED, ON_COMPLETED, ON_FAILED, ON_SETTLED, TURN } from 
 import { ticketHolder } from "./gates.js";
 import { insertMovedRow } from "./insert-moved-row.js";
 import type { Move } from "./move.js";
+import { insertEvent, insertFeed } from "./moved-feed.js";
 import { ATTEMPTED, BLOCKED, FOLLOWED, isFinalState, NOTED, STATES, type Key } from "./row.js";
 import { keyById, rowByKey, rowById } from "./rows.js";
 
@@ -43,6 +44,10 @@ export function insertMoved(move: Move, record: MovedRecord): void {
       return insertControl(move, record);
     case "value":
       return insertValue(move, record);
+    case "feed":
+      return insertFeed(move, record);
+    case "event":
+      return insertEvent(move, record);
   }
 }
 

@@ -8,7 +8,7 @@ import { countJobs } from "./counts.js";
 import { collisionOf, enqueue, isLoneFlow } from "./enqueue.js";
 import { explain } from "./explain.js";
 import { exportQueue, isReading, readExport } from "./export.js";
-import { followFeed, readFeed } from "./feed.js";
+import { followFeed, readFeed } from "./feed-reading.js";
 import { idleAnswer } from "./idle.js";
 import { importQueue } from "./import.js";
 import { inspectKey, keys } from "./keys.js";

@@ -1,8 +1,17 @@
 import assert from "node:assert/strict";
-import { FEED_KEPT_FOR, type EventsAnswer, type StorageContract } from "@taskq/core/storage";
+import {
+  CONSEQUENCES_PER_STEP,
+  FEED_ERROR_BYTES,
+  FEED_KEPT_FOR,
+  type ClaimedJob,
+  type EventsAnswer,
+  type StorageContract,
+  type StoredEvent,
+} from "@taskq/core/storage";
 import { text } from "../bytes.js";
 import { RETENTION, type Context } from "../context.js";
 import { chain } from "../flows.js";
+import { cancel, ELSEWHERE, exportAll, finish, move } from "../moving.js";
 import { promise, subject, type Subject } from "../promise.js";
 
 const DAY = 86_400_000;
@@ -10,7 +19,7 @@ const DAY = 86_400_000;
 /** One read of the feed. */
 function read(
   context: Context,
-  from: string | undefined,
+  from: string,
   options: { readonly limit?: number; readonly storage?: StorageContract } = {},
 ): Promise<EventsAnswer> {
   const { limit = 100, storage = context.storage } = options;
@@ -19,9 +28,24 @@ function read(
 
 /** Follows the queue, and answers the cursor where the feed begins. */
 async function follow(context: Context): Promise<string> {
-  const { events, cursor } = await read(context, undefined);
+  const { events, cursor } = await read(context, "now");
   assert.deepEqual(events, [], "from now on, there is nothing yet");
   return cursor;
+}
+
+/** All that is behind a cursor, page by page. */
+async function readAll(context: Context, from: string): Promise<readonly StoredEvent[]> {
+  const events: StoredEvent[] = [];
+  for (let cursor = from; ;) {
+    const page = await read(context, cursor);
+    if (page.events.length === 0) return events;
+    events.push(...page.events);
+    cursor = page.cursor;
+  }
+}
+
+function ids(events: readonly StoredEvent[]): readonly string[] {
+  return events.map(({ id }) => id);
 }
 
 function states({ events }: EventsAnswer): readonly (readonly [string, string])[] {
@@ -80,28 +104,32 @@ export const feeding: Subject = subject("events", [
       );
       assert.equal(failing?.fence, failure.fence);
       assert.equal(text(failing?.error), "boom");
+      const large = context.job();
+      await context.enqueue(large);
+      await context.runToFailure(large.id, "x".repeat(FEED_ERROR_BYTES + 1));
+      const [tooLarge] = (await read(context, answer.cursor)).events;
+      assert.deepEqual([tooLarge?.state, tooLarge?.error], ["failed", undefined]);
       assert.equal(skipped?.reason, "failed");
       assert.equal(cancelled?.reason, "revoked");
-      assert.deepEqual((await read(context, answer.cursor)).events, []);
     },
   ),
 
   promise(
-    "the feed begins with its first reader, and goes on behind any cursor, for any process",
+    "the feed begins with its first reader, and goes on behind any cursor, for any connection",
     async (context) => {
       const jobs = context.jobs(6);
       await context.enqueue(...jobs);
       await context.runToEnd(jobs[0].id);
-      assert.deepEqual((await read(context, "oldest")).events, [], "nobody followed");
+      assert.deepEqual((await read(context, "start")).events, [], "nobody followed");
       const second = await context.second();
       for (const { id } of jobs.slice(1, 4)) await context.runToEnd(id);
       // Several in one step have a cursor each.
       const runs = await context.claim({ n: 2 });
       const settled = runs.map((run) => context.settlement(run, { kind: "completed", result: undefined }));
       await context.step({ settled });
-      const whole = await read(context, "oldest", { storage: second });
+      const whole = await read(context, "start", { storage: second });
       assert.deepEqual(
-        whole.events.map(({ id }) => id),
+        ids(whole.events),
         [...jobs.slice(1, 4), ...runs].map(({ id }) => id),
       );
       assert.equal(whole.cursor, whole.events.at(-1)?.cursor);
@@ -110,12 +138,86 @@ export const feeding: Subject = subject("events", [
         assert.deepEqual(rest.events, whole.events.slice(index + 1));
         assert.equal(rest.cursor, whole.cursor);
       }
-      const page = await read(context, "oldest", { limit: 2 });
+      const page = await read(context, "start", { limit: 2 });
       assert.deepEqual(page.events, whole.events.slice(0, 2));
       assert.deepEqual((await read(context, page.cursor, { limit: 2 })).events, whole.events.slice(2, 4));
-      assert.deepEqual(await read(context, undefined), { events: [], cursor: whole.cursor });
+      assert.deepEqual(await read(context, "now"), { events: [], cursor: whole.cursor });
     },
   ),
+
+  promise(
+    "what several connections settle at once is in the feed once and in an order that stays",
+    async (context) => {
+      const start = await follow(context);
+      const jobs = context.jobs(60);
+      await context.enqueue(...jobs);
+      const runs = await context.claim({ n: jobs.length });
+      const storages = [context.storage, await context.second()];
+      const { queue, now } = context;
+      const settle = (run: ClaimedJob, storage: StorageContract | undefined): Promise<unknown> =>
+        (storage ?? context.storage).step({
+          queue,
+          now,
+          owner: "owner-1",
+          request: context.nextRequest(),
+          tasks: [],
+          begun: [],
+          settled: [context.settlement(run, { kind: "completed", result: undefined })],
+          claim: undefined,
+        });
+      // Read while they settle, a few at a time, by one reader after the other.
+      const settling = Promise.all(runs.map((run, index) => settle(run, storages[index % 2])));
+      const seen: StoredEvent[] = [];
+      for (let cursor = start; seen.length < jobs.length;) {
+        const storage = storages[seen.length % 2] ?? context.storage;
+        const page = await storage.events({ queue, now, from: cursor, limit: 3 });
+        seen.push(...page.events);
+        cursor = page.cursor;
+      }
+      await settling;
+      assert.deepEqual(await readAll(context, start), seen);
+      assert.deepEqual(ids(seen).toSorted(), jobs.map(({ id }) => id).toSorted());
+    },
+  ),
+
+  promise("members that a failed group takes with it are in the feed, each once", async (context) => {
+    const start = await follow(context);
+    const failing = context.job();
+    const members = Array.from({ length: CONSEQUENCES_PER_STEP + 100 }, () => context.job());
+    const group = context.group([failing, ...members]);
+    const end = { ...context.job(), after: [{ source: group.end, on: "completed" }] } as const;
+    await context.enqueue({ ...group, end: end.id, jobs: [...group.jobs, end] });
+    await context.runToFailure(failing.id);
+    // What is not written down yet follows with later steps.
+    for (let step = 0; step < 3; step += 1) await context.claimStep();
+    const events = await readAll(context, start);
+    const expected = [failing, ...members, end].map(({ id }) => id);
+    assert.deepEqual(ids(events).toSorted(), expected.toSorted());
+    assert.equal(events[0]?.id, failing.id);
+    assert.ok(events.slice(1).every(({ state, attempt }) => state === "skipped" && attempt === 0));
+  }),
+
+  promise("a job that is retried by hand is in the feed again when it is final again", async (context) => {
+    const start = await follow(context);
+    const [first, second] = context.jobs(2);
+    await context.enqueue(chain(first, second));
+    const failure = await context.runToFailure(first.id);
+    const change = { kind: "retry" } as const;
+    await context.storage.amend({ queue: context.queue, now: context.now, ids: [first.id], change });
+    const success = await context.runToEnd(first.id);
+    await context.runToEnd(second.id);
+    const events = await readAll(context, start);
+    assert.deepEqual(
+      events.map(({ id, state, attempt }) => [id, state, attempt]),
+      [
+        [first.id, "failed", 1],
+        [second.id, "skipped", 0],
+        [first.id, "completed", 2],
+        [second.id, "completed", 1],
+      ],
+    );
+    assert.deepEqual([events[0]?.fence, events[2]?.fence], [failure.fence, success.fence]);
+  }),
 
   promise(
     "an event of the feed outlives its job",
@@ -162,28 +264,28 @@ export const feeding: Subject = subject("events", [
         (await read(context, cursor)).events.map(({ id }) => id),
         [late.id, last.id],
       );
-      assert.deepEqual(await read(context, "oldest"), await read(context, cursor));
+      assert.deepEqual(await read(context, "start"), await read(context, cursor));
     },
   ),
 
   promise(
-    "a feed that nobody read for seven days ends, and begins anew without the events between",
+    "a feed that nobody reads for seven days ends within a day, and begins anew without the events between",
     async (context) => {
-      const start = await follow(context);
-      const [heard, missed, again] = context.jobs(3);
-      await context.enqueue(heard, missed, again);
+      await follow(context);
+      const [heard, late, missed, again] = context.jobs(4);
+      await context.enqueue(heard, late, missed, again);
       await context.runToEnd(heard.id);
-      const { cursor } = await read(context, start);
-      context.advance(FEED_KEPT_FOR + 1);
+      const { cursor } = await read(context, "start");
+      context.advance(FEED_KEPT_FOR - 1);
+      await context.runToEnd(late.id);
+      assert.deepEqual(ids((await read(context, cursor)).events), [late.id]);
+      context.advance(FEED_KEPT_FOR + DAY + 1);
       await context.runToEnd(missed.id);
       await context.rejects("TASKQ_EVENTS_LOST", () => read(context, cursor));
-      const anew = await read(context, "oldest");
+      const anew = await read(context, "start");
       assert.deepEqual(anew.events, []);
       await context.runToEnd(again.id);
-      assert.deepEqual(
-        (await read(context, anew.cursor)).events.map(({ id }) => id),
-        [again.id],
-      );
+      assert.deepEqual(ids((await read(context, anew.cursor)).events), [again.id]);
     },
   ),
 
@@ -197,7 +299,7 @@ export const feeding: Subject = subject("events", [
       const { cursor } = await read(context, start);
       await context.storage.purge({ queue: context.queue, limit: 100, everything: true, now: context.now });
       await context.rejects("TASKQ_EVENTS_LOST", () => read(context, start));
-      assert.deepEqual((await read(context, "oldest")).events, []);
+      assert.deepEqual((await read(context, "start")).events, []);
       await context.enqueue(behind);
       await context.runToEnd(behind.id);
       assert.deepEqual(
@@ -207,14 +309,67 @@ export const feeding: Subject = subject("events", [
     },
   ),
 
-  promise("a cursor that is none of this queue's rejects with TASKQ_OPTION", async (context) => {
-    const cursor = await follow(context);
-    const tag = cursor.slice(0, cursor.indexOf("."));
-    const wrong = ["", "1", "newest", "x.0", `${tag}.`, `${tag}.1`, `${tag}.-1`, `${tag}.01`, `${tag}.1e3`];
-    for (const from of wrong) await context.rejects("TASKQ_OPTION", () => read(context, from));
-    await context.open("another", RETENTION);
-    await context.rejects("TASKQ_OPTION", () => read(context, cursor));
-    await follow(context);
-    await context.rejects("TASKQ_OPTION", () => read(context, cursor));
+  promise(
+    "a cursor of another feed rejects with TASKQ_EVENTS_LOST, and what is no cursor with TASKQ_OPTION",
+    async (context) => {
+      const cursor = await follow(context);
+      const tag = cursor.slice(0, cursor.indexOf("."));
+      const wrong = [
+        "",
+        "1",
+        "oldest",
+        "START",
+        "x.",
+        ".1",
+        `${tag}.-1`,
+        `${tag}.01`,
+        `${tag}.1e3`,
+        `${tag}.1 `,
+      ];
+      for (const from of wrong) await context.rejects("TASKQ_OPTION", () => read(context, from));
+      for (const from of ["x.0", `${tag}.1`]) {
+        await context.rejects("TASKQ_EVENTS_LOST", () => read(context, from));
+      }
+      await context.open("another", RETENTION);
+      await context.rejects("TASKQ_EVENTS_LOST", () => read(context, cursor));
+      await follow(context);
+      await context.rejects("TASKQ_EVENTS_LOST", () => read(context, cursor));
+    },
+  ),
+
+  promise("the feed moves with its queue, and cursors go on behind where they were", async (context) => {
+    const start = await follow(context);
+    const [done, failed, skipped, later] = context.jobs(4);
+    await context.enqueue(done, chain(failed, skipped), later);
+    await context.runToEnd(done.id);
+    const middle = (await read(context, start)).cursor;
+    await context.runToFailure(failed.id);
+    const before = await readAll(context, start);
+    await move(context);
+    assert.deepEqual(await readAll(context, start), before);
+    await context.runToEnd(later.id);
+    const behind = await readAll(context, middle);
+    assert.deepEqual(behind.slice(0, 2), before.slice(1));
+    assert.deepEqual(ids(behind), [failed.id, skipped.id, later.id]);
   }),
+
+  promise(
+    "a queue that leaves tells what its feed has, and then rejects with TASKQ_MOVED",
+    async (context) => {
+      const start = await follow(context);
+      const job = context.job();
+      await context.enqueue(job);
+      await context.runToEnd(job.id);
+      const { departure } = await exportAll(context);
+      assert.equal((await read(context, start)).events.length, 1);
+      assert.deepEqual((await read(context, "now")).events, []);
+      await finish(context, departure);
+      const { events, cursor } = await read(context, start);
+      assert.deepEqual(ids(events), [job.id]);
+      await context.rejects("TASKQ_MOVED", () => read(context, cursor));
+      await context.rejects("TASKQ_MOVED", () => read(context, "now"));
+      await cancel(context, ELSEWHERE);
+      assert.deepEqual(await read(context, "now"), { events: [], cursor });
+    },
+  ),
 ]);

@@ -1,6 +1,7 @@
 /** `queue.events`: the events that the storage keeps, whichever process made them, and those to come. */
 import { TaskqError } from "../errors.js";
-import { refuseUnknown, text, unexpected } from "../options.js";
+import { checkFeedStart } from "../feed-cursor.js";
+import { refuseUnknown, unexpected } from "../options.js";
 import type { EventsAnswer, StoredEvent, WatchHint } from "../storage.js";
 import type { QueueEvent } from "../vocabulary/events.js";
 import type { Engine } from "./engine-types.js";
@@ -24,7 +25,7 @@ export interface FeedOptions {
 /** @throws `TASKQ_OPTION` */
 export function readFeed(engine: Engine, options: FeedOptions): AsyncIterable<FeedEvent> {
   refuseUnknown(options, ["from", "signal"], "events");
-  const from = options.from === undefined ? undefined : text(options.from, "events from");
+  const from = options.from === undefined ? "now" : checkFeedStart(options.from);
   const { signal } = options;
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw unexpected("events signal", "an AbortSignal", signal);
@@ -36,16 +37,17 @@ export function readFeed(engine: Engine, options: FeedOptions): AsyncIterable<Fe
 class Follower {
   readonly #engine: Engine;
   readonly #signal: AbortSignal | undefined;
-  #cursor: string | undefined;
+  /** Where to go on: behind what was handed out last. */
+  #from: string;
   #begun = false;
   #ended = false;
   /** There may be something new since the last look began. */
   #told = false;
   #wake: (() => void) | undefined;
 
-  constructor(engine: Engine, from: string | undefined, signal: AbortSignal | undefined) {
+  constructor(engine: Engine, from: string, signal: AbortSignal | undefined) {
     this.#engine = engine;
-    this.#cursor = from;
+    this.#from = from;
     this.#signal = signal;
   }
 
@@ -64,19 +66,19 @@ class Follower {
     const { storage, name, feeds } = this.#engine;
     if (this.#signal?.aborted === true || this.#ended) return;
     await this.#engine.open();
+    const stop = storage.watch(name, (hint) => this.#hear(hint));
     this.#signal?.addEventListener("abort", this.#end, { once: true });
     feeds.add(this.#end);
-    const stop = storage.watch(name, (hint) => this.#hear(hint));
     try {
       while (!this.#isOver()) {
         this.#told = false;
         const answer = await this.#read();
         for (const stored of answer?.events ?? []) {
           if (this.#isOver()) return;
-          this.#cursor = stored.cursor;
+          this.#from = stored.cursor;
           yield { ...eventOf(this.#engine, stored), cursor: stored.cursor };
         }
-        if (answer !== undefined) this.#cursor = answer.cursor;
+        if (answer !== undefined) this.#from = answer.cursor;
         if (answer === undefined || answer.events.length < PAGE) await this.#pause(answer === undefined);
       }
     } finally {
@@ -107,7 +109,7 @@ class Follower {
     try {
       const answer = await storage.events({
         queue: name,
-        from: this.#cursor,
+        from: this.#from,
         limit: PAGE,
         now: time.requestNow(),
       });

@@ -3,8 +3,8 @@ import type { FinalState } from "./flow.js";
 
 export interface EventsRequest {
   readonly queue: string;
-  /** The cursor to go on behind; `undefined`: from now on; `oldest`: all that is kept. */
-  readonly from: string | undefined;
+  /** The cursor to go on behind; `now`: from now on; `start`: all that is kept. */
+  readonly from: string;
   /** The most events to answer. */
   readonly limit: number;
   readonly now?: number | undefined;
@@ -18,9 +18,7 @@ export interface EventsAnswer {
 }
 
 /** A job that became final. Complete in itself, since the job may be gone by the time it is read. */
-export interface StoredEvent {
-  /** Goes on behind this event. A text that only its own queue understands. */
-  readonly cursor: string;
+export interface FinalEvent {
   readonly id: string;
   readonly task: string;
   readonly state: FinalState;
@@ -34,6 +32,11 @@ export interface StoredEvent {
   readonly startedAt: number | undefined;
   /** As in its record. */
   readonly reason: string | undefined;
-  /** The error of a failed or quarantined one, up to `CARRIED_BYTES`; a storage's own failures have none. */
+  /** The error of a failed or quarantined one, up to `FEED_ERROR_BYTES`; a storage's own failures have none. */
   readonly error: Uint8Array | undefined;
+}
+
+export interface StoredEvent extends FinalEvent {
+  /** Goes on behind this event. */
+  readonly cursor: string;
 }

@@ -136,18 +136,22 @@ export interface Queue<in Names extends string = never> extends AsyncDisposable 
     listener: (event: QueueEvent<Type>) => void | Promise<void>,
   ): Disposable;
   /**
-   * Of all processes: every job that becomes final, in the order it was stored, beginning with the first `next` or
-   * behind a cursor, and then as they come. With the cursor of the last event that was dealt with, nothing is missed,
-   * and what came after it is told again. Ends with the signal, a `break` or `close`.
+   * Of all processes: every job that becomes final, in the order in which that was stored, and then as they come:
+   * `completed`, `failed`, `quarantined`, `cancelled`, `revoked`, `expired` and `skipped`. With the cursor of the last
+   * event that was dealt with, a reader that was killed goes on: nothing is missed, and what came after that cursor is
+   * told again. Other events are told by `on`, in their own process.
    *
-   * Written from the first reading on, and until nobody has read for 7 days. Kept for 7 days, and no more than some
-   * 100,000: the oldest are let go.
+   * Kept from the first reading on, so `'start'` never reaches further back, and until nobody has read for 7 days. What
+   * is kept is bounded: 7 days, and some 1,000,000 events; a queue that nobody follows writes nothing of it.
    *
-   * `from`: a cursor, or `'oldest'` for all that is kept. @default from now on
+   * Ends with the signal, a `break` or `close`. Waits, reading, while a storage is away.
    *
-   * @throws `TASKQ_OPTION` for a cursor of another queue, `TASKQ_EVENTS_LOST` if what followed it is no longer kept
+   * `from`: a cursor, `'start'` for all that is kept, or `'now'` for what comes after the first `next`. @default 'now'
+   *
+   * @throws `TASKQ_OPTION` for what is no cursor, `TASKQ_EVENTS_LOST` if what follows the cursor is no longer kept,
+   * `TASKQ_MOVED` once all is read of a queue that has moved: the cursor goes on where it is now
    * @example
-   * for await (const event of queue.events({ from: (await readCursor()) ?? 'oldest' })) {
+   * for await (const event of queue.events({ from: (await readCursor()) ?? 'start' })) {
    *   if (event.type === 'failed') await tell(event.id, event.error);
    *   await writeCursor(event.cursor);
    * }

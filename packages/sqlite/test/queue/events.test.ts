@@ -1,4 +1,4 @@
-import { Cancel, group, task, type Queue, type QueueEvent } from "@taskq/core";
+import { group, task, type Queue, type QueueEvent } from "@taskq/core";
 import { advance } from "@taskq/core/testing";
 import { describe, expect, test } from "vitest";
 import { immediateQueue, storages } from "./storages.js";
@@ -7,6 +7,15 @@ const fine = task("fine", async (n: number) => n);
 const bad = task("bad", async () => {
   throw new Error("boom");
 });
+
+const faultyLogger = {
+  debug() {},
+  info() {},
+  warn() {},
+  error() {
+    throw new Error("logger");
+  },
+};
 
 /** The local events of a queue, as they come. */
 function heardBy(queue: Queue): QueueEvent[] {
@@ -26,70 +35,6 @@ function find<Type extends QueueEvent["type"]>(events: readonly QueueEvent[], ty
 }
 
 describe.each(storages)("events of one process on $name", ({ make }) => {
-  test("a job is enqueued or scheduled, then started, then completed", async () => {
-    const queue = immediateQueue(make(), { fine });
-    const events = heardBy(queue);
-    const now = await queue.enqueue(fine.job(1));
-    const later = await queue.enqueue(fine.job(2), { delay: "1m" });
-    expect(types(events, now.id)).toEqual(["enqueued", "started", "completed"]);
-    expect(types(events, later.id)).toEqual(["scheduled"]);
-    const { at, time } = find(events, "scheduled");
-    expect(at.getTime() - time.getTime()).toBe(60_000);
-    await advance(queue, "1m");
-    expect(types(events, later.id)).toEqual(["scheduled", "started", "completed"]);
-    expect(find(events, "started")).toMatchObject({ id: now.id, task: "fine", attempt: 1 });
-    expect(find(events, "started").owner).toMatch(/\S/);
-    expect(find(events, "completed")).toMatchObject({ id: now.id, task: "fine", attempt: 1, durationMs: 0 });
-  });
-
-  test("each earlier failure is a retry, and the last one fails the job once", async () => {
-    const flaky = task("flaky", { retries: 1, backoff: () => "5s" }, async (_: void, { attempt }) => {
-      throw new Error(`attempt ${attempt}`);
-    });
-    const queue = immediateQueue(make(), { flaky });
-    const events = heardBy(queue);
-    await queue.enqueue(flaky.job());
-    await advance(queue, "1m");
-    expect(types(events)).toEqual(["enqueued", "started", "retrying", "started", "failed"]);
-    const { at, time, attempt, error } = find(events, "retrying");
-    expect([at.getTime() - time.getTime(), attempt, error.message]).toEqual([5_000, 1, "attempt 1"]);
-    expect(find(events, "failed")).toMatchObject({ attempt: 2, error: { message: "attempt 2" } });
-  });
-
-  test("a timeout is told before what follows from it", async () => {
-    const slow = task("slow", { timeout: 20, retries: 1 }, async (_: void, { signal, attempt }) => {
-      if (attempt === 1) await new Promise((resolve) => signal.addEventListener("abort", resolve));
-      else throw new Error("at once");
-    });
-    const queue = immediateQueue(make(), { slow });
-    const events = heardBy(queue);
-    await queue.enqueue(slow.job());
-    await advance(queue, "1h");
-    expect(types(events)).toEqual(["enqueued", "started", "timeout", "retrying", "started", "failed"]);
-    expect(find(events, "timeout")).toMatchObject({ timeoutMs: 20, attempt: 1 });
-    expect(find(events, "retrying").error.code).toBe("TASKQ_TIMEOUT");
-  });
-
-  test("a job ends cancelled by its handler, revoked by a user, or expired", async () => {
-    const given = task("given", async () => {
-      throw new Cancel("not needed");
-    });
-    const queue = immediateQueue(make(), { given, fine });
-    const events = heardBy(queue);
-    await queue.enqueue(given.job());
-    expect(types(events)).toEqual(["enqueued", "started", "cancelled"]);
-    expect(find(events, "cancelled").reason).toBe("not needed");
-    const revoked = await queue.enqueue(fine.job(1), { delay: "1h" });
-    await revoked.revoke();
-    expect(types(events, revoked.id)).toEqual(["scheduled", "revoked"]);
-    await queue.pause(fine);
-    const expired = await queue.enqueue(fine.job(2), { expires: "1m" });
-    await advance(queue, "2m");
-    await queue.resume(fine);
-    await advance(queue, 1);
-    expect(types(events, expired.id)).toEqual(["enqueued", "expired"]);
-  });
-
   test("what follows a failure is skipped with its reason, each stage once", async () => {
     const queue = immediateQueue(make(), { bad, fine });
     const events = heardBy(queue);
@@ -149,35 +94,8 @@ describe.each(storages)("events of one process on $name", ({ make }) => {
     expect(types(ofFine)).toEqual(["enqueued", "started", "completed"]);
   });
 
-  test("every event is sent after its fact is stored", async () => {
-    const queue = immediateQueue(make(), { fine, bad });
-    const looks: Promise<readonly [string, string | undefined]>[] = [];
-    queue.on(["scheduled", "completed", "failed", "revoked"], ({ type, id }) => {
-      looks.push(
-        queue
-          .result(id)
-          .state()
-          .then((state) => [type, state] as const),
-      );
-    });
-    await queue.enqueue(fine.job(1));
-    await queue.enqueue(bad.job());
-    await (await queue.enqueue(fine.job(1), { delay: "1h" })).revoke();
-    expect(await Promise.all(looks)).toEqual([
-      ["completed", "completed"],
-      ["failed", "failed"],
-      // Looked at when it had been revoked already, or before.
-      ["scheduled", expect.stringMatching(/^(scheduled|cancelled)$/) as string],
-      ["revoked", "cancelled"],
-    ]);
-  });
-
   test("a listener that throws, or a logger that throws of it, disturbs neither the job nor other listeners", async () => {
-    const fault = (): never => {
-      throw new Error("logger");
-    };
-    const logger = { debug() {}, info() {}, warn() {}, error: fault };
-    const queue = immediateQueue(make(), { fine }, { logger });
+    const queue = immediateQueue(make(), { fine }, { logger: faultyLogger });
     const heard: string[] = [];
     queue.on("*", () => {
       throw Object.create(null) as Error;
