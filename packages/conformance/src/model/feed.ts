@@ -1,22 +1,43 @@
 /** Reads the feed of both storages, and compares what it tells. */
 import assert from "node:assert/strict";
-import { isFinal, type FinalEvent, type StoredEvent } from "@taskq/core/storage";
+import {
+  isFinal,
+  type FinalEvent,
+  type StorageContract,
+  type StoredEvent,
+  type StoredRecord,
+} from "@taskq/core/storage";
 import { text } from "../bytes.js";
 import type { NameRun } from "./normal.js";
-import { QUEUE, type Pair, type Side, type World } from "./world.js";
 
-const SIDES: readonly Side[] = ["reference", "tested"];
+const SIDES = ["reference", "tested"] as const;
+type Side = (typeof SIDES)[number];
+type Pair<A> = Readonly<Record<Side, A>>;
+
+/** What of the world a feed is compared with. */
+interface Followed {
+  readonly now: number;
+  readonly storages: Pair<StorageContract>;
+  readonly known: ReadonlyMap<string, StoredRecord>;
+  readonly nameRun: Pair<NameRun>;
+  readonly cover: (what: "feed: told", times: number) => void;
+}
 const PAGE = 7;
 
 /** What was read of the feed so far. */
 export class FollowedFeed {
+  readonly #queue: string;
   readonly #cursors = { reference: "now", tested: "now" };
   readonly #told: Pair<Map<string, FinalEvent>> = { reference: new Map(), tested: new Map() };
   /** Skipped jobs, of which a storage chooses the moment. */
   readonly #skipped: Pair<string[]> = { reference: [], tested: [] };
 
+  constructor(queue: string) {
+    this.#queue = queue;
+  }
+
   /** Reads on on both sides; what was told since the last time must be the same but for its order. */
-  async read(world: World): Promise<void> {
+  async read(world: Followed): Promise<void> {
     const told: string[][] = [];
     for (const side of SIDES) {
       const events = await this.#readSide(world, side);
@@ -35,7 +56,7 @@ export class FollowedFeed {
   }
 
   /** At the end, each job that is final was told of, in this state. */
-  check(world: World): void {
+  check(world: Followed): void {
     assert.deepEqual(this.#skipped.tested.toSorted(), this.#skipped.reference.toSorted(), "the feeds differ");
     for (const record of world.known.values()) {
       if (record.kind !== "job" || !isFinal(record.state)) continue;
@@ -46,10 +67,10 @@ export class FollowedFeed {
     }
   }
 
-  async #readSide({ storages, now }: World, side: Side): Promise<readonly StoredEvent[]> {
+  async #readSide({ storages, now }: Followed, side: Side): Promise<readonly StoredEvent[]> {
     const events: StoredEvent[] = [];
     for (;;) {
-      const request = { queue: QUEUE, from: this.#cursors[side], limit: PAGE, now };
+      const request = { queue: this.#queue, from: this.#cursors[side], limit: PAGE, now };
       const page = await storages[side].events(request);
       this.#cursors[side] = page.cursor;
       events.push(...page.events);

@@ -47,7 +47,7 @@ export class World {
   readonly ids: string[] = [];
   /** What is there, as the reference read last. */
   known: ReadonlyMap<string, StoredRecord> = new Map();
-  readonly feed: FollowedFeed = new FollowedFeed();
+  readonly feed: FollowedFeed = new FollowedFeed(QUEUE);
   readonly runs: Run[] = [];
   /** Runs of which nothing says that they have ended. */
   readonly held: Set<Run> = new Set();
@@ -74,9 +74,9 @@ export class World {
     this.coverage = coverage;
   }
 
-  cover(what: Covered, times = 1): void {
+  readonly cover = (what: Covered, times = 1): void => {
     if (times > 0) this.coverage.add(what, times);
-  }
+  };
 
   /** Makes the call on both, which must answer both or reject with the same code. */
   async both<A>(
