@@ -144,7 +144,7 @@ export interface Queue<in Names extends string = never> extends AsyncDisposable 
    * Kept from the first reading on, so `'start'` never reaches further back, and until nobody has read for 7 days. What
    * is kept is bounded: 7 days, and some 1,000,000 events; a queue that nobody follows writes nothing of it.
    *
-   * Ends with the signal, a `break` or `close`. Waits, reading, while a storage is away.
+   * Ends with the signal, a `break` or `close`. Waits while a storage is away, once it has answered the first time.
    *
    * `from`: a cursor, `'start'` for all that is kept, or `'now'` for what comes after the first `next`. @default 'now'
    *

@@ -5,12 +5,15 @@ import {
   group,
   moveQueue,
   task,
+  TaskqError,
   type EventType,
   type FailureReport,
   type Queue,
   type QueueEvent,
+  type Storage,
 } from "@taskq/core";
 import { engineOf } from "@taskq/core/engine";
+import type { EventsRequest, StorageContract } from "@taskq/core/storage";
 import { advance, virtualClock } from "@taskq/core/testing";
 import { describe, expect, test } from "vitest";
 import { immediateQueue, storages } from "./storages.js";
@@ -202,6 +205,36 @@ describe.each(storages)("the feed on $name", ({ make }) => {
       ending.abort();
     }
     expect(heard).toEqual(["completed"]);
+  });
+
+  test("while the storage is away a reader waits, and then goes on; at its first look it rejects", async () => {
+    const storage = make() as unknown as StorageContract;
+    const away = { calls: 0, until: 0 };
+    const passing = new Proxy(storage, {
+      get(target, property) {
+        const value: unknown = Reflect.get(target, property);
+        if (typeof value !== "function") return value;
+        if (property !== "events") return (value as () => unknown).bind(target);
+        return (request: EventsRequest) => {
+          away.calls += 1;
+          return away.calls <= away.until
+            ? Promise.reject(new TaskqError("TASKQ_UNAVAILABLE", "the server is away"))
+            : target.events(request);
+        };
+      },
+    });
+    const queue = immediateQueue(passing as unknown as Storage, tasks);
+    away.until = 1;
+    await expect(take(queue, 1, "start")).rejects.toMatchObject({ code: "TASKQ_UNAVAILABLE" });
+    await begun(queue);
+    const iterator = queue.events({ from: "start" })[Symbol.asyncIterator]();
+    const first = iterator.next();
+    while (away.calls < 3) await new Promise((resolve) => setTimeout(resolve, 1));
+    away.until = 4;
+    const { id } = await queue.enqueue(fine.job(1));
+    expect((await first).value).toMatchObject({ id });
+    expect(away.calls).toBeGreaterThan(4);
+    await iterator.return?.();
   });
 
   test("a job that ran again by hand is told of again", async () => {
