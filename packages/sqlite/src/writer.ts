@@ -220,24 +220,29 @@ function doneAlone(jobs: readonly Job[], scope: TransactionScope): boolean {
 
 /** Milliseconds for which writes may follow each other without the event loop going round. */
 const LONGEST_TURN = 4;
+/** Writes that are over before a turn is worth timing: they may also be one each of many turns. */
+const UNTIMED = 16;
 
 /**
  * How long the event loop has been at one turn. A write at the end of what runs now is sooner than one after the next
  * look for events; but a caller that awaits one after the other would then keep all others waiting.
  */
 class Turn {
-  private began: number | undefined;
+  private writes = 0;
+  private began = 0;
 
   isLong(): boolean {
-    const now = performance.now();
-    if (this.began === undefined) {
-      this.began = now;
-      setImmediate(() => {
-        this.began = undefined;
-      });
-    }
-    return now - this.began > LONGEST_TURN;
+    this.writes += 1;
+    if (this.writes < UNTIMED) return false;
+    if (this.writes > UNTIMED) return performance.now() - this.began > LONGEST_TURN;
+    this.began = performance.now();
+    setImmediate(this.end);
+    return false;
   }
+
+  private readonly end = (): void => {
+    this.writes = 0;
+  };
 }
 
 /** Random, and longer with each try, so that those who wait for the same file part. */
