@@ -11,6 +11,7 @@ import { explaining } from "./subjects/explain.js";
 import { flows } from "./subjects/flows.js";
 import { gates } from "./subjects/gates.js";
 import { joins } from "./subjects/joins.js";
+import { keyedRuns } from "./subjects/keyed.js";
 import { locking } from "./subjects/keys.js";
 import { limits, taking } from "./subjects/limits.js";
 import { leaving } from "./subjects/leaving.js";
@@ -36,6 +37,7 @@ export const SUBJECTS: readonly Subject[] = [
   eligible,
   settle,
   ending,
+  keyedRuns,
   flows,
   additions,
   joins,

@@ -148,6 +148,9 @@ export interface StorageContract {
    * Promise: a failed attempt stays on the job with its error
    * Promise: an unbegun run given back leaves attempt, failures and crashes as they were
    * Promise: a postponed run is claimed again from its instant
+   * Promise: a run given back with its keys waits by them, in its place and uncounted
+   * Promise: a run given back with a unique key that is taken waits until it is free
+   * Promise: keys that a run is given back with stand in place of those it had
    * Promise: an interrupted run is ready at once and uses up no retry
    * Promise: an interrupted run of an at-most-once job ends failed
    * Promise: a run settled as cancelled, expired, skipped or quarantined is final in that state

@@ -37,7 +37,8 @@ interface FlowRow extends HeapItem {
 
 export interface JobRow extends FlowRow {
   readonly kind: "job";
-  readonly job: NewJob;
+  /** Replaced when a run is given back with other keys. */
+  job: NewJob;
   readonly order: number;
   /** Same as the job's; at hand for the heaps. */
   readonly priority: number;

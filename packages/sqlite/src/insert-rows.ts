@@ -114,7 +114,7 @@ export function flagsFor(job: NewJob, meta: Meta, named: boolean): number {
 
 const CONDITIONS = { completed: ON_COMPLETED, failed: ON_FAILED, settled: ON_SETTLED } as const;
 
-export function metaFor(job: NewJob): Meta {
+export function metaFor(job: Pick<NewJob, "gates" | "unique" | "after" | "keep">): Meta {
   const { gates, unique, keep, after } = job;
   return {
     ...(gates === undefined || gates.length === 0 ? {} : { gates: gates.map(metaGate) }),

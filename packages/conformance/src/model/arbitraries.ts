@@ -68,6 +68,9 @@ const KEPT_SHORT = 50_000;
 
 export const job: fc.Arbitrary<JobShape> = jobWith({ gates, unique });
 
+/** What a run may be given back with. */
+export const keys: fc.Arbitrary<Pick<JobShape, "gates" | "unique">> = fc.record({ gates, unique });
+
 /** Jobs that wait for nothing but their turn: the bulk of stages and members. */
 const plain: fc.Arbitrary<JobShape> = jobWith({
   gates: fc.constant(undefined),

@@ -54,7 +54,7 @@ export interface NewKeep {
   readonly failed: number | undefined;
 }
 
-/** One row. Everything but `priority` and `due` is immutable once stored. */
+/** One row. Everything but `priority` and `due` is immutable once stored, unless a run is given back `keyed`. */
 export interface NewJob {
   readonly id: string;
   /** Whether the caller gave the id. Such ids are remembered after the job is gone, for a day from enqueue. */

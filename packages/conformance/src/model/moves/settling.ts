@@ -2,8 +2,8 @@
 import fc from "fast-check";
 import type { Settlement, SettledOutcome } from "@taskq/core/storage";
 import { bytes } from "../../bytes.js";
-import { flow, index, sometimes } from "../arbitraries.js";
-import { describeShape, makeFlow, type Shape } from "../shape.js";
+import { flow, index, keys, sometimes } from "../arbitraries.js";
+import { describeShape, makeFlow, uniqueOf, type JobShape, type Shape } from "../shape.js";
 import type { Pair, World } from "../world.js";
 
 /** Higher than any that is given. */
@@ -16,6 +16,8 @@ export interface SettleAsked {
   readonly delay: number;
   readonly flag: boolean;
   readonly add: Shape | undefined;
+  /** Of a run that is given back with keys. */
+  readonly keys: Pick<JobShape, "gates" | "unique">;
 }
 
 export const settle: fc.Arbitrary<SettleAsked> = fc.record<SettleAsked>({
@@ -31,6 +33,8 @@ export const settle: fc.Arbitrary<SettleAsked> = fc.record<SettleAsked>({
     "retry",
     "released",
     "postponed",
+    "keyed",
+    "keyed",
     "interrupted",
     "cancelled",
     "expired",
@@ -40,6 +44,7 @@ export const settle: fc.Arbitrary<SettleAsked> = fc.record<SettleAsked>({
   delay: fc.constantFrom(0, 1_000, 4_000),
   flag: fc.boolean(),
   add: sometimes(flow, 6),
+  keys,
 });
 
 export interface Settling {
@@ -58,6 +63,7 @@ export function prepare(world: World, owner: string, asked: SettleAsked): Settli
       : [makeFlow(asked.add, { now: world.now, makeId: world.makeId, name: undefined, after: [] })];
   world.sent(add ?? []);
   const outcome = outcomeOf(asked, world.now, world.runs.length);
+  if (outcome.kind === "keyed" && outcome.unique !== undefined) world.uniques.add(run.id);
   return { run, asked, settlement: { id: run.id, startedAt: world.now, outcome, add } };
 }
 
@@ -67,7 +73,11 @@ function pickRun(world: World, owner: string, { from, pick }: SettleAsked): Sett
   return { id: world.makeId(), fence: { reference: UNKNOWN_FENCE, tested: UNKNOWN_FENCE } };
 }
 
-function outcomeOf({ outcome, delay, flag }: SettleAsked, now: number, salt: number): SettledOutcome {
+function outcomeOf(
+  { outcome, delay, flag, keys: { gates, unique } }: SettleAsked,
+  now: number,
+  salt: number,
+): SettledOutcome {
   const error = bytes(`error ${salt}`);
   switch (outcome) {
     case "completed":
@@ -79,6 +89,8 @@ function outcomeOf({ outcome, delay, flag }: SettleAsked, now: number, salt: num
       return { kind: outcome, error: flag ? error : undefined, due: now + delay, counts: flag };
     case "postponed":
       return { kind: outcome, due: now + delay };
+    case "keyed":
+      return { kind: outcome, body: bytes(`keyed ${salt}`), gates, unique: uniqueOf(unique, now) };
     case "cancelled":
     case "skipped":
       return { kind: outcome, reason: flag ? "reason" : "another reason" };
