@@ -99,7 +99,11 @@ export const additions: Subject = subject("step: added flows", [
       await context.runToEnd(member.id, "one", { add: [flowOf(more)] });
       assert.deepEqual(await context.states(group.end, sum.id), ["blocked", "blocked"]);
       await context.runToEnd(more.id, "more", { add: [flowOf(further)] });
-      assert.deepEqual(await context.states(group.end, sum.id), ["blocked", "blocked"], "and what that added");
+      assert.deepEqual(
+        await context.states(group.end, sum.id),
+        ["blocked", "blocked"],
+        "and what that added",
+      );
       await context.runToEnd(further.id, "further");
       const [source] = (await context.claimOne(sum.id)).sources ?? [];
       const members = source?.kind === "join" ? source.members : [];

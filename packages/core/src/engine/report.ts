@@ -48,6 +48,7 @@ export function reportSettled(finished: FinishedRun, answer: SettleAnswer): void
       return events.emit("interrupted", event);
     case "released":
     case "postponed":
+    case "keyed":
       return;
   }
 }

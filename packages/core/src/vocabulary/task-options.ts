@@ -42,7 +42,10 @@ export interface TaskOptions<in Input = unknown> {
   readonly version?: number;
 }
 
-/** A fixed name, or one made from the input. */
+/**
+ * A fixed name, or one made from the input: at enqueue, or for a later stage of a flow when its input is there. What the
+ * function throws refuses the job at enqueue, and is a failed attempt of a stage.
+ */
 export type Key<Input> = string | ((input: Input) => string);
 
 /** One job a key: what counts as the same, for how long, and what then happens to the new one. */

@@ -2,8 +2,8 @@
 import fc from "fast-check";
 import type { Settlement, SettledOutcome } from "@taskq/core/storage";
 import { bytes } from "../../bytes.js";
-import { flow, index, keys, sometimes } from "../arbitraries.js";
-import { describeShape, makeFlow, uniqueOf, type JobShape, type Shape } from "../shape.js";
+import { flow, index, KEYS, sometimes } from "../arbitraries.js";
+import { describeShape, makeFlow, uniqueOf, type Shape } from "../shape.js";
 import type { Pair, World } from "../world.js";
 
 /** Higher than any that is given. */
@@ -12,12 +12,10 @@ export const UNKNOWN_FENCE: number = 2 ** 39;
 export interface SettleAsked {
   readonly from: "held" | "any" | "unknown";
   readonly pick: number;
-  readonly outcome: SettledOutcome["kind"];
+  readonly outcome: Exclude<SettledOutcome["kind"], "keyed">;
   readonly delay: number;
   readonly flag: boolean;
   readonly add: Shape | undefined;
-  /** Of a run that is given back with keys. */
-  readonly keys: Pick<JobShape, "gates" | "unique">;
 }
 
 export const settle: fc.Arbitrary<SettleAsked> = fc.record<SettleAsked>({
@@ -33,8 +31,6 @@ export const settle: fc.Arbitrary<SettleAsked> = fc.record<SettleAsked>({
     "retry",
     "released",
     "postponed",
-    "keyed",
-    "keyed",
     "interrupted",
     "cancelled",
     "expired",
@@ -44,7 +40,6 @@ export const settle: fc.Arbitrary<SettleAsked> = fc.record<SettleAsked>({
   delay: fc.constantFrom(0, 1_000, 4_000),
   flag: fc.boolean(),
   add: sometimes(flow, 6),
-  keys,
 });
 
 export interface Settling {
@@ -73,11 +68,7 @@ function pickRun(world: World, owner: string, { from, pick }: SettleAsked): Sett
   return { id: world.makeId(), fence: { reference: UNKNOWN_FENCE, tested: UNKNOWN_FENCE } };
 }
 
-function outcomeOf(
-  { outcome, delay, flag, keys: { gates, unique } }: SettleAsked,
-  now: number,
-  salt: number,
-): SettledOutcome {
+function outcomeOf({ outcome, delay, flag, pick }: SettleAsked, now: number, salt: number): SettledOutcome {
   const error = bytes(`error ${salt}`);
   switch (outcome) {
     case "completed":
@@ -89,8 +80,12 @@ function outcomeOf(
       return { kind: outcome, error: flag ? error : undefined, due: now + delay, counts: flag };
     case "postponed":
       return { kind: outcome, due: now + delay };
-    case "keyed":
-      return { kind: outcome, body: bytes(`keyed ${salt}`), gates, unique: uniqueOf(unique, now) };
+    case "released": {
+      // Half of them with keys.
+      const { gates, unique } = KEYS[pick % KEYS.length] ?? {};
+      if (!flag) return { kind: outcome };
+      return { kind: "keyed", body: bytes(`keyed ${salt}`), gates, unique: uniqueOf(unique, now) };
+    }
     case "cancelled":
     case "skipped":
       return { kind: outcome, reason: flag ? "reason" : "another reason" };

@@ -69,7 +69,7 @@ async function playStep(world: World, asked: StepAsked): Promise<void> {
 }
 
 /** Outcomes of runs that need not have begun. */
-const GIVEN_BACK: ReadonlySet<string> = new Set(["released", "postponed", "keyed"]);
+const GIVEN_BACK: ReadonlySet<string> = new Set(["released", "postponed"]);
 
 /** A run is marked as begun before it ends by its handler. */
 function begunOf(world: World, owner: string, count: number, settling: readonly Settling[]): readonly Run[] {
