@@ -24,6 +24,7 @@ import { renewing } from "./subjects/renew.js";
 import { scheduling, ticking } from "./subjects/schedules.js";
 import { settle } from "./subjects/settle.js";
 import { measuring } from "./subjects/stats.js";
+import { unknown } from "./subjects/unknown.js";
 import { unique } from "./subjects/unique.js";
 import { valuing } from "./subjects/values.js";
 import { watching } from "./subjects/watch.js";
@@ -35,6 +36,7 @@ export const SUBJECTS: readonly Subject[] = [
   unique,
   claim,
   eligible,
+  unknown,
   settle,
   ending,
   keyedRuns,

@@ -91,7 +91,8 @@ export interface StorageContract {
   readonly description?: string;
 
   /**
-   * Makes a queue ready for use; every other call about it comes after. Opening again changes its retention.
+   * Makes a queue ready for use; every other call about it comes after. Opening again changes its retention,
+   * and how long jobs of unknown tasks may wait.
    *
    * Promise: opening a queue twice keeps its jobs
    * Promise: queues of different names on one storage do not see each other's jobs
@@ -157,6 +158,8 @@ export interface StorageContract {
    * Promise: an expired job is never claimed and ends expired
    * Promise: jobs of tasks that the owner does not know are parked and never lost
    * Promise: an owner that announces a task is handed its parked jobs
+   * Promise: a job of a task that nobody announces ends quarantined after the time that the queue was opened with
+   * Promise: that time begins anew with an announcement, a retry by hand and another opening
    * Promise: only the ids asked for are claimed
    * Promise: only ungated at-least-once jobs are claimed ahead
    * Promise: a completed stage makes the next one ready with its result as source
@@ -423,6 +426,13 @@ export interface StorageContract {
 export interface OpenRequest {
   readonly queue: string;
   readonly retention: StoredRetention;
+  /**
+   * Milliseconds after which a job that is parked for its unknown task ends `quarantined`, with reason `unknown-task` and
+   * without an error: once it has been due for so long, and nobody who knows its task has claimed for so long since the
+   * first one of it was parked. Not before, and no more than a 64th of that time later, by a step that claims. Of the
+   * queue: what it was opened with last counts, for all who have it open. @default never
+   */
+  readonly unknownAfter?: number | undefined;
   readonly now?: number | undefined;
 }
 

@@ -24,6 +24,8 @@ const EPOCH = 2 ** 40;
 export class QueueState {
   readonly name: string;
   retention: StoredRetention;
+  /** Milliseconds after which jobs of unknown tasks are given up. */
+  unknownAfter: number;
   readonly hints: Hints = new Hints();
 
   /** Jobs and joins by id. */
@@ -82,9 +84,10 @@ export class QueueState {
   #fence = 0;
   #order = 0;
 
-  constructor(name: string, retention: StoredRetention) {
+  constructor(name: string, retention: StoredRetention, unknownAfter: number) {
     this.name = name;
     this.retention = retention;
+    this.unknownAfter = unknownAfter;
   }
 
   /** Greater than every one before. */

@@ -40,6 +40,7 @@ import { jobById, rowByKey } from "./rows.js";
 import { unpackKeys } from "./lease.js";
 import { isRevoked } from "./seldom.js";
 import { sourcesOf } from "./sources.js";
+import { openLine } from "./unknown.js";
 
 /** Found first and changed after: cheaper than one UPDATE with RETURNING, and what may not run is left as it was. */
 const TAKE =
@@ -259,10 +260,7 @@ function standingGate({ move, request }: Claiming, task: string, paused: boolean
 /** Parks a row under a gate that the queue remembers until it has let all go. */
 function parkStanding(move: Move, row: Row, gate: string): void {
   park(move, row, gate);
-  const { changes } = move
-    .sql("INSERT OR IGNORE INTO {parking} (queue, gate) VALUES (?, ?)")
-    .run(move.queue.id, gate);
-  if (changes > 0) move.changeSeldom();
+  if (openLine(move, gate)) move.changeSeldom();
 }
 
 /** Takes the gates of a row, or hands it over with a verdict, or parks it. */

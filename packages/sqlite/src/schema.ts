@@ -22,7 +22,8 @@ CREATE TABLE {queues} (
   completed_max INTEGER NOT NULL,
   failed_for INTEGER NOT NULL,
   failed_max INTEGER NOT NULL,
-  shortest INTEGER
+  shortest INTEGER,
+  unknown_after INTEGER
 );
 CREATE TABLE {moves} (
   queue INTEGER PRIMARY KEY,
@@ -147,7 +148,12 @@ CREATE TABLE {doomed} (key INTEGER PRIMARY KEY, queue INTEGER NOT NULL, cursor I
 `;
 
 const GATES = `
-CREATE TABLE {parking} (queue INTEGER NOT NULL, gate TEXT NOT NULL, PRIMARY KEY (queue, gate)) WITHOUT ROWID;
+CREATE TABLE {parking} (
+  queue INTEGER NOT NULL,
+  gate TEXT NOT NULL,
+  until INTEGER,
+  PRIMARY KEY (queue, gate)
+) WITHOUT ROWID;
 CREATE TABLE {holders} (
   queue INTEGER NOT NULL,
   gate TEXT NOT NULL,

@@ -17,6 +17,7 @@ import { ACTIVE, UNBEGUN, UNIQUE } from "./row.js";
 import { jobById } from "./rows.js";
 import { settle } from "./settle.js";
 import { gatherStats } from "./stats.js";
+import { endUnknown } from "./unknown.js";
 
 /** Due jobs that one step makes ready. */
 const PROMOTED_PER_STEP = 1000;
@@ -115,6 +116,7 @@ function prepare(move: Move, request: StepRequest, seldom: SeldomState, wake: nu
   let current = seldom;
   if (wake !== null && wake <= move.now) {
     openDueLimits(move);
+    endUnknown(move, request.tasks, isPaused(current));
     openDueGates(move);
   }
   followConsequences(move);

@@ -121,8 +121,16 @@ export interface EnqueueAnswer {
 export interface JobEffect {
   readonly id: string;
   readonly task: string;
-  readonly kind: "skipped" | "expired" | "cancelled" | "failed" | "parked" | "readied" | "interrupted";
-  /** Of a cancel: `revoked`, `replaced`; of a skip or a failure, why. */
+  readonly kind:
+    | "skipped"
+    | "expired"
+    | "cancelled"
+    | "failed"
+    | "quarantined"
+    | "parked"
+    | "readied"
+    | "interrupted";
+  /** Of a cancel: `revoked`, `replaced`; of a quarantine: `unknown-task`; of a skip or a failure, why. */
   readonly reason: string | undefined;
   /** The job because of which. */
   readonly cause: string | undefined;

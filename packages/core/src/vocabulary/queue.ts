@@ -38,7 +38,13 @@ export interface QueueOptions {
   readonly serializeError?: (error: unknown, job: FailedRun) => unknown;
   /** For tasks that do not say. @default none */
   readonly defaults?: Omit<TaskOptions, "unique" | "lock" | "limit" | "concurrency" | "version">;
-  /** How long a job of a task that no consumer knows may wait before it is quarantined. @default for ever */
+  /**
+   * How long a job of a task that no consumer knows may wait before it ends `quarantined`, with the reason
+   * `unknown-task`: counted from when it was due and a consumer that does not know its task has asked for jobs. It
+   * begins anew whenever a consumer that knows the task asks for jobs, so give it more than your longest runs and
+   * deployments. `queue.retry` lets such a job wait again. Of the queue, not of the process: what it was opened with
+   * last counts. At least 1 ms. @default for ever
+   */
   readonly unknownAfter?: Duration;
 }
 

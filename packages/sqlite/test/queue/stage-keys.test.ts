@@ -2,6 +2,7 @@ import {
   group,
   JobFailedError,
   task,
+  TaskqError,
   type FailureReport,
   type Outcome,
   type Queue,
@@ -22,13 +23,8 @@ const fetch = task("fetch", async (order: Order) => order);
 
 /** Whether somebody else holds a lock. */
 async function isHeld(queue: Queue, name: string): Promise<boolean> {
-  try {
-    await (await queue.lock(name, { onBusy: "fail" }).acquire())[Symbol.asyncDispose]();
-    return false;
-  } catch (error) {
-    expect(error).toMatchObject({ code: "TASKQ_LOCKED" });
-    return true;
-  }
+  const taken = queue.lock(name, { onBusy: "fail" }).run(() => false);
+  return taken.catch((error: unknown) => error instanceof TaskqError && error.code === "TASKQ_LOCKED");
 }
 
 describe.each(storages)("keys of later stages on $name", ({ make }) => {
@@ -150,7 +146,7 @@ describe.each(storages)("keys of later stages on $name", ({ make }) => {
     const wrong = task(
       "wrong",
       { lock: (() => 7) as unknown as (order: Order) => string },
-      async (_: Order) => 1,
+      async ({ n }: Order) => n,
     );
     const queue = immediateQueue(make(), { fetch, flaky, wrong });
     const result = await queue.enqueue(fetch.job({ tenant: "a", n: 5 }).pipe(flaky));
