@@ -81,6 +81,11 @@ export const CLAIM_SLACK = 64;
 export const CARRIED_BYTES = 65_536;
 /** Rows that one step writes down for consequences that may as well be written later. */
 export const CONSEQUENCES_PER_STEP = 500;
+/**
+ * For so many milliseconds after its end a job stays although its task keeps fewer: whoever waits for it reads how it
+ * ended, and a settlement whose answer got lost is answered again.
+ */
+export const KEPT_AT_LEAST = 10_000;
 
 export interface StorageContract {
   /** The storage's own time; requests with `now` replace it. */
@@ -418,6 +423,7 @@ export interface StorageContract {
    * Promise: final jobs are purged once their retention has passed
    * Promise: a result that an unfinished job depends on is kept
    * Promise: more completed jobs than the queue keeps are purged, the oldest first
+   * Promise: more final jobs of a task than it keeps are purged, the oldest first
    * Promise: a flush removes every job, value and result of the queue and leaves others alone
    */
   purge(request: PurgeRequest): Promise<{ readonly removed: number; readonly more: boolean }>;

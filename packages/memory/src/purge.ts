@@ -1,8 +1,8 @@
 /** Removing what need not be kept any longer. */
-import { isFinal, type PurgeRequest } from "@taskq/core/storage";
+import { isFinal, KEPT_AT_LEAST, type PurgeRequest } from "@taskq/core/storage";
 import { withdraw } from "./gates.js";
 import { keyOf } from "./made-id.js";
-import type { Move } from "./queue-state.js";
+import type { Cap, Move } from "./queue-state.js";
 import { forget, isNeeded, withhold } from "./retention.js";
 import type { JobRow, Row } from "./rows.js";
 import { endRun } from "./runs.js";
@@ -26,9 +26,26 @@ export function purgeDue(move: Move, limit: number): number {
     if (row === undefined || row.keepUntil > now) break;
     removed += removeOrWithhold(move, row);
   }
+  for (const cap of queue.caps.values()) removed += purgeCap(move, cap, limit - removed);
   const { completed, failed } = queue.retention;
   removed += purgeOver(move, queue.completedJobs, completed.max, limit - removed);
   return removed + purgeOver(move, queue.otherFinalJobs, failed.max, limit - removed);
+}
+
+function purgeCap(move: Move, cap: Cap, limit: number): number {
+  if (cap.unsorted && cap.jobs.size > cap.max) {
+    cap.jobs = new Set(
+      [...cap.jobs].toSorted((left, right) => (left.finishedAt ?? 0) - (right.finishedAt ?? 0)),
+    );
+    cap.unsorted = false;
+  }
+  let removed = 0;
+  for (const row of cap.jobs) {
+    const isYoung = (row.finishedAt ?? 0) > move.now - KEPT_AT_LEAST;
+    if (cap.jobs.size <= cap.max || removed >= limit || isYoung) break;
+    removed += removeOrWithhold(move, row);
+  }
+  return removed;
 }
 
 function purgeOver(move: Move, jobs: ReadonlySet<JobRow>, max: number, limit: number): number {

@@ -75,6 +75,8 @@ export class QueueState {
   /** Final jobs in the order they ended. */
   readonly completedJobs: Set<JobRow> = new Set();
   readonly otherFinalJobs: Set<JobRow> = new Set();
+  /** The same of each task that keeps no more than so many. */
+  readonly caps: Map<string, Cap> = new Map();
 
   /** Counts the moves of the queue from one storage to another. */
   epoch = 0;
@@ -159,6 +161,16 @@ export interface StartLog {
   readonly starts: Start[];
   /** The longest window that anybody has asked for: starts are kept for so long. */
   span: number;
+}
+
+/** Final jobs of one task. */
+export interface Cap {
+  /** In the order they ended. */
+  jobs: Set<JobRow>;
+  /** Some of them were put aside for a while, and stand behind later ones. */
+  unsorted: boolean;
+  /** As the last of them says. */
+  max: number;
 }
 
 export interface TaskRevocation {

@@ -59,7 +59,7 @@ function movedJob(connection: Connection, row: Row, now: number): MovedJob {
     after,
     gates: gates?.map((gate): NewGate => ({ per: undefined, ...gate })),
     unique,
-    keep: keep === undefined ? undefined : { completed: keep.completed, failed: keep.failed },
+    keep: keep === undefined ? undefined : { completed: undefined, failed: undefined, ...keep },
     attempt: row.attempt,
     failures: row.failures,
     crashes: row.crashes,

@@ -1,4 +1,5 @@
 import type { PurgeRequest } from "@taskq/core/storage";
+import { hasOver, removeCapped } from "./caps.js";
 import { complete } from "./consequences.js";
 import type { Connection } from "./connection.js";
 import { leaveRun } from "./final.js";
@@ -28,7 +29,8 @@ export function purge(
 ): { readonly removed: number; readonly more: boolean } {
   if (request.everything === true) return flush(move, request.limit);
   const walk = new Walk(move.scope.connection, move.queue, move.now, "-1");
-  const removed = removeFound(move, walk, request.limit, LOOKED_AT_PER_CALL);
+  let removed = removeFound(move, walk, request.limit, LOOKED_AT_PER_CALL);
+  if (!walk.isStill) removed += removeCapped(move, request.limit - removed);
   forgetOld(move);
   complete(move);
   return { removed, more: removed >= request.limit || !walk.atEnd };
@@ -37,10 +39,14 @@ export function purge(
 /** What a step removes by the way: a bounded number of rows, beginning where the last step ended. */
 export function purgeSome(move: Move, settled: number): void {
   const { queue } = move;
-  if (isTooEarly(queue, move.now)) return;
-  const walk = new Walk(move.scope.connection, queue, move.now, queue.purgeFrom);
   const looks = LOOKED_AT_PER_STEP + LOOKED_AT_PER_RUN * settled;
+  if (isTooEarly(queue, move.now)) {
+    if (move.hasCapped) removeCapped(move, looks);
+    return;
+  }
+  const walk = new Walk(move.scope.connection, queue, move.now, queue.purgeFrom);
   removeFound(move, walk, looks, looks);
+  if (!walk.isStill) removeCapped(move, looks);
   if (walk.atEnd && !walk.isStill) forgetOld(move);
   planNext(queue, walk, move.now);
 }
@@ -50,6 +56,7 @@ export function hasPurgeable(connection: Connection, queue: OpenQueue, now: numb
   if (isTooEarly(queue, now)) return false;
   const walk = new Walk(connection, queue, now, queue.purgeFrom);
   if (walk.next(LOOKED_AT_PER_STEP) !== undefined) return true;
+  if (!walk.isStill && hasOver(connection, queue, { now, looks: LOOKED_AT_PER_STEP })) return true;
   planNext(queue, walk, now);
   return false;
 }

@@ -104,6 +104,26 @@ CREATE TABLE {edges} (
 CREATE INDEX {edges_target} ON {edges} (target, position);
 `;
 
+/** Of tasks that keep no more than so many final jobs: `other` than completed ones are counted apart. */
+const CAPS = `
+CREATE TABLE {caps} (
+  queue INTEGER NOT NULL,
+  task TEXT NOT NULL,
+  other INTEGER NOT NULL,
+  count INTEGER NOT NULL,
+  max INTEGER NOT NULL,
+  PRIMARY KEY (queue, task, other)
+) WITHOUT ROWID;
+CREATE TABLE {capped} (
+  queue INTEGER NOT NULL,
+  task TEXT NOT NULL,
+  other INTEGER NOT NULL,
+  ended INTEGER NOT NULL,
+  key INTEGER NOT NULL,
+  PRIMARY KEY (queue, task, other, ended, key)
+) WITHOUT ROWID;
+`;
+
 const RUNS = `
 CREATE TABLE {leases} (
   id INTEGER PRIMARY KEY,
@@ -260,7 +280,7 @@ CREATE TABLE {stats} (
 `;
 
 /** Statements that lead from version n to n + 1, at position n. Every file starts at 0. */
-export const MIGRATIONS: readonly string[] = [QUEUES + JOBS + RUNS + GATES + OTHERS];
+export const MIGRATIONS: readonly string[] = [QUEUES + JOBS + CAPS + RUNS + GATES + OTHERS];
 
 /** Puts the prefix before every name in braces. */
 export function prefixed(sql: string, prefix: string): string {

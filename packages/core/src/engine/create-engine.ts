@@ -91,7 +91,6 @@ export function createEngine(options: Options, queue: () => Queue): MadeEngine {
     open: life.open,
     assertOpen: life.assertOpen,
   };
-  warnOfWhatIsMissing(engine);
   let runner: InlineRunner | undefined;
   const inline = (): InlineRunner => (runner ??= new InlineRunner(engine));
   const close = async (): Promise<void> => {
@@ -99,17 +98,6 @@ export function createEngine(options: Options, queue: () => Queue): MadeEngine {
     await life.close();
   };
   return { engine, tasks, close };
-}
-
-/** What is accepted and has no effect yet is told, rather than taken in silence. */
-function warnOfWhatIsMissing({ policies, logger }: Engine): void {
-  for (const [task, { keep }] of policies) {
-    if (keep?.completed?.max === undefined && keep?.failed?.max === undefined) continue;
-    logger.warn(
-      { task },
-      "keep.max of a task has no effect yet: the queue's counts, and so does the task's keep.for",
-    );
-  }
 }
 
 interface Life {

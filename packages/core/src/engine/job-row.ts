@@ -127,5 +127,10 @@ function ownOptions({ retries, timeoutMs, backoff }: CheckedEnqueue): MessageOpt
 
 function keepOf({ keep }: Policy): NewKeep | undefined {
   if (keep === undefined) return undefined;
-  return { completed: keep.completed?.forMs, failed: keep.failed?.forMs };
+  return {
+    completed: keep.completed?.forMs,
+    failed: keep.failed?.forMs,
+    completedMax: keep.completed?.max,
+    failedMax: keep.failed?.max,
+  };
 }

@@ -51,7 +51,13 @@ export interface NewUnique {
 /** How long a final job is kept, in milliseconds; the queue's own retention where it does not say. */
 export interface NewKeep {
   readonly completed: number | undefined;
+  /** In all other final states. */
   readonly failed: number | undefined;
+  /** How many jobs of its task are kept that completed, beside what the queue keeps. What the last one says counts.
+   * Not before `KEPT_AT_LEAST` has passed. */
+  readonly completedMax?: number | undefined;
+  /** The same of all other final states. */
+  readonly failedMax?: number | undefined;
 }
 
 /** One row. Everything but `priority` and `due` is immutable once stored, unless a run is given back `keyed`. */

@@ -34,7 +34,13 @@ export interface TaskOptions<in Input = unknown> {
   readonly delivery?: "at-least-once" | "at-most-once";
   /** Where the handler runs: in the consumer's event loop, a thread or a process of its own. @default 'none' */
   readonly isolate?: "none" | "thread" | "process";
-  /** How long final jobs and their results are kept. @default the queue's */
+  /**
+   * How long final jobs and their results are kept, and how many of this task; the queue's `max` counts beside. The newest
+   * `max` stay for as long as `for` says, and so does what an unfinished job of a flow still needs. @default the queue's
+   *
+   * @example
+   * task("ping", { keep: { completed: { for: "1d", max: 100 }, failed: "7d" } }, ping);
+   */
   readonly keep?: Keep;
   /** `none`: the outcome is kept, the value is not. @default 'keep' */
   readonly results?: "keep" | "none";

@@ -299,15 +299,6 @@ describe.each(storages)("jobs and results on $name", ({ make }) => {
     expect(await (await queue.enqueue(quiet.job())).peek()).toEqual({ state: "completed", value: undefined });
   });
 
-  test("what is accepted and has no effect yet is told to the logger", () => {
-    const told: string[] = [];
-    const warn = (_fields: unknown, message?: string): void => void told.push(message ?? "");
-    const logger = { debug: silent, info: silent, warn, error: silent };
-    const bounded = task("bounded", { keep: { completed: { max: 10 } } }, async () => {});
-    immediateQueue(make(), { bounded }, { unknownAfter: "1d", logger });
-    expect(told).toEqual([expect.stringMatching(/^unknownAfter/), expect.stringMatching(/^keep\.max/)]);
-  });
-
   test("queues of different names on one storage keep apart, and the last to close closes it", async () => {
     const storage = make();
     const one = createQueue({ storage, tasks: { add }, name: "one", immediate: true });
