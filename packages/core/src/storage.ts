@@ -7,6 +7,7 @@
  * `@taskq/conformance`, and `pnpm check` compares the two lists.
  */
 import type { Clock } from "./clock.js";
+import { TaskqError } from "./errors.js";
 import type {
   EnqueueAnswer,
   EnqueueCollision,
@@ -120,6 +121,7 @@ export interface StorageContract {
    * Promise: enqueueing a flow again under the same ids stores nothing and answers the job that is there
    * Promise: an id given by the caller is remembered for a day, also after its job is purged
    * Promise: an id given by the caller for another task rejects with TASKQ_ID_TAKEN and stores nothing
+   * Promise: a group may have an id given by the caller, which is known again as that of a job is
    * Promise: of several flows in one call either all are stored or none
    * Promise: a unique key that is taken answers its holder, and stores nothing
    * Promise: a unique key with replace cancels the waiting holder and stores the new job
@@ -469,6 +471,15 @@ export interface WatchHint {
   readonly kind: "ready" | "final" | "control" | "any";
   /** Of `final`, where known. */
   readonly ids?: readonly string[] | undefined;
+}
+
+/** The error for an id that stands for a job of another task. An empty task: a group. */
+export function takenError(id: string, known: string, asked: string): TaskqError {
+  const whose = known === "" ? "a group" : `a job of task "${known}"`;
+  return new TaskqError(
+    "TASKQ_ID_TAKEN",
+    `the id "${id}" belongs to ${whose}, not ${asked === "" ? "a group" : `"${asked}"`}`,
+  );
 }
 
 /** All states, those that a job passes through first. */

@@ -72,7 +72,9 @@ export function removeRow(move: Move, row: Row): void {
   const { queue } = move;
   forget(queue, row);
   queue.rows.delete(row.id);
-  if (row.kind === "join" || !row.job.named) {
+  const named = row.kind === "job" ? row.job.named : row.named;
+  if (named) rememberName(move, row);
+  else {
     const key = keyOf(row.id);
     if (key !== undefined && queue.madeIds.get(key) === row.id) queue.madeIds.delete(key);
   }
@@ -80,12 +82,14 @@ export function removeRow(move: Move, row: Row): void {
   unlink(row);
 }
 
-function forgetJob({ queue, now }: Move, row: JobRow): void {
+function forgetJob({ queue }: Move, row: JobRow): void {
   queue.listing.remove(row);
   queue.counts.remove(row.job.task, row.state);
-  if (!row.job.named) return;
-  const until = row.enqueuedAt + REMEMBERED;
-  queue.tombstones.set(row.id, { task: row.job.task, state: row.state }, until, now);
+}
+
+function rememberName({ queue, now }: Move, row: Row): void {
+  const task = row.kind === "job" ? row.job.task : "";
+  queue.tombstones.set(row.id, { task, state: row.state }, row.enqueuedAt + REMEMBERED, now);
 }
 
 /** What is left of it in its neighbours leads nowhere, and keeps nothing else in memory. */

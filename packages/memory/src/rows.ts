@@ -75,6 +75,7 @@ export interface JobRow extends FlowRow {
 export interface JoinRow extends FlowRow {
   readonly kind: "join";
   readonly mode: NewJoin["mode"];
+  readonly named: boolean;
   readonly members: Row[];
   /** Members that do not count yet. */
   waitingFor: number;
@@ -175,6 +176,7 @@ export function newJoinRow(join: NewJoin, members: Row[], { flow, now }: Omit<St
     kind: "join",
     id: join.id,
     mode: join.mode,
+    named: join.named === true,
     members,
     flow,
     enqueuedAt: now,

@@ -150,7 +150,7 @@ interface Place {
 
 /** `undefined`: it is there. */
 function placeFor(move: Move, record: MovedJob | MovedJoin): Place | undefined {
-  const parts = record.kind === "job" && record.named ? undefined : splitId(record.id);
+  const parts = record.named === true ? undefined : splitId(record.id);
   if (parts === undefined) return placeOfName(move, record);
   const { time, low, random } = parts;
   const key = keyOf(time, low);

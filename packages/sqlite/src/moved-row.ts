@@ -27,6 +27,7 @@ function movedJoin(row: Row): MovedJoin {
   return {
     kind: "join",
     id: idOf(row),
+    named: (row.flags & NAMED) !== 0,
     place: placeOf(row),
     mode: (row.flags & ALL_OUTCOMES) === 0 ? "all" : "settled",
     state: stateName(row.state),

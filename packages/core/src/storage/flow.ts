@@ -82,6 +82,8 @@ export interface NewJob {
 /** A group: never claimed; final when its members are. `all` fails with the first member that does not complete. */
 export interface NewJoin {
   readonly id: string;
+  /** Whether the caller gave the id, as of a job. @default false */
+  readonly named?: boolean | undefined;
   readonly mode: "all" | "settled";
   /** Ids of jobs and joins of the same flow, in the order given. */
   readonly members: readonly string[];

@@ -64,7 +64,7 @@ describe.each(storages)("a flush of some jobs on $name", ({ make }) => {
     const queue = setUp();
     const told: string[] = [];
     queue.on(["revoked", "skipped"], ({ type, id }) => void told.push(`${type} ${id}`));
-    const chain = await queue.enqueue(add.job({ a: 1, b: 1 }).pipe(add, { b: 2, a: 1 }), {
+    const chain = await queue.enqueue(add.job({ a: 1, b: 1 }).pipe(fail), {
       delay: "1h",
       id: "second",
     });
