@@ -1,6 +1,5 @@
 import {
   splitId,
-  TaskqError,
   type EnqueueAnswer,
   type EnqueueCollision,
   type NewFlow,

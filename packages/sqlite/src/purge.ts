@@ -1,11 +1,11 @@
 import type { PurgeRequest } from "@taskq/core/storage";
-import { hasOver, removeCapped } from "./caps.js";
 import { complete } from "./consequences.js";
 import type { Connection } from "./connection.js";
 import { leaveRun } from "./final.js";
 import type { Move } from "./move.js";
 import { LEAVING } from "./moving.js";
 import type { OpenQueue } from "./open-queue.js";
+import { hasOver, removeCapped } from "./over-caps.js";
 import { isNeeded, removeRow } from "./removal.js";
 import { forgetStarts } from "./starts.js";
 import { COMPLETED, JOIN, KEPT, metaOf, ROW_COLUMNS, type Key, type Row } from "./row.js";

@@ -60,9 +60,9 @@ export const enqueue: Subject = subject("enqueue", [
       "blocked",
       "blocked",
     ]);
-    const join = await context.joinRecord(group.end);
-    assert.deepEqual(join.members, [two.id, four.id]);
-    assert.equal(join.mode, "all");
+    const record = await context.joinRecord(group.end);
+    assert.deepEqual(record.members, [two.id, four.id]);
+    assert.equal(record.mode, "all");
     const stage = await context.jobRecord(sum.id);
     assert.deepEqual(stage.detail?.before, [group.end]);
     assert.deepEqual(stage.detail?.after, [alert.id]);

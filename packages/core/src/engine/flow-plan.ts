@@ -64,7 +64,7 @@ export function planFlow(
   ): string => {
     if (!known(definition.name)) throw unknownTask(definition.name);
     const named = isEnd && options.id !== undefined;
-    const id = named ? (options.id as string) : makeId();
+    const id = named ? options.id : makeId();
     drafts.push({ id, named, definition, ...rest });
     if (rest.stage !== "error") stages.push(id);
     return id;
@@ -86,7 +86,7 @@ export function planFlow(
       case "group": {
         const members = part.members.map((member) => lay(member, false));
         const named = isEnd && options.id !== undefined;
-        const id = named ? (options.id as string) : makeId();
+        const id = named ? options.id : makeId();
         joins.push({ id, ...(named ? { named } : {}), mode: part.mode, members });
         stages.push(id);
         return id;

@@ -18,7 +18,6 @@ import { immediateQueue, storages } from "./storages.js";
 
 const add = task("add", async ({ a, b }: { a: number; b: number }) => a + b);
 const nothing = task("nothing", async () => {});
-const silent = (): void => {};
 
 describe.each(storages)("jobs and results on $name", ({ make }) => {
   test("a result repeats, and undefined is one", async () => {
