@@ -98,7 +98,7 @@ function membersOf(engine: Engine): Members {
     jobs: (filter: JobFilter = {}) => readJobs(engine, filter),
     job: (id: string) => readJob(engine, id),
     why: (id: string) => readWhy(engine, id),
-    stats: (options: { readonly window?: Duration } = {}) => readStats(engine, options),
+    stats: (options: { readonly window?: Duration; readonly by?: "task" } = {}) => readStats(engine, options),
     retry: (id: string) => retry(engine, id),
     flush: (options: FlushOptions) => flush(engine, options),
     on: (

@@ -4,7 +4,15 @@ import type { Serializer } from "../serializer/serializer.js";
 import type { output } from "./brands.js";
 import type { BatchOptions, EnqueueOptions, Many, RevokeOptions } from "./enqueue-options.js";
 import type { EventType, QueueEvent } from "./events.js";
-import type { Counts, Explanation, JobFilter, JobInfo, JobState, Stats } from "./introspection.js";
+import type {
+  Counts,
+  Explanation,
+  JobFilter,
+  JobInfo,
+  JobState,
+  Stats,
+  StatsByTask,
+} from "./introspection.js";
 import type { Keep } from "./keep.js";
 import type { Limit, LimitOptions, Lock, LockOptions, Locks, SemaphoreOptions } from "./locks.js";
 import type { Logger } from "./logger.js";
@@ -130,7 +138,19 @@ export interface Queue<in Names extends string = never> extends AsyncDisposable 
    * const { total, oldestWaitingMs } = await queue.stats({ window: "15m" });
    * if (total.waitMs.p95 > 60_000) alarm(oldestWaitingMs);
    */
-  stats(options?: { /** @default '1h' */ readonly window?: Duration }): Promise<Stats>;
+  stats(options?: {
+    /** @default '1h' */
+    readonly window?: Duration;
+    readonly by?: never;
+  }): Promise<Stats>;
+  /**
+   * The same, and how long the oldest job of each task has been waiting. Looks at every job, some thousands at a time: not
+   * for every second.
+   */
+  stats(options: {
+    /** @default '1h' */ readonly window?: Duration;
+    readonly by: "task";
+  }): Promise<StatsByTask>;
   /** Runs a failed or quarantined job again. `false`: it is in another state. @throws `TASKQ_FLOW_FINISHED` */
   retry(id: string): Promise<boolean>;
   /**
