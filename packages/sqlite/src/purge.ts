@@ -46,7 +46,7 @@ export function purgeSome(move: Move, settled: number): void {
   }
   const walk = new Walk(move.scope.connection, queue, move.now, queue.purgeFrom);
   removeFound(move, walk, looks, looks);
-  if (!walk.isStill) removeCapped(move, looks);
+  if (!walk.isStill && (walk.atEnd || move.hasCapped)) removeCapped(move, looks);
   if (walk.atEnd && !walk.isStill) forgetOld(move);
   planNext(queue, walk, move.now);
 }
@@ -56,7 +56,8 @@ export function hasPurgeable(connection: Connection, queue: OpenQueue, now: numb
   if (isTooEarly(queue, now)) return false;
   const walk = new Walk(connection, queue, now, queue.purgeFrom);
   if (walk.next(LOOKED_AT_PER_STEP) !== undefined) return true;
-  if (!walk.isStill && hasOver(connection, queue, { now, looks: LOOKED_AT_PER_STEP })) return true;
+  if (walk.atEnd && !walk.isStill && hasOver(connection, queue, { now, looks: LOOKED_AT_PER_STEP }))
+    return true;
   planNext(queue, walk, now);
   return false;
 }

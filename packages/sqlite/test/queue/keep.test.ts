@@ -1,4 +1,4 @@
-import { task, type Duration, type Keep, type Queue, type Result } from "@taskq/core";
+import { moveQueue, task, type Duration, type Keep, type Queue, type Result } from "@taskq/core";
 import { advance } from "@taskq/core/testing";
 import { describe, expect, test } from "vitest";
 import { immediateQueue, storages } from "./storages.js";
@@ -64,6 +64,18 @@ describe.each(storages)("what is kept on $name", ({ make }) => {
     const left: unknown[] = [];
     for await (const { input } of queue.jobs()) left.push(input);
     expect(left).toEqual([697, 698, 699]);
+  });
+
+  test("what has moved counts on", async () => {
+    const from = immediateQueue(make(), { few });
+    for (const n of [1, 2, 3]) await from.enqueue(few.job(n));
+    const to = immediateQueue(make(), { few });
+    await moveQueue(from, to);
+    for (const n of [4, 5]) await to.enqueue(few.job(n));
+    await pass(to, "11s");
+    const left: unknown[] = [];
+    for await (const { input } of to.jobs()) left.push(input);
+    expect(left).toEqual([3, 4, 5]);
   });
 
   test("the queue's defaults may say so for every task, each by itself", async () => {

@@ -9,6 +9,7 @@ import {
   type QueueEvent,
   type StandardSchema,
 } from "@taskq/core";
+import { engineOf } from "@taskq/core/engine";
 import { advance, virtualClock } from "@taskq/core/testing";
 import { describe, expect, test } from "vitest";
 import { immediateQueue, storages } from "./storages.js";
@@ -216,6 +217,37 @@ describe.each(storages)("keys of later stages on $name", ({ make }) => {
     await advance(queue, 1);
     expect(await result.wait()).toBe("completed");
     expect(keys).toEqual(["no price", "price 2"]);
+  });
+
+  test("a consumer that dies before it has made them leaves them to another", async () => {
+    const clock = virtualClock(noon);
+    const keys: string[] = [];
+    const store = task(
+      "store",
+      {
+        lock: ({ tenant }: Order) => {
+          keys.push(tenant);
+          return tenant;
+        },
+      },
+      async ({ n }: Order) => n,
+    );
+    const queue = immediateQueue(make(), { fetch, store }, { clock });
+    await queue.pause(store);
+    const result = await queue.enqueue(fetch.job({ tenant: "a", n: 4 }).pipe(store));
+    const { storage, taskNames: tasks } = engineOf(queue);
+    await storage.control({ queue: "default", task: "store", change: { kind: "resume" }, now: clock.now() });
+    const claim = { begin: 1, ahead: 0, lease: 1_000 };
+    const dead = { queue: "default", owner: "dead", request: 1, tasks, settled: [], begun: [], claim };
+    const { claimed } = await storage.step({ ...dead, now: clock.now() });
+    expect(claimed.map(({ id }) => id)).toEqual([result.id]);
+    for (let pass = 0; pass < 2; pass += 1) {
+      await clock.advance(2_000);
+      await storage.reap({ queue: "default", limit: 10, now: clock.now() });
+    }
+    await advance(queue, "5s");
+    expect([await result.wait(), keys]).toEqual([4, ["a"]]);
+    expect(await result.info()).toMatchObject({ crashes: 1, failures: 0 });
   });
 
   test("a stage that runs at most once, and one claimed under a busy lock, end as their tasks say", async () => {
