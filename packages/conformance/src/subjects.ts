@@ -14,6 +14,7 @@ import { joins } from "./subjects/joins.js";
 import { keyedRuns } from "./subjects/keyed.js";
 import { locking } from "./subjects/keys.js";
 import { limits, taking } from "./subjects/limits.js";
+import { movedHistory } from "./subjects/moved-history.js";
 import { leaving } from "./subjects/leaving.js";
 import { lifecycle } from "./subjects/lifecycle.js";
 import { purging } from "./subjects/purge.js";
@@ -63,5 +64,6 @@ export const SUBJECTS: readonly Subject[] = [
   watching,
   leaving,
   arriving,
+  movedHistory,
   purging,
 ];

@@ -3,6 +3,7 @@ import type { Connection } from "./connection.js";
 import { phaseName } from "./moving.js";
 import type { TransactionScope } from "./transaction-scope.js";
 import { beginLinesAnew } from "./unknown.js";
+import { makeTurns } from "./turn.js";
 
 interface QueueRow {
   readonly id: number;
@@ -65,6 +66,7 @@ export function writeQueue(
       unknownAfter ?? null,
     ) as QueueRow;
   if (before !== undefined && before[0] !== row.unknown_after) beginLinesAnew(connection, row.id, now);
+  makeTurns(connection, row.id);
   return opened(row);
 }
 
