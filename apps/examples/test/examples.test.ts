@@ -83,6 +83,8 @@ middleware: flaky has run, in trace-1
 handed on: trace-1
 events: enqueued, started, progress, retrying, started, progress, completed
 failed: broken: out of order
+feed: flaky completed
+feed: broken failed
 counts: 1 completed, 1 failed
 by task: 1 of broken failed
 statistics: 1 completed, 1 failed

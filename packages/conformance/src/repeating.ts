@@ -84,6 +84,7 @@ export function repeating(storage: StorageContract, traffic: Traffic = new Traff
     import: twice(plain.import, (first, second) => (first.more ? second : same(first, second))),
     keys: (request) =>
       request.kind === "release" && request.ticket === undefined ? storage.keys(request) : keys(request),
+    events: twice(plain.events, same),
     purge: (request) => purgeTwice(storage, request),
     close: async () => {
       await storage.close();

@@ -7,6 +7,7 @@ import { claim } from "./subjects/claim.js";
 import { controlling } from "./subjects/control.js";
 import { eligible } from "./subjects/eligible.js";
 import { enqueue } from "./subjects/enqueue.js";
+import { feeding } from "./subjects/events.js";
 import { explaining } from "./subjects/explain.js";
 import { flows } from "./subjects/flows.js";
 import { gates } from "./subjects/gates.js";
@@ -62,6 +63,7 @@ export const SUBJECTS: readonly Subject[] = [
   locking,
   taking,
   watching,
+  feeding,
   leaving,
   arriving,
   movedHistory,

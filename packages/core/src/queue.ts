@@ -8,6 +8,7 @@ import type { Engine } from "./engine/engine-types.js";
 import { enqueueJob, enqueueJobs } from "./engine/enqueue.js";
 import { checkedId } from "./engine/enqueue-options.js";
 import { flush } from "./engine/flush.js";
+import { readFeed, type FeedOptions } from "./engine/feed.js";
 import { createLimit } from "./engine/limit.js";
 import { createLock, createLocks } from "./engine/lock.js";
 import { prepareJob } from "./engine/prepare.js";
@@ -111,21 +112,10 @@ function membersOf(engine: Engine): Members {
       types: EventType | readonly EventType[] | "*",
       listener: (event: QueueEvent) => void | Promise<void>,
     ) => engine.events.on(types, listener),
-    events: (options: EventsOptions = {}) => readEvents(engine, options),
+    events: (options: FeedOptions = {}) => readFeed(engine, options),
     use: (middleware: Middleware) => use(engine, middleware),
   } satisfies Record<keyof Members, unknown>;
   return members as unknown as Members;
-}
-
-interface EventsOptions {
-  readonly from?: string;
-  readonly signal?: AbortSignal;
-}
-
-async function* readEvents(engine: Engine, options: EventsOptions): AsyncGenerator {
-  refuseUnknown(options, ["from", "signal"], "events");
-  await engine.open();
-  yield await engine.storage.events({ queue: engine.name, from: options.from, limit: 1 });
 }
 
 function use(engine: Engine, middleware: Middleware): Disposable {

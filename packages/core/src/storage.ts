@@ -8,6 +8,7 @@
  */
 import type { Clock } from "./clock.js";
 import { TaskqError } from "./errors.js";
+import type { EventsAnswer, EventsRequest } from "./storage/feed.js";
 import type {
   EnqueueAnswer,
   EnqueueCollision,
@@ -60,8 +61,11 @@ import type {
 
 export { createIdMaker, joinId, splitId } from "./id.js";
 export type { IdMaker, IdParts } from "./id.js";
+export { checkFeedStart, feedCursor, feedPosition, feedTag } from "./feed-cursor.js";
+export type { FeedBounds } from "./feed-cursor.js";
 export { systemClock } from "./clock.js";
 export { TaskqError } from "./errors.js";
+export type * from "./storage/feed.js";
 export { Histogram } from "./storage/histogram.js";
 export type { HistogramData } from "./storage/histogram.js";
 export { GatheredStats, STATS_KEPT, STATS_MINUTE } from "./storage/statistics.js";
@@ -87,6 +91,15 @@ export const CONSEQUENCES_PER_STEP = 500;
  * ended, and a settlement whose answer got lost is answered again.
  */
 export const KEPT_AT_LEAST = 10_000;
+/** Events that a feed keeps at least, unless they are older than `FEED_KEPT_FOR`; a tenth more at most. */
+export const FEED_KEPT = 1_000_000;
+/**
+ * Milliseconds for which a feed keeps an event, and goes on being written after it was last read. Both end within a day
+ * of it, so that a reader need not write whenever it reads.
+ */
+export const FEED_KEPT_FOR = 604_800_000;
+/** Bytes of an error that an event carries; a larger one is left to be read with its job. */
+export const FEED_ERROR_BYTES = 16_384;
 
 export interface StorageContract {
   /** The storage's own time; requests with `now` replace it. */
@@ -387,12 +400,27 @@ export interface StorageContract {
    * Promise: statistics are kept for 48 hours
    */
   stats(request: StatsRequest): Promise<StatsAnswer>;
-  /** Comes with the semantics step: rejects with `TASKQ_NOT_YET`. */
-  events(request: {
-    readonly queue: string;
-    readonly from: string | undefined;
-    readonly limit: number;
-  }): Promise<unknown>;
+
+  /**
+   * The feed of jobs that became final, numbered in the order in which that was committed. Reading it once makes a queue
+   * followed, from then on and until nobody has read for `FEED_KEPT_FOR`; a queue that is not followed writes nothing of
+   * it. A reader of a queue that is followed already writes nothing but, at most once a day, that it is.
+   *
+   * Promise: the feed tells of every job that becomes final, once and in the order they were stored
+   * Promise: the feed begins with its first reader, and goes on behind any cursor, for any connection
+   * Promise: what several connections settle at once is in the feed once and in an order that stays
+   * Promise: members that a failed group takes with it are in the feed, each once
+   * Promise: a job that is retried by hand is in the feed again when it is final again
+   * Promise: an event of the feed outlives its job
+   * Promise: the feed lets go of events after seven days, and a cursor from before rejects with TASKQ_EVENTS_LOST
+   * Promise: a feed that nobody reads for seven days ends within a day, and begins anew without the events between
+   * Promise: a flush empties the feed, and a cursor from before rejects with TASKQ_EVENTS_LOST
+   * Promise: a cursor of another feed rejects with TASKQ_EVENTS_LOST, and what is no cursor with TASKQ_OPTION
+   * Promise: the feed moves with its queue, and cursors go on behind where they were
+   * Promise: a queue that leaves tells what its feed has, and then rejects with TASKQ_MOVED
+   */
+  events(request: EventsRequest): Promise<EventsAnswer>;
+
   /**
    * The queue leaves for another storage: first nothing new begins, then what runs ends, then nothing changes any more
    * and all that is kept is read page by page. Until it is finished it can be taken back.

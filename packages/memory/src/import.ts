@@ -1,6 +1,7 @@
 /** A queue is filled from another storage. */
 import { TaskqError, type ImportAnswer, type ImportRequest, type MoveCounts } from "@taskq/core/storage";
 import { countsOf } from "./export.js";
+import { Feed } from "./feed.js";
 import { linkRows } from "./link.js";
 import { forgetHistory, mergeHistory } from "./moved-history.js";
 import { moved, newArriving, notMoving, type Arriving } from "./phase.js";
@@ -91,6 +92,7 @@ function empty(move: Move): void {
   queue.revokedTasks.clear();
   queue.gates.clear();
   queue.owners.clear();
+  queue.feed = new Feed();
 }
 
 /** @throws `TASKQ_MOVED` */

@@ -6,6 +6,7 @@ import { control } from "./control.js";
 import { enqueue } from "./enqueue.js";
 import { explain } from "./explain.js";
 import { exportQueue } from "./export.js";
+import { readFeed } from "./feed.js";
 import { importQueue } from "./import.js";
 import { keys } from "./keys.js";
 import { counts, list } from "./list.js";
@@ -171,7 +172,7 @@ class MemoryStorage implements StorageContract, AsyncDisposable {
   }
 
   async events(request: Request<"events">): Answer<"events"> {
-    return this.#notYet(request.queue, "events");
+    return readFeed(this.#move(request), request);
   }
 
   async export(request: Request<"export">): Answer<"export"> {
@@ -213,10 +214,5 @@ class MemoryStorage implements StorageContract, AsyncDisposable {
 
   #refuseClosed(): void {
     if (this.#closed) throw new TaskqError("TASKQ_CLOSED", "the storage is closed");
-  }
-
-  #notYet(queue: string, what: string): never {
-    this.#queue(queue);
-    throw new TaskqError("TASKQ_NOT_YET", `${what} of a memory storage are not there yet`);
   }
 }

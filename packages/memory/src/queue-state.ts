@@ -9,6 +9,7 @@ import {
   type ValueAnswer,
 } from "@taskq/core/storage";
 import { ExpiringMap } from "./expiring-map.js";
+import { Feed } from "./feed.js";
 import { newGate, type Gate } from "./gate.js";
 import { Heap } from "./heap.js";
 import { Hints } from "./hints.js";
@@ -27,6 +28,7 @@ export class QueueState {
   /** Milliseconds after which jobs of unknown tasks are given up. */
   unknownAfter: number;
   readonly hints: Hints = new Hints();
+  feed: Feed = new Feed();
 
   /** Jobs and joins by id. */
   readonly rows: Map<string, Row> = new Map();

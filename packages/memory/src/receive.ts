@@ -62,6 +62,9 @@ export function receive(queue: QueueState, arriving: Arriving, record: MovedReco
     case "start":
     case "stats":
       return receiveHistory(arriving, record);
+    case "feed":
+    case "event":
+      return queue.feed.receive(record);
   }
 }
 

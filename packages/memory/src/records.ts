@@ -35,6 +35,7 @@ export function* recordsOf(move: Move): Generator<MovedRecord> {
     };
   }
   yield* historyOf(queue);
+  yield* queue.feed.records();
 }
 
 function jobRecord(row: JobRow, now: number): MovedJob {

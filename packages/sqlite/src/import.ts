@@ -115,6 +115,7 @@ function empty(move: Move): boolean {
     "revoked",
     "doomed",
     "openings",
+    "feeds",
   ]) {
     move.sql(`DELETE FROM {${table}} WHERE queue = ?`).run(id);
   }

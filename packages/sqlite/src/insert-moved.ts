@@ -17,6 +17,7 @@ import { ticketHolder } from "./gates.js";
 import { insertStart, insertStats } from "./insert-moved-history.js";
 import { insertMovedRow } from "./insert-moved-row.js";
 import type { Move } from "./move.js";
+import { insertEvent, insertFeed } from "./moved-feed.js";
 import { ATTEMPTED, BLOCKED, FOLLOWED, isFinalState, NOTED, STATES, type Key } from "./row.js";
 import { keyById, rowByKey, rowById } from "./rows.js";
 
@@ -48,6 +49,10 @@ export function insertMoved(move: Move, record: MovedRecord): void {
       return insertStart(move, record);
     case "stats":
       return insertStats(move, record);
+    case "feed":
+      return insertFeed(move, record);
+    case "event":
+      return insertEvent(move, record);
   }
 }
 

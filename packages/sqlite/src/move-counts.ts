@@ -22,6 +22,12 @@ const COUNTS: readonly (readonly [string, string])[] = [
   ["schedule", "SELECT count(*) FROM {schedules} WHERE queue = ?"],
   ["control", "SELECT count(*) FROM {controls} WHERE queue = ?"],
   ["value", "SELECT count(*) FROM {values} WHERE queue = ?"],
+  ["feed", "SELECT count(*) FROM {feeds} WHERE queue = ? AND until IS NOT NULL"],
+  [
+    "event",
+    "SELECT coalesce(sum(json_array_length(entries)), 0) FROM {queues} JOIN {events} " +
+      "ON {events}.id > {queues}.id << 40 AND {events}.id < ({queues}.id + 1) << 40 WHERE {queues}.id = ?",
+  ],
 ];
 
 const HISTORY: readonly (readonly [string, string])[] = [

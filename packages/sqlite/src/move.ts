@@ -1,5 +1,6 @@
 import { CONSEQUENCES_PER_STEP, type JobEffect } from "@taskq/core/storage";
 import type { DriverStatement } from "./driver.js";
+import type { LeaseKey } from "./lease.js";
 import type { OpenQueue, SeldomState } from "./open-queue.js";
 import { COMPLETED, idOf, isFinalState, JOIN, type Row } from "./row.js";
 import { readSeldom } from "./seldom.js";
@@ -14,6 +15,8 @@ export class Move {
   readonly effects: JobEffect[] = [];
   /** Rows that became final and whose edges are to be followed. */
   readonly finished: Row[] = [];
+  /** Keys of jobs that became final, for the feed. */
+  readonly ended: LeaseKey[] = [];
   /** Gates that may let somebody go. */
   readonly opened: Set<string> = new Set();
   /** Unique keys that are free. */
@@ -29,6 +32,7 @@ export class Move {
   private readonly counters: number[] = [0, 0, 0, 0, 0, 0];
   private counted = false;
   private seldomChanged = false;
+  private seldomSeen = false;
 
   constructor(scope: TransactionScope, queue: OpenQueue, now: number) {
     this.scope = scope;
@@ -46,10 +50,16 @@ export class Move {
 
   /** What seldom changes; `version`, where the caller has just read it, saves a look. */
   seldom(version?: number): SeldomState {
+    this.seldomSeen = true;
     const known = this.queue.seldom;
     const current = version ?? this.version();
     if (known !== undefined && known.version === current) return known;
     return readSeldom(this.scope.connection, this.queue, current);
+  }
+
+  /** The same, without a look if this move has looked before: nobody else writes meanwhile. */
+  seldomNow(): SeldomState {
+    return (this.seldomSeen ? this.queue.seldom : undefined) ?? this.seldom();
   }
 
   /** Everybody reads anew what seldom changes. */

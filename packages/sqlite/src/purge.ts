@@ -1,6 +1,7 @@
 import type { PurgeRequest } from "@taskq/core/storage";
 import { complete } from "./consequences.js";
 import type { Connection } from "./connection.js";
+import { emptyFeed } from "./feed.js";
 import { leaveRun } from "./final.js";
 import type { Move } from "./move.js";
 import { LEAVING } from "./moving.js";
@@ -252,6 +253,7 @@ export function flush(move: Move, limit: number): { readonly removed: number; re
   for (const table of ["names", "values", "operations", "uniques", "parking"]) {
     move.sql(`DELETE FROM {${table}} WHERE queue = ?`).run(id);
   }
+  emptyFeed(move);
   move.changeSeldom();
   complete(move);
   return { removed: rows.length, more: false };

@@ -265,6 +265,14 @@ CREATE TABLE {operations} (
   PRIMARY KEY (queue, name)
 ) WITHOUT ROWID;
 CREATE INDEX {operations_time} ON {operations} (queue, time);
+CREATE TABLE {feeds} (
+  queue INTEGER PRIMARY KEY,
+  tag TEXT NOT NULL,
+  last INTEGER NOT NULL DEFAULT 0,
+  gone INTEGER NOT NULL DEFAULT 0,
+  until INTEGER
+);
+CREATE TABLE {events} (id INTEGER PRIMARY KEY, time INTEGER NOT NULL, entries TEXT NOT NULL);
 CREATE TABLE {stats} (
   queue INTEGER NOT NULL,
   minute INTEGER NOT NULL,

@@ -26,6 +26,9 @@ export function readSeldom(connection: Connection, queue: OpenQueue, version: nu
     string,
   ][];
   const [phase] = connection.raw("SELECT phase FROM {queues} WHERE id = ?").get(queue.id) as [number];
+  const feed = connection.raw("SELECT until FROM {feeds} WHERE queue = ?").get(queue.id) as
+    | [number | null]
+    | undefined;
   const state: SeldomState = {
     version,
     phase,
@@ -35,6 +38,7 @@ export function readSeldom(connection: Connection, queue: OpenQueue, version: nu
       .sql("SELECT owner, fence, id FROM {revoked} WHERE queue = ?")
       .all(queue.id) as RevokedRun[],
     doomed: doomed.map(([key]) => key),
+    followed: feed?.[0] ?? undefined,
   };
   queue.seldom = state;
   return state;

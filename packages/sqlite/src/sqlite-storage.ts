@@ -8,6 +8,7 @@ import { countJobs } from "./counts.js";
 import { collisionOf, enqueue, enqueueFrom, isLoneFlow } from "./enqueue.js";
 import { explain } from "./explain.js";
 import { exportQueue, isReading, readExport } from "./export.js";
+import { followFeed, readFeed } from "./feed-reading.js";
 import { idleAnswer } from "./idle.js";
 import { importQueue } from "./import.js";
 import { inspectKey, keys } from "./keys.js";
@@ -264,7 +265,9 @@ class SqliteStore implements StorageContract, AsyncDisposable {
   }
 
   async events(request: Request<"events">): Answer<"events"> {
-    return this.#notYet(request.queue, "events");
+    const { session, queue, now } = this.#target(request);
+    const read = await session.read((connection) => readFeed(connection, queue, request, now));
+    return read ?? session.write(queue, now, (move) => followFeed(move, request));
   }
 
   async export(request: Request<"export">): Answer<"export"> {
@@ -307,10 +310,5 @@ class SqliteStore implements StorageContract, AsyncDisposable {
 
   #refuseClosed(): void {
     if (this.#closed) throw new TaskqError("TASKQ_CLOSED", "the storage is closed");
-  }
-
-  #notYet(queue: string, what: string): never {
-    this.#target({ queue });
-    throw new TaskqError("TASKQ_NOT_YET", `${what} of a SQLite storage are not there yet`);
   }
 }

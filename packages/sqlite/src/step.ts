@@ -2,6 +2,7 @@ import type { RunReference, SettleAnswer, StepAnswer, StepRequest } from "@taskq
 import { claimedBefore, claimJobs, type Claimed } from "./claim.js";
 import { complete, followConsequences } from "./consequences.js";
 import { refuseMoved } from "./enqueue.js";
+import { writeFeed } from "./feed.js";
 import { freeOnStart } from "./final.js";
 import { openDueGates } from "./gates.js";
 import { writeConsequences } from "./joins.js";
@@ -38,6 +39,7 @@ export function step(move: Move, request: StepRequest): StepAnswer {
   }
   const claimed = wantsJobs(request) ? claimOrRepeat(move, request) : withoutClaim(move);
   if (move.endedRuns.size > 0 && claimed === NOTHING) writeLease(move, undefined);
+  writeFeed(move);
   purgeSome(move, settled.length);
   gatherStats(move, request, settled);
   complete(move);

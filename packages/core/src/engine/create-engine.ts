@@ -78,6 +78,7 @@ export function createEngine(options: Options, queue: () => Queue): MadeEngine {
     taskNames: Object.freeze([...definitions.keys()]),
     logger,
     events: new EventHub(logger),
+    feeds: new Set(),
     middleware: [],
     retention: retentionOf(options),
     serializeError:
@@ -95,6 +96,7 @@ export function createEngine(options: Options, queue: () => Queue): MadeEngine {
   const inline = (): InlineRunner => (runner ??= new InlineRunner(engine));
   const close = async (): Promise<void> => {
     waiter.close();
+    for (const end of engine.feeds) end();
     await life.close();
   };
   return { engine, tasks, close };

@@ -1,4 +1,5 @@
 /** Records that go from one storage to another. */
+import type { FinalEvent } from "./feed.js";
 import type { EdgeCondition, NewGate, NewKeep, NewUnique, StoredState } from "./flow.js";
 import type { ScheduleRecord } from "./operation.js";
 import type { AttemptRecord, NoteRecord } from "./record.js";
@@ -24,7 +25,9 @@ export type MovedRecord =
   | MovedControl
   | MovedValue
   | MovedStart
-  | MovedStats;
+  | MovedStats
+  | MovedFeed
+  | MovedEvent;
 
 export interface MovedJob {
   readonly kind: "job";
@@ -175,6 +178,22 @@ export interface MovedStats extends StatsRow {
   readonly kind: "stats";
 }
 
+/** The feed of a queue that somebody follows; its events come behind it. */
+export interface MovedFeed {
+  readonly kind: "feed";
+  readonly tag: string;
+  /** The number of the last event, and of the last one that was let go. */
+  readonly last: number;
+  readonly gone: number;
+  /** Until when it is written, should nobody read it. */
+  readonly until: number;
+}
+
+export interface MovedEvent extends FinalEvent {
+  readonly kind: "event";
+  readonly number: number;
+}
+
 /** Records of a page, at most. */
 export const MOVED_AT_ONCE = 200;
 /** Bytes of a page, about. */
@@ -198,6 +217,7 @@ function sizeOf(record: MovedRecord | undefined): number {
     case "job":
       return record.body.byteLength + (record.bytes?.byteLength ?? 0);
     case "attempt":
+    case "event":
       return record.error?.byteLength ?? 0;
     case "note":
       return record.note.bytes.byteLength;
