@@ -104,12 +104,25 @@ function takeFirst(claiming: Claiming, taken: Taken): void {
     const { slack } = taken;
     const rows = readyRows(move, { doomed, limit: left, offset: taken.passedOver });
     if (areAllPlain(claiming, taken, rows)) takeAll(claiming, taken, rows);
-    else for (const row of rows) take(claiming, taken, row);
+    else if (takeInTurn(claiming, taken, rows)) continue;
     // What was turned away may have let others go.
     if (taken.slack < slack) followConsequences(move);
     else if (rows.length < left) return;
   }
   taken.more = true;
+}
+
+/** Whether it stopped since a start has let others go: those may come before the next one. */
+function takeInTurn(claiming: Claiming, taken: Taken, rows: readonly ReadyRow[]): boolean {
+  const { move } = claiming;
+  for (const row of rows) {
+    take(claiming, taken, row);
+    if (move.freed.size === 0) continue;
+    const before = move.effects.length;
+    followConsequences(move);
+    if (move.effects.length > before) return true;
+  }
+  return false;
 }
 
 function take(claiming: Claiming, taken: Taken, row: ReadyRow): void {
