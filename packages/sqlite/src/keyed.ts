@@ -6,7 +6,7 @@ import { enterLine } from "./line.js";
 import type { Move } from "./move.js";
 import { skipIfDead } from "./readiness.js";
 import { ACTIVE, GATED, metaOf, READY, UNBEGUN, UNIQUE, VERDICT, type Row } from "./row.js";
-import { takeOrPark } from "./unique.js";
+import { letUniqueGo, takeOrPark } from "./unique.js";
 
 /** Ends the run, puts its keys in place of those it had, and lets it wait by them. */
 export function giveBackKeyed(
@@ -40,5 +40,6 @@ function letKeyGo(move: Move, row: Row, key: string): void {
   const { changes } = move
     .sql("DELETE FROM {uniques} WHERE queue = ? AND name = ? AND holder = ?")
     .run(move.queue.id, key, row.key);
-  if (changes > 0) move.freed.add(key);
+  // Before the job takes another, which may be the same.
+  if (changes > 0) letUniqueGo(move, key);
 }

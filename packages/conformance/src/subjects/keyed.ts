@@ -108,6 +108,15 @@ export const keyedRuns: Subject = subject("step: runs given back with keys", [
     assert.deepEqual([plain.id, plain.guards, text(plain.body)], [job.id, undefined, "no keys"]);
     assert.equal((await context.enqueue(taken)).flows[0]?.status, "stored");
 
+    const [holder, behind] = context.jobs(2, { unique: { ...unique("same"), onConflict: "replace" } });
+    await context.enqueue(holder);
+    const held = await context.claimOne(holder.id);
+    await context.enqueue(behind);
+    await context.settle(held, keyed("the same key", { unique: unique("same") }));
+    assert.deepEqual(await context.states(holder.id, behind.id), ["parked", "ready"], "its turn was over");
+    await context.runToEnd(behind.id);
+    await context.runToEnd(holder.id);
+
     await context.storage.amend({
       queue: context.queue,
       ids: [job.id],
