@@ -40,6 +40,7 @@ import { jobById, rowByKey } from "./rows.js";
 import { unpackKeys } from "./lease.js";
 import { isRevoked } from "./seldom.js";
 import { sourcesOf } from "./sources.js";
+import { openLine } from "./unknown.js";
 
 /** Found first and changed after: cheaper than one UPDATE with RETURNING, and what may not run is left as it was. */
 const TAKE =
@@ -103,12 +104,25 @@ function takeFirst(claiming: Claiming, taken: Taken): void {
     const { slack } = taken;
     const rows = readyRows(move, { doomed, limit: left, offset: taken.passedOver });
     if (areAllPlain(claiming, taken, rows)) takeAll(claiming, taken, rows);
-    else for (const row of rows) take(claiming, taken, row);
+    else if (takeInTurn(claiming, taken, rows)) continue;
     // What was turned away may have let others go.
     if (taken.slack < slack) followConsequences(move);
     else if (rows.length < left) return;
   }
   taken.more = true;
+}
+
+/** Whether it stopped since a start has let others go: those may come before the next one. */
+function takeInTurn(claiming: Claiming, taken: Taken, rows: readonly ReadyRow[]): boolean {
+  const { move } = claiming;
+  for (const row of rows) {
+    take(claiming, taken, row);
+    if (move.freed.size === 0) continue;
+    const before = move.effects.length;
+    followConsequences(move);
+    if (move.effects.length > before) return true;
+  }
+  return false;
 }
 
 function take(claiming: Claiming, taken: Taken, row: ReadyRow): void {
@@ -259,10 +273,7 @@ function standingGate({ move, request }: Claiming, task: string, paused: boolean
 /** Parks a row under a gate that the queue remembers until it has let all go. */
 function parkStanding(move: Move, row: Row, gate: string): void {
   park(move, row, gate);
-  const { changes } = move
-    .sql("INSERT OR IGNORE INTO {parking} (queue, gate) VALUES (?, ?)")
-    .run(move.queue.id, gate);
-  if (changes > 0) move.changeSeldom();
+  if (openLine(move, gate)) move.changeSeldom();
 }
 
 /** Takes the gates of a row, or hands it over with a verdict, or parks it. */

@@ -1,10 +1,11 @@
 import {
   splitId,
-  TaskqError,
   type EnqueueAnswer,
   type EnqueueCollision,
   type NewFlow,
   type NewJob,
+  type NewJoin,
+  takenError,
   type RunReference,
   type StoredFlow,
 } from "@taskq/core/storage";
@@ -242,7 +243,7 @@ function knownFlow(move: Move, flow: NewFlow, elsewhere: boolean): StoredFlow | 
   const { connection } = move.scope;
   let there = false;
   for (const row of [...flow.jobs, ...flow.joins]) {
-    if ("named" in row && row.named) there = isNamed(move, row, flow.end) || there;
+    if (row.named === true) there = isNamed(move, row, flow.end) || there;
     else there = isMade(move, row.id, elsewhere) || there;
   }
   if (!there) return undefined;
@@ -251,17 +252,13 @@ function knownFlow(move: Move, flow: NewFlow, elsewhere: boolean): StoredFlow | 
   return { status: "existing", id: flow.end, state: stateName(state ?? 5) };
 }
 
-/** Whether a name is taken by a job of this task, or remembered for one. @throws `TASKQ_ID_TAKEN` */
-function isNamed(move: Move, job: NewJob, end: string): boolean {
-  const known = nameRow(move.scope.connection, move.queue, job.id);
+/** Whether a name is taken by a job of this task, or by a group, or remembered for one. @throws `TASKQ_ID_TAKEN` */
+function isNamed(move: Move, row: NewJob | NewJoin, end: string): boolean {
+  const known = nameRow(move.scope.connection, move.queue, row.id);
   if (known === undefined || (known.key === null && known.until <= move.now)) return false;
-  if (known.task !== job.task) {
-    throw new TaskqError(
-      "TASKQ_ID_TAKEN",
-      `the id "${job.id}" belongs to a job of task "${known.task}", not "${job.task}"`,
-    );
-  }
-  return known.key !== null || job.id === end;
+  const task = "task" in row ? row.task : "";
+  if (known.task !== task) throw takenError(row.id, known.task, task);
+  return known.key !== null || row.id === end;
 }
 
 /** Whether a generated id is there. @throws `Collision` when its key is another's, unless it may be kept elsewhere */

@@ -42,6 +42,8 @@ export const GATED = 2;
 export const UNIQUE = 4;
 export const REVOKED = 8;
 export const VERDICT = 16;
+/** Its task keeps no more than so many final jobs. */
+export const CAPPED = 32;
 export const NAMED = 256;
 export const AT_MOST_ONCE = 512;
 /** Claimed ahead, not begun. */
@@ -112,9 +114,16 @@ export interface Meta {
   readonly unique?: { readonly key: string; readonly until: "started" | "final" | number };
   /** Ids of its edges' sources, as enqueued. */
   readonly after?: readonly string[];
-  readonly keep?: { readonly completed?: number; readonly failed?: number };
+  readonly keep?: MetaKeep;
   /** The gate for which it was handed over with a verdict. */
   readonly verdict?: GateVerdict;
+}
+
+export interface MetaKeep {
+  readonly completed?: number;
+  readonly failed?: number;
+  readonly completedMax?: number;
+  readonly failedMax?: number;
 }
 
 export interface MetaGate {

@@ -18,6 +18,7 @@ import { ACTIVE, UNBEGUN, UNIQUE } from "./row.js";
 import { jobById } from "./rows.js";
 import { settle } from "./settle.js";
 import { gatherStats } from "./stats.js";
+import { endUnknown } from "./unknown.js";
 import { nextTurn } from "./turn.js";
 
 /** Due jobs that one step makes ready. */
@@ -119,6 +120,7 @@ function prepare(move: Move, request: StepRequest, seldom: SeldomState, wake: nu
   let current = seldom;
   if (wake !== null && wake <= move.now) {
     openDueLimits(move);
+    endUnknown(move, request.tasks, isPaused(current));
     openDueGates(move);
   }
   followConsequences(move);
