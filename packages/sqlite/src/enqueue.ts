@@ -95,10 +95,10 @@ export function collisionOf(error: unknown): EnqueueCollision {
 
 /** A queue that is moving, or has moved, takes nothing new. Looked at once a transaction. */
 export function admit(scope: TransactionScope, queue: OpenQueue): void {
-  if (scope.admitted.has(queue)) return;
+  if (scope.hasAdmitted(queue)) return;
   const row = scope.connection.raw("SELECT phase FROM {queues} WHERE id = ?").get(queue.id) as [number];
   refuseMoved(queue.name, row[0]);
-  scope.admitted.add(queue);
+  scope.admit(queue);
 }
 
 /** @throws `TASKQ_MOVED` */

@@ -80,7 +80,7 @@ export function phaseOf(move: Move): number {
 
 /** Refuses what a queue does only as long as something may run. @throws `TASKQ_MOVED` */
 export function refuseStill(move: Move): void {
-  if (move.scope.admitted.has(move.queue)) return;
+  if (move.scope.hasAdmitted(move.queue)) return;
   const phase = phaseOf(move);
   if (phase > LEAVING) throw movedError(move.queue.name, phase);
 }

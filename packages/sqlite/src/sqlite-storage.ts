@@ -100,14 +100,16 @@ class SqliteStore implements StorageContract, AsyncDisposable {
     await this.close();
   }
 
-  async enqueue(request: Request<"enqueue">): Answer<"enqueue"> {
-    const { session, queue, now } = this.#target(request);
-    const [flow] = request.flows;
-    if (flow !== undefined && isLoneFlow(request.flows)) return session.batches.add(queue, now, flow);
+  enqueue(request: Request<"enqueue">): Answer<"enqueue"> {
     try {
-      return await session.writeTogether(queue, now, (move) => enqueue(move, request.flows));
+      const { session, queue, now } = this.#target(request);
+      const [flow] = request.flows;
+      if (flow !== undefined && isLoneFlow(request.flows)) return session.batches.add(queue, now, flow);
+      return session
+        .writeTogether(queue, now, (move) => enqueue(move, request.flows))
+        .catch((error: unknown) => collisionOf(error));
     } catch (error) {
-      return collisionOf(error);
+      return Promise.reject(error);
     }
   }
 

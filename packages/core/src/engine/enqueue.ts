@@ -1,7 +1,7 @@
 /** Storing flows. */
 import { compositionOf } from "../composition.js";
 import { TaskqError } from "../errors.js";
-import type { NewFlow, StoredFlow } from "../storage.js";
+import type { EnqueueAnswer, EnqueueCollision, EnqueueRequest, NewFlow, StoredFlow } from "../storage.js";
 import type { BatchOptions, EnqueueOptions, Many } from "../vocabulary/enqueue-options.js";
 import type { Result } from "../vocabulary/result.js";
 import type { Entry, Job } from "../vocabulary/task-and-job.js";
@@ -29,7 +29,9 @@ export async function enqueueJob(
   for (let collisions = 0; collisions < MOST_COLLISIONS; collisions += 1) {
     const made = buildFlow(engine, composition, checked, now);
     const built = made instanceof Promise ? await made : made;
-    const stored = await storeFlows(engine, [built.flow]);
+    // Awaited here, and not in a function of its own: most queues are filled one job after the other.
+    const answer = await engine.storage.enqueue(requestOf(engine, [built.flow]));
+    const stored = storedFlows(engine, [built.flow], answer);
     if (stored === undefined) continue;
     if (engine.runInline !== undefined) await engine.runInline();
     return resultOf(engine, built, stored[0] as StoredFlow);
@@ -92,11 +94,18 @@ export async function storeFlows(
   engine: Engine,
   flows: readonly NewFlow[],
 ): Promise<readonly StoredFlow[] | undefined> {
-  const answer = await engine.storage.enqueue({
-    queue: engine.name,
-    flows,
-    now: engine.time.requestNow(),
-  });
+  return storedFlows(engine, flows, await engine.storage.enqueue(requestOf(engine, flows)));
+}
+
+function requestOf(engine: Engine, flows: readonly NewFlow[]): EnqueueRequest {
+  return { queue: engine.name, flows, now: engine.time.requestNow() };
+}
+
+function storedFlows(
+  engine: Engine,
+  flows: readonly NewFlow[],
+  answer: EnqueueAnswer | EnqueueCollision,
+): readonly StoredFlow[] | undefined {
   if ("collision" in answer) return undefined;
   reportEnqueued(engine, flows, answer);
   return answer.flows;
