@@ -21,7 +21,7 @@ export class YoungMap<Key, Value> {
 
   set(key: Key, value: Value): void {
     if (this.#entered >= FEWEST && this.#entered >= 2 * this.size) this.#age();
-    this.#old.delete(key);
+    if (this.#old.size > 0) this.#old.delete(key);
     this.#young.set(key, value);
     this.#entered += 1;
   }

@@ -24,7 +24,7 @@ describe("a map of what comes and goes", () => {
       expect(map.get(key)).toBe(model.get(key));
       expect(map.size).toBe(model.size);
     }
-    expect(map.values().toSorted()).toEqual([...model.values()].toSorted());
+    expect(new Set(map.values())).toEqual(new Set(model.values()));
   });
 
   it("keeps through its ages what is never deleted", () => {
@@ -47,9 +47,9 @@ describe("a map of what comes and goes", () => {
   });
 });
 
-describe("a bag", () => {
-  const thing = (): InBag => ({ place: -1 });
+const thing = (): InBag => ({ place: -1 });
 
+describe("a bag", () => {
   it("takes things in and out in any order", () => {
     const bag = new Bag<InBag>();
     const things = Array.from({ length: 5 }, thing);

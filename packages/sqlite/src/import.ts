@@ -16,6 +16,7 @@ import {
 import { flush } from "./purge.js";
 import { insertMoved } from "./insert-moved.js";
 import { sealRows } from "./seal.js";
+import { forgetCompleted } from "./turn.js";
 
 /** Rows that one call removes of what came before. */
 const REMOVED_AT_ONCE = 5000;
@@ -81,7 +82,7 @@ function begin(move: Move, row: MovingRow, { departure, epoch, arrival }: Begin)
   if (phase !== ARRIVING) writePhase(move, ARRIVING);
   if (origin !== null) writeMoving(move, { origin: null });
   if (empty(move)) return true;
-  move.sql("UPDATE {queues} SET epoch = max(epoch, ?) + 1, fence = 0 WHERE id = ?").run(epoch, move.queue.id);
+  move.sql("UPDATE {queues} SET epoch = max(epoch, ?) + 1 WHERE id = ?").run(epoch, move.queue.id);
   writeMoving(move, { origin: departure, arrival: newName(), cursor: null, sealed: null });
   return false;
 }
@@ -102,10 +103,11 @@ function empty(move: Move): boolean {
   }
   move
     .sql(
-      "UPDATE {queues} SET completed = 0, failed = 0, cancelled = 0, expired = 0, skipped = 0, quarantined = 0, " +
+      "UPDATE {queues} SET failed = 0, cancelled = 0, expired = 0, skipped = 0, quarantined = 0, " +
         "wake = NULL, shortest = NULL WHERE id = ?",
     )
     .run(id);
+  forgetCompleted(move.scope.connection, move.queue);
   move.changeSeldom();
   return false;
 }

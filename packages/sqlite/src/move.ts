@@ -4,6 +4,7 @@ import type { OpenQueue, SeldomState } from "./open-queue.js";
 import { COMPLETED, idOf, isFinalState, JOIN, type Row } from "./row.js";
 import { readSeldom } from "./seldom.js";
 import type { TransactionScope } from "./transaction-scope.js";
+import { addCompleted, nextTurn } from "./turn.js";
 
 /** One call's part of a transaction: what it did so far, and what follows from it and is still to be done. */
 export class Move {
@@ -82,21 +83,23 @@ export class Move {
 
   /** Writes the counters. */
   flushCounters(): void {
-    if (!this.counted || this.counters.every((counter) => counter === 0)) return;
-    this.sql(
-      "UPDATE {queues} SET completed = completed + ?, failed = failed + ?, cancelled = cancelled + ?, " +
-        "expired = expired + ?, skipped = skipped + ?, quarantined = quarantined + ? WHERE id = ?",
-    ).run(...this.counters, this.queue.id);
+    if (!this.counted) return;
+    const [completed = 0, ...others] = this.counters;
+    if (completed !== 0) addCompleted(this.scope.connection, this.queue, completed);
+    if (others.some((counter) => counter !== 0)) {
+      this.sql(
+        "UPDATE {queues} SET failed = failed + ?, cancelled = cancelled + ?, expired = expired + ?, " +
+          "skipped = skipped + ?, quarantined = quarantined + ? WHERE id = ?",
+      ).run(...others, this.queue.id);
+    }
     this.counters.fill(0);
     this.counted = false;
   }
 
   /** The next fence of the queue. */
   nextFence(): number {
-    const row = this.raw("UPDATE {queues} SET fence = fence + 1 WHERE id = ? RETURNING fence, epoch").get(
-      this.queue.id,
-    ) as [number, number];
-    return fullFence(row[1], row[0]);
+    const [epoch] = this.raw("SELECT epoch FROM {queues} WHERE id = ?").get(this.queue.id) as [number];
+    return fullFence(epoch, nextTurn(this.scope.connection, this.queue, 0));
   }
 
   /** Something opens at that instant: a step looks at the gates then. */

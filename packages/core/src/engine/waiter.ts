@@ -6,6 +6,8 @@ import { TaskqError } from "../errors.js";
 /** How often jobs that are waited for are looked at when nothing was heard, in milliseconds. */
 const SAFETY_LOOK = 2_000;
 const IDS_PER_READ = 500;
+/** How long the storage is still watched when nobody waits, in milliseconds: the next one most often comes at once. */
+const LINGER = 1_000;
 /** In milliseconds. */
 const PAUSE_BETWEEN_LOOKS = 1;
 
@@ -25,6 +27,7 @@ export class Waiter {
   readonly #doubtful = new Set<string>();
   #stopWatching: (() => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #lingering: NodeJS.Timeout | undefined;
   #looking = false;
 
   constructor(storage: StorageContract, queue: string, requestNow: () => number | undefined) {
@@ -57,12 +60,14 @@ export class Waiter {
   close(): void {
     const error = new TaskqError("TASKQ_CLOSED", "the queue was closed while a result was waited for");
     for (const set of this.#waiting.values()) for (const waiting of set) waiting.fail(error);
+    this.#stop();
   }
 
   #remember(id: string, waiting: Waiting): void {
     let set = this.#waiting.get(id);
     if (set === undefined) this.#waiting.set(id, (set = new Set()));
     set.add(waiting);
+    clearTimeout(this.#lingering);
     this.#stopWatching ??= this.#storage.watch(this.#queue, (hint) => this.#hear(hint));
     this.#timer ??= setInterval(() => this.#doubt(this.#waiting.keys()), SAFETY_LOOK);
   }
@@ -74,10 +79,15 @@ export class Waiter {
       this.#groups.delete(id);
     }
     if (this.#waiting.size > 0) return;
-    this.#stopWatching?.();
-    this.#stopWatching = undefined;
     clearInterval(this.#timer);
     this.#timer = undefined;
+    this.#lingering = setTimeout(() => this.#stop(), LINGER).unref();
+  }
+
+  #stop(): void {
+    clearTimeout(this.#lingering);
+    this.#stopWatching?.();
+    this.#stopWatching = undefined;
   }
 
   #hear(hint: WatchHint): void {
