@@ -121,6 +121,7 @@ function unrepeated(storage: StorageContract): Functions {
     events: (request) => storage.events(request),
     export: (request) => storage.export(request),
     import: (request) => storage.import(request),
+    phase: (request) => storage.phase(request),
     purge: (request) => storage.purge(request),
   };
 }

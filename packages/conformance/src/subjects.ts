@@ -13,6 +13,7 @@ import { gates } from "./subjects/gates.js";
 import { joins } from "./subjects/joins.js";
 import { locking } from "./subjects/keys.js";
 import { limits, taking } from "./subjects/limits.js";
+import { movedHistory } from "./subjects/moved-history.js";
 import { leaving } from "./subjects/leaving.js";
 import { lifecycle } from "./subjects/lifecycle.js";
 import { purging } from "./subjects/purge.js";
@@ -59,5 +60,6 @@ export const SUBJECTS: readonly Subject[] = [
   watching,
   leaving,
   arriving,
+  movedHistory,
   purging,
 ];

@@ -15,6 +15,7 @@ import { reportEffects } from "./engine/report.js";
 import { createResult } from "./engine/result.js";
 import { createSchedules } from "./engine/schedules.js";
 import { readStats } from "./engine/statistics.js";
+import { movingRun } from "./engine/run-scope.js";
 import { createValues } from "./engine/values.js";
 import type { ControlAnswer, ControlRequest } from "./storage.js";
 import type { BatchOptions, EnqueueOptions, Many, RevokeOptions } from "./vocabulary/enqueue-options.js";
@@ -66,7 +67,12 @@ function membersOf(engine: Engine): Members {
   ): Promise<ControlAnswer> => {
     await engine.open();
     const name = task === undefined ? undefined : definitionOf(task).name;
-    return engine.storage.control({ queue: engine.name, task: name, change, now: engine.time.requestNow() });
+    const request = { queue: engine.name, task: name, change, now: engine.time.requestNow() };
+    try {
+      return await engine.storage.control(request);
+    } catch (error) {
+      return engine.storage.control({ ...request, run: movingRun(engine, error) });
+    }
   };
   // What comes in and goes out is erased here: the types of `Queue` are what users are held to.
   const members = {

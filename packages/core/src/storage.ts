@@ -384,6 +384,7 @@ export interface StorageContract {
    * and all that is kept is read page by page. Until it is finished it can be taken back.
    *
    * Promise: a queue that leaves begins nothing new and rejects with TASKQ_MOVED, but takes what its runs settle
+   * Promise: a queue that leaves takes what its runs enqueue and control, and from nobody else
    * Promise: a queue that leaves is still once nothing runs, and refuses every change from then on
    * Promise: pages of a queue that leaves are bounded and answer the same as often as they are asked for
    * Promise: a leaving that is taken back opens the queue as it was
@@ -402,9 +403,18 @@ export interface StorageContract {
    * Promise: fences after a move are greater than every one before it
    * Promise: flows in flight go on after a move
    * Promise: unique keys, their lines and given ids are as taken after a move as before
+   * Promise: a limit that was used up before a move starts no more behind it until its window has passed
+   * Promise: statistics move along, and add up with those of the target
    * Promise: a queue that keeps something already takes no arrival
    */
   import(request: ImportRequest): Promise<ImportAnswer>;
+
+  /**
+   * Where a queue stands in a move, as it is now; reads only.
+   *
+   * Promise: a queue tells where it stands in a move
+   */
+  phase(request: { readonly queue: string }): Promise<QueuePhase>;
 
   /**
    * Removes final jobs whose retention has passed, oldest first, a bounded number at a time. Steps purge by themselves too.

@@ -81,7 +81,7 @@ class MemoryStorage implements StorageContract, AsyncDisposable {
   }
 
   async enqueue(request: Request<"enqueue">): Answer<"enqueue"> {
-    return enqueue(this.#admitted(request), request);
+    return enqueue(this.#move(request), request);
   }
 
   async step(request: Request<"step">): Answer<"step"> {
@@ -101,7 +101,7 @@ class MemoryStorage implements StorageContract, AsyncDisposable {
   }
 
   async control(request: Request<"control">): Answer<"control"> {
-    return control(this.#admitted(request), request);
+    return control(this.#move(request), request);
   }
 
   async tick(request: Request<"tick">): Answer<"tick"> {
@@ -171,6 +171,10 @@ class MemoryStorage implements StorageContract, AsyncDisposable {
 
   async export(request: Request<"export">): Answer<"export"> {
     return exportQueue(this.#move(request), request);
+  }
+
+  async phase({ queue }: Request<"phase">): Answer<"phase"> {
+    return this.#queue(queue).phase;
   }
 
   async import(request: Request<"import">): Answer<"import"> {

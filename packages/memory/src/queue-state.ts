@@ -36,7 +36,7 @@ export class QueueState {
   /** Where a page ended, by the id it ended with. */
   readonly pageEnds: ExpiringMap<number> = new ExpiringMap();
   readonly counts: StateCounts = new StateCounts();
-  readonly stats: GatheredStats = new GatheredStats();
+  stats: GatheredStats = new GatheredStats();
 
   readonly ready: Heap<JobRow> = new Heap<JobRow>(comesBefore);
   readonly scheduled: Heap<JobRow> = new Heap<JobRow>(isDueBefore);

@@ -14,6 +14,7 @@ import {
 } from "@taskq/core/storage";
 import { MEMBER, MEMBER_ADDED, ON_COMPLETED, ON_FAILED, ON_SETTLED, TURN } from "./edge-rows.js";
 import { ticketHolder } from "./gates.js";
+import { insertStart, insertStats } from "./insert-moved-history.js";
 import { insertMovedRow } from "./insert-moved-row.js";
 import type { Move } from "./move.js";
 import { ATTEMPTED, BLOCKED, FOLLOWED, isFinalState, NOTED, STATES, type Key } from "./row.js";
@@ -43,6 +44,10 @@ export function insertMoved(move: Move, record: MovedRecord): void {
       return insertControl(move, record);
     case "value":
       return insertValue(move, record);
+    case "start":
+      return insertStart(move, record);
+    case "stats":
+      return insertStats(move, record);
   }
 }
 

@@ -24,8 +24,17 @@ const COUNTS: readonly (readonly [string, string])[] = [
   ["value", "SELECT count(*) FROM {values} WHERE queue = ?"],
 ];
 
-/** How much a queue keeps, by kind; what there is none of is not named. */
-export function moveCounts(connection: Connection, queue: OpenQueue): MoveCounts {
+const HISTORY: readonly (readonly [string, string])[] = [
+  ["start", "SELECT count(*) FROM {starts} WHERE queue = ?"],
+  ["stats", "SELECT count(*) FROM {stats} WHERE queue = ?"],
+];
+
+/**
+ * How much a queue keeps, by kind; what there is none of is not named.
+ *
+ * @param history the number under which its history stands
+ */
+export function moveCounts(connection: Connection, queue: OpenQueue, history: number = queue.id): MoveCounts {
   const counts: Record<string, number> = {};
   const add = (name: string, count: number): void => {
     if (count > 0) counts[name] = (counts[name] ?? 0) + count;
@@ -37,5 +46,6 @@ export function moveCounts(connection: Connection, queue: OpenQueue): MoveCounts
     add(countedAs(stateName(state)), count);
   }
   for (const [name, statement] of COUNTS) add(name, (connection.raw(statement).get(queue.id) as [number])[0]);
+  for (const [name, statement] of HISTORY) add(name, (connection.raw(statement).get(history) as [number])[0]);
   return counts;
 }

@@ -18,6 +18,7 @@ export interface RevokedRun {
 /** What seldom changes; read again whenever the queue's version differs. */
 export interface SeldomState {
   readonly version: number;
+  readonly phase: number;
   readonly controls: ReadonlyMap<string, TaskControl>;
   /** Gates `task:` and `pause:` that have jobs parked under them. */
   readonly parking: readonly string[];

@@ -25,8 +25,10 @@ export function readSeldom(connection: Connection, queue: OpenQueue, version: nu
   const doomed = connection.raw("SELECT CAST(key AS TEXT) FROM {doomed} WHERE queue = ?").all(queue.id) as [
     string,
   ][];
+  const [phase] = connection.raw("SELECT phase FROM {queues} WHERE id = ?").get(queue.id) as [number];
   const state: SeldomState = {
     version,
+    phase,
     controls,
     parking: parking.map(([gate]) => gate),
     revoked: connection

@@ -20,6 +20,8 @@ export class QueueHints {
  */
 export class TransactionScope {
   readonly connection: Connection;
+  /** Statistics are gathered once it is committed, and not written. */
+  isGathered = false;
   private hints: QueueHints[] | undefined;
   private commits: (() => void)[] | undefined;
   private rollbacks: (() => void)[] | undefined;

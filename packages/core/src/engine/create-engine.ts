@@ -84,7 +84,7 @@ export function createEngine(options: Options, queue: () => Queue): MadeEngine {
       options.serializeError === undefined
         ? undefined
         : callable(options.serializeError, "createQueue serializeError"),
-    runInline: immediate ? async () => void (await inline().runDue()) : undefined,
+    runInline: immediate ? () => runUnlessMoved(inline()) : undefined,
     makeId: createIdMaker(),
     waiter,
     time,
@@ -115,6 +115,15 @@ function warnOfWhatIsMissing({ policies, logger }: Engine, { unknownAfter }: Opt
       { task },
       "keep.max of a task has no effect yet: the queue's counts, and so does the task's keep.for",
     );
+  }
+}
+
+/** What is stored in a queue that has begun to move goes along, and runs there. */
+async function runUnlessMoved(runner: InlineRunner): Promise<void> {
+  try {
+    await runner.runDue();
+  } catch (error) {
+    if (!(error instanceof TaskqError) || error.code !== "TASKQ_MOVED") throw error;
   }
 }
 

@@ -12,6 +12,7 @@ import { buildFlow, type BuiltFlow } from "./flow.js";
 import type { MaybePromise } from "./maybe-promise.js";
 import { reportEnqueued } from "./report.js";
 import { createResult } from "./result.js";
+import { movingRun } from "./run-scope.js";
 
 /** Times that ids are made anew after they were found taken. */
 const MOST_COLLISIONS = 10;
@@ -30,7 +31,13 @@ export async function enqueueJob(
     const made = buildFlow(engine, composition, checked, now);
     const built = made instanceof Promise ? await made : made;
     // Awaited here, and not in a function of its own: most queues are filled one job after the other.
-    const answer = await engine.storage.enqueue(requestOf(engine, [built.flow]));
+    const request = requestOf(engine, [built.flow]);
+    let answer: EnqueueAnswer | EnqueueCollision;
+    try {
+      answer = await engine.storage.enqueue(request);
+    } catch (error) {
+      answer = await engine.storage.enqueue({ ...request, run: movingRun(engine, error) });
+    }
     const stored = storedFlows(engine, [built.flow], answer);
     if (stored === undefined) continue;
     if (engine.runInline !== undefined) await engine.runInline();
@@ -94,7 +101,14 @@ export async function storeFlows(
   engine: Engine,
   flows: readonly NewFlow[],
 ): Promise<readonly StoredFlow[] | undefined> {
-  return storedFlows(engine, flows, await engine.storage.enqueue(requestOf(engine, flows)));
+  const request = requestOf(engine, flows);
+  let answer: EnqueueAnswer | EnqueueCollision;
+  try {
+    answer = await engine.storage.enqueue(request);
+  } catch (error) {
+    answer = await engine.storage.enqueue({ ...request, run: movingRun(engine, error) });
+  }
+  return storedFlows(engine, flows, answer);
 }
 
 function requestOf(engine: Engine, flows: readonly NewFlow[]): EnqueueRequest {

@@ -2,6 +2,7 @@
 import type { EdgeCondition, NewGate, NewKeep, NewUnique, StoredState } from "./flow.js";
 import type { ScheduleRecord } from "./operation.js";
 import type { AttemptRecord, NoteRecord } from "./record.js";
+import type { StatsRow } from "./statistics.js";
 
 /**
  * What a queue keeps, by kind. Of jobs `job <state>`, where what waits for its turn in any way (scheduled, ready,
@@ -21,7 +22,9 @@ export type MovedRecord =
   | MovedHold
   | MovedSchedule
   | MovedControl
-  | MovedValue;
+  | MovedValue
+  | MovedStart
+  | MovedStats;
 
 export interface MovedJob {
   readonly kind: "job";
@@ -151,10 +154,31 @@ export interface MovedValue {
   readonly expiresAt: number | undefined;
 }
 
+/** A start under a limit: windows reach over a move. Whoever started has ended, or is no job. */
+export interface MovedStart {
+  readonly kind: "start";
+  /** Of the limit. */
+  readonly key: string;
+  readonly time: number;
+  /** Tells starts of one instant and fence apart, and is nothing else. */
+  readonly holder: string;
+  /** Of the run; 0: taken outside of jobs. */
+  readonly fence: number;
+  /** When it is out of the longest window that was asked for. */
+  readonly until: number;
+}
+
+/** Adds to what the target has counted of that minute by itself. */
+export interface MovedStats extends StatsRow {
+  readonly kind: "stats";
+}
+
 /** Records of a page, at most. */
 export const MOVED_AT_ONCE = 200;
 /** Bytes of a page, about. */
 export const MOVED_BYTES = 1_048_576;
+/** A number of a histogram as text, about. */
+const BYTES_PER_COUNT = 4;
 
 /** How many of these records make up a page: one at least. */
 export function pageLength(records: readonly MovedRecord[], limit: number): number {
@@ -179,6 +203,8 @@ function sizeOf(record: MovedRecord | undefined): number {
       return typeof record.value === "number" ? 0 : record.value.byteLength;
     case "schedule":
       return record.bytes.byteLength;
+    case "stats":
+      return BYTES_PER_COUNT * (record.wait.counts.length + record.run.counts.length);
     default:
       return 0;
   }
