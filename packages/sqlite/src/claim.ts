@@ -76,8 +76,10 @@ export interface Claimed {
 /** Claims what may run, up to the number asked for. */
 export function claimJobs(claiming: Claiming): Claimed {
   const taken: Taken = { jobs: [], rows: [], begun: 0, passedOver: 0, slack: CLAIM_SLACK, more: false };
-  if (claiming.claim.ids === undefined) takeFirst(claiming, taken);
-  else takeIds(claiming, taken, claiming.claim.ids);
+  if (claiming.claim.ids === undefined) {
+    takeFirst(claiming, taken);
+    claiming.move.queue.reach = reachAfter(taken);
+  } else takeIds(claiming, taken, claiming.claim.ids);
   return { jobs: inOrder(taken), keys: taken.rows.map(([time, low]) => ({ time, low })), more: taken.more };
 }
 
@@ -92,9 +94,14 @@ interface Taken {
   more: boolean;
 }
 
+/** Where jobs stand that are not claimed ahead, the next claim looks no further than it may find others: all it reads costs. */
+function reachAfter({ passedOver, jobs, begun }: Taken): number {
+  return passedOver === 0 ? Infinity : CLAIM_SLACK + 2 * (jobs.length - begun);
+}
+
 function takeFirst(claiming: Claiming, taken: Taken): void {
   const { move, claim } = claiming;
-  const wanted = claim.begin + claim.ahead;
+  const wanted = claim.begin + Math.min(claim.ahead, move.queue.reach);
   const doomed = claiming.seldom.doomed.length > 0;
   for (
     let left = wanted;
