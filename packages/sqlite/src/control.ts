@@ -1,7 +1,7 @@
 import type { ControlAnswer, ControlRequest } from "@taskq/core/storage";
-import { dropRevocation } from "./claim.js";
 import { complete } from "./consequences.js";
 import { admitFrom } from "./enqueue.js";
+import { dropRevocation } from "./turn-away.js";
 import type { Move } from "./move.js";
 import { letStandingGo } from "./parking.js";
 import { isRevoked } from "./seldom.js";

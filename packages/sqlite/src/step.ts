@@ -1,5 +1,6 @@
 import type { RunReference, SettleAnswer, StepAnswer, StepRequest } from "@taskq/core/storage";
-import { claimedBefore, claimJobs, type Claimed } from "./claim.js";
+import { claimJobs, type Claimed } from "./claim.js";
+import { claimedBefore } from "./claimed-job.js";
 import { complete, followConsequences } from "./consequences.js";
 import { refuseMoved } from "./enqueue.js";
 import { writeFeed } from "./feed.js";

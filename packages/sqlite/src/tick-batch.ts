@@ -1,6 +1,8 @@
 /** Plain jobs that are enqueued one by one in the same tick, stored like one call for all of them. */
 import { TaskqError, type EnqueueAnswer, type EnqueueCollision, type NewFlow } from "@taskq/core/storage";
-import { Collision, enqueue, enqueuePlain } from "./enqueue.js";
+import { enqueue } from "./enqueue.js";
+import { Collision } from "./known-flow.js";
+import { enqueuePlain } from "./plain-jobs.js";
 import { Move } from "./move.js";
 import type { OpenQueue } from "./open-queue.js";
 import type { TransactionScope } from "./transaction-scope.js";
