@@ -35,6 +35,8 @@ export class TickBatches {
 
   /** Stores a flow that `isLoneFlow` says may be stored with others: what befalls them cannot befall it. */
   add(queue: OpenQueue, now: number, flow: NewFlow): Promise<Answer> {
+    const answer = this.writer.alone((scope) => enqueuePlain(scope, queue, now, flow));
+    if (answer !== undefined) return Promise.resolve(answer);
     return new Promise((resolve, reject) => {
       const batch = this.open.find((other) => other.queue === queue) ?? this.begin(queue, now);
       batch.now = Math.max(batch.now, now);

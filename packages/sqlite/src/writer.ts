@@ -46,6 +46,8 @@ export interface WriterOptions {
   readonly committed: () => void;
   /** @default `BUSY_LIMIT` */
   readonly busyLimit?: number | undefined;
+  /** Whether a commit costs little, so that the first of several calls need not wait for the others. @default false */
+  readonly eager?: boolean;
 }
 
 /**
@@ -60,6 +62,10 @@ export class Writer {
   private pending: Job[] = [];
   private scheduled = false;
   private readonly turn: Turn = new Turn();
+  private hasGoneAlone = false;
+  private readonly mayGoAlone = (): void => {
+    this.hasGoneAlone = false;
+  };
   private timer: NodeJS.Timeout | undefined;
   /** A busy file is going to be asked again. */
   private waiting = false;
@@ -71,6 +77,28 @@ export class Writer {
     this.begin = options.connection.sql("BEGIN IMMEDIATE");
     this.commit = options.connection.sql("COMMIT");
     this.rollback = options.connection.sql("ROLLBACK");
+  }
+
+  /**
+   * At once, as one statement, if nothing else waits: most callers await one call after the other. Those that follow
+   * before the next microtask share a transaction. `undefined`: it has not been done, and is to be submitted.
+   */
+  alone<T>(work: Work<T | undefined>): T | undefined {
+    if (this.options.eager !== true || this.hasGoneAlone || this.scheduled || this.waiting) return undefined;
+    if (this.pending.length > 0 || this.turn.isLong()) return undefined;
+    this.hasGoneAlone = true;
+    queueMicrotask(this.mayGoAlone);
+    const scope = new TransactionScope(this.options.connection);
+    let value: T | undefined;
+    try {
+      this.options.guard();
+      value = work(scope);
+    } catch {
+      // A busy file is asked again when it is submitted, and any other error met again and told.
+      return undefined;
+    }
+    if (value !== undefined) this.wasCommitted(scope);
+    return value;
   }
 
   /** With all others of this tick, in one transaction. The work may be run more than once. */
@@ -143,10 +171,14 @@ export class Writer {
       this.failed(jobs, current, error, strikes);
       return;
     }
+    this.wasCommitted(scope);
+    for (const job of jobs) job.resolve(job.value as never);
+  }
+
+  private wasCommitted(scope: TransactionScope): void {
     this.tries = 0;
     scope.committed();
     this.options.committed();
-    for (const job of jobs) job.resolve(job.value as never);
   }
 
   private undo(scope: TransactionScope): void {
