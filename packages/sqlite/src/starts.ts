@@ -2,12 +2,19 @@ import type { DriverStatement } from "./driver.js";
 import type { Move } from "./move.js";
 import type { OpenQueue } from "./open-queue.js";
 import type { MetaGate } from "./row.js";
+import { BUSY_LIMIT } from "./writer.js";
 
 /** What the gates of limits begin with. */
 export const LIMIT = "limit:";
 
 /** Old starts of a gate that a new one removes with it: more than one, so that a log grows no longer than it has to. */
 const FORGOTTEN_PER_START = 8;
+
+/**
+ * How long a start is kept beyond its window, in milliseconds. A call reads the clock, and then may wait for the file for
+ * so long: it counts as of a moment that others have left behind.
+ */
+const KEPT_BEYOND = BUSY_LIMIT;
 
 /** So many starts in any window of so many milliseconds. */
 export interface Limit {
@@ -87,7 +94,7 @@ export function addStart(move: Move, { gate, per }: Limit, { holder, fence }: Ho
       "DELETE FROM {starts} WHERE queue = ? AND gate = ? AND +until <= ? AND time <= " +
         "(SELECT time FROM {starts} WHERE queue = ? AND gate = ? ORDER BY time LIMIT 1 OFFSET ? + 0)",
     )
-    .run(queue.id, gate, now, queue.id, gate, FORGOTTEN_PER_START - 1);
+    .run(queue.id, gate, now - KEPT_BEYOND, queue.id, gate, FORGOTTEN_PER_START - 1);
 }
 
 /** Takes a start back; whether it was there. */
@@ -106,5 +113,5 @@ export function forgetStarts(move: Move): void {
       "DELETE FROM {starts} WHERE (queue, gate, time, fence, holder) IN " +
         "(SELECT queue, gate, time, fence, holder FROM {starts} WHERE queue = ? AND until <= ? LIMIT 500)",
     )
-    .run(move.queue.id, move.now);
+    .run(move.queue.id, move.now - KEPT_BEYOND);
 }
