@@ -52,10 +52,13 @@ export function planGated(jobs: number, random: () => number): PlannedFlow[] {
   ];
 }
 
-/** As many jobs as may start in so many seconds: under one limit, and under one for each of three names. */
+/**
+ * Three quarters of the jobs that may start in so many seconds, under one limit, and under one for each of three names:
+ * a run that is killed has used up a start, and its job needs another one.
+ */
 export function planLimited(seconds: number, random: () => number): PlannedFlow[] {
   const planned = planOf(random);
-  const windows = Math.ceil((seconds * 1_000) / PER);
+  const windows = Math.ceil((seconds * 750) / PER);
   return [
     ...make(windows * LIMIT, (index) => {
       const key = `limited-${index}`;
