@@ -1,0 +1,145 @@
+import { isCluster, type Client, type ClusterClient } from "./client.js";
+import { asksSeveral, makeClient, type Source } from "./source.js";
+
+/** Pauses before the next attempt to connect, in milliseconds: the longest one is reached after some six attempts. */
+const FIRST_PAUSE = 10;
+const LONGEST_PAUSE = 1_000;
+/** From the first packet until a connection can be used. Longer where several servers are asked, of which some may be away. */
+const READY_WITHIN = 2_500;
+const READY_WITHIN_OF_SEVERAL = 6_000;
+
+export interface ConnectionOptions {
+  readonly source: Source;
+  /** As `CLIENT LIST` shows it, unless the user gave a name. */
+  readonly name: string;
+}
+
+/**
+ * One connection (of a Cluster: one to each of its masters that is used) that is made again whenever it is in doubt.
+ *
+ * A client of ioredis serves until it is closed, fails to connect, or somebody doubts it; then it is thrown away with
+ * all that is in flight on it, and another one is made, at first at once, then with pauses that grow to a second.
+ */
+export class Connection {
+  /** The one that can be used now. */
+  client: Client | ClusterClient | undefined;
+  /** Why the last attempt failed; what a call that runs out of time names as its cause. */
+  failure: unknown;
+  /** When the present client became ready, by `performance.now()`. */
+  readySince = 0;
+  /** When something last came from the server, by `performance.now()`. */
+  answeredAt = 0;
+  /** How many clients have become ready so far. */
+  generation = 0;
+  readonly #options: ConnectionOptions;
+  readonly #readyWithin: number;
+  readonly #waiting = new Set<() => void>();
+  readonly #listeners = new Set<() => void>();
+  #making: Client | ClusterClient | undefined;
+  #attempts = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #state: "idle" | "open" | "closed" = "idle";
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+    this.#readyWithin = asksSeveral(options.source) ? READY_WITHIN_OF_SEVERAL : READY_WITHIN;
+  }
+
+  /** Begins to connect, if nobody has yet. */
+  start(): void {
+    if (this.#state !== "idle") return;
+    this.#state = "open";
+    this.#connect();
+  }
+
+  /** Calls once, when there is a client to use; `cancel` takes it back. */
+  whenReady(listener: () => void): void {
+    this.start();
+    this.#waiting.add(listener);
+  }
+
+  cancel(listener: () => void): void {
+    this.#waiting.delete(listener);
+  }
+
+  /** Calls whenever another client has become ready. */
+  onReady(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Throws a client away, with all that is in flight on it. Does nothing if it has been thrown away already. */
+  doubt(client: Client | ClusterClient, why?: unknown): void {
+    if (client !== this.client && client !== this.#making) return;
+    this.failure = why ?? this.failure ?? new Error("the server closed the connection");
+    this.client = undefined;
+    this.#making = undefined;
+    clearTimeout(this.#timer);
+    client.disconnect();
+    if (this.#state !== "open") return;
+    this.#timer = setTimeout(() => this.#connect(), this.#pause());
+  }
+
+  /** The server has answered: the next attempt to connect is the first one again. */
+  answered(): void {
+    this.#attempts = 0;
+    this.answeredAt = performance.now();
+  }
+
+  close(): void {
+    this.#state = "closed";
+    clearTimeout(this.#timer);
+    const client = this.client ?? this.#making;
+    this.client = undefined;
+    this.#making = undefined;
+    client?.disconnect();
+    this.#waiting.clear();
+    this.#listeners.clear();
+  }
+
+  #connect(): void {
+    this.#attempts += 1;
+    let client: Client | ClusterClient;
+    try {
+      client = makeClient(this.#options.source, this.#options.name);
+    } catch (error) {
+      this.failure = error;
+      this.#timer = setTimeout(() => this.#connect(), this.#pause());
+      return;
+    }
+    this.#making = client;
+    const noted = (error: unknown): void => {
+      if (client === this.client || client === this.#making) this.failure = error;
+    };
+    client.on("error", noted);
+    if (isCluster(client)) client.on("node error", noted);
+    client.on("ready", () => this.#ready(client));
+    for (const event of ["close", "end"]) client.on(event, () => this.doubt(client));
+    this.#timer = setTimeout(
+      () =>
+        this.doubt(client, this.failure ?? new Error("the server took the connection and does not answer")),
+      this.#readyWithin,
+    );
+  }
+
+  #ready(client: Client | ClusterClient): void {
+    if (client !== this.#making) return;
+    clearTimeout(this.#timer);
+    this.#making = undefined;
+    this.client = client;
+    this.failure = undefined;
+    this.generation += 1;
+    this.readySince = performance.now();
+    for (const listener of this.#listeners) listener();
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const listener of waiting) listener();
+  }
+
+  /** At first hardly any; jittered, so that the processes of a queue do not all come at once. */
+  #pause(): number {
+    if (this.#attempts <= 1) return Math.random() * FIRST_PAUSE;
+    const longest = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** this.#attempts);
+    return longest * (0.5 + Math.random() / 2);
+  }
+}
