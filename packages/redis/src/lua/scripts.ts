@@ -1,4 +1,5 @@
 /** The scripts: one for each move, put together from the parts that it needs. */
+import { script as scriptOf, type Script } from "../connection/script.js";
 import { answers } from "./answers.js";
 import { claim } from "./claim.js";
 import { finish } from "./finish.js";
@@ -17,19 +18,12 @@ import { settle } from "./settle.js";
 import { store } from "./store.js";
 import { unique } from "./unique.js";
 
-/** A script, and the name under which it stands in errors. */
-export interface Script {
-  readonly name: string;
-  readonly text: string;
-}
-
 const keys = `local K = {${KEY_NAMES.map((name, place) => `${name} = KEYS[${place + 1}]`).join(", ")}}\n`;
 
 const PARTS = [session, indexes, rows, gates, limits, unique, flows, finish, store, claim, answers, purge];
 
 function script(name: string, parts: readonly string[], move: string): Script {
-  const text = [`-- taskq ${name}\n`, keys, ...PARTS, ...parts, flush, move].join("");
-  return { name, text };
+  return scriptOf(name, [`-- taskq ${name}\n`, keys, ...PARTS, ...parts, flush, move].join(""));
 }
 
 /** By move. */
