@@ -7,6 +7,32 @@ local AT_ONCE = 500
 -- What is still to be told, first to last; those that are stranded come before.
 local ended, endedFrom, stranded, written = {}, 1, {}, 0
 
+-- What was broken because of a row; kept to be mended by a retry or a restore.
+local function victimsOf(root)
+  return M.lineAt(K.victims, struct.pack(">I2", #root) .. root)
+end
+
+function M.addVictim(root, row)
+  local line = victimsOf(root)
+  if root ~= row.id then line:push(0, line.prefix .. row.id) end
+end
+
+function M.removeVictim(row)
+  local line = row.cause and victimsOf(row.cause)
+  if line then line:remove(line.prefix .. row.id) end
+end
+
+function M.victims(row)
+  local line, ids = victimsOf(row.id), {}
+  for place, member in ipairs(line:all()) do ids[place] = sub(member, #line.prefix + 1) end
+  return ids
+end
+
+function M.forgetVictims(row)
+  local line = victimsOf(row.id)
+  for _, member in ipairs(line:all()) do line:remove(member) end
+end
+
 local function isReadThrough(row)
   return row.kind == "join" or row.state == "skipped"
 end
@@ -114,6 +140,7 @@ local function conclude(row, state, bytes, reason, broken)
   if broken then
     row.cause, row.failure = broken.root, broken.failure
     row.reason = broken.reason
+    M.addVictim(broken.root, row)
   end
   M.freeOnFinal(row)
   releaseWithheld(row)
@@ -129,6 +156,7 @@ local function concludeJoin(join, broken)
   else
     join.state = broken.failure and "failed" or "skipped"
     join.reason, join.cause, join.failure = broken.reason, broken.root, broken.failure
+    M.addVictim(broken.root, join)
   end
   join.finishedAt = S.now
   releaseWithheld(join)
@@ -165,22 +193,55 @@ end
 -- A join fails with its first member that does not complete, and with it all that has not started for it.
 local function breakJoin(join, broken)
   concludeJoin(join, broken)
-  local ids = {}
-  for place, row in ipairs(M.strandedBefore(join)) do ids[place] = row.id end
-  if #ids > 0 then insert(stranded, {ids, 1, broken.root}) end
+  -- Of a join, what is looked at next among its members; or ids, and the place of the next.
+  insert(stranded, {join.id, 1, broken.root, false})
+end
+
+local function isOnlyMember(row, join)
+  if row.kind ~= "job" or row.edges then return false end
+  for _, dependent in ipairs(row.deps or {}) do if dependent[1] ~= join.id then return false end end
+  return true
+end
+
+-- Members that belong to nothing else are let go as they come; whatever hangs together with others is looked at as a whole.
+local function skipMembers(item, broken)
+  local join = M.rowOf(item[1])
+  local ids = join and M.memberIds(join) or {}
+  while item[2] <= #ids do
+    if S.bounded and written >= AT_ONCE then return false end
+    local upTo = math.min(item[2] + AT_ONCE - 1, #ids)
+    M.readAhead({unpack(ids, item[2], upTo)})
+    while item[2] <= upTo do
+      if S.bounded and written >= AT_ONCE then return false end
+      local row = M.rowOf(ids[item[2]])
+      item[2] = item[2] + 1
+      if row and not FINAL[row.state] and row.flow == join.flow then
+        if not isOnlyMember(row, join) then item[4] = true
+        elseif row.state ~= "active" then skip(row, broken) end
+      end
+    end
+  end
+  if not item[4] and not (join and join.added) then return true end
+  local left = {}
+  for place, row in ipairs(M.strandedBefore(join)) do left[place] = row.id end
+  item[1], item[2] = left, 1
+  return nil
 end
 
 local function skipStranded()
   while #stranded > 0 do
     local item = stranded[1]
-    local ids, from, root = item[1], item[2], item[3]
-    local broken = {root = root, reason = GROUP_FAILED, failure = false}
-    for place = from, #ids do
-      if S.bounded and written >= AT_ONCE then
-        item[2] = place
-        return false
-      end
-      local row = M.rowOf(ids[place])
+    local broken = {root = item[3], reason = GROUP_FAILED, failure = false}
+    if type(item[1]) == "string" then
+      local done = skipMembers(item, broken)
+      if done == false then return false end
+      if done then item[1] = {} end
+    end
+    local ids = item[1]
+    while item[2] <= #ids do
+      if S.bounded and written >= AT_ONCE then return false end
+      local row = M.rowOf(ids[item[2]])
+      item[2] = item[2] + 1
       if row and row.kind == "job" then skip(row, broken) elseif row then concludeJoin(row, broken) end
     end
     table.remove(stranded, 1)

@@ -8,7 +8,7 @@ S.indexes = {}
 function M.index(key)
   local made = S.indexes[key]
   if not made then
-    made = setmetatable({key = key, adds = {}, gone = {}, heap = {}, chunk = {}, at = 1, offset = 0, ended = false}, Index)
+    made = setmetatable({key = key, adds = {}, gone = {}, chunk = {}, at = 1, offset = 0, ended = false}, Index)
     S.indexes[key] = made
   end
   return made
@@ -52,6 +52,7 @@ function Index:push(score, member)
   self.adds[member] = score
   self.gone[member] = nil
   local heap = self.heap
+  if not heap then return end
   heap[#heap + 1] = {score, member}
   rise(heap, #heap)
 end
@@ -94,6 +95,16 @@ end
 
 function Index:added()
   local heap = self.heap
+  if not heap then
+    if next(self.adds) == nil then return nil end
+    -- Made by the first who asks: most of what is added is only written.
+    heap = {}
+    self.heap = heap
+    for member, score in pairs(self.adds) do
+      heap[#heap + 1] = {score, member}
+      rise(heap, #heap)
+    end
+  end
   while true do
     local top = heap[1]
     if not top then return nil end
@@ -129,7 +140,7 @@ function M.lineAt(key, prefix)
   local name = key .. prefix
   local made = S.indexes[name]
   if not made then
-    made = setmetatable({key = key, prefix = prefix, adds = {}, gone = {}, heap = {}, chunk = {}, at = 1, ended = false}, Line)
+    made = setmetatable({key = key, prefix = prefix, adds = {}, gone = {}, chunk = {}, at = 1, ended = false}, Line)
     S.indexes[name] = made
   end
   return made

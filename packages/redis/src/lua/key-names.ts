@@ -22,6 +22,7 @@ export const KEY_NAMES = [
   "gone",
   "kept",
   "later",
+  "victims",
   "schedules",
   "awaited",
   "values",

@@ -6,6 +6,8 @@ local REMEMBERED = 86400000
 function M.removeRow(row)
   if FINAL[row.state] then M.forget(row) end
   M.dropRow(row)
+  M.removeVictim(row)
+  if FINAL[row.state] and row.state ~= "completed" then M.forgetVictims(row) end
   if type(row.body) == "number" then M.later("HDEL", K.bodies, "b:" .. row.key) end
   if row.apart then M.later("HDEL", K.bodies, "r:" .. row.key) end
   if row.kind == "join" then

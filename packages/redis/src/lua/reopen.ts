@@ -22,22 +22,6 @@ function M.flowOf(start)
   return jobs
 end
 
--- Those that were broken because of a row in these, and did not wait for it: members of a failed join.
-local function strandedBy(join, changed)
-  local found, seen, open = {}, {[join.id] = true}, M.sourcesOf(join)
-  while #open > 0 do
-    local row = open[#open]
-    open[#open] = nil
-    if not seen[row.id] and not row.removed and row.flow == join.flow then
-      seen[row.id] = true
-      local broken = M.brokenOf(row)
-      if broken and broken.root ~= row.id and changed[broken.root] then found[#found + 1] = row end
-      for _, source in ipairs(M.sourcesOf(row)) do open[#open + 1] = source end
-    end
-  end
-  return found
-end
-
 -- "apart": it stands where it stands for a reason of its own.
 local function standingOf(row, changed)
   if row.state == "blocked" then return "apart" end
@@ -60,10 +44,7 @@ local function affectedBy(jobs)
     local row = list[at]
     if FINAL[row.state] then
       local others = M.targetsOf(row)
-      for _, id in ipairs(row.victims or {}) do others[#others + 1] = M.rowOrGone(id) end
-      if row.kind == "join" and M.brokenOf(row) then
-        for _, other in ipairs(strandedBy(row, changed)) do others[#others + 1] = other end
-      end
+      for _, id in ipairs(M.victims(row)) do others[#others + 1] = M.rowOrGone(id) end
       for _, other in ipairs(others) do
         if asked[other.id] and other.kind == "job" and other.attempt > 0 then started = other end
         if not other.removed and not changed[other.id] then
@@ -167,6 +148,7 @@ local function block(row)
     if FINAL[row.state] then M.forget(row) end
     row.state = "blocked"
   end
+  M.removeVictim(row)
   row.cause, row.failure, row.reason, row.finishedAt = nil, nil, nil, nil
 end
 
@@ -182,7 +164,6 @@ function M.mend(jobs, others, anew)
   for _, row in ipairs(rows) do if row.kind == "job" then stopReading(row) end end
   for _, row in ipairs(rows) do block(row) end
   for _, row in ipairs(jobs) do
-    row.victims = nil
     if anew then
       -- A late repeat of the settlement that is undone must not be told that it stands.
       row.due, row.failures, row.crashes, row.settled = S.now, 0, 0, 0

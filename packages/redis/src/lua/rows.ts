@@ -1,14 +1,14 @@
 /** Rows of jobs and joins: how they are stored, and those that this call has looked at. */
 export const rows: string = String.raw`
-local STATES = {"blocked", "waiting", "parked", "active", "completed", "failed", "cancelled", "expired", "skipped", "quarantined"}
-local CODES = {ready = 2, scheduled = 2}
+local STATES = {"blocked", "ready", "parked", "active", "completed", "failed", "cancelled", "expired", "skipped", "quarantined", "scheduled"}
+local CODES = {}
 for code, state in ipairs(STATES) do CODES[state] = code end
 -- Joins have the same states.
 local JOIN = 32
 -- Longer bytes stand apart, so that they are not written anew with every change of the row.
 local INLINE = 512
 local RARE = {"expiresAt", "once", "named", "gates", "unique", "keep", "after", "edges", "deps", "waits", "cause", "failure",
-  "gate", "line", "passing", "park", "flow", "reaped", "readers", "victims", "withheld", "stories", "added", "kept"}
+  "gate", "line", "passing", "park", "flow", "reaped", "readers", "withheld", "stories", "added", "kept"}
 S.rows, S.members, S.made, S.goneRows = {}, {}, {}, {}
 
 -- What is not random in an id that core made.
@@ -24,11 +24,11 @@ function M.scheduledMember(row)
   return M.four(row.priority) .. M.six(row.order) .. row.key
 end
 
+-- Jobs become ready without their rows being written anew.
 local function stateOf(code, row)
   local state = STATES[code]
-  if state ~= "waiting" then return state end
-  if row.due <= row.enqueuedAt then return "ready" end
-  return M.index(K.scheduled):has(M.scheduledMember(row)) and "scheduled" or "ready"
+  if state == "scheduled" and not M.index(K.scheduled):has(M.scheduledMember(row)) then return "ready" end
+  return state
 end
 
 function M.decodeRow(key, text)

@@ -39,11 +39,6 @@ local function skipIfInVain(followers, jobs)
   if not broken then return end
   local unstarted = {}
   for _, row in ipairs(jobs) do if not FINAL[row.state] then unstarted[#unstarted + 1] = row end end
-  local root = M.rowOf(broken.root)
-  if root then
-    root.victims = root.victims or {}
-    for _, row in ipairs(unstarted) do insert(root.victims, row.id) end
-  end
   M.finishAll(unstarted, "skipped", nil, M.GROUP_FAILED, {root = broken.root, reason = M.GROUP_FAILED, failure = false})
   for _, row in ipairs(unstarted) do M.report(row, "skipped", M.GROUP_FAILED, broken.root) end
 end
