@@ -117,7 +117,7 @@ function M.jobRecord(row, whole)
         after[#after + 1] = dependent[1]
       end
     end
-    record.detail = {body = M.bodyOf(row), attempts = storiesOf(row), progress = row.attempt > 0 and M.progressOf(row) or nil,
+    record.detail = {body = M.bodyOf(row), attempts = storiesOf(row), progress = row.fence > 0 and M.progressOf(row) or nil,
       before = M.sourceIds(row), after = after}
   end
   return record

@@ -215,9 +215,9 @@ local function skipMembers(item, broken)
       if S.bounded and written >= AT_ONCE then return false end
       local row = M.rowOf(ids[item[2]])
       item[2] = item[2] + 1
-      if row and not FINAL[row.state] and row.flow == join.flow then
+      if row and row.flow == join.flow then
         if not isOnlyMember(row, join) then item[4] = true
-        elseif row.state ~= "active" then skip(row, broken) end
+        elseif not FINAL[row.state] and row.state ~= "active" then skip(row, broken) end
       end
     end
   end

@@ -18,7 +18,7 @@ function M.removeRow(row)
   local counted = COUNTED[row.state]
   if counted then Q.counts[counted] = Q.counts[counted] - 1 end
   for place = 1, row.stories or 0 do M.later("HDEL", K.stories, place .. ":" .. row.key) end
-  if row.attempt > 0 then
+  if row.fence > 0 then
     M.later("HDEL", K.stories, "p:" .. row.key)
     local lines = call("HGET", K.stories, "n:" .. row.key)
     if lines then
