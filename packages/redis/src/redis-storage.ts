@@ -10,6 +10,7 @@ import {
 } from "@taskq/core/storage";
 import { OpenQueue, type Asked, type OpenQueueOptions, type Told } from "./open-queue.js";
 import { countsByTask, list } from "./listing.js";
+import { exportQueue, importQueue } from "./moving.js";
 import { SCRIPTS } from "./lua/scripts.js";
 import { stats, writeStats } from "./stats.js";
 import { step } from "./step.js";
@@ -218,11 +219,11 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
   }
 
   async export(request: Request<"export">): Answer<"export"> {
-    return this.#notYet(request.queue, "export");
+    return exportQueue(this.#queue(request.queue), request);
   }
 
   async import(request: Request<"import">): Answer<"import"> {
-    return this.#notYet(request.queue, "import");
+    return importQueue(this.#queue(request.queue), request);
   }
 
   async purge(request: Request<"purge">): Answer<"purge"> {

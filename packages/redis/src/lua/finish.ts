@@ -171,18 +171,23 @@ local function skip(row, broken)
   conclude(row, "skipped", nil, broken.reason, broken)
 end
 
+-- Keeps the jobs that an error handler reads without an edge to them.
+function M.readRoots(row)
+  for _, edge in ipairs(row.edges or {}) do
+    local broken = edge[2] == "f" and M.brokenOf(M.rowOrGone(edge[1]))
+    local root = broken and M.rowOf(broken.root)
+    if root then
+      root.readers = root.readers or {}
+      insert(root.readers, row.id)
+    end
+  end
+end
+
 -- A job whose edges are satisfied takes its unique key and waits for its turn, or for the key.
 function M.enter(row)
   local has = row.edges and #row.edges > 0
   if has then
-    for _, edge in ipairs(row.edges) do
-      local broken = edge[2] == "f" and M.brokenOf(M.rowOrGone(edge[1]))
-      local root = broken and M.rowOf(broken.root)
-      if root then
-        root.readers = root.readers or {}
-        insert(root.readers, row.id)
-      end
-    end
+    M.readRoots(row)
     if row.due < S.now then row.due = S.now end
   end
   if not M.takeOrPark(row) then return end

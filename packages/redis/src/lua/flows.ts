@@ -22,6 +22,7 @@ local function addDependent(source, target, on, member)
   source.deps = source.deps or {}
   insert(source.deps, {target.id, on, member})
 end
+M.addDependent = addDependent
 
 -- Adds an edge to a job that is not linked yet, or is blocked.
 function M.addEdge(row, source, on)

@@ -324,15 +324,21 @@ function M.giveStartsBack(row, fence)
   end
 end
 
--- Puts a job that is in no place into the line of a gate.
-function M.park(row, name)
-  local gate = M.gateOf(name, true)
-  M.setState(row, "parked")
-  row.gate = name
-  row.park = M.nextOrder()
+-- Puts a job that is parked into the line of its gate.
+function M.enterGate(row)
+  local gate = M.gateOf(row.gate, true)
   row.line = jobPlace(gate, row)
   lineOf(gate):push(0, row.line)
   gate.size = gate.size + 1
+  return gate
+end
+
+-- Puts a job that is in no place into the line of a gate.
+function M.park(row, name)
+  M.setState(row, "parked")
+  row.gate = name
+  row.park = M.nextOrder()
+  local gate = M.enterGate(row)
   local kind = sub(name, 1, 5)
   if kind == "task:" or kind == "pause" then
     Q.x.lines = Q.x.lines or {}

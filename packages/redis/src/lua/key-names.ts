@@ -29,6 +29,7 @@ export const KEY_NAMES = [
   "memory",
   "expiry",
   "stats",
+  "arriving",
   "wake",
 ] as const;
 

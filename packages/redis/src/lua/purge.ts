@@ -10,11 +10,11 @@ function M.removeRow(row)
   if FINAL[row.state] and row.state ~= "completed" then M.forgetVictims(row) end
   if type(row.body) == "number" then M.later("HDEL", K.bodies, "b:" .. row.key) end
   if row.apart then M.later("HDEL", K.bodies, "r:" .. row.key) end
+  M.later("XDEL", K.listing, row.order .. "-1")
   if row.kind == "join" then
     M.later("HDEL", K.members, row.key)
     return
   end
-  M.later("XDEL", K.listing, row.order .. "-1")
   local counted = COUNTED[row.state]
   if counted then Q.counts[counted] = Q.counts[counted] - 1 end
   for place = 1, row.stories or 0 do M.later("HDEL", K.stories, place .. ":" .. row.key) end

@@ -10,6 +10,7 @@ import { indexes } from "./indexes.js";
 import { KEY_NAMES } from "./key-names.js";
 import { limits } from "./limits.js";
 import * as moves from "./moves/index.js";
+import { moving } from "./moving.js";
 import { purge } from "./purge.js";
 import { reopen } from "./reopen.js";
 import { rows } from "./rows.js";
@@ -48,5 +49,7 @@ export const SCRIPTS = {
   keys: script("keys", [], moves.keys),
   take: script("take", [], moves.take),
   stats: script("stats", [], moves.stats),
+  export: script("export", [moving], moves.exporting),
+  import: script("import", [moving], moves.importing),
   purge: script("purge", [], moves.purge),
 } as const satisfies Readonly<Record<string, Script>>;

@@ -64,7 +64,7 @@ function M.admitNew()
 end
 
 function M.isStill()
-  return Q.phase == "left" or Q.phase == "arriving" or (Q.phase == "leaving" and Q.x.still == true)
+  return Q.phase == "left" or Q.phase == "arriving" or (Q.phase == "leaving" and Q.x.moving.still == true)
 end
 
 -- Refuses what runs may still do.

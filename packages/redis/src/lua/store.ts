@@ -127,7 +127,7 @@ local function ignoredFor(flow)
   end
 end
 
-local function keyFor(id, named)
+function M.keyFor(id, named)
   local place = not named and M.placeOf(id)
   if not place or M.rowAt(place) then return "!" .. id end
   return place
@@ -135,7 +135,7 @@ end
 
 local function addJob(job, flow)
   local own = job.unique
-  local row = {kind = "job", id = job.id, key = keyFor(job.id, job.named), state = "blocked", order = M.nextOrder(), task = job.task,
+  local row = {kind = "job", id = job.id, key = M.keyFor(job.id, job.named), state = "blocked", order = M.nextOrder(), task = job.task,
     enqueuedAt = S.now, due = job.due, priority = job.priority, attempt = 0, failures = 0, crashes = 0, fence = 0, settled = 0,
     body = job.body, expiresAt = job.expiresAt, once = job.once, named = job.named, gates = job.gates, keep = job.keep, flow = flow}
   if own then row.unique = {key = own.key, ["until"] = own["until"]} end
@@ -160,11 +160,12 @@ local function addJoins(joins, flow)
       for place, id in ipairs(join.members) do members[place] = M.rowOf(id) or nil end
       if #members < #join.members then rest[#rest + 1] = join
       else
-        local row = {kind = "join", id = join.id, key = keyFor(join.id, false), state = "blocked", order = M.nextOrder(), mode = join.mode,
+        local row = {kind = "join", id = join.id, key = M.keyFor(join.id, false), state = "blocked", order = M.nextOrder(), mode = join.mode,
           enqueuedAt = S.now, due = S.now, priority = 0, attempt = 0, failures = 0, crashes = 0, fence = 0, settled = 0, flow = flow, waits = 0}
         M.addRow(row)
         S.members[row.key] = join.members
         M.later("HSET", K.members, row.key, pack(join.members))
+        M.later("XADD", K.listing, row.order .. "-1", "", row.key)
         for _, member in ipairs(members) do M.addMember(row, member) end
         rows[#rows + 1] = row
       end

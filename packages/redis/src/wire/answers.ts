@@ -33,11 +33,11 @@ export function textsOf(answer: Answer): string[] {
   return Array.isArray(answer) ? answer.map(String) : [];
 }
 
-function text(answer: Answer): string {
+export function text(answer: Answer): string {
   return answer as string;
 }
 
-function textIfAny(answer: Answer): string | undefined {
+export function textIfAny(answer: Answer): string | undefined {
   return typeof answer === "string" ? answer : undefined;
 }
 
@@ -45,11 +45,11 @@ export function numberIfAny(answer: Answer): number | undefined {
   return typeof answer === "number" ? answer : undefined;
 }
 
-function number(answer: Answer): number {
+export function number(answer: Answer): number {
   return answer as number;
 }
 
-function bytesIfAny(answer: Answer): Uint8Array | undefined {
+export function bytesIfAny(answer: Answer): Uint8Array | undefined {
   return answer as Uint8Array | undefined;
 }
 

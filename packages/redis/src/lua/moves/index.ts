@@ -20,3 +20,5 @@ export { keys } from "./keys.js";
 export { take } from "./take.js";
 export { stats } from "./stats.js";
 export { purge } from "./purge.js";
+export { exporting } from "./export.js";
+export { importing } from "./import.js";

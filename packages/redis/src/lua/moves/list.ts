@@ -29,7 +29,7 @@ return M.look(function()
       order = tonumber(string.match(entry[1], "^%d+"))
       looked = looked + 1
       local row = M.rowAt(entry[2][2])
-      if row and (not states or states[row.state]) and (not request.task or request.task == row.task) then
+      if row and row.kind == "job" and (not states or states[row.state]) and (not request.task or request.task == row.task) then
         if request.counts then
           local own = counts[row.task] or {}
           counts[row.task] = own

@@ -20,17 +20,6 @@ local function flushAll()
     if row then drop(row) else M.later("XDEL", K.listing, entry[1]) end
   end
   if #entries >= request.limit then return {removed = removed, more = true} end
-  -- Only joins are left.
-  local joins, before, cursor = call("HLEN", K.rows) - removed, removed, "0"
-  repeat
-    local page = call("HSCAN", K.rows, cursor, "COUNT", 1000)
-    cursor = page[1]
-    for place = 1, #page[2], 2 do
-      local row = removed < request.limit and M.rowAt(page[2][place])
-      if row and row.kind == "join" then drop(row) end
-    end
-  until cursor == "0" or removed >= request.limit
-  if removed - before < joins then return {removed = removed, more = true} end
   for _, key in ipairs({K.values, K.memory, K.uniques, K.awaited, K.bodies, K.members, K.stories}) do M.later("DEL", key) end
   S.uniques, S.goneUniques = {}, nil
   Q.x.awaited, Q.x.withheld = nil, nil
