@@ -22,7 +22,7 @@
  */
 import { TaskqError } from "@taskq/core/storage";
 import type { Client, ClusterClient, Parameter, Reply } from "./client.js";
-import { Connection } from "./connection.js";
+import { connectionTo, type Connection } from "./connection.js";
 import { Call, type Sending } from "./call.js";
 import { copiesOf } from "./copies.js";
 import type { Script } from "./script.js";
@@ -58,7 +58,7 @@ export class Caller {
 
   constructor(options: CallerOptions) {
     this.#options = options;
-    this.#connection = new Connection({ source: options.source, name: "taskq" });
+    this.#connection = connectionTo(options.source, "taskq");
   }
 
   /** The connection that commands are sent on. */
@@ -157,7 +157,7 @@ export class Caller {
   }
 
   #copyingConnection(): Connection {
-    this.#copying ??= new Connection({ source: this.#options.source, name: "taskq-copies" });
+    this.#copying ??= connectionTo(this.#options.source, "taskq-copies");
     return this.#copying;
   }
 }
