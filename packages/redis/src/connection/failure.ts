@@ -80,6 +80,11 @@ export function replyCode(error: unknown): string | undefined {
   return inner ?? /^([A-Z]+)/.exec(error.message)?.[1] ?? "ERR";
 }
 
+/** The same of an error of ours that a call rejected with. */
+export function replyCodeOf(error: unknown): string | undefined {
+  return error instanceof TaskqError && error.code === "TASKQ_STORAGE" ? replyCode(error.cause) : undefined;
+}
+
 /** A mistake in how we called the client: no connection has anything to do with it. */
 function isOurs(error: unknown): boolean {
   return error instanceof TypeError || error instanceof RangeError;

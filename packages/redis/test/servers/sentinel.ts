@@ -56,10 +56,10 @@ export async function startSentinelGroup(serverArguments: readonly string[] = []
   }
 }
 
-function configuration(folder: string, masterPort: number): string {
+function configuration(folder: string, port: number): string {
   const file = join(folder, "sentinel.conf");
   const lines = [
-    `sentinel monitor ${NAME} 127.0.0.1 ${masterPort} 2`,
+    `sentinel monitor ${NAME} 127.0.0.1 ${port} 2`,
     `sentinel down-after-milliseconds ${NAME} ${DOWN_AFTER}`,
     `sentinel failover-timeout ${NAME} 3000`,
   ];
