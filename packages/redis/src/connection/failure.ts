@@ -74,7 +74,7 @@ export function hopeless(why: unknown, what: string): TaskqError | undefined {
  * The first word of an error reply, such as `READONLY`; of one that a command of a script met, the command's
  * (`ERR Error running script …: -READONLY …` up to Redis 6.2). `undefined` for what is no reply.
  */
-export function replyCode(error: unknown): string | undefined {
+function replyCode(error: unknown): string | undefined {
   if (!(error instanceof Error) || error.name !== "ReplyError") return undefined;
   const inner = /: -([A-Z]+) /.exec(error.message)?.[1];
   return inner ?? /^([A-Z]+)/.exec(error.message)?.[1] ?? "ERR";
@@ -119,6 +119,6 @@ export function unavailable(what: string, timeout: number, why: unknown): TaskqE
 }
 
 /** The message of an error, in which a server never quotes a password. */
-export function messageOf(error: unknown): string {
+function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

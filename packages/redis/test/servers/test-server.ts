@@ -27,7 +27,9 @@ export async function startTestServer(serverArguments: readonly string[] = []): 
 async function removeKeys(url: string, keyPrefix: string): Promise<void> {
   const client = new Redis(url);
   try {
-    for await (const keys of client.scanStream({ match: `${keyPrefix}:*`, count: 500 }) as AsyncIterable<string[]>) {
+    for await (const keys of client.scanStream({ match: `${keyPrefix}:*`, count: 500 }) as AsyncIterable<
+      string[]
+    >) {
       for (const key of keys) await client.del(key);
     }
   } finally {
