@@ -1,7 +1,7 @@
 import type { TaskqError } from "@taskq/core/storage";
 import { isCluster, type Client, type ClusterClient, type Reply } from "./client.js";
 import type { Connection } from "./connection.js";
-import { isHopeless, judge, unavailable } from "./failure.js";
+import { hopeless, judge, unavailable } from "./failure.js";
 
 /** Of a call's time, the part after which a connection that is silent is given up for another one. */
 const SILENCE = 0.4;
@@ -148,10 +148,8 @@ export class Call {
     }
     const client = this.#sentTo;
     if (client === undefined) {
-      if (connection.client === undefined && isHopeless(connection.failure)) {
-        const verdict = judge(connection.failure, sending.what);
-        if (verdict.kind === "fail") return this.reject(verdict.error);
-      }
+      const error = connection.client === undefined ? hopeless(connection.failure, sending.what) : undefined;
+      if (error !== undefined) return this.reject(error);
     } else if (now - this.#sentAt >= timeout * SILENCE && this.#isSilent(client)) {
       // rejects what is in flight on it, this call too, and each of them is sent again
       connection.doubt(client, new Error("the server took the call and does not answer"));

@@ -21,11 +21,12 @@
  * - No error, message or cause holds parameters, passwords or TLS keys.
  */
 import { TaskqError } from "@taskq/core/storage";
-import type { Client, ClusterClient, Parameter, Reply } from "./client.js";
-import { Connection } from "./connection.js";
+import { isCluster, type Client, type ClusterClient, type Parameter, type Reply } from "./client.js";
+import { connectionTo, type Connection } from "./connection.js";
 import { Call, type Sending } from "./call.js";
-import { copiesOf } from "./copies.js";
+import { copiesOf, nodeOf } from "./copies.js";
 import type { Script } from "./script.js";
+import { slotOf } from "./slot.js";
 import type { Source } from "./source.js";
 
 /** What a script or command is given; numbers are written as JavaScript writes them. */
@@ -58,7 +59,7 @@ export class Caller {
 
   constructor(options: CallerOptions) {
     this.#options = options;
-    this.#connection = new Connection({ source: options.source, name: "taskq" });
+    this.#connection = connectionTo(options.source, "taskq");
   }
 
   /** The connection that commands are sent on. */
@@ -126,6 +127,25 @@ export class Caller {
     return this.#call({ what: `command ${name.toUpperCase()}`, send, sendWhole: send }, options);
   }
 
+  /** Sends a command to the master that has a key, whether or not the command has keys. */
+  commandAt(
+    key: string,
+    name: string,
+    parameters: readonly CallParameter[],
+    options: CallOptions = {},
+  ): Promise<Reply> {
+    const words = parameters.map(sendable);
+    const send = (client: Client | ClusterClient): Promise<unknown> =>
+      (isCluster(client) ? nodeOf(client, key) : client).callBuffer(name.toLowerCase(), words);
+    return this.#call({ what: `command ${name.toUpperCase()}`, send, sendWhole: send }, options);
+  }
+
+  /** `host:port` of the master that has a key, on a Cluster that is connected. */
+  addressOf(key: string): string | undefined {
+    const { client } = this.#connection;
+    return client !== undefined && isCluster(client) ? client.slots[slotOf(key)]?.[0] : undefined;
+  }
+
   /** Calls whenever a connection was made. */
   onConnected(listener: () => void): () => void {
     return this.#connection.onReady(listener);
@@ -157,7 +177,7 @@ export class Caller {
   }
 
   #copyingConnection(): Connection {
-    this.#copying ??= new Connection({ source: this.#options.source, name: "taskq-copies" });
+    this.#copying ??= connectionTo(this.#options.source, "taskq-copies");
     return this.#copying;
   }
 }

@@ -9,9 +9,15 @@ const READY_WITHIN = 2_500;
 const READY_WITHIN_OF_SEVERAL = 6_000;
 
 export interface ConnectionOptions {
-  readonly source: Source;
-  /** As `CLIENT LIST` shows it, unless the user gave a name. */
-  readonly name: string;
+  /** Opens one. What it throws is a failed attempt. */
+  readonly make: () => Client | ClusterClient;
+  /** Whether several servers may have to be asked where to connect. */
+  readonly asksSeveral: boolean;
+}
+
+/** For a source; `CLIENT LIST` shows the name, unless the user gave one. */
+export function connectionTo(source: Source, name: string): Connection {
+  return new Connection({ make: () => makeClient(source, name), asksSeveral: asksSeveral(source) });
 }
 
 /**
@@ -42,7 +48,7 @@ export class Connection {
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
-    this.#readyWithin = asksSeveral(options.source) ? READY_WITHIN_OF_SEVERAL : READY_WITHIN;
+    this.#readyWithin = options.asksSeveral ? READY_WITHIN_OF_SEVERAL : READY_WITHIN;
   }
 
   /** Begins to connect, if nobody has yet. */
@@ -101,7 +107,7 @@ export class Connection {
     this.#attempts += 1;
     let client: Client | ClusterClient;
     try {
-      client = makeClient(this.#options.source, this.#options.name);
+      client = this.#options.make();
     } catch (error) {
       this.failure = error;
       this.#timer = setTimeout(() => this.#connect(), this.#pause());

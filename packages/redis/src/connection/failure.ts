@@ -26,6 +26,8 @@ const PASSING: ReadonlySet<string> = new Set([
   "MISCONF",
 ]);
 
+const HOPELESS: ReadonlySet<string> = new Set(["NOAUTH", "WRONGPASS", "NOPERM"]);
+
 const EXPLAINED: Readonly<Record<string, string>> = {
   OOM:
     "expected room in the memory of the server, got none: raise maxmemory, or keep fewer finished jobs " +
@@ -36,6 +38,7 @@ const EXPLAINED: Readonly<Record<string, string>> = {
   WRONGPASS: "expected a user and password that the server knows, got others",
   MOVED: "expected a server of its own, got a node of a Cluster: give client: new Cluster([{ host, port }])",
   ASK: "expected a server of its own, got a node of a Cluster: give client: new Cluster([{ host, port }])",
+  "NO-CLUSTER": "expected a Cluster, got a server of its own: give url, or client: new Redis(…)",
   CROSSSLOT: "expected keys of one hash slot, got several",
 };
 
@@ -51,29 +54,35 @@ export function judge(error: unknown, what: string): Verdict {
   return failed(error, what, code);
 }
 
-function failed(error: unknown, what: string, code: string): Verdict {
+function failed(error: unknown, what: string, code: string): Extract<Verdict, { kind: "fail" }> {
   const explained = EXPLAINED[code];
   const message = `${what}: ${explained === undefined ? "" : `${explained}: `}${messageOf(error)}`;
   return { kind: "fail", error: new TaskqError("TASKQ_STORAGE", message, { cause: withoutSecrets(error) }) };
 }
 
-/** Errors of a connection that no other attempt mends: it is of no use to wait for the deadline. */
-export function isHopeless(error: unknown): boolean {
-  const code = replyCode(error);
-  if (code !== undefined) return ["NOAUTH", "WRONGPASS", "NOPERM"].includes(code) || isNoCluster(error);
-  return causes(error).some(
-    (cause) => ["NOAUTH", "WRONGPASS"].includes(replyCode(cause) ?? "") || isNoCluster(cause),
-  );
+/** The error of a connection that no other attempt mends, so that it is of no use to wait for the deadline. */
+export function hopeless(why: unknown, what: string): TaskqError | undefined {
+  for (const cause of causes(why)) {
+    const code = replyCode(cause) ?? "";
+    if (!HOPELESS.has(code) && !isNoCluster(cause)) continue;
+    return failed(cause, what, isNoCluster(cause) ? "NO-CLUSTER" : code).error;
+  }
+  return undefined;
 }
 
 /**
  * The first word of an error reply, such as `READONLY`; of one that a command of a script met, the command's
  * (`ERR Error running script …: -READONLY …` up to Redis 6.2). `undefined` for what is no reply.
  */
-export function replyCode(error: unknown): string | undefined {
+function replyCode(error: unknown): string | undefined {
   if (!(error instanceof Error) || error.name !== "ReplyError") return undefined;
   const inner = /: -([A-Z]+) /.exec(error.message)?.[1];
   return inner ?? /^([A-Z]+)/.exec(error.message)?.[1] ?? "ERR";
+}
+
+/** The same of an error of ours that a call rejected with. */
+export function replyCodeOf(error: unknown): string | undefined {
+  return error instanceof TaskqError && error.code === "TASKQ_STORAGE" ? replyCode(error.cause) : undefined;
 }
 
 /** A mistake in how we called the client: no connection has anything to do with it. */
@@ -110,6 +119,6 @@ export function unavailable(what: string, timeout: number, why: unknown): TaskqE
 }
 
 /** The message of an error, in which a server never quotes a password. */
-export function messageOf(error: unknown): string {
+function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
