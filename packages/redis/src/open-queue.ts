@@ -1,14 +1,16 @@
 /** Calls of scripts about one queue: requests, refusals, and what is left to do from earlier calls. */
 import { TaskqError, type JobEffect, type WatchHint } from "@taskq/core/storage";
-import type { Caller } from "./connection/caller.js";
 import type { Script } from "./connection/script.js";
 import { SCRIPTS } from "./lua/scripts.js";
 import { effectOf, listOf } from "./wire/answers.js";
 import { pack } from "./wire/pack.js";
 import { unpack, type AnswerRecord } from "./wire/unpack.js";
 import { Hints } from "./hints.js";
+import type { Link } from "./link.js";
+import { wakeChannel } from "./names.js";
+import type { Settings } from "./options.js";
 import { PendingStats } from "./pending-stats.js";
-import { keyOf, keysOf } from "./queue-keys.js";
+import { keysOf } from "./queue-keys.js";
 
 /** What a script is asked; every request names its queue. */
 export interface Asked {
@@ -21,36 +23,26 @@ export interface Told {
   readonly effects: readonly JobEffect[];
 }
 
-export interface OpenQueueOptions {
-  readonly caller: Caller;
-  /** Before every key. */
-  readonly prefix: string;
-  /** Replicas that must have confirmed an enqueue. */
-  readonly copies: number;
-  /**
-   * Hears what is published on a channel; answers how to stop. `undefined` is told when messages may have been missed.
-   */
-  readonly listen: (channel: string, heard: (message: Buffer | undefined) => void) => () => void;
-}
-
 /** One queue as this storage knows it. */
 export class OpenQueue {
   readonly name: string;
   readonly keys: readonly string[];
   readonly stats: PendingStats = new PendingStats();
   readonly #hints = new Hints();
-  readonly #options: OpenQueueOptions;
+  readonly #link: Link;
+  readonly #settings: Settings;
   #stopListening: (() => void) | undefined;
 
-  constructor(name: string, options: OpenQueueOptions) {
+  constructor(name: string, link: Link, settings: Settings) {
     this.name = name;
-    this.keys = keysOf(options.prefix, name);
-    this.#options = options;
+    this.keys = keysOf(settings.keyPrefix, name);
+    this.#link = link;
+    this.#settings = settings;
   }
 
   watch(listener: (hint: WatchHint) => void): () => void {
     const stop = this.#hints.watch(listener);
-    this.#stopListening ??= this.#options.listen(keyOf(this.#options.prefix, this.name, "wake"), (message) => {
+    this.#stopListening ??= this.#link.listen(wakeChannel(this.#settings.keyPrefix, this.name), (message) => {
       if (message === undefined) this.#hints.any();
       else this.#hints.told(unpack(message) as AnswerRecord);
     });
@@ -91,8 +83,9 @@ export class OpenQueue {
   }
 
   async #once(script: Script, request: Asked): Promise<AnswerRecord> {
-    const copies = script === SCRIPTS.enqueue ? this.#options.copies : 0;
-    const reply = await this.#options.caller.run(script, this.keys, [pack(request)], { copies });
+    const copies = script === SCRIPTS.enqueue ? this.#settings.minReplicas : 0;
+    const { caller, wakeCommand = "" } = this.#link;
+    const reply = await caller.run(script, this.keys, [pack(request), wakeCommand], { copies });
     if (!Buffer.isBuffer(reply)) {
       throw new TaskqError("TASKQ_STORAGE", `the script ${script.name} answered otherwise than in bytes`);
     }

@@ -1,11 +1,8 @@
-/** The keys of one queue: all in one hash slot, and the same for every script. */
-import { KEY_NAMES, type KeyName } from "./lua/key-names.js";
+import { KEY_NAMES } from "./lua/key-names.js";
+import { keyBase } from "./names.js";
 
-/** In the order of `KEY_NAMES`. The queue's name is the hash tag. */
+/** The keys of one queue, in the order in which every script declares them: all in one hash slot. */
 export function keysOf(prefix: string, queue: string): readonly string[] {
-  return KEY_NAMES.map((name) => keyOf(prefix, queue, name));
-}
-
-export function keyOf(prefix: string, queue: string, name: KeyName): string {
-  return `${prefix}:{${queue}}:${name}`;
+  const base = keyBase(prefix, queue);
+  return KEY_NAMES.map((name) => `${base}${name}`);
 }

@@ -1,4 +1,5 @@
 /** The storage as core sees it: each call one script, or as many as it needs to do what an earlier call has left. */
+import type { Storage } from "@taskq/core";
 import {
   systemClock,
   TaskqError,
@@ -8,10 +9,12 @@ import {
   type StoredCounts,
   type TickAnswer,
 } from "@taskq/core/storage";
-import { OpenQueue, type Asked, type OpenQueueOptions, type Told } from "./open-queue.js";
+import { OpenQueue, type Asked, type Told } from "./open-queue.js";
+import { Link } from "./link.js";
 import { countsByTask, list } from "./listing.js";
 import { exportQueue, importQueue } from "./moving.js";
 import { SCRIPTS } from "./lua/scripts.js";
+import { settingsOf, type RedisOptions, type Settings } from "./options.js";
 import { stats, writeStats } from "./stats.js";
 import { step } from "./step.js";
 import {
@@ -43,29 +46,41 @@ type Answer<Method extends keyof StorageContract> = StorageContract[Method] exte
   ? Value
   : never;
 
-export interface RedisStorageOptions extends OpenQueueOptions {
-  /** Where the server is, without a password. */
-  readonly description: string;
+/**
+ * Keeps queues in Redis or Valkey, for any number of processes on any number of machines.
+ *
+ * Nothing connects before a queue is used. Each call settles within `timeout`, whatever happens to server and network.
+ *
+ * @throws `TASKQ_OPTION` for options that contradict each other or make no sense
+ * @example
+ * const queue = createQueue({ storage: redisStorage({ url: "redis://127.0.0.1:6379" }), tasks: { add } });
+ */
+export function redisStorage(options: RedisOptions): Storage {
+  // Opaque to users; what it can do is for core.
+  return new RedisStorage(settingsOf(options)) as unknown as Storage;
 }
 
 export class RedisStorage implements StorageContract, AsyncDisposable {
   readonly clock: StorageContract["clock"] = systemClock;
   readonly namespace: string;
   readonly description: string;
-  readonly #options: RedisStorageOptions;
+  readonly #settings: Settings;
+  readonly #link: Link;
   readonly #queues = new Map<string, OpenQueue>();
   #closed = false;
 
-  constructor(options: RedisStorageOptions) {
-    this.#options = options;
-    this.namespace = options.prefix;
-    this.description = options.description;
+  constructor(settings: Settings) {
+    this.#settings = settings;
+    this.#link = new Link(settings);
+    this.namespace = settings.keyPrefix;
+    this.description = this.#link.description;
   }
 
   async open({ queue, retention, now }: Request<"open">): Answer<"open"> {
     this.#refuseClosed();
     const { completed, failed } = retention;
-    const known = this.#queues.get(queue) ?? new OpenQueue(queue, this.#options);
+    await this.#link.open(queue);
+    const known = this.#queues.get(queue) ?? new OpenQueue(queue, this.#link, this.#settings);
     const kept = [completed.for, completed.max, failed.for, failed.max];
     const { answer } = await known.ask(SCRIPTS.open, { queue, now, retention: kept });
     this.#queues.set(queue, known);
@@ -79,7 +94,7 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
       queue.close();
       await writeStats(queue);
     }
-    this.#options.caller.close();
+    this.#link.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -29,6 +29,7 @@ function M.flush()
   for _, index in pairs(S.indexes) do index:write() end
   for _, write in ipairs(S.writes) do call(unpack(write)) end
   if S.postponed then call("SET", K.later, S.postponed) end
-  if hints then call("PUBLISH", K.wake, pack(hints)) end
+  -- Where nobody could hear it, there is no command.
+  if hints and ARGV[2] ~= "" then call(ARGV[2], K.wake, pack(hints)) end
 end
 `;
