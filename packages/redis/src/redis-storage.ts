@@ -10,6 +10,7 @@ import {
   type TickAnswer,
 } from "@taskq/core/storage";
 import { OpenQueue, type Asked, type Told } from "./open-queue.js";
+import { enqueue } from "./enqueue.js";
 import { Link } from "./link.js";
 import { countsByTask, list } from "./listing.js";
 import { exportQueue, importQueue } from "./moving.js";
@@ -82,7 +83,7 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
     await this.#link.open(queue);
     const known = this.#queues.get(queue) ?? new OpenQueue(queue, this.#link, this.#settings);
     const kept = [completed.for, completed.max, failed.for, failed.max];
-    const { answer } = await known.ask(SCRIPTS.open, { queue, now, retention: kept });
+    const { answer } = await known.ask(SCRIPTS.open, { queue, now }, { retention: kept });
     this.#queues.set(queue, known);
     return { epoch: answer["epoch"] as number, phase: answer["phase"] as QueuePhase };
   }
@@ -102,12 +103,7 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
   }
 
   async enqueue(request: Request<"enqueue">): Answer<"enqueue"> {
-    const { answer, effects } = await this.#ask("enqueue", {
-      ...request,
-      flows: request.flows.map(flowRequest),
-    });
-    if (typeof answer["collision"] === "string") return { collision: answer["collision"] };
-    return { flows: listOf(answer["flows"], storedFlowOf), effects };
+    return enqueue(this.#queue(request.queue), request);
   }
 
   async step(request: Request<"step">): Answer<"step"> {
@@ -115,7 +111,7 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
   }
 
   async renew(request: Request<"renew">): Answer<"renew"> {
-    const { answer } = await this.#ask("renew", { ...request, runs: request.runs.map(runRequest) });
+    const { answer } = await this.#ask("renew", request, { runs: request.runs.map(runRequest) });
     return {
       leaseUntil: answer["leaseUntil"] as number,
       lost: listOf(answer["lost"], runOf),
@@ -125,7 +121,7 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
 
   async reap(request: Request<"reap">): Answer<"reap"> {
     const random = Math.floor(Math.random() * 2 ** 31);
-    const { answer, effects } = await this.#ask("reap", { ...request, random });
+    const { answer, effects } = await this.#ask("reap", request, { random });
     return {
       reaped: listOf(answer["reaped"], reapedOf),
       effects,
@@ -148,10 +144,7 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
   }
 
   async tick(request: Request<"tick">): Answer<"tick"> {
-    const { answer, effects } = await this.#ask("tick", {
-      ...request,
-      flows: request.flows.map(flowRequest),
-    });
+    const { answer, effects } = await this.#ask("tick", request, { flows: request.flows.map(flowRequest) });
     return {
       status: answer["status"] as TickAnswer["status"],
       lastAt: numberIfAny(answer["lastAt"]),
@@ -192,7 +185,7 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
   }
 
   async note({ run, ...request }: Request<"note">): Answer<"note"> {
-    const { answer } = await this.#ask("note", { ...request, ...run });
+    const { answer } = await this.#ask("note", request, run);
     return answer["kept"] === true;
   }
 
@@ -246,8 +239,8 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
     return { removed: answer["removed"] as number, more: answer["more"] === true };
   }
 
-  async #ask<Asking extends Asked>(name: keyof typeof SCRIPTS, request: Asking): Promise<Told> {
-    return this.#queue(request.queue).ask(SCRIPTS[name], request);
+  async #ask(name: keyof typeof SCRIPTS, request: Asked, more?: object): Promise<Told> {
+    return this.#queue(request.queue).ask(SCRIPTS[name], request, more);
   }
 
   #queue(name: string): OpenQueue {

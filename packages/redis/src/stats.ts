@@ -1,10 +1,5 @@
 /** Statistics of all processes, and what this one still has to write. */
-import {
-  STATS_KEPT,
-  systemClock,
-  type StatsAnswer,
-  type StatsRequest,
-} from "@taskq/core/storage";
+import { STATS_KEPT, systemClock, type StatsAnswer, type StatsRequest } from "@taskq/core/storage";
 import { SCRIPTS } from "./lua/scripts.js";
 import type { OpenQueue } from "./open-queue.js";
 import { addedUp } from "./pending-stats.js";
@@ -25,7 +20,7 @@ export async function writeStats(queue: OpenQueue): Promise<void> {
   const put = queue.stats.takeAll();
   if (put === undefined) return;
   try {
-    await queue.ask(SCRIPTS.stats, { queue: queue.name, put, now: queue.stats.lastAt });
+    await queue.ask(SCRIPTS.stats, { queue: queue.name, now: queue.stats.lastAt }, { put });
   } catch (error) {
     queue.stats.notWritten(put);
     throw error;

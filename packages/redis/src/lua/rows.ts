@@ -32,8 +32,9 @@ local function stateOf(code, row)
 end
 
 function M.decodeRow(key, text)
-  local code, suffix, order, task, at, due, priority, attempt, failures, crashes, fence, settled, body, bytes, started, finished,
-    reason, owner, run, x = decode(text)
+  local order, at = struct.unpack(">I5I6", text)
+  local _, due, code, suffix, task, priority, attempt, failures, crashes, fence, settled, body, bytes, started, finished, reason, owner,
+    run, x = decodeFrom(text, 18, 11)
   local row = x or {}
   row.key, row.text, row.order, row.task, row.enqueuedAt = key, text, order, task, at
   row.id = suffix and key .. suffix or sub(key, 2)
@@ -74,9 +75,9 @@ function M.encodeRow(row)
   if byte(row.key) ~= 33 then suffix = sub(row.id, #row.key + 1) end
   local code = CODES[row.state]
   if row.kind == "join" then code = code + JOIN end
-  return pack(code, suffix, row.order, row.kind == "join" and row.mode or row.task, at, row.due - at, row.priority, row.attempt, row.failures,
-    row.crashes, row.fence, row.settled, row.body, row.bytes, row.startedAt and row.startedAt - at, row.finishedAt and row.finishedAt - at,
-    row.reason, row.owner, run, x)
+  return struct.pack(">I5I6", row.order, at) .. pack(row.due - at, code, suffix, row.kind == "join" and row.mode or row.task, row.priority,
+    row.attempt, row.failures, row.crashes, row.fence, row.settled, row.body, row.bytes, row.startedAt and row.startedAt - at,
+    row.finishedAt and row.finishedAt - at, row.reason, row.owner, run, x)
 end
 
 function M.rowAt(key)

@@ -16,6 +16,7 @@ import { reopen } from "./reopen.js";
 import { rows } from "./rows.js";
 import { session } from "./session.js";
 import { settle } from "./settle.js";
+import * as short from "./short/index.js";
 import { store } from "./store.js";
 import { unique } from "./unique.js";
 
@@ -23,15 +24,25 @@ const keys = `local K = {${KEY_NAMES.map((name, place) => `${name} = KEYS[${plac
 
 const PARTS = [session, indexes, rows, gates, limits, unique, flows, finish, store, claim, answers, purge];
 
+const packed = "local function REQUEST() return cmsgpack.unpack(ARGV[1]) end\n";
+
 function script(name: string, parts: readonly string[], move: string): Script {
-  return scriptOf(name, [`-- taskq ${name}\n`, keys, ...PARTS, ...parts, flush, move].join(""));
+  return scriptOf(name, [`-- taskq ${name}\n`, packed, keys, ...PARTS, ...parts, flush, move].join(""));
+}
+
+/** With a short path at the head, for what is common; the rest is made only for what it leaves. */
+function shortened(name: string, short: string, parts: readonly string[], move: string): Script {
+  const rest = ["local REQUEST\nlocal function general()\n", keys, ...PARTS, ...parts, flush, move, "\nend\n"];
+  return scriptOf(name, [`-- taskq ${name}\n`, ...rest, short].join(""));
 }
 
 /** By move. */
 export const SCRIPTS = {
   open: script("open", [], moves.open),
   enqueue: script("enqueue", [], moves.enqueue),
-  step: script("step", [settle], moves.step),
+  /** Jobs that belong to nothing; answers 0 for all others, and has done nothing. */
+  add: scriptOf("add", `-- taskq add\n${keys}${short.add}`),
+  step: shortened("step", short.step, [settle], moves.step),
   resume: script("resume", [], moves.resume),
   renew: script("renew", [], moves.renew),
   reap: script("reap", [], moves.reap),

@@ -1,10 +1,10 @@
 /** One call: the request, the clock, the queue's row, and what is written at the end. */
 export const session: string = String.raw`
-local call, pack, decode = redis.call, cmsgpack.pack, cmsgpack.unpack
+local call, pack, decode, decodeFrom = redis.call, cmsgpack.pack, cmsgpack.unpack, cmsgpack.unpack_limit
 local sub, byte, find, floor, insert = string.sub, string.byte, string.find, math.floor, table.insert
 local M, S, Q = {}, {}, nil
 
-S.request = decode(ARGV[1])
+S.request = REQUEST()
 S.effects, S.writes, S.final = {}, {}, {}
 
 local FINAL = {completed = true, failed = true, cancelled = true, expired = true, skipped = true, quarantined = true}
@@ -35,6 +35,8 @@ end
 
 function M.encodeQueue()
   local c = Q.counts
+  -- What is empty is left out: the short paths ask only whether it is there.
+  for name, value in pairs(Q.x) do if type(value) == "table" and next(value) == nil or value == 0 then Q.x[name] = nil end end
   return pack(Q.epoch, Q.phase, Q.fence, Q.order, Q.paused, Q.later, c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[8], Q.x)
 end
 

@@ -1,4 +1,6 @@
 /** Requests as the scripts read them. */
+import type { CallParameter } from "../connection/caller.js";
+import { pack } from "./pack.js";
 import type {
   EdgeCondition,
   NewFlow,
@@ -7,6 +9,8 @@ import type {
   SettledOutcome,
   Settlement,
 } from "@taskq/core/storage";
+
+import { INLINE, placeOf, restOf } from "./rows.js";
 
 /** A condition as it is stored. */
 const CODES: Readonly<Record<EdgeCondition, string>> = { completed: "c", failed: "f", settled: "s" };
@@ -37,18 +41,21 @@ function jobRequest(job: NewJob): unknown {
   };
 }
 
-export function settlementRequest({ id, fence, startedAt, outcome, add }: Settlement): unknown {
-  return {
-    id,
-    fence,
-    startedAt,
-    kind: outcome.kind,
-    bytes: bytesOf(outcome),
+/** Id, fence, start, kind, whether there are bytes, the bytes, and what else there is. */
+export function settlementParameters(to: CallParameter[], { id, fence, startedAt, outcome, add }: Settlement): void {
+  const bytes = bytesOf(outcome);
+  to.push(id, fence, startedAt, outcome.kind, bytes === undefined ? "" : "1", bytes ?? "", moreOf(outcome, add));
+}
+
+function moreOf(outcome: SettledOutcome, add: Settlement["add"]): CallParameter {
+  const flows = add === undefined || add.length === 0 ? undefined : add.map(flowRequest);
+  if (outcome.kind === "completed" && flows === undefined) return "";
+  return pack({
     reason: "reason" in outcome ? outcome.reason : undefined,
     due: "due" in outcome ? outcome.due : undefined,
     counts: outcome.kind === "retry" ? outcome.counts : undefined,
-    add: add === undefined || add.length === 0 ? undefined : add.map(flowRequest),
-  };
+    add: flows,
+  });
 }
 
 function bytesOf(outcome: SettledOutcome): Uint8Array | undefined {
@@ -58,4 +65,23 @@ function bytesOf(outcome: SettledOutcome): Uint8Array | undefined {
 
 export function runRequest({ id, fence }: RunReference): unknown {
   return [id, fence];
+}
+
+/**
+ * Jobs that belong to no flow, hold no key and were given no id, each as the script `add` takes it; `undefined` if there
+ * is any other.
+ */
+export function plainParameters(flows: readonly NewFlow[]): CallParameter[] | undefined {
+  const parameters: CallParameter[] = [];
+  const keys = new Set<string>();
+  for (const { jobs, joins } of flows) {
+    const [job] = jobs;
+    if (job === undefined || jobs.length > 1 || joins.length > 0) return undefined;
+    const key = placeOf(job.id);
+    if (key === undefined || job.named || job.unique !== undefined || job.after !== undefined) return undefined;
+    keys.add(key);
+    const apart = job.body.length > INLINE;
+    parameters.push(key, job.priority, job.due, apart ? job.body : "", restOf(job, apart));
+  }
+  return keys.size === flows.length ? parameters : undefined;
 }
