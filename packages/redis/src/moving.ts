@@ -65,8 +65,10 @@ function exportAnswer(
 export async function importQueue(queue: OpenQueue, request: ImportRequest): Promise<ImportAnswer> {
   const records = request.kind === "page" ? request.records.map(movedRequest) : undefined;
   const name = randomUUID();
-  const { answer } = await queue.ask(SCRIPTS.import, request, { records, name });
-  const counts = request.kind === "seal" && answer["more"] !== true ? {} : undefined;
+  let { answer } = await queue.ask(SCRIPTS.import, request, { records, name });
+  // Each script does a bounded part of it.
+  while (answer["more"] === true) ({ answer } = await queue.ask(SCRIPTS.import, request, { name }));
+  const counts = request.kind === "seal" ? {} : undefined;
   let told = answer;
   while (counts !== undefined) {
     addCounts(counts, told);
@@ -81,7 +83,7 @@ export async function importQueue(queue: OpenQueue, request: ImportRequest): Pro
     arrival: textIfAny(answer["arrival"]),
     cursor: textIfAny(answer["cursor"]),
     complete: answer["complete"] === true,
-    more: answer["more"] === true,
+    more: false,
     counts: counts as MoveCounts | undefined,
   };
 }

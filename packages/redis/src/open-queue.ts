@@ -33,13 +33,16 @@ export class OpenQueue {
   readonly #hints = new Hints();
   readonly #link: Link;
   readonly #settings: Settings;
+  /** Rows that one script ends because of others; of tests. */
+  readonly atOnce: number | undefined;
   #stopListening: (() => void) | undefined;
 
-  constructor(name: string, link: Link, settings: Settings) {
+  constructor(name: string, link: Link, settings: Settings, atOnce?: number) {
     this.name = name;
     this.keys = keysOf(settings.keyPrefix, name);
     this.#link = link;
     this.#settings = settings;
+    this.atOnce = atOnce;
   }
 
   watch(listener: (hint: WatchHint) => void): () => void {
@@ -65,7 +68,7 @@ export class OpenQueue {
 
   /** Runs a script; what is left from earlier calls is done first. */
   async ask(script: Script, request: Asked, more: object = {}): Promise<Told> {
-    const asked = { ...request, ...more };
+    const asked = { ...request, ...more, atOnce: this.atOnce };
     return this.caughtUp(request.now, () => this.#once(script, asked));
   }
 
@@ -84,7 +87,7 @@ export class OpenQueue {
   async catchUp(now: number | undefined): Promise<readonly JobEffect[]> {
     const effects: JobEffect[] = [];
     for (;;) {
-      const answer = await this.#once(SCRIPTS.resume, { queue: this.name, now });
+      const answer = await this.#once(SCRIPTS.resume, { queue: this.name, now, ...{ atOnce: this.atOnce } });
       effects.push(...listOf(answer["effects"], effectOf));
       if (answer["behind"] !== true) return effects;
     }

@@ -3,8 +3,10 @@ import type { Storage } from "@taskq/core";
 import {
   systemClock,
   TaskqError,
+  type JobEffect,
   type KeysAnswer,
   type QueuePhase,
+  type ReapedRun,
   type StorageContract,
   type StoredCounts,
   type TickAnswer,
@@ -67,10 +69,13 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
   readonly description: string;
   readonly #settings: Settings;
   readonly #link: Link;
+  readonly #atOnce: number | undefined;
   readonly #queues = new Map<string, OpenQueue>();
   #closed = false;
 
-  constructor(settings: Settings) {
+  /** @param atOnce rows that one script ends because of others; tests leave much to later ones */
+  constructor(settings: Settings, atOnce?: number) {
+    this.#atOnce = atOnce;
     this.#settings = settings;
     this.#link = new Link(settings);
     this.namespace = settings.keyPrefix;
@@ -81,7 +86,7 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
     this.#refuseClosed();
     const { completed, failed } = retention;
     await this.#link.open(queue);
-    const known = this.#queues.get(queue) ?? new OpenQueue(queue, this.#link, this.#settings);
+    const known = this.#queues.get(queue) ?? new OpenQueue(queue, this.#link, this.#settings, this.#atOnce);
     const kept = [completed.for, completed.max, failed.for, failed.max];
     const { answer } = await known.ask(SCRIPTS.open, { queue, now }, { retention: kept });
     this.#queues.set(queue, known);
@@ -120,13 +125,18 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
   }
 
   async reap(request: Request<"reap">): Answer<"reap"> {
-    const random = Math.floor(Math.random() * 2 ** 31);
-    const { answer, effects } = await this.#ask("reap", request, { random });
-    return {
-      reaped: listOf(answer["reaped"], reapedOf),
-      effects,
-      nextAt: numberIfAny(answer["nextAt"]),
-    };
+    const queue = this.#queue(request.queue);
+    const reaped: ReapedRun[] = [];
+    const effects: JobEffect[] = [];
+    for (;;) {
+      const random = Math.floor(Math.random() * 2 ** 31);
+      const told = await queue.ask(SCRIPTS.reap, request, { random, limit: request.limit - reaped.length });
+      reaped.push(...listOf(told.answer["reaped"], reapedOf));
+      effects.push(...told.effects);
+      // More follows from what was reaped than one script may do.
+      if (told.answer["part"] === true) effects.push(...(await queue.catchUp(request.now)));
+      else return { reaped, effects, nextAt: numberIfAny(told.answer["nextAt"]) };
+    }
   }
 
   async amend(request: Request<"amend">): Answer<"amend"> {

@@ -83,7 +83,7 @@ async function ask(
 /** As the script reads them. */
 function parametersOf(
   queue: OpenQueue,
-  { now, owner, request, tasks, claim, begun, last }: StepRequest,
+  { now, owner, request, tasks, claim, begun }: StepRequest,
   rest: readonly Settlement[],
   stats: readonly StatsField[] | undefined,
 ): CallParameter[] {
@@ -98,7 +98,7 @@ function parametersOf(
     joined(tasks),
     claim?.ids === undefined ? "" : pack(claim.ids),
     begun.length === 0 ? "" : pack(begun.map(runRequest)),
-    stats === undefined && last !== true ? "" : pack(stats ?? []),
+    stats === undefined && queue.atOnce === undefined ? "" : pack({ stats, atOnce: queue.atOnce }),
   ];
   for (const settlement of rest) settlementParameters(parameters, settlement);
   return parameters;

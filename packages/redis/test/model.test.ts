@@ -4,7 +4,7 @@ import { memoryStorage } from "@taskq/memory";
 import { afterAll, beforeAll, describe, test } from "vitest";
 import { serverBinary } from "./servers/binary.js";
 import { startRedisServer, type RedisServer } from "./servers/redis-server.js";
-import { connect, newPrefix } from "./support/store.js";
+import { connect, connectLate, newPrefix } from "./support/store.js";
 
 type Changing = "step" | "reap" | "amend" | "tick" | "enqueue";
 const CHANGING: ReadonlySet<string> = new Set<Changing>(["step", "reap", "amend", "tick", "enqueue"]);
@@ -35,14 +35,23 @@ describe.skipIf(serverBinary() === undefined)("model", () => {
   let server: RedisServer;
 
   beforeAll(async () => {
-    server = await startRedisServer();
+    server = await startRedisServer({ arguments: ["--appendonly", "yes"] });
   });
   afterAll(() => server.stop());
+
+  const reference = async (): Promise<Fixture> => fixtureOf(memoryStorage() as unknown as StorageContract);
 
   modelSuite({
     runner: { describe, test },
     name: "redis",
     create: async () => fixtureOf(connect(server, newPrefix())),
-    reference: async () => fixtureOf(memoryStorage() as unknown as StorageContract),
+    reference,
+  });
+
+  modelSuite({
+    runner: { describe, test },
+    name: "redis, all but one consequence of a call left to later ones,",
+    create: async () => fixtureOf(connectLate(server, newPrefix())),
+    reference,
   });
 });

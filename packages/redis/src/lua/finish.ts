@@ -2,7 +2,7 @@
 export const finish: string = String.raw`
 local GROUP_FAILED = "group failed"
 -- Rows that one script ends because of others; what is left is written down, and is done before anything else.
-local AT_ONCE = 500
+local AT_ONCE = S.request.atOnce or 500
 
 -- What is still to be told, first to last; those that are stranded come before.
 local ended, endedFrom, stranded, written = {}, 1, {}, 0

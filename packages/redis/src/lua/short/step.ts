@@ -2,7 +2,7 @@ import { key } from "./key.js";
 
 /** Settling completed jobs that belong to nothing, and claiming others like them: by far the most steps. */
 export const step: string = String.raw`
--- now, command to publish with, owner, request, begin, ahead, lease, tasks; packed: ids, begun, statistics; then of each
+-- now, command to publish with, owner, request, begin, ahead, lease, tasks; packed: ids, begun, what is seldom; then of each
 -- settlement: id, fence, startedAt, kind, bytes or not, and what else there is.
 local SETTLED = 12
 
@@ -24,8 +24,9 @@ function REQUEST()
   if ARGV[5] ~= "" then
     claim = {begin = tonumber(ARGV[5]), ahead = tonumber(ARGV[6]), lease = tonumber(ARGV[7]), ids = unpacked(ARGV[9])}
   end
+  local seldom = unpacked(ARGV[11]) or {}
   return {now = tonumber(ARGV[1]), queue = string.match(KEYS[1], "{(.-)}"), owner = ARGV[3], request = tonumber(ARGV[4]), tasks = tasks, claim = claim, settled = settled,
-    begun = unpacked(ARGV[10]) or {}, stats = unpacked(ARGV[11])}
+    begun = unpacked(ARGV[10]) or {}, stats = seldom.stats, atOnce = seldom.atOnce}
 end
 
 -- What a row may have besides, and be settled and claimed here all the same.
