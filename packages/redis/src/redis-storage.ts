@@ -16,7 +16,7 @@ import { enqueue } from "./enqueue.js";
 import { Link } from "./link.js";
 import { countsByTask, list } from "./listing.js";
 import { exportQueue, importQueue } from "./moving.js";
-import { SCRIPTS } from "./lua/scripts.js";
+import { SCRIPTS, type ScriptName } from "./lua/scripts.js";
 import { settingsOf, type RedisOptions, type Settings } from "./options.js";
 import { stats, writeStats } from "./stats.js";
 import { step } from "./step.js";
@@ -249,7 +249,7 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
     return { removed: answer["removed"] as number, more: answer["more"] === true };
   }
 
-  async #ask(name: keyof typeof SCRIPTS, request: Asked, more?: object): Promise<Told> {
+  async #ask(name: ScriptName, request: Asked, more?: object): Promise<Told> {
     return this.#queue(request.queue).ask(SCRIPTS[name], request, more);
   }
 

@@ -7,8 +7,28 @@ for code, state in ipairs(STATES) do CODES[state] = code end
 local JOIN = 32
 -- Longer bytes stand apart, so that they are not written anew with every change of the row.
 local INLINE = 512
-local RARE = {"expiresAt", "once", "named", "gates", "unique", "keep", "after", "edges", "deps", "waits", "cause", "failure",
-  "gate", "line", "passing", "park", "flow", "reaped", "readers", "withheld", "stories", "added", "kept"}
+-- What few rows have, by number. The short paths deal with the first five.
+local RARE = {"expiresAt", "once", "named", "reaped", "stories", "gates", "unique", "keep", "after", "edges", "deps", "waits", "cause",
+  "failure", "gate", "line", "passing", "park", "flow", "readers", "withheld", "added", "kept"}
+
+-- Tables are stored as lists: the same row is the same bytes whenever it is packed.
+local function listed(name, value)
+  if name == "unique" then return {value.key, value["until"]} end
+  if name == "keep" then return {value.completed or false, value.failed or false} end
+  if name ~= "gates" then return value end
+  local list = {}
+  for place, own in ipairs(value) do list[place] = {own.kind, own.key, own.max, own.per or false, own.onBusy} end
+  return list
+end
+
+local function unlisted(name, value)
+  if name == "unique" then return {key = value[1], ["until"] = value[2]} end
+  if name == "keep" then return {completed = value[1] or nil, failed = value[2] or nil} end
+  if name ~= "gates" then return value end
+  local list = {}
+  for place, own in ipairs(value) do list[place] = {kind = own[1], key = own[2], max = own[3], per = own[4] or nil, onBusy = own[5]} end
+  return list
+end
 S.rows, S.members, S.made, S.goneRows = {}, {}, {}, {}
 
 -- What is not random in an id that core made.
@@ -35,7 +55,11 @@ function M.decodeRow(key, text)
   local order, at = struct.unpack(">I5I6", text)
   local _, due, code, suffix, task, priority, attempt, failures, crashes, fence, settled, body, bytes, started, finished, reason, owner,
     run, x = decodeFrom(text, 18, 11)
-  local row = x or {}
+  local row = {}
+  for place = 1, x and #x or 0, 2 do
+    local name = RARE[x[place]]
+    row[name] = unlisted(name, x[place + 1])
+  end
   row.key, row.text, row.order, row.task, row.enqueuedAt = key, text, order, task, at
   row.id = suffix and key .. suffix or sub(key, 2)
   row.due, row.priority, row.attempt, row.failures, row.crashes = at + due, priority, attempt, failures, crashes
@@ -59,11 +83,12 @@ end
 
 function M.encodeRow(row)
   local at, x, run = row.enqueuedAt, nil, nil
-  for _, name in ipairs(RARE) do
+  for number, name in ipairs(RARE) do
     local value = row[name]
     if value ~= nil and value ~= false and (type(value) ~= "table" or next(value) ~= nil or name == "after" or name == "gates") then
       x = x or {}
-      x[name] = value
+      x[#x + 1] = number
+      x[#x + 1] = listed(name, value)
     end
   end
   local own = row.run

@@ -36,8 +36,35 @@ function shortened(name: string, short: string, parts: readonly string[], move: 
   return scriptOf(name, [`-- taskq ${name}\n`, ...rest, short].join(""));
 }
 
+/** The moves, and `add`: the short way of storing. */
+export type ScriptName =
+  | "open"
+  | "enqueue"
+  | "add"
+  | "step"
+  | "resume"
+  | "renew"
+  | "reap"
+  | "amend"
+  | "control"
+  | "tick"
+  | "schedules"
+  | "read"
+  | "list"
+  | "counts"
+  | "explain"
+  | "note"
+  | "notes"
+  | "values"
+  | "keys"
+  | "take"
+  | "stats"
+  | "export"
+  | "import"
+  | "purge";
+
 /** By move. */
-export const SCRIPTS = {
+export const SCRIPTS: Readonly<Record<ScriptName, Script>> = {
   open: script("open", [], moves.open),
   enqueue: script("enqueue", [], moves.enqueue),
   /** Jobs that belong to nothing; answers 0 for all others, and has done nothing. */
@@ -63,4 +90,4 @@ export const SCRIPTS = {
   export: script("export", [moving], moves.exporting),
   import: script("import", [moving], moves.importing),
   purge: script("purge", [], moves.purge),
-} as const satisfies Readonly<Record<string, Script>>;
+};

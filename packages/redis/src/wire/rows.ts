@@ -1,7 +1,7 @@
 /** Rows as they are stored, for those that this side writes and reads itself: `lua/rows.ts` has the whole of it. */
 import { splitId, type ClaimedJob, type NewJob } from "@taskq/core/storage";
 import { packAll } from "./pack.js";
-import { unpackAll, type AnswerRecord } from "./unpack.js";
+import { unpackAll } from "./unpack.js";
 
 /** Longer bytes stand apart from their row. */
 export const INLINE = 512;
@@ -9,6 +9,10 @@ export const INLINE = 512;
 const PLACE = 14;
 /** The order and the instant of its enqueue, which the server writes. */
 const HEAD = 11;
+/** The place of the body among what follows. */
+const BODY_AT = 10;
+/** The numbers of what few rows have; `RARE` in `lua/rows.ts` has all. */
+const [EXPIRES_AT, ONCE, GATES, KEEP] = [1, 2, 6, 8];
 
 /** The key of a row under an id that core made. */
 export function placeOf(id: string): string | undefined {
@@ -17,16 +21,24 @@ export function placeOf(id: string): string | undefined {
 
 /** What follows the due and the state in the row of a new job. */
 export function restOf(job: NewJob, apart: boolean): Buffer {
-  const { expiresAt, gates, keep } = job;
-  const once = job.delivery === "at-most-once" ? true : undefined;
-  const seldom =
-    expiresAt === undefined && gates === undefined && keep === undefined && once === undefined
-      ? undefined
-      : { expiresAt, once, gates, keep };
+  const seldom = seldomOf(job);
   const body = apart ? job.body.length : job.body;
   const zeros = [0, 0, 0, 0, 0];
   const none = [undefined, undefined, undefined, undefined, undefined, undefined];
-  return packAll([job.id.slice(PLACE), job.task, job.priority, ...zeros, body, ...none, seldom]);
+  return packAll([job.id.slice(PLACE), job.task, job.priority, ...zeros, body, ...none, seldom.length > 0 ? seldom : undefined]);
+}
+
+/** What few jobs have, each behind its number. */
+function seldomOf({ expiresAt, delivery, gates, keep }: NewJob): unknown[] {
+  const seldom: unknown[] = [];
+  if (expiresAt !== undefined) seldom.push(EXPIRES_AT, expiresAt);
+  if (delivery === "at-most-once") seldom.push(ONCE, true);
+  if (gates !== undefined) {
+    const list = gates.map(({ kind, key, max, per, onBusy }) => [kind, key, max, per ?? false, onBusy]);
+    seldom.push(GATES, list);
+  }
+  if (keep !== undefined) seldom.push(KEEP, [keep.completed ?? false, keep.failed ?? false]);
+  return seldom;
 }
 
 /** A job that the short path of a step has claimed. */
@@ -38,7 +50,7 @@ export function claimedRow(
   const enqueuedAt = row.readUIntBE(5, 6);
   const [due, , suffix, task, priority, attempt, failures, crashes, fence, , body, , , , , , run, seldom] =
     unpackAll(row.subarray(HEAD), BODY_AT);
-  const more = (seldom ?? {}) as AnswerRecord;
+  const more = (seldom ?? []) as readonly unknown[];
   return {
     id: typeof suffix === "string" ? key + suffix : key.slice(1),
     task: task as string,
@@ -49,8 +61,8 @@ export function claimedRow(
     priority: priority as number,
     enqueuedAt,
     due: enqueuedAt + (due as number),
-    expiresAt: more["expiresAt"] as number | undefined,
-    delivery: more["once"] === true ? "at-most-once" : "at-least-once",
+    expiresAt: behind(more, EXPIRES_AT) as number | undefined,
+    delivery: behind(more, ONCE) === true ? "at-most-once" : "at-least-once",
     body: body instanceof Uint8Array ? body : new Uint8Array(apart ?? []),
     begun: (run as readonly unknown[])[2] === true,
     leaseUntil,
@@ -60,5 +72,7 @@ export function claimedRow(
   };
 }
 
-/** The place of the body among the entries of a row. */
-const BODY_AT = 10;
+function behind(seldom: readonly unknown[], wanted: number): unknown {
+  for (let at = 0; at < seldom.length; at += 2) if (seldom[at] === wanted) return seldom[at + 1];
+  return undefined;
+}

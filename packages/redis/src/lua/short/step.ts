@@ -29,13 +29,19 @@ function REQUEST()
     begun = unpacked(ARGV[10]) or {}, stats = seldom.stats, atOnce = seldom.atOnce}
 end
 
--- What a row may have besides, and be settled and claimed here all the same.
-local PLAIN = {expiresAt = true, once = true, named = true, reaped = true, stories = true}
 local ACTIVE, COMPLETED, INLINE, PURGED = 4, 5, 512, 100
 local call, pack, decodeFrom, sub = redis.call, cmsgpack.pack, cmsgpack.unpack_limit, string.sub
 
+-- What else a row has, by number: until when it may begin, at most once, named, reaped, attempts; then what is dealt with elsewhere.
 local function isPlain(x)
-  if x then for name in pairs(x) do if not PLAIN[name] then return false end end end
+  return not x or x[#x - 1] <= 5
+end
+
+local function mayBeClaimed(x, now, ahead)
+  for place = 1, #x, 2 do
+    local number = x[place]
+    if number > 5 or (number == 1 and x[place + 1] <= now) or (ahead and (number == 2 or number == 4)) then return false end
+  end
   return true
 end
 
@@ -59,14 +65,31 @@ local function many(key, fields)
   return found
 end
 
+-- The tasks that are paused; nil if there is more to look at: what was withheld, a schedule's line, a line that may go on.
+local function pausedTasks(held)
+  if held[1] + held[2] > 0 then return nil end
+  local paused = {}
+  for _, task in ipairs(held[4]) do paused[task] = true end
+  for _, name in ipairs(held[3]) do
+    local kind, task = string.match(name, "^(%a+):(.*)$")
+    if kind == "pause" then
+      if not paused[task] then return nil end
+    elseif string.find(ARGV[8], "\n" .. task .. "\n", 1, true) then return nil end
+  end
+  return paused
+end
+
 -- Answers nil, having changed nothing, when it meets anything else.
 local function short()
   if ARGV[9] ~= "" or ARGV[11] ~= "" then return nil end
   local text = call("GET", KEYS[1])
   if not text then return nil end
   local behind, epoch, phase, fence = decodeFrom(text, 3)
-  local behindAll, order, paused, later, c1, c2, completed, c4, c5, c6, c7, c8, x = decodeFrom(text, 12, behind)
-  if phase ~= "open" or later or paused or x.lines or x.paused or x.revoked or x.awaited or x.withheld then return nil end
+  local behindAll, order, paused, later, c1, c2, completed, c4, c5, c6, c7, c8, kept, held, revoked, moving =
+    decodeFrom(text, 15, behind)
+  if phase ~= "open" or later or paused or revoked then return nil end
+  local resting = held and pausedTasks(held)
+  if held and not resting then return nil end
   if call("EXISTS", ${key("flagged")}) == 1 then return nil end
 
   local now = tonumber(ARGV[1])
@@ -149,8 +172,9 @@ local function short()
       if not row then return nil end
       local _, dueIn, code, suffix, task, priority, attempt, failures, crashes, _, last, body, bytes, started, finished, reason, _, _, rest =
         decodeFrom(row, 18, 11)
-      if not isPlain(rest) or not string.find(ARGV[8], "\n" .. task .. "\n", 1, true) then return nil end
-      if rest and ((rest.expiresAt and rest.expiresAt <= now) or (place > begin and (rest.once or rest.reaped))) then return nil end
+      if rest and not mayBeClaimed(rest, now, place > begin) then return nil end
+      if resting and resting[task] then return nil end
+      if not string.find(ARGV[8], "\n" .. task .. "\n", 1, true) then return nil end
       local _, at = struct.unpack(">I5I6", row)
       local begins = place <= begin
       local since = begins and now - at or nil
@@ -174,7 +198,6 @@ local function short()
   else more = #head > 0 end
 
   -- What need not be kept any longer.
-  local kept = x.retention
   local over = completed - kept[2]
   local oldest = nil
   if over <= 0 then
@@ -221,7 +244,7 @@ local function short()
       call("HSET", ${key("owners")}, ARGV[3], owners)
       if apart.owner then call("ZADD", ${key("expiry")}, now + 604800000, "o:" .. ARGV[3]) end
     end
-    local own = pack(epoch, phase, fence, order, paused, later, c1, c2, completed, c4, c5, c6, c7, c8, x)
+    local own = pack(epoch, phase, fence, order, paused, later, c1, c2, completed, c4, c5, c6, c7, c8, kept, held, revoked, moving)
     if own ~= text then call("SET", KEYS[1], own) end
     if settled > 0 and ARGV[2] ~= "" then
       call(ARGV[2], ${key("wake")}, pack({final = settled <= 100 and ids or true}))
