@@ -20,7 +20,10 @@ export async function enqueue(
 const READY = "r".charCodeAt(0);
 
 /** `undefined`: there are others among them, or something stands in the way, and nothing was stored. */
-async function addPlain(queue: OpenQueue, { flows, now }: EnqueueRequest): Promise<EnqueueAnswer | undefined> {
+async function addPlain(
+  queue: OpenQueue,
+  { flows, now }: EnqueueRequest,
+): Promise<EnqueueAnswer | undefined> {
   const parameters = flows.length === 0 ? undefined : plainParameters(flows);
   if (parameters === undefined) return undefined;
   const states = await queue.run(SCRIPTS.add, [now ?? "", queue.publish, ...parameters]);

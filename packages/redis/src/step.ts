@@ -28,7 +28,8 @@ export async function step(queue: OpenQueue, request: StepRequest): Promise<Step
     const fields = queue.stats.due(now, request.last === true);
     const { answer, effects: more, short } = await ask(queue, request, rest, fields);
     effects.push(...more);
-    const answers = short === undefined ? (textsOf(answer["settled"]) as SettleAnswer[]) : rest.map(() => APPLIED);
+    const answers =
+      short === undefined ? (textsOf(answer["settled"]) as SettleAnswer[]) : rest.map(() => APPLIED);
     queue.stats.record(rest, answers, now);
     settled = settled.length === 0 ? answers : [...settled, ...answers];
     if (short !== undefined) return { ...short, settled, effects };
@@ -119,7 +120,8 @@ function shortAnswer(reply: Reply, { claim }: StepRequest): NonNullable<Asked["s
   const leaseUntil = Number(now.toString()) + (claim?.lease ?? 0);
   for (let at = 0; at < rows.length; at += 3) {
     const [key, row, apart] = [rows[at], rows[at + 1], rows[at + 2]];
-    if (key !== undefined && row !== undefined) claimed.push(claimedRow(key.toString(), row, { apart, leaseUntil }));
+    if (key !== undefined && row !== undefined)
+      claimed.push(claimedRow(key.toString(), row, { apart, leaseUntil }));
   }
   return {
     claimed,

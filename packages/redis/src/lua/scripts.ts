@@ -32,7 +32,15 @@ function script(name: string, parts: readonly string[], move: string): Script {
 
 /** With a short path at the head, for what is common; the rest is made only for what it leaves. */
 function shortened(name: string, short: string, parts: readonly string[], move: string): Script {
-  const rest = ["local REQUEST\nlocal function general()\n", keys, ...PARTS, ...parts, flush, move, "\nend\n"];
+  const rest = [
+    "local REQUEST\nlocal function general()\n",
+    keys,
+    ...PARTS,
+    ...parts,
+    flush,
+    move,
+    "\nend\n",
+  ];
   return scriptOf(name, [`-- taskq ${name}\n`, ...rest, short].join(""));
 }
 

@@ -42,9 +42,20 @@ function jobRequest(job: NewJob): unknown {
 }
 
 /** Id, fence, start, kind, whether there are bytes, the bytes, and what else there is. */
-export function settlementParameters(to: CallParameter[], { id, fence, startedAt, outcome, add }: Settlement): void {
+export function settlementParameters(
+  to: CallParameter[],
+  { id, fence, startedAt, outcome, add }: Settlement,
+): void {
   const bytes = bytesOf(outcome);
-  to.push(id, fence, startedAt, outcome.kind, bytes === undefined ? "" : "1", bytes ?? "", moreOf(outcome, add));
+  to.push(
+    id,
+    fence,
+    startedAt,
+    outcome.kind,
+    bytes === undefined ? "" : "1",
+    bytes ?? "",
+    moreOf(outcome, add),
+  );
 }
 
 function moreOf(outcome: SettledOutcome, add: Settlement["add"]): CallParameter {
@@ -78,7 +89,8 @@ export function plainParameters(flows: readonly NewFlow[]): CallParameter[] | un
     const [job] = jobs;
     if (job === undefined || jobs.length > 1 || joins.length > 0) return undefined;
     const key = placeOf(job.id);
-    if (key === undefined || job.named || job.unique !== undefined || job.after !== undefined) return undefined;
+    if (key === undefined || job.named || job.unique !== undefined || job.after !== undefined)
+      return undefined;
     keys.add(key);
     const apart = job.body.length > INLINE;
     parameters.push(key, job.priority, job.due, apart ? job.body : "", restOf(job, apart));

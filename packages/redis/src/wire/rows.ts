@@ -25,7 +25,15 @@ export function restOf(job: NewJob, apart: boolean): Buffer {
   const body = apart ? job.body.length : job.body;
   const zeros = [0, 0, 0, 0, 0];
   const none = [undefined, undefined, undefined, undefined, undefined, undefined];
-  return packAll([job.id.slice(PLACE), job.task, job.priority, ...zeros, body, ...none, seldom.length > 0 ? seldom : undefined]);
+  return packAll([
+    job.id.slice(PLACE),
+    job.task,
+    job.priority,
+    ...zeros,
+    body,
+    ...none,
+    seldom.length > 0 ? seldom : undefined,
+  ]);
 }
 
 /** What few jobs have, each behind its number. */

@@ -82,7 +82,13 @@ class Scan {
       const join = code >= JOIN;
       let state = STATES[(join ? code - JOIN : code) - 1] ?? "blocked";
       if (state === "scheduled" && !scheduled.has(key)) state = "ready";
-      return { key, order: text.readUIntBE(0, 5), join, state, seldom: named((values[17] ?? []) as readonly Answer[]) };
+      return {
+        key,
+        order: text.readUIntBE(0, 5),
+        join,
+        state,
+        seldom: named((values[17] ?? []) as readonly Answer[]),
+      };
     });
   }
 
@@ -97,10 +103,18 @@ class Scan {
     const lines = (await this.#members("lines")).map((member) => member.toString("latin1"));
     for (const { key, state, seldom } of rows) {
       const line = seldom["line"];
-      assert.equal(line !== undefined, state === "parked", `${key} is ${state} in the line ${String(line as string)}`);
+      assert.equal(
+        line !== undefined,
+        state === "parked",
+        `${key} is ${state} in the line ${String(line as string)}`,
+      );
     }
     assert.ok(lines.length >= of("parked").length, "parked jobs are in lines");
-    const kept = [...(await keysAfter("done", 0)), ...(await keysAfter("gone", 0)), ...(await keysAfter("kept", 0))];
+    const kept = [
+      ...(await keysAfter("done", 0)),
+      ...(await keysAfter("gone", 0)),
+      ...(await keysAfter("kept", 0)),
+    ];
     const final = rows.filter(({ state, seldom }) => isFinal(state) && seldom["withheld"] === undefined);
     assert.deepEqual(kept.toSorted(), final.map(({ key }) => key).toSorted(), "retained");
     const listing = await this.#redis.xrange(this.#key("listing"), "-", "+");
@@ -131,7 +145,13 @@ class Scan {
     let inLines = 0;
     let held = 0;
     for (const [name, text] of await this.#hash("gates")) {
-      const [number, size, jobs, passing, opensAt] = unpackAll(text, -1) as [number, number, number, number, Answer];
+      const [number, size, jobs, passing, opensAt] = unpackAll(text, -1) as [
+        number,
+        number,
+        number,
+        number,
+        Answer,
+      ];
       const own = (members: readonly Buffer[]): number =>
         members.filter((member) => member.readUIntBE(0, 6) === number).length;
       assert.equal(own(lines), size, `the line of ${name}`);
@@ -160,7 +180,8 @@ class Scan {
       assert.ok(keys.has(field), `${field} in members belongs to nothing`);
     }
     const active = new Set(rows.filter(({ state }) => state === "active").map(({ key }) => key));
-    for (const field of (await this.#hash("flagged")).keys()) assert.ok(active.has(field), `${field} is flagged`);
+    for (const field of (await this.#hash("flagged")).keys())
+      assert.ok(active.has(field), `${field} is flagged`);
   }
 
   async #members(name: KeyName): Promise<Buffer[]> {
