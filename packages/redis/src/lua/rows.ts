@@ -53,8 +53,8 @@ end
 
 function M.decodeRow(key, text)
   local order, at = struct.unpack(">I5I6", text)
-  local _, due, code, suffix, task, priority, attempt, failures, crashes, fence, settled, body, bytes, started, finished, reason, owner,
-    run, x = decodeFrom(text, 18, 11)
+  local _, due, code, task, x, attempt, failures, crashes, fence, settled, started, finished, reason, owner, lease, claimed, odd, apart,
+    suffix, priority, body, bytes = decodeFrom(text, 21, 11)
   local row = {}
   for place = 1, x and #x or 0, 2 do
     local name = RARE[x[place]]
@@ -63,13 +63,14 @@ function M.decodeRow(key, text)
   row.key, row.text, row.order, row.task, row.enqueuedAt = key, text, order, task, at
   row.id = suffix and key .. suffix or sub(key, 2)
   row.due, row.priority, row.attempt, row.failures, row.crashes = at + due, priority, attempt, failures, crashes
-  row.fence, row.settled, row.body, row.bytes, row.reason, row.owner = fence, settled, body, bytes, reason, owner
+  row.fence, row.settled, row.body, row.bytes, row.reason, row.owner = fence, settled, apart or body, bytes, reason, owner
   row.startedAt, row.finishedAt = started and at + started, finished and at + finished
   row.apart = type(bytes) == "number"
-  if run then
-    row.run = {fence = fence, owner = owner, lease = run[1], claimedAt = at + run[2], begun = run[3],
-      startedAt = run[4] and at + run[4] or nil, suspectSince = run[5] and at + run[5] or nil,
-      revoked = run[6] or nil, verdict = run[7] or nil}
+  if lease then
+    local suspect, revoked, verdict = unpack(odd or {})
+    row.run = {fence = fence, owner = owner, lease = lease, claimedAt = at + claimed, begun = started ~= nil, startedAt = row.startedAt,
+      suspectSince = suspect and at + suspect or nil, revoked = revoked or nil,
+      verdict = verdict and {kind = verdict[1], gate = verdict[2], gateKind = verdict[3]} or nil}
   end
   if code >= JOIN then
     row.kind, row.mode, row.task = "join", task, nil
@@ -82,7 +83,7 @@ function M.decodeRow(key, text)
 end
 
 function M.encodeRow(row)
-  local at, x, run = row.enqueuedAt, nil, nil
+  local at, x, odd = row.enqueuedAt, nil, nil
   for number, name in ipairs(RARE) do
     local value = row[name]
     if value ~= nil and value ~= false and (type(value) ~= "table" or next(value) ~= nil or name == "after" or name == "gates") then
@@ -91,18 +92,20 @@ function M.encodeRow(row)
       x[#x + 1] = listed(name, value)
     end
   end
-  local own = row.run
-  if own then
-    run = {own.lease, own.claimedAt - at, own.begun, own.startedAt and own.startedAt - at or false,
-      own.suspectSince and own.suspectSince - at or false, own.revoked or false, own.verdict or false}
+  local run = row.run or {}
+  if run.suspectSince or run.revoked or run.verdict then
+    local verdict = run.verdict
+    odd = {run.suspectSince and run.suspectSince - at or false, run.revoked or false,
+      verdict and {verdict.kind, verdict.gate, verdict.gateKind} or false}
   end
   local suffix = nil
   if byte(row.key) ~= 33 then suffix = sub(row.id, #row.key + 1) end
   local code = CODES[row.state]
   if row.kind == "join" then code = code + JOIN end
-  return struct.pack(">I5I6", row.order, at) .. pack(row.due - at, code, suffix, row.kind == "join" and row.mode or row.task, row.priority,
-    row.attempt, row.failures, row.crashes, row.fence, row.settled, row.body, row.bytes, row.startedAt and row.startedAt - at,
-    row.finishedAt and row.finishedAt - at, row.reason, row.owner, run, x)
+  local apart = type(row.body) == "number" and row.body or nil
+  return struct.pack(">I5I6", row.order, at) .. pack(row.due - at, code, row.kind == "join" and row.mode or row.task, x, row.attempt,
+    row.failures, row.crashes, row.fence, row.settled, row.startedAt and row.startedAt - at, row.finishedAt and row.finishedAt - at, row.reason,
+    row.owner, run.lease, run.claimedAt and run.claimedAt - at, odd, apart, suffix, row.priority, not apart and row.body or nil, row.bytes)
 end
 
 function M.rowAt(key)

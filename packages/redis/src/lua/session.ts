@@ -42,10 +42,10 @@ end
 function M.readQueue()
   local text = call("GET", K.queue)
   if not text then M.refuse("TASKQ_STORAGE", "the queue is not open: there is nothing of it on the server") end
-  local epoch, phase, fence, order, paused, later, a, b, c, d, e, f, g, h, retention, held, revoked, moving = decode(text)
+  local epoch, phase, fence, order, paused, later, a, b, c, d, e, f, g, h, retention, held, revoked, moving, looked = decode(text)
   local x = {retention = retention}
   if held then
-    x.awaited, x.withheld = held[1], held[2]
+    x.awaited, x.withheld, x.flagged = held[1], held[2], held[5]
     x.lines, x.paused = setOf(held[3]), setOf(held[4])
   end
   for _, own in ipairs(revoked or {}) do
@@ -57,7 +57,7 @@ function M.readQueue()
     for place, name in ipairs(MOVING) do x.moving[name] = moving[place] or nil end
   end
   Q = {epoch = epoch, phase = phase, fence = fence, order = order, paused = paused, later = later,
-    counts = {a, b, c, d, e, f, g, h}, x = x, text = text}
+    counts = {a, b, c, d, e, f, g, h}, x = x, looked = looked, text = text}
   S.queue = Q
 end
 
@@ -66,7 +66,9 @@ function M.encodeQueue()
   local c, x = Q.counts, Q.x
   local held, revoked, moving = nil, nil, nil
   local lines, paused = sorted(x.lines), sorted(x.paused)
-  if #lines + #paused + (x.awaited or 0) + (x.withheld or 0) > 0 then held = {x.awaited or 0, x.withheld or 0, lines, paused} end
+  if #lines + #paused + (x.awaited or 0) + (x.withheld or 0) + (x.flagged or 0) > 0 then
+    held = {x.awaited or 0, x.withheld or 0, lines, paused, x.flagged or 0}
+  end
   for _, task in ipairs(sorted(x.revoked)) do
     revoked = revoked or {}
     local own = x.revoked[task]
@@ -76,7 +78,8 @@ function M.encodeQueue()
     moving = {}
     for place, name in ipairs(MOVING) do moving[place] = x.moving[name] or false end
   end
-  return pack(Q.epoch, Q.phase, Q.fence, Q.order, Q.paused, Q.later, c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[8], x.retention, held, revoked, moving)
+  return pack(Q.epoch, Q.phase, Q.fence, Q.order, Q.paused, Q.later, c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[8], x.retention, held, revoked, moving,
+    Q.looked)
 end
 
 -- Greater than every one before.

@@ -41,33 +41,29 @@ function jobRequest(job: NewJob): unknown {
   };
 }
 
-/** Id, fence, start, kind, whether there are bytes, the bytes, and what else there is. */
-export function settlementParameters(
-  to: CallParameter[],
-  { id, fence, startedAt, outcome, add }: Settlement,
-): void {
-  const bytes = bytesOf(outcome);
-  to.push(
-    id,
-    fence,
-    startedAt,
-    outcome.kind,
-    bytes === undefined ? "" : "1",
-    bytes ?? "",
-    moreOf(outcome, add),
-  );
+/** Id, fence, start, and what it is: as the script `step` reads it. */
+export function settlementParameters(to: CallParameter[], { id, fence, startedAt, outcome, add }: Settlement): void {
+  to.push(id, fence, startedAt, endingOf(outcome, add));
 }
 
-function moreOf(outcome: SettledOutcome, add: Settlement["add"]): CallParameter {
+function endingOf(outcome: SettledOutcome, add: Settlement["add"]): CallParameter {
   const flows = add === undefined || add.length === 0 ? undefined : add.map(flowRequest);
-  if (outcome.kind === "completed" && flows === undefined) return "";
-  return pack({
+  if (outcome.kind === "completed" && flows === undefined) {
+    return outcome.result === undefined ? "-" : Buffer.concat([RESULT, outcome.result]);
+  }
+  const packed = pack({
+    kind: outcome.kind,
+    bytes: bytesOf(outcome),
     reason: "reason" in outcome ? outcome.reason : undefined,
     due: "due" in outcome ? outcome.due : undefined,
     counts: outcome.kind === "retry" ? outcome.counts : undefined,
     add: flows,
   });
+  return Buffer.concat([OTHER, packed]);
 }
+
+const RESULT = Buffer.from("+");
+const OTHER = Buffer.from("?");
 
 function bytesOf(outcome: SettledOutcome): Uint8Array | undefined {
   if (outcome.kind === "completed") return outcome.result;

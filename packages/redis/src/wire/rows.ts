@@ -10,7 +10,7 @@ const PLACE = 14;
 /** The order and the instant of its enqueue, which the server writes. */
 const HEAD = 11;
 /** The place of the body among what follows. */
-const BODY_AT = 10;
+const BODY_AT = 19;
 /** The numbers of what few rows have; `RARE` in `lua/rows.ts` has all. */
 const [EXPIRES_AT, ONCE, GATES, KEEP] = [1, 2, 6, 8];
 
@@ -22,19 +22,20 @@ export function placeOf(id: string): string | undefined {
 /** What follows the due and the state in the row of a new job. */
 export function restOf(job: NewJob, apart: boolean): Buffer {
   const seldom = seldomOf(job);
-  const body = apart ? job.body.length : job.body;
-  const zeros = [0, 0, 0, 0, 0];
-  const none = [undefined, undefined, undefined, undefined, undefined, undefined];
   return packAll([
-    job.id.slice(PLACE),
     job.task,
-    job.priority,
-    ...zeros,
-    body,
-    ...none,
     seldom.length > 0 ? seldom : undefined,
+    ...NOTHING_YET,
+    apart ? job.body.length : undefined,
+    job.id.slice(PLACE),
+    job.priority,
+    apart ? undefined : job.body,
+    undefined,
   ]);
 }
+
+/** Attempt, failures, crashes, two fences; then what a run leaves. */
+const NOTHING_YET: readonly unknown[] = [0, 0, 0, 0, 0, ...Array.from({ length: 7 }, () => undefined)];
 
 /** What few jobs have, each behind its number. */
 function seldomOf({ expiresAt, delivery, gates, keep }: NewJob): unknown[] {
@@ -56,7 +57,7 @@ export function claimedRow(
   { apart, leaseUntil }: { readonly apart: Buffer | undefined; readonly leaseUntil: number },
 ): ClaimedJob {
   const enqueuedAt = row.readUIntBE(5, 6);
-  const [due, , suffix, task, priority, attempt, failures, crashes, fence, , body, , , , , , run, seldom] =
+  const [due, , task, seldom, attempt, failures, crashes, fence, , startedAt, , , , , , , , suffix, priority, body] =
     unpackAll(row.subarray(HEAD), BODY_AT);
   const more = (seldom ?? []) as readonly unknown[];
   return {
@@ -72,7 +73,7 @@ export function claimedRow(
     expiresAt: behind(more, EXPIRES_AT) as number | undefined,
     delivery: behind(more, ONCE) === true ? "at-most-once" : "at-least-once",
     body: body instanceof Uint8Array ? body : new Uint8Array(apart ?? []),
-    begun: (run as readonly unknown[])[2] === true,
+    begun: startedAt !== undefined,
     leaseUntil,
     verdict: undefined,
     sources: undefined,

@@ -87,7 +87,7 @@ class Scan {
         order: text.readUIntBE(0, 5),
         join,
         state,
-        seldom: named((values[17] ?? []) as readonly Answer[]),
+        seldom: named((values[3] ?? []) as readonly Answer[]),
       };
     });
   }

@@ -3,30 +3,34 @@ import { key } from "./key.js";
 /** Settling completed jobs that belong to nothing, and claiming others like them: by far the most steps. */
 export const step: string = String.raw`
 -- now, command to publish with, owner, request, begin, ahead, lease, tasks; packed: ids, begun, what is seldom; then of each
--- settlement: id, fence, startedAt, kind, bytes or not, and what else there is.
+-- settlement: id, fence, startedAt, and what it is: "+" and the result of a completed run, "-" for one without, "?" and the rest packed.
 local SETTLED = 12
 
 local function unpacked(text)
   if text ~= "" then return cmsgpack.unpack(text) end
 end
 
+local function settlementAt(at)
+  local text = ARGV[at + 3]
+  local mark, one = string.sub(text, 1, 1), {kind = "completed"}
+  if mark == "+" then one.bytes = string.sub(text, 2) end
+  if mark == "?" then one = cmsgpack.unpack(string.sub(text, 2)) end
+  one.id, one.fence, one.startedAt = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
+  return one
+end
+
 -- The same request as the rest of the script reads it.
 function REQUEST()
   local settled = {}
-  for at = SETTLED, #ARGV, 7 do
-    local one = unpacked(ARGV[at + 6]) or {}
-    one.id, one.fence, one.startedAt, one.kind = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), ARGV[at + 3]
-    if ARGV[at + 4] == "1" then one.bytes = ARGV[at + 5] end
-    settled[#settled + 1] = one
-  end
+  for at = SETTLED, #ARGV, 4 do settled[#settled + 1] = settlementAt(at) end
   local tasks, claim = {}, nil
   for task in string.gmatch(ARGV[8], "[^\n]+") do tasks[#tasks + 1] = task end
   if ARGV[5] ~= "" then
     claim = {begin = tonumber(ARGV[5]), ahead = tonumber(ARGV[6]), lease = tonumber(ARGV[7]), ids = unpacked(ARGV[9])}
   end
   local seldom = unpacked(ARGV[11]) or {}
-  return {now = tonumber(ARGV[1]), queue = string.match(KEYS[1], "{(.-)}"), owner = ARGV[3], request = tonumber(ARGV[4]), tasks = tasks, claim = claim, settled = settled,
-    begun = unpacked(ARGV[10]) or {}, stats = seldom.stats, atOnce = seldom.atOnce}
+  return {now = tonumber(ARGV[1]), queue = string.match(KEYS[1], "{(.-)}"), owner = ARGV[3], request = tonumber(ARGV[4]), tasks = tasks,
+    claim = claim, settled = settled, begun = unpacked(ARGV[10]) or {}, stats = seldom.stats, atOnce = seldom.atOnce}
 end
 
 local ACTIVE, COMPLETED, INLINE, PURGED = 4, 5, 512, 100
@@ -45,9 +49,9 @@ local function mayBeClaimed(x, now, ahead)
   return true
 end
 
+-- Whether it is the key of this id shows the row that is found.
 local function keyOf(id)
-  if #id == 22 and string.byte(id, 10) <= 49 and string.find(id, "^[0-3][0-9a-v]+$") then return sub(id, 1, 14) end
-  return "!" .. id
+  return #id == 22 and sub(id, 1, 14) or "!" .. id
 end
 
 local function write(command, key, list)
@@ -65,9 +69,10 @@ local function many(key, fields)
   return found
 end
 
--- The tasks that are paused; nil if there is more to look at: what was withheld, a schedule's line, a line that may go on.
+-- The tasks that are paused; nil if there is more to look at: what was withheld, a schedule's line, a run that was revoked, a line
+-- that may go on.
 local function pausedTasks(held)
-  if held[1] + held[2] > 0 then return nil end
+  if held[1] + held[2] + held[5] > 0 then return nil end
   local paused = {}
   for _, task in ipairs(held[4]) do paused[task] = true end
   for _, name in ipairs(held[3]) do
@@ -85,12 +90,11 @@ local function short()
   local text = call("GET", KEYS[1])
   if not text then return nil end
   local behind, epoch, phase, fence = decodeFrom(text, 3)
-  local behindAll, order, paused, later, c1, c2, completed, c4, c5, c6, c7, c8, kept, held, revoked, moving =
-    decodeFrom(text, 15, behind)
+  local behindAll, order, paused, later, c1, c2, completed, c4, c5, c6, c7, c8, kept, held, revoked, moving, looked =
+    decodeFrom(text, 16, behind)
   if phase ~= "open" or later or paused or revoked then return nil end
   local resting = held and pausedTasks(held)
   if held and not resting then return nil end
-  if call("EXISTS", ${key("flagged")}) == 1 then return nil end
 
   local now = tonumber(ARGV[1])
   if not now then
@@ -100,8 +104,8 @@ local function short()
 
   -- Runs that have ended.
   local keys, places = {}, {}
-  for at = SETTLED, #ARGV, 7 do
-    if ARGV[at + 3] ~= "completed" or ARGV[at + 6] ~= "" then return nil end
+  for at = SETTLED, #ARGV, 4 do
+    if string.byte(ARGV[at + 3]) == 63 then return nil end
     local key = keyOf(ARGV[at])
     if places[key] then return nil end
     keys[#keys + 1] = key
@@ -121,32 +125,40 @@ local function short()
   for place, key in ipairs(keys) do
     local row = texts[place]
     if not row then return nil end
-    local _, due, code, suffix, task, priority, attempt, failures, crashes, own, last, body, bytes, started, finished, reason, owner, run, more =
+    local tail, due, code, task, x, attempt, failures, crashes, own, last, started, finished, reason, owner, lease, since, odd, size, suffix =
       decodeFrom(row, 18, 11)
-    local _, at = struct.unpack(">I5I6", row)
     local asked = places[key]
+    if code ~= ACTIVE or odd or not isPlain(x) then return nil end
+    local _, at = struct.unpack(">I5I6", row)
     local id = suffix and key .. suffix or sub(key, 2)
+    local text = nil
     if place <= settled then
-      if code ~= ACTIVE or own ~= tonumber(ARGV[asked + 1]) or id ~= ARGV[asked] or run[6] or not isPlain(more) then return nil end
-      started = tonumber(ARGV[asked + 2]) - at
-      if ARGV[asked + 4] == "1" then bytes = ARGV[asked + 5] end
+      if own ~= tonumber(ARGV[asked + 1]) or id ~= ARGV[asked] then return nil end
+      local bytes = nil
+      if string.byte(ARGV[asked + 3]) == 43 then bytes = sub(ARGV[asked + 3], 2) end
       if bytes and #bytes > INLINE then
         apart[#apart + 1] = "r:" .. key
         apart[#apart + 1] = bytes
         bytes = #bytes
       end
-      code, last, run, finished = COMPLETED, own, nil, now - at
+      -- An active row ends with the byte that says that it has no result.
+      text = sub(row, 1, 11) .. pack(due, COMPLETED, task, x, attempt, failures, crashes, own, own, tonumber(ARGV[asked + 2]) - at, now - at,
+        reason, owner, nil, nil, nil, size, suffix) .. sub(row, tail + 1, -2) .. pack(bytes)
       done[#done + 1] = now
       done[#done + 1] = key
       ended[#ended + 1] = key
       ids[#ids + 1] = id
     else
-      if code ~= ACTIVE or own ~= asked[2] or id ~= asked[1] or not isPlain(more) then return nil end
-      if not run[3] then run[3], run[4], started = true, now - at, now - at end
+      if own ~= asked[2] or id ~= asked[1] then return nil end
+      if not started then
+        text = sub(row, 1, 11) .. pack(due, ACTIVE, task, x, attempt, failures, crashes, own, last, now - at, finished, reason, owner, lease,
+          since, nil, size, suffix) .. sub(row, tail + 1)
+      end
     end
-    rows[#rows + 1] = key
-    rows[#rows + 1] = sub(row, 1, 11) .. pack(due, code, suffix, task, priority, attempt, failures, crashes, own, last, body, bytes, started,
-      finished, reason, owner, run, more)
+    if text then
+      rows[#rows + 1] = key
+      rows[#rows + 1] = text
+    end
   end
   completed = completed + settled
 
@@ -168,18 +180,21 @@ local function short()
     local found = {}
     for place, member in ipairs(head) do found[place] = sub(member, 13) end
     local own = epoch * 1099511627776 + fence + 1
+    local knows = {}
     for place, row in ipairs(many(KEYS[2], found)) do
       if not row then return nil end
-      local _, dueIn, code, suffix, task, priority, attempt, failures, crashes, _, last, body, bytes, started, finished, reason, _, _, rest =
+      local tail, dueIn, _, task, rest, attempt, failures, crashes, _, last, _, finished, reason, _, _, _, _, size, suffix =
         decodeFrom(row, 18, 11)
       if rest and not mayBeClaimed(rest, now, place > begin) then return nil end
       if resting and resting[task] then return nil end
-      if not string.find(ARGV[8], "\n" .. task .. "\n", 1, true) then return nil end
+      if not knows[task] then
+        if not string.find(ARGV[8], "\n" .. task .. "\n", 1, true) then return nil end
+        knows[task] = true
+      end
       local _, at = struct.unpack(">I5I6", row)
-      local begins = place <= begin
-      local since = begins and now - at or nil
-      local text = sub(row, 1, 11) .. pack(dueIn, ACTIVE, suffix, task, priority, attempt + 1, failures, crashes, own, last, body, bytes, since,
-        finished, reason, ARGV[3], {lease, now - at, begins, since or false, false, false, false}, rest)
+      local since = now - at
+      local text = sub(row, 1, 11) .. pack(dueIn, ACTIVE, task, rest, attempt + 1, failures, crashes, own, last, place <= begin and since or nil,
+        finished, reason, ARGV[3], lease, since, nil, size, suffix) .. sub(row, tail + 1)
       local key = found[place]
       rows[#rows + 1] = key
       rows[#rows + 1] = text
@@ -187,7 +202,7 @@ local function short()
       leases[#leases + 1] = key
       claimed[#claimed + 1] = key
       claimed[#claimed + 1] = text
-      claimed[#claimed + 1] = type(body) == "number" and call("HGET", ${key("bodies")}, "b:" .. key) or ""
+      claimed[#claimed + 1] = size and call("HGET", ${key("bodies")}, "b:" .. key) or ""
     end
     if #head > 0 then
       fence = fence + 1
@@ -197,12 +212,15 @@ local function short()
     end
   else more = #head > 0 end
 
-  -- What need not be kept any longer.
-  local over = completed - kept[2]
-  local oldest = nil
-  if over <= 0 then
-    local _, at = unpack(call("ZRANGE", ${key("done")}, 0, 0, "WITHSCORES"))
-    oldest = at and tonumber(at) <= now - kept[1]
+  -- What need not be kept any longer: too many are seen at once, what is too old is looked for once a second.
+  local over, oldest, looks = completed - kept[2], false, now - looked >= 1000 or now < looked
+  if looks then
+    looked = now
+    for name, key in pairs({done = ${key("done")}, gone = ${key("gone")}, kept = ${key("kept")}, expiry = ${key("expiry")}}) do
+      local _, at = unpack(call("ZRANGE", key, 0, 0, "WITHSCORES"))
+      if name == "done" then oldest = at and tonumber(at) <= now - kept[1]
+      elseif at and tonumber(at) <= now - (name == "gone" and kept[3] or 0) then return nil end
+    end
   end
   local gone, lines, bodies = {}, {}, {}
   if over > 0 or oldest then
@@ -210,20 +228,16 @@ local function short()
       or call("ZRANGEBYSCORE", ${key("done")}, "-inf", string.format("%.17g", now - kept[1]), "LIMIT", 0, PURGED)
     for place, row in ipairs(many(KEYS[2], old)) do
       if not row then return nil end
-      local _, _, code, suffix, _, _, _, _, _, _, _, body, bytes, _, _, _, _, _, rest = decodeFrom(row, 18, 11)
+      local _, _, code, _, rest, _, _, _, _, _, _, _, _, _, _, _, _, size, _, _, _, bytes = decodeFrom(row, 21, 11)
       if code ~= COMPLETED or rest then return nil end
       gone[place] = old[place]
       lines[place] = string.format("%d-1", struct.unpack(">I5", row))
-      if type(body) == "number" then bodies[#bodies + 1] = "b:" .. old[place] end
+      if size then bodies[#bodies + 1] = "b:" .. old[place] end
       if type(bytes) == "number" then bodies[#bodies + 1] = "r:" .. old[place] end
     end
   end
-  local others = c4 + c5 + c6 + c7 + c8
-  if others > kept[4] then return nil end
-  for _, key in ipairs({${key("gone")}, ${key("kept")}, ${key("expiry")}}) do
-    local _, at = unpack(call("ZRANGE", key, 0, 0, "WITHSCORES"))
-    if at and tonumber(at) <= now - (key == ${key("gone")} and kept[3] or 0) then return nil end
-  end
+  if c4 + c5 + c6 + c7 + c8 > kept[4] then return nil end
+  if #gone == PURGED then looked = 0 end
 
   -- From here on it writes.
   if #rows > 0 or #gone > 0 then
@@ -244,7 +258,7 @@ local function short()
       call("HSET", ${key("owners")}, ARGV[3], owners)
       if apart.owner then call("ZADD", ${key("expiry")}, now + 604800000, "o:" .. ARGV[3]) end
     end
-    local own = pack(epoch, phase, fence, order, paused, later, c1, c2, completed, c4, c5, c6, c7, c8, kept, held, revoked, moving)
+    local own = pack(epoch, phase, fence, order, paused, later, c1, c2, completed, c4, c5, c6, c7, c8, kept, held, revoked, moving, looked)
     if own ~= text then call("SET", KEYS[1], own) end
     if settled > 0 and ARGV[2] ~= "" then
       call(ARGV[2], ${key("wake")}, pack({final = settled <= 100 and ids or true}))
