@@ -12,7 +12,7 @@ import type { Link } from "./link.js";
 import { wakeChannel } from "./names.js";
 import type { Settings } from "./options.js";
 import { PendingStats } from "./pending-stats.js";
-import { keysOf } from "./queue-keys.js";
+import { QueueKeys } from "./queue-keys.js";
 
 /** What every request names; each script reads more of its own. */
 export interface Asked {
@@ -28,8 +28,10 @@ export interface Told {
 /** One queue as this storage knows it. */
 export class OpenQueue {
   readonly name: string;
-  readonly keys: readonly string[];
+  readonly #keys: QueueKeys;
   readonly stats: PendingStats = new PendingStats();
+  /** Whether the last step went the short way: then the next one tries that alone. */
+  stepsAreShort = false;
   readonly #hints = new Hints();
   readonly #link: Link;
   readonly #settings: Settings;
@@ -39,7 +41,7 @@ export class OpenQueue {
 
   constructor(name: string, link: Link, settings: Settings, atOnce?: number) {
     this.name = name;
-    this.keys = keysOf(settings.keyPrefix, name);
+    this.#keys = new QueueKeys(settings.keyPrefix, name);
     this.#link = link;
     this.#settings = settings;
     this.atOnce = atOnce;
@@ -106,7 +108,7 @@ export class OpenQueue {
   run(script: Script, parameters: readonly CallParameter[]): Promise<Reply> {
     const stores = script === SCRIPTS.enqueue || script === SCRIPTS.add;
     const copies = stores ? this.#settings.minReplicas : 0;
-    return this.#link.caller.run(script, this.keys, parameters, { copies });
+    return this.#link.caller.run(script, this.#keys.of(script), parameters, { copies });
   }
 
   /** The packed reply of a script; throws what it refused, and hands on its hints. */

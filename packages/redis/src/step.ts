@@ -68,7 +68,11 @@ async function ask(
   let short: Asked["short"];
   try {
     const { answer, effects } = await queue.caughtUp(request.now, async () => {
-      const reply = await queue.run(SCRIPTS.step, parameters);
+      const mayBeShort = parameters[IDS] === "" && parameters[SELDOM] === "";
+      let reply: Reply = 0;
+      if (mayBeShort && queue.stepsAreShort) reply = await queue.run(SCRIPTS.shortStep, parameters);
+      if (reply === 0) reply = await queue.run(SCRIPTS.step, parameters);
+      if (mayBeShort) queue.stepsAreShort = !Buffer.isBuffer(reply);
       if (Buffer.isBuffer(reply)) return queue.told(SCRIPTS.step, reply);
       short = shortAnswer(reply, request);
       if (rest.length > 0) queue.hint({ final: rest.map(({ id }) => id) });
@@ -80,6 +84,9 @@ async function ask(
     throw error;
   }
 }
+
+/** Places among the parameters. */
+const [IDS, SELDOM] = [8, 10];
 
 /** As the script reads them. */
 function parametersOf(

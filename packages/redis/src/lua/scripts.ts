@@ -30,19 +30,17 @@ function script(name: string, parts: readonly string[], move: string): Script {
   return scriptOf(name, [`-- taskq ${name}\n`, packed, keys, ...PARTS, ...parts, flush, move].join(""));
 }
 
-/** With a short path at the head, for what is common; the rest is made only for what it leaves. */
-function shortened(name: string, short: string, parts: readonly string[], move: string): Script {
-  const rest = [
-    "local REQUEST\nlocal function general()\n",
-    keys,
-    ...PARTS,
-    ...parts,
-    flush,
-    move,
+/** With a short way at the head, for what is common; the rest is made only for what it leaves. */
+const step = scriptOf(
+  "step",
+  [
+    "-- taskq step\nlocal REQUEST\nlocal function general()\n",
+    ...[keys, ...PARTS, settle, flush, moves.step],
     "\nend\n",
-  ];
-  return scriptOf(name, [`-- taskq ${name}\n`, ...rest, short].join(""));
-}
+    ...[short.request, short.step],
+    "\nreturn short() or general()\n",
+  ].join(""),
+);
 
 /** The moves, and `add`: the short way of storing. */
 export type ScriptName =
@@ -50,6 +48,7 @@ export type ScriptName =
   | "enqueue"
   | "add"
   | "step"
+  | "shortStep"
   | "resume"
   | "renew"
   | "reap"
@@ -76,8 +75,10 @@ export const SCRIPTS: Readonly<Record<ScriptName, Script>> = {
   open: script("open", [], moves.open),
   enqueue: script("enqueue", [], moves.enqueue),
   /** Jobs that belong to nothing; answers 0 for all others, and has done nothing. */
-  add: scriptOf("add", `-- taskq add\n${keys}${short.add}`),
-  step: shortened("step", short.step, [settle], moves.step),
+  add: scriptOf("add", `-- taskq add\n${short.add}`),
+  step,
+  /** The short way of a step alone, likewise. */
+  shortStep: scriptOf("step (short)", `-- taskq short step\n${short.step}\nreturn short() or 0\n`),
   resume: script("resume", [], moves.resume),
   renew: script("renew", [], moves.renew),
   reap: script("reap", [], moves.reap),

@@ -1,7 +1,9 @@
+import { key } from "./key.js";
+
 /** Storing jobs that belong to no flow, hold no key and were given no id: by far the most. */
 export const add: string = String.raw`
 local call = redis.call
-local text = call("GET", K.queue)
+local text = call("GET", ${key("queue")})
 if not text then return 0 end
 local after, epoch, phase, fence, order = cmsgpack.unpack_limit(text, 4)
 local _, paused, later = cmsgpack.unpack_limit(text, 2, after)
@@ -17,7 +19,7 @@ end
 local keys = {}
 for place = 3, #ARGV, 5 do keys[#keys + 1] = ARGV[place] end
 for from = 1, #keys, 4000 do
-  local known = call("HMGET", K.rows, unpack(keys, from, math.min(from + 3999, #keys)))
+  local known = call("HMGET", ${key("rows")}, unpack(keys, from, math.min(from + 3999, #keys)))
   for place = 1, #known do if known[place] then return 0 end end
 end
 
@@ -28,7 +30,7 @@ for place, key in ipairs(keys) do
   local number = struct.pack(">I6", order + place)
   local code, line, size = 2, ready, #ready
   if due <= now then
-    line[size + 1] = -priority
+    line[size + 1] = priority == 0 and "0" or -priority
     line[size + 2] = struct.pack(">I6", math.max(0, due)) .. number .. key
   else
     code, line = 11, scheduled
@@ -50,13 +52,13 @@ local function write(command, name, list)
   for from = 1, #list, 4000 do call(command, name, unpack(list, from, math.min(from + 3999, #list))) end
 end
 
-write("HSET", K.bodies, apart)
-write("HSET", K.rows, rows)
-write("ZADD", K.ready, ready)
-write("ZADD", K.scheduled, scheduled)
-for place, key in ipairs(keys) do call("XADD", K.listing, order + place .. "-1", "", key) end
-call("SET", K.queue, cmsgpack.pack(epoch, phase, fence, order + #keys) .. string.sub(text, after + 1))
+write("HSET", ${key("bodies")}, apart)
+write("HSET", ${key("rows")}, rows)
+write("ZADD", ${key("ready")}, ready)
+write("ZADD", ${key("scheduled")}, scheduled)
+for place, key in ipairs(keys) do call("XADD", ${key("listing")}, order + place .. "-1", "", key) end
+call("SET", ${key("queue")}, cmsgpack.pack(epoch, phase, fence, order + #keys) .. string.sub(text, after + 1))
 -- A hint of one entry: there may be something ready.
-if ARGV[2] ~= "" then call(ARGV[2], K.wake, "\129\165ready\195") end
+if ARGV[2] ~= "" then call(ARGV[2], ${key("wake")}, "\129\165ready\195") end
 return table.concat(states)
 `;

@@ -1,2 +1,2 @@
 export { add } from "./add.js";
-export { step } from "./step.js";
+export { request, step } from "./step.js";

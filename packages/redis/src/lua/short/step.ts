@@ -1,7 +1,7 @@
 import { key } from "./key.js";
 
-/** Settling completed jobs that belong to nothing, and claiming others like them: by far the most steps. */
-export const step: string = String.raw`
+/** How a step is asked for. */
+export const request: string = String.raw`
 -- now, command to publish with, owner, request, begin, ahead, lease, tasks; packed: ids, begun, what is seldom; then of each
 -- settlement: id, fence, startedAt, and what it is: "+" and the result of a completed run, "-" for one without, "?" and the rest packed.
 local SETTLED = 12
@@ -33,7 +33,11 @@ function REQUEST()
     claim = claim, settled = settled, begun = unpacked(ARGV[10]) or {}, stats = seldom.stats, atOnce = seldom.atOnce}
 end
 
-local ACTIVE, COMPLETED, INLINE, PURGED = 4, 5, 512, 100
+`;
+
+/** Settling completed jobs that belong to nothing, and claiming others like them: by far the most steps. */
+export const step: string = String.raw`
+local SETTLED, ACTIVE, COMPLETED, INLINE, PURGED = 12, 4, 5, 512, 100
 local call, pack, decodeFrom, sub = redis.call, cmsgpack.pack, cmsgpack.unpack_limit, string.sub
 
 -- What else a row has, by number: until when it may begin, at most once, named, reaped, attempts; then what is dealt with elsewhere.
@@ -102,6 +106,8 @@ local function short()
     now = time[1] * 1000 + math.floor(time[2] / 1000)
   end
 
+  local nowText = string.format("%.17g", now)
+
   -- Runs that have ended.
   local keys, places = {}, {}
   for at = SETTLED, #ARGV, 4 do
@@ -120,7 +126,7 @@ local function short()
       places[key] = run
     end
   end
-  local texts = many(KEYS[2], keys)
+  local texts = many(${key("rows")}, keys)
   local rows, apart, done, ended, ids = {}, {}, {}, {}, {}
   for place, key in ipairs(keys) do
     local row = texts[place]
@@ -144,7 +150,7 @@ local function short()
       -- An active row ends with the byte that says that it has no result.
       text = sub(row, 1, 11) .. pack(due, COMPLETED, task, x, attempt, failures, crashes, own, own, tonumber(ARGV[asked + 2]) - at, now - at,
         reason, owner, nil, nil, nil, size, suffix) .. sub(row, tail + 1, -2) .. pack(bytes)
-      done[#done + 1] = now
+      done[#done + 1] = nowText
       done[#done + 1] = key
       ended[#ended + 1] = key
       ids[#ids + 1] = id
@@ -180,8 +186,8 @@ local function short()
     local found = {}
     for place, member in ipairs(head) do found[place] = sub(member, 13) end
     local own = epoch * 1099511627776 + fence + 1
-    local knows = {}
-    for place, row in ipairs(many(KEYS[2], found)) do
+    local knows, till = {}, string.format("%.17g", now + lease)
+    for place, row in ipairs(many(${key("rows")}, found)) do
       if not row then return nil end
       local tail, dueIn, _, task, rest, attempt, failures, crashes, _, last, _, finished, reason, _, _, _, _, size, suffix =
         decodeFrom(row, 18, 11)
@@ -198,7 +204,7 @@ local function short()
       local key = found[place]
       rows[#rows + 1] = key
       rows[#rows + 1] = text
-      leases[#leases + 1] = now + lease
+      leases[#leases + 1] = till
       leases[#leases + 1] = key
       claimed[#claimed + 1] = key
       claimed[#claimed + 1] = text
@@ -226,7 +232,7 @@ local function short()
   if over > 0 or oldest then
     local old = over > 0 and call("ZRANGE", ${key("done")}, 0, math.min(over, PURGED) - 1)
       or call("ZRANGEBYSCORE", ${key("done")}, "-inf", string.format("%.17g", now - kept[1]), "LIMIT", 0, PURGED)
-    for place, row in ipairs(many(KEYS[2], old)) do
+    for place, row in ipairs(many(${key("rows")}, old)) do
       if not row then return nil end
       local _, _, code, _, rest, _, _, _, _, _, _, _, _, _, _, _, _, size, _, _, _, bytes = decodeFrom(row, 21, 11)
       if code ~= COMPLETED or rest then return nil end
@@ -242,12 +248,12 @@ local function short()
   -- From here on it writes.
   if #rows > 0 or #gone > 0 then
     if #apart > 0 then write("HSET", ${key("bodies")}, apart) end
-    write("HSET", KEYS[2], rows)
+    write("HSET", ${key("rows")}, rows)
     write("ZREM", ${key("active")}, ended)
     write("ZADD", ${key("done")}, done)
     if #gone > 0 then
       write("ZREM", ${key("done")}, gone)
-      write("HDEL", KEYS[2], gone)
+      write("HDEL", ${key("rows")}, gone)
       write("XDEL", ${key("listing")}, lines)
       write("HDEL", ${key("bodies")}, bodies)
       completed = completed - #gone
@@ -266,8 +272,6 @@ local function short()
   end
   local nextDue = opens
   if due and (not opens or tonumber(due) < tonumber(opens)) then nextDue = due end
-  return {more and 1 or 0, nextDue or "", string.format("%.17g", now), claimed}
+  return {more and 1 or 0, nextDue or "", nowText, claimed}
 end
-
-return short() or general()
 `;
