@@ -1,5 +1,11 @@
 /** Statistics of all processes, and what this one still has to write. */
-import { STATS_KEPT, systemClock, type StatsAnswer, type StatsRequest } from "@taskq/core/storage";
+import {
+  STATS_KEPT,
+  STATS_MINUTE,
+  systemClock,
+  type StatsAnswer,
+  type StatsRequest,
+} from "@taskq/core/storage";
 import { SCRIPTS } from "./lua/scripts.js";
 import type { OpenQueue } from "./open-queue.js";
 import { addedUp } from "./pending-stats.js";
@@ -7,11 +13,13 @@ import { numberIfAny } from "./wire/answers.js";
 
 export async function stats(queue: OpenQueue, { since, now }: StatsRequest): Promise<StatsAnswer> {
   await writeStats(queue);
-  const { answer } = await queue.ask(SCRIPTS.stats, { queue: queue.name, now });
+  const oldest = Math.max(since, (now ?? systemClock.now()) - STATS_KEPT);
+  const from = oldest - STATS_MINUTE;
+  const { answer } = await queue.ask(SCRIPTS.stats, { queue: queue.name, now }, { from });
   const fields = Array.isArray(answer["rows"]) ? (answer["rows"] as Uint8Array[]) : [];
   return {
     oldestDue: numberIfAny(answer["oldestDue"]),
-    rows: addedUp(fields, Math.max(since, (now ?? systemClock.now()) - STATS_KEPT)),
+    rows: addedUp(fields, oldest),
   };
 }
 

@@ -33,6 +33,7 @@ export const KEY_NAMES = [
   "values",
   "memory",
   "stats",
+  "minutes",
   "arriving",
 ] as const;
 

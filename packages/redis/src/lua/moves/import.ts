@@ -29,7 +29,7 @@ end
 
 local function empty()
   for name, key in pairs(K) do
-    if name ~= "queue" and name ~= "stats" and name ~= "wake" then M.later("UNLINK", key) end
+    if name ~= "queue" and name ~= "stats" and name ~= "minutes" and name ~= "wake" then M.later("UNLINK", key) end
   end
   Q.counts, Q.paused, Q.later = {0, 0, 0, 0, 0, 0, 0, 0}, false, false
   Q.x.paused, Q.x.revoked, Q.x.lines, Q.x.awaited, Q.x.withheld, Q.x.flagged = nil, nil, nil, nil, nil, nil
