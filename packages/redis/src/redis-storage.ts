@@ -140,8 +140,16 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
   }
 
   async amend(request: Request<"amend">): Answer<"amend"> {
-    const { answer, effects } = await this.#ask("amend", request);
-    return { changed: textsOf(answer["changed"]), effects };
+    const changed: string[] = [];
+    const effects: JobEffect[] = [];
+    for (let { ids } = request; ;) {
+      const told = await this.#ask("amend", request, { ids });
+      changed.push(...textsOf(told.answer["changed"]));
+      effects.push(...told.effects);
+      const done = numberIfAny(told.answer["done"]);
+      if (done === undefined) return { changed, effects };
+      ids = ids.slice(done);
+    }
   }
 
   async control(request: Request<"control">): Answer<"control"> {
