@@ -20,6 +20,11 @@ export function connectionTo(source: Source, name: string): Connection {
   return new Connection({ make: () => makeClient(source, name), asksSeveral: asksSeveral(source) });
 }
 
+/** What waits for a connection. */
+export interface Waiting {
+  attempt(): void;
+}
+
 /**
  * One connection (of a Cluster: one to each of its masters that is used) that is made again whenever it is in doubt.
  *
@@ -39,7 +44,7 @@ export class Connection {
   generation = 0;
   readonly #options: ConnectionOptions;
   readonly #readyWithin: number;
-  readonly #waiting = new Set<() => void>();
+  readonly #waiting = new Set<Waiting>();
   readonly #listeners = new Set<() => void>();
   #making: Client | ClusterClient | undefined;
   #attempts = 0;
@@ -58,14 +63,14 @@ export class Connection {
     this.#connect();
   }
 
-  /** Calls once, when there is a client to use; `cancel` takes it back. */
-  whenReady(listener: () => void): void {
+  /** Lets it attempt once there is a client to use; `cancel` takes it back. */
+  whenReady(waiting: Waiting): void {
     this.start();
-    this.#waiting.add(listener);
+    this.#waiting.add(waiting);
   }
 
-  cancel(listener: () => void): void {
-    this.#waiting.delete(listener);
+  cancel(waiting: Waiting): void {
+    this.#waiting.delete(waiting);
   }
 
   /** Calls whenever another client has become ready. */
@@ -139,7 +144,7 @@ export class Connection {
     for (const listener of this.#listeners) listener();
     const waiting = [...this.#waiting];
     this.#waiting.clear();
-    for (const listener of waiting) listener();
+    for (const each of waiting) each.attempt();
   }
 
   /** At first hardly any; jittered, so that the processes of a queue do not all come at once. */
