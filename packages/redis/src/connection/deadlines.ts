@@ -36,7 +36,7 @@ export class Deadlines {
 
   /** Rejects every call that is under way. */
   rejectAll(error: () => TaskqError): void {
-    for (const call of [...this.#calls]) call.reject(error());
+    for (const call of this.#calls) call.reject(error());
   }
 
   #schedule(pause: number): void {
@@ -55,7 +55,7 @@ export class Deadlines {
       return;
     }
     this.#wasLate = false;
-    for (const call of [...this.#calls]) call.look(now, PRECISION);
+    for (const call of this.#calls) call.look(now, PRECISION);
     this.#schedule(PRECISION);
   }
 }
