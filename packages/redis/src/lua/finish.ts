@@ -1,0 +1,404 @@
+/** The move that ends jobs, and all that follows from it. */
+export const finish: string = String.raw`
+local GROUP_FAILED = "group failed"
+-- Rows that one script ends because of others; what is left is written down, and is done before anything else.
+local AT_ONCE = 500
+
+-- What is still to be told, first to last; those that are stranded come before.
+local ended, endedFrom, stranded, written = {}, 1, {}, 0
+
+-- What was broken because of a row; kept to be mended by a retry or a restore.
+local function victimsOf(root)
+  return M.lineAt(K.victims, struct.pack(">I2", #root) .. root)
+end
+
+function M.addVictim(root, row)
+  local line = victimsOf(root)
+  if root ~= row.id then line:push(0, line.prefix .. row.id) end
+end
+
+function M.removeVictim(row)
+  local line = row.cause and victimsOf(row.cause)
+  if line then line:remove(line.prefix .. row.id) end
+end
+
+function M.victims(row)
+  local line, ids = victimsOf(row.id), {}
+  for place, member in ipairs(line:all()) do ids[place] = sub(member, #line.prefix + 1) end
+  return ids
+end
+
+function M.forgetVictims(row)
+  local line = victimsOf(row.id)
+  for _, member in ipairs(line:all()) do line:remove(member) end
+end
+
+local function isReadThrough(row)
+  return row.kind == "join" or row.state == "skipped"
+end
+
+-- Whether something unfinished depends on it: what follows it, or reads it through joins and skipped jobs.
+function M.isNeeded(row)
+  local open, seen = {row}, {[row.id] = true}
+  while #open > 0 do
+    local one = open[#open]
+    open[#open] = nil
+    for _, id in ipairs(one.readers or {}) do
+      local reader = M.rowOf(id)
+      if reader and not FINAL[reader.state] then return true end
+    end
+    for _, target in ipairs(M.targetsOf(one)) do
+      if not FINAL[target.state] then return true end
+      if isReadThrough(target) and not seen[target.id] then
+        seen[target.id] = true
+        open[#open + 1] = target
+      end
+    end
+  end
+  return false
+end
+
+local function retainedIn(row)
+  if row.kept then return K.kept end
+  return row.state == "completed" and K.done or K.gone
+end
+
+-- Begins the retention of a row that has become final.
+function M.retain(row)
+  local own = nil
+  if row.keep then own = row.state == "completed" and row.keep.completed or nil end
+  if row.keep and row.state ~= "completed" then own = row.keep.failed end
+  if own then
+    row.kept = row.finishedAt + own
+    M.index(K.kept):push(row.kept, row.key)
+  else M.index(retainedIn(row)):push(row.finishedAt, row.key) end
+end
+
+-- Ends the retention of a row that is removed, or final no more.
+function M.forget(row)
+  if row.withheld then
+    row.withheld = nil
+    Q.x.withheld = Q.x.withheld - 1
+    return
+  end
+  M.index(retainedIn(row)):remove(row.key)
+  row.kept = nil
+end
+
+-- Puts a row aside whose retention has passed, until what depends on it is final.
+function M.withhold(row)
+  M.forget(row)
+  row.withheld = true
+  Q.x.withheld = (Q.x.withheld or 0) + 1
+end
+
+local function release(row)
+  if not row.withheld then return end
+  row.withheld = nil
+  Q.x.withheld = Q.x.withheld - 1
+  M.retain(row)
+end
+
+-- Lets go of what was put aside for a row that is final now; what is still needed is put aside again.
+local function releaseWithheld(row)
+  if (Q.x.withheld or 0) == 0 or (isReadThrough(row) and M.isNeeded(row)) then return end
+  local open, seen = {row}, {[row.id] = true}
+  while #open > 0 do
+    local one = open[#open]
+    open[#open] = nil
+    local sources = M.sourcesOf(one)
+    for _, edge in ipairs(one.kind == "job" and one.edges or {}) do
+      local broken = edge[2] == "f" and M.brokenOf(M.rowOrGone(edge[1]))
+      if broken then sources[#sources + 1] = M.rowOrGone(broken.root) end
+    end
+    for _, source in ipairs(sources) do
+      if not seen[source.id] and not source.removed then
+        seen[source.id] = true
+        release(source)
+        if isReadThrough(source) then open[#open + 1] = source end
+      end
+    end
+  end
+end
+
+-- The run ends, and gives back its gates; the job is to be given another state.
+function M.endRun(row)
+  if not row.run then return end
+  if row.run.revoked then M.later("HDEL", K.flagged, row.key) end
+  row.run = nil
+  M.index(K.active):remove(row.key)
+  M.freeGates(row)
+end
+
+local function conclude(row, state, bytes, reason, broken)
+  if FINAL[row.state] then return end
+  M.withdraw(row)
+  M.endRun(row)
+  M.setState(row, state)
+  row.finishedAt, row.bytes, row.reason = S.now, bytes, reason
+  row.cause, row.failure = nil, nil
+  if broken then
+    row.cause, row.failure = broken.root, broken.failure
+    row.reason = broken.reason
+    M.addVictim(broken.root, row)
+  end
+  M.freeOnFinal(row)
+  releaseWithheld(row)
+  M.retain(row)
+  insert(S.final, row.id)
+  insert(ended, {row.id, 1})
+  written = written + 1
+end
+
+local function concludeJoin(join, broken)
+  if FINAL[join.state] then return end
+  if not broken then join.state = "completed"
+  else
+    join.state = broken.failure and "failed" or "skipped"
+    join.reason, join.cause, join.failure = broken.reason, broken.root, broken.failure
+    M.addVictim(broken.root, join)
+  end
+  join.finishedAt = S.now
+  releaseWithheld(join)
+  M.retain(join)
+  insert(S.final, join.id)
+  insert(ended, {join.id, 1})
+  written = written + 1
+end
+
+local function skip(row, broken)
+  M.report(row, "skipped", broken.reason, broken.root)
+  conclude(row, "skipped", nil, broken.reason, broken)
+end
+
+-- Keeps the jobs that an error handler reads without an edge to them.
+function M.readRoots(row)
+  for _, edge in ipairs(row.edges or {}) do
+    local broken = edge[2] == "f" and M.brokenOf(M.rowOrGone(edge[1]))
+    local root = broken and M.rowOf(broken.root)
+    if root then
+      root.readers = root.readers or {}
+      insert(root.readers, row.id)
+    end
+  end
+end
+
+-- A job whose edges are satisfied takes its unique key and waits for its turn, or for the key.
+function M.enter(row)
+  local has = row.edges and #row.edges > 0
+  if has then
+    M.readRoots(row)
+    if row.due < S.now then row.due = S.now end
+  end
+  if not M.takeOrPark(row) then return end
+  M.enterLine(row)
+  if has and row.state == "ready" then M.report(row, "readied") end
+end
+
+-- A join fails with its first member that does not complete, and with it all that has not started for it.
+local function breakJoin(join, broken)
+  concludeJoin(join, broken)
+  -- Of a join, what is looked at next among its members; or ids, and the place of the next.
+  insert(stranded, {join.id, 1, broken.root, false})
+end
+
+local function isOnlyMember(row, join)
+  if row.kind ~= "job" or row.edges then return false end
+  for _, dependent in ipairs(row.deps or {}) do if dependent[1] ~= join.id then return false end end
+  return true
+end
+
+-- Members that belong to nothing else are let go as they come; whatever hangs together with others is looked at as a whole.
+local function skipMembers(item, broken)
+  local join = M.rowOf(item[1])
+  local ids = join and M.memberIds(join) or {}
+  while item[2] <= #ids do
+    if S.bounded and written >= AT_ONCE then return false end
+    local upTo = math.min(item[2] + AT_ONCE - 1, #ids)
+    M.readAhead({unpack(ids, item[2], upTo)})
+    while item[2] <= upTo do
+      if S.bounded and written >= AT_ONCE then return false end
+      local row = M.rowOf(ids[item[2]])
+      item[2] = item[2] + 1
+      if row and row.flow == join.flow then
+        if not isOnlyMember(row, join) then item[4] = true
+        elseif not FINAL[row.state] and row.state ~= "active" then skip(row, broken) end
+      end
+    end
+  end
+  if not item[4] and not (join and join.added) then return true end
+  local left = {}
+  for place, row in ipairs(M.strandedBefore(join)) do left[place] = row.id end
+  item[1], item[2] = left, 1
+  return nil
+end
+
+local function skipStranded()
+  while #stranded > 0 do
+    local item = stranded[1]
+    local broken = {root = item[3], reason = GROUP_FAILED, failure = false}
+    if type(item[1]) == "string" then
+      local done = skipMembers(item, broken)
+      if done == false then return false end
+      if done then item[1] = {} end
+    end
+    local ids = item[1]
+    while item[2] <= #ids do
+      if S.bounded and written >= AT_ONCE then return false end
+      local row = M.rowOf(ids[item[2]])
+      item[2] = item[2] + 1
+      if row and row.kind == "job" then skip(row, broken) elseif row then concludeJoin(row, broken) end
+    end
+    table.remove(stranded, 1)
+  end
+  return true
+end
+
+local function countMember(join, member)
+  local verdict = M.memberVerdict(join, member)
+  if verdict == "waiting" then return end
+  if type(verdict) == "table" then return breakJoin(join, verdict) end
+  -- A member that added flows may end together with them, and is told of each.
+  if join.added then M.recountMembers(join) else join.waits = join.waits - 1 end
+  if join.waits == 0 then concludeJoin(join, nil) end
+end
+
+local function tell(source, dependent)
+  local target = M.rowOf(dependent[1])
+  if not target or target.state ~= "blocked" then return end
+  if dependent[2] == "m" then
+    return countMember(target, dependent[3] and M.rowOrGone(dependent[3]) or source)
+  end
+  local verdict = M.verdictOf(source, dependent[2])
+  if type(verdict) == "table" then return skip(target, verdict) end
+  target.waits = target.waits - 1
+  if target.waits == 0 then
+    M.enter(target)
+    written = written + 1
+  end
+end
+
+-- The flow of a schedule that waited for the one before.
+local function letAwaitingGo(id)
+  if (Q.x.awaited or 0) == 0 then return end
+  local text = M.awaitedBy(id)
+  if not text then return end
+  M.forgetAwaited(id)
+  local gate = "schedule:" .. text[1]
+  for _, job in ipairs(text[2]) do
+    local row = M.jobOf(job)
+    if row and row.gate == gate then
+      M.withdraw(row)
+      M.enter(row)
+      if row.state == "ready" then M.report(row, "readied", nil, nil, gate) end
+    end
+  end
+end
+
+-- Goes through what waited for rows that have ended, and for those that end by it; stops when it was enough for one script.
+function M.follow()
+  if not skipStranded() then return M.postpone() end
+  while ended[endedFrom] do
+    local item = ended[endedFrom]
+    local source = M.rowOrGone(item[1])
+    local deps = source.deps or {}
+    while deps[item[2]] do
+      if S.bounded and written >= AT_ONCE then return M.postpone() end
+      local dependent = deps[item[2]]
+      item[2] = item[2] + 1
+      tell(source, dependent)
+      if not skipStranded() then return M.postpone() end
+    end
+    letAwaitingGo(item[1])
+    ended[endedFrom] = false
+    endedFrom = endedFrom + 1
+  end
+  ended, endedFrom = {}, 1
+end
+
+function M.postpone()
+  local left = {}
+  while ended[endedFrom] do
+    left[#left + 1] = ended[endedFrom]
+    endedFrom = endedFrom + 1
+  end
+  Q.later = true
+  S.postponed = pack({ended = left, stranded = stranded})
+end
+
+-- Goes on where an earlier call has stopped.
+function M.resume()
+  local text = call("GET", K.later)
+  local left = text and decode(text) or {ended = {}, stranded = {}}
+  ended, endedFrom, stranded, written = left.ended, 1, left.stranded, 0
+  Q.later = false
+  S.bounded = true
+  M.follow()
+  if not Q.later then M.later("DEL", K.later) end
+end
+
+-- Ends several jobs alike: all of them first, then what follows.
+function M.finishAll(rows, state, bytes, reason, broken)
+  for _, row in ipairs(rows) do conclude(row, state, bytes, reason, broken) end
+  M.follow()
+end
+
+function M.finish(row, state, bytes, reason)
+  conclude(row, state, bytes, reason)
+  M.follow()
+end
+
+-- Ends a job that the move was not asked about.
+function M.finishUnasked(row, state, reason)
+  M.report(row, state, reason)
+  M.finish(row, state, nil, reason)
+end
+
+-- Skips a job that does not run, if the group that it leads to has failed; whether it did.
+function M.giveUp(row)
+  local join = M.failedGroupOf(row)
+  if not join then return false end
+  skip(row, {root = M.brokenOf(join).root, reason = GROUP_FAILED, failure = false})
+  M.follow()
+  return true
+end
+
+-- A run has been given back: the job waits again, unless the group that it leads to has failed.
+function M.giveBack(row)
+  M.endRun(row)
+  if not M.giveUp(row) then M.enterLine(row) end
+end
+
+-- Looks at a job that is blocked: it may have become ready, or impossible.
+function M.reconsider(row, broken)
+  if row.state ~= "blocked" then return end
+  if broken then
+    skip(row, broken)
+    M.follow()
+  elseif (row.waits or 0) == 0 then M.enter(row) end
+end
+
+function M.reconsiderJoin(join, broken)
+  if join.state ~= "blocked" then return end
+  if broken then breakJoin(join, broken)
+  elseif (join.waits or 0) == 0 then concludeJoin(join, nil) end
+  M.follow()
+end
+
+-- Keeps on the job that a run has ended otherwise than by completing it.
+function M.recordAttempt(row, run, bytes)
+  row.stories = (row.stories or 0) + 1
+  M.later("HSET", K.stories, row.stories .. ":" .. row.key, pack({attempt = row.attempt, fence = run.fence, owner = run.owner,
+    startedAt = run.startedAt or run.claimedAt, endedAt = S.now, error = bytes}))
+end
+
+-- A user has revoked an active job: its owner is told. Whether it was not so before.
+function M.flagRun(row)
+  if not row.run or row.run.revoked then return false end
+  row.run.revoked = true
+  M.later("HSET", K.flagged, row.key, row.run.owner)
+  S.control = true
+  return true
+end
+M.GROUP_FAILED = GROUP_FAILED
+`;

@@ -1,0 +1,33 @@
+/** Statistics of all processes, and what this one still has to write. */
+import {
+  STATS_KEPT,
+  systemClock,
+  type StatsAnswer,
+  type StatsRequest,
+} from "@taskq/core/storage";
+import { SCRIPTS } from "./lua/scripts.js";
+import type { OpenQueue } from "./open-queue.js";
+import { addedUp } from "./pending-stats.js";
+import { numberIfAny } from "./wire/answers.js";
+
+export async function stats(queue: OpenQueue, { since, now }: StatsRequest): Promise<StatsAnswer> {
+  await writeStats(queue);
+  const { answer } = await queue.ask(SCRIPTS.stats, { queue: queue.name, now });
+  const fields = Array.isArray(answer["rows"]) ? (answer["rows"] as Uint8Array[]) : [];
+  return {
+    oldestDue: numberIfAny(answer["oldestDue"]),
+    rows: addedUp(fields, Math.max(since, (now ?? systemClock.now()) - STATS_KEPT)),
+  };
+}
+
+/** What this process has gathered and not written yet. */
+export async function writeStats(queue: OpenQueue): Promise<void> {
+  const put = queue.stats.takeAll();
+  if (put === undefined) return;
+  try {
+    await queue.ask(SCRIPTS.stats, { queue: queue.name, put, now: queue.stats.lastAt });
+  } catch (error) {
+    queue.stats.notWritten(put);
+    throw error;
+  }
+}
