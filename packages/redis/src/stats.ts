@@ -1,10 +1,5 @@
 /** Statistics of all processes, and what this one still has to write. */
-import {
-  STATS_KEPT,
-  systemClock,
-  type StatsAnswer,
-  type StatsRequest,
-} from "@taskq/core/storage";
+import { STATS_KEPT, systemClock, type StatsAnswer, type StatsRequest } from "@taskq/core/storage";
 import { SCRIPTS } from "./lua/scripts.js";
 import type { OpenQueue } from "./open-queue.js";
 import { addedUp } from "./pending-stats.js";

@@ -1,5 +1,13 @@
 /** Records that go from one storage to another, as the scripts tell and take them. */
-import type { MovedEdge, MovedJob, MovedJoin, MovedRecord, NewGate, NewKeep, StoredState } from "@taskq/core/storage";
+import type {
+  MovedEdge,
+  MovedJob,
+  MovedJoin,
+  MovedRecord,
+  NewGate,
+  NewKeep,
+  StoredState,
+} from "@taskq/core/storage";
 import {
   attemptOf,
   bytesIfAny,
