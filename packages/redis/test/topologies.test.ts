@@ -125,12 +125,17 @@ describe.skipIf(serverBinary() === undefined)("topologies", () => {
     const connections = async (): Promise<number> => {
       const lists = await Promise.all(cluster.masters.map(({ port }) => ask(port, [["CLIENT", "LIST"]])));
       // without the one that asks, and what nodes have to one another
-      return lists.join("\n").split("\n").filter((each) => / cmd=/.test(each) && !/ cmd=client/.test(each)).length;
+      return lists
+        .join("\n")
+        .split("\n")
+        .filter((each) => / cmd=/.test(each) && !/ cmd=client/.test(each)).length;
     };
     await caller.run(put, [KEY], ["a", 1]);
     // the other one was asked for the state of the Cluster
     expect(await connections()).toBeLessThanOrEqual(2);
-    await Promise.all(Array.from({ length: 30 }, (_, n) => caller.run(put, [`taskq:{q${n}}:test`], ["a", 1])));
+    await Promise.all(
+      Array.from({ length: 30 }, (_, n) => caller.run(put, [`taskq:{q${n}}:test`], ["a", 1])),
+    );
     await expect.poll(connections).toBe(3);
     const wake = new Wake({ caller, source: settingsOf({ client }).source, mode: "sharded" });
     afterTest(() => wake.close());
