@@ -38,10 +38,10 @@ const QUEUE = "fire";
 /** Runs one experiment. Every job that was accepted is run to its end before it answers, or it answers what is left. */
 export async function underFire(options: UnderFireOptions): Promise<Aftermath> {
   const runs = new Map<string, number>();
-  let lastRun = 0;
+  const last = { run: 0 };
   const count = task("count", { retries: 0 }, async (id: string) => {
     runs.set(id, (runs.get(id) ?? 0) + 1);
-    lastRun = performance.now();
+    last.run = performance.now();
     await pause(1);
     return id;
   });
@@ -79,15 +79,15 @@ export async function underFire(options: UnderFireOptions): Promise<Aftermath> {
   const producing = Promise.all(Array.from({ length: PRODUCERS }, (_, name) => produce(name)));
   producing.catch(() => {});
   // everything is open before the first thing breaks
-  while (told.accepted === 0) await pause(5);
+  await until(() => told.accepted > 0);
   const breaking = new AbortController();
   const broken = options.break(breaking.signal);
   await pause(options.milliseconds);
   breaking.abort();
   await broken;
   const whole = performance.now();
-  while (lastRun < whole && performance.now() < whole + 30_000) await pause(5);
-  const resumedAfter = lastRun - whole;
+  await until(() => last.run >= whole);
+  const resumedAfter = last.run - whole;
   over.abort();
   await producing;
   const { completed, left } = await untilDone(producer, told.accepted);
@@ -123,13 +123,19 @@ async function untilDone(
   queue: { counts(): Promise<unknown> },
   expected: number,
 ): Promise<{ completed: number; left: number }> {
-  const until = performance.now() + 40_000;
+  const end = performance.now() + 40_000;
   for (;;) {
     const { completed = 0, ...others } = (await queue.counts()) as Record<string, number>;
     const left = Object.values(others).reduce((sum, each) => sum + each, 0);
-    if ((left === 0 && completed >= expected) || performance.now() > until) return { completed, left };
+    if ((left === 0 && completed >= expected) || performance.now() > end) return { completed, left };
     await pause(50);
   }
+}
+
+/** For half a minute at most. */
+async function until(isTrue: () => boolean): Promise<void> {
+  const end = performance.now() + 30_000;
+  while (!isTrue() && performance.now() < end) await pause(5);
 }
 
 function pause(milliseconds: number): Promise<void> {
