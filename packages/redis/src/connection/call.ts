@@ -134,8 +134,8 @@ export class Call {
       const error = hopeless(connection.failure, this.#sending.what);
       if (error !== undefined) this.reject(error);
     } else if (now >= this.#sentAt + this.#timeout * SILENCE && this.#isSilent(client)) {
-      // rejects what is in flight on it, this call too, and each of them is sent again
-      connection.doubt(client, new Error("the server took the call and does not answer"));
+      // if it is given up, this call is rejected with all that is in flight on it, and each of them is sent again
+      connection.suspect(client);
     }
   }
 

@@ -1,4 +1,5 @@
 import { isCluster, type Client, type ClusterClient } from "./client.js";
+import { probe } from "./probe.js";
 import { asksSeveral, makeClient, type Source } from "./source.js";
 
 /** Pauses before the next attempt to connect, in milliseconds: the longest one is reached after some six attempts. */
@@ -7,6 +8,9 @@ const LONGEST_PAUSE = 1_000;
 /** From the first packet until a connection can be used. Longer where several servers are asked, of which some may be away. */
 const READY_WITHIN = 2_500;
 const READY_WITHIN_OF_SEVERAL = 6_000;
+
+/** A connection on which nothing came for so long, in milliseconds, is given up with all that is in flight on it. */
+const LONGEST_SILENCE = 15_000;
 
 export interface ConnectionOptions {
   /** Opens one. What it throws is a failed attempt. */
@@ -49,6 +53,7 @@ export class Connection {
   #making: Client | ClusterClient | undefined;
   #attempts = 0;
   #timer: NodeJS.Timeout | undefined;
+  #stopProbe: (() => void) | undefined;
   #state: "idle" | "open" | "closed" = "idle";
 
   constructor(options: ConnectionOptions) {
@@ -86,9 +91,30 @@ export class Connection {
     this.client = undefined;
     this.#making = undefined;
     clearTimeout(this.#timer);
+    this.#endProbe();
     client.disconnect();
     if (this.#state !== "open") return;
     this.#timer = setTimeout(() => this.#connect(), this.#pause());
+  }
+
+  /**
+   * Nothing has come on a client for long: goes over to another one if that is answered, or if the server is gone. Of a
+   * Cluster it is one node that says nothing, and only the rest of the Cluster knows whether another has taken its place.
+   */
+  suspect(client: Client | ClusterClient): void {
+    if (client !== this.client || this.#stopProbe !== undefined) return;
+    const now = performance.now();
+    const { answeredAt } = this;
+    if (isCluster(client) || now - Math.max(answeredAt, this.readySince) > LONGEST_SILENCE) {
+      return this.doubt(client, silence());
+    }
+    this.#stopProbe = probe(this.#options.make, (probed) => {
+      this.#stopProbe = undefined;
+      // it was slow, and has answered meanwhile
+      if (this.answeredAt > answeredAt) return;
+      if (probed === "silent") this.failure = silence();
+      else this.doubt(client, silence());
+    });
   }
 
   /** The server has answered: the next attempt to connect is the first one again. */
@@ -100,12 +126,18 @@ export class Connection {
   close(): void {
     this.#state = "closed";
     clearTimeout(this.#timer);
+    this.#endProbe();
     const client = this.client ?? this.#making;
     this.client = undefined;
     this.#making = undefined;
     client?.disconnect();
     this.#waiting.clear();
     this.#listeners.clear();
+  }
+
+  #endProbe(): void {
+    this.#stopProbe?.();
+    this.#stopProbe = undefined;
   }
 
   #connect(): void {
@@ -153,4 +185,8 @@ export class Connection {
     const longest = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** this.#attempts);
     return longest * (0.5 + Math.random() / 2);
   }
+}
+
+function silence(): Error {
+  return new Error("the server took the call and does not answer");
 }
