@@ -20,11 +20,7 @@ export async function list(queue: OpenQueue, request: ListRequest): Promise<List
   let { after } = request;
   for (;;) {
     // One more than asked for tells whether there is another page.
-    const { answer } = await queue.ask(SCRIPTS.list, {
-      ...request,
-      after,
-      limit: limit + 1 - found.length,
-    });
+    const { answer } = await queue.ask(SCRIPTS.list, request, { after, limit: limit + 1 - found.length });
     found.push(...listOf(answer["records"], placed));
     after = String(answer["after"] as string);
     if (found.length > limit || answer["ended"] === true) break;
@@ -50,8 +46,7 @@ export async function countsByTask(
   const sums = new Map<string, Record<StoredState, number>>();
   let after: string | undefined;
   for (;;) {
-    const asked = { queue: queue.name, now: request.now, counts: true, limit: 1, after };
-    const { answer } = await queue.ask(SCRIPTS.list, asked);
+    const { answer } = await queue.ask(SCRIPTS.list, request, { counts: true, limit: 1, after });
     for (const [task, counts] of Object.entries((answer["counts"] ?? {}) as AnswerRecord)) {
       const sum = sums.get(task) ?? noCounts();
       sums.set(task, sum);

@@ -17,7 +17,7 @@ import type { AnswerRecord } from "./wire/unpack.js";
 
 export async function exportQueue(queue: OpenQueue, request: ExportRequest): Promise<ExportAnswer> {
   if (request.kind === "count") return exportCount(queue, request);
-  const { answer } = await queue.ask(SCRIPTS.export, { ...request, name: randomUUID() });
+  const { answer } = await queue.ask(SCRIPTS.export, request, { name: randomUUID() });
   const items = listOf(answer["items"], ({ cursor, record }) => ({
     cursor: cursor as string,
     record: movedOf(record as AnswerRecord),
@@ -40,7 +40,7 @@ async function exportCount(
   const counts: Record<string, number> = {};
   let cursor: string | undefined;
   for (;;) {
-    const { answer } = await queue.ask(SCRIPTS.export, { ...request, cursor });
+    const { answer } = await queue.ask(SCRIPTS.export, request, { cursor });
     addCounts(counts, answer);
     cursor = textIfAny(answer["behindAll"]);
     if (cursor === undefined) return exportAnswer(answer, { records: [], cursor: undefined, counts });
@@ -63,17 +63,18 @@ function exportAnswer(
 }
 
 export async function importQueue(queue: OpenQueue, request: ImportRequest): Promise<ImportAnswer> {
-  const asked =
-    request.kind === "page" ? { ...request, records: request.records.map(movedRequest) } : request;
+  const records = request.kind === "page" ? request.records.map(movedRequest) : undefined;
   const name = randomUUID();
-  const { answer } = await queue.ask(SCRIPTS.import, { ...asked, name });
-  const counts = request.kind === "seal" && answer["more"] !== true ? {} : undefined;
+  let { answer } = await queue.ask(SCRIPTS.import, request, { records, name });
+  // Each script does a bounded part of it.
+  while (answer["more"] === true) ({ answer } = await queue.ask(SCRIPTS.import, request, { name }));
+  const counts = request.kind === "seal" ? {} : undefined;
   let told = answer;
   while (counts !== undefined) {
     addCounts(counts, told);
     const from = textIfAny(told["behindAll"]);
     if (from === undefined) break;
-    told = (await queue.ask(SCRIPTS.import, { ...asked, name, from })).answer;
+    told = (await queue.ask(SCRIPTS.import, request, { name, from })).answer;
   }
   return {
     phase: answer["phase"] as QueuePhase,
@@ -82,7 +83,7 @@ export async function importQueue(queue: OpenQueue, request: ImportRequest): Pro
     arrival: textIfAny(answer["arrival"]),
     cursor: textIfAny(answer["cursor"]),
     complete: answer["complete"] === true,
-    more: answer["more"] === true,
+    more: false,
     counts: counts as MoveCounts | undefined,
   };
 }

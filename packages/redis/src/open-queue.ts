@@ -1,5 +1,7 @@
 /** Calls of scripts about one queue: requests, refusals, and what is left to do from earlier calls. */
 import { TaskqError, type JobEffect, type WatchHint } from "@taskq/core/storage";
+import type { CallParameter } from "./connection/caller.js";
+import type { Reply } from "./connection/client.js";
 import type { Script } from "./connection/script.js";
 import { SCRIPTS } from "./lua/scripts.js";
 import { effectOf, listOf } from "./wire/answers.js";
@@ -10,9 +12,9 @@ import type { Link } from "./link.js";
 import { wakeChannel } from "./names.js";
 import type { Settings } from "./options.js";
 import { PendingStats } from "./pending-stats.js";
-import { keysOf } from "./queue-keys.js";
+import { QueueKeys } from "./queue-keys.js";
 
-/** What a script is asked; every request names its queue. */
+/** What every request names; each script reads more of its own. */
 export interface Asked {
   readonly queue: string;
   readonly now?: number | undefined;
@@ -26,18 +28,23 @@ export interface Told {
 /** One queue as this storage knows it. */
 export class OpenQueue {
   readonly name: string;
-  readonly keys: readonly string[];
+  readonly #keys: QueueKeys;
   readonly stats: PendingStats = new PendingStats();
+  /** Whether the last step went the short way: then the next one tries that alone. */
+  stepsAreShort = false;
   readonly #hints = new Hints();
   readonly #link: Link;
   readonly #settings: Settings;
+  /** Rows that one script ends because of others; of tests. */
+  readonly atOnce: number | undefined;
   #stopListening: (() => void) | undefined;
 
-  constructor(name: string, link: Link, settings: Settings) {
+  constructor(name: string, link: Link, settings: Settings, atOnce?: number) {
     this.name = name;
-    this.keys = keysOf(settings.keyPrefix, name);
+    this.#keys = new QueueKeys(settings.keyPrefix, name);
     this.#link = link;
     this.#settings = settings;
+    this.atOnce = atOnce;
   }
 
   watch(listener: (hint: WatchHint) => void): () => void {
@@ -62,13 +69,19 @@ export class OpenQueue {
   }
 
   /** Runs a script; what is left from earlier calls is done first. */
-  async ask<Request extends Asked>(script: Script, request: Request): Promise<Told> {
+  async ask(script: Script, request: Asked, more: object = {}): Promise<Told> {
+    const asked = { ...request, ...more, atOnce: this.atOnce };
+    return this.caughtUp(request.now, () => this.#once(script, asked));
+  }
+
+  /** Makes a call again, once what it was told to be left from earlier calls is done. */
+  async caughtUp(now: number | undefined, call: () => Promise<AnswerRecord>): Promise<Told> {
     let effects: readonly JobEffect[] = [];
     for (;;) {
-      const answer = await this.#once(script, request);
+      const answer = await call();
       effects = [...effects, ...listOf(answer["effects"], effectOf)];
       if (answer["behind"] !== true) return { answer, effects };
-      effects = [...effects, ...(await this.catchUp(request.now))];
+      effects = [...effects, ...(await this.catchUp(now))];
     }
   }
 
@@ -76,26 +89,45 @@ export class OpenQueue {
   async catchUp(now: number | undefined): Promise<readonly JobEffect[]> {
     const effects: JobEffect[] = [];
     for (;;) {
-      const answer = await this.#once(SCRIPTS.resume, { queue: this.name, now });
+      const answer = await this.#once(SCRIPTS.resume, { queue: this.name, now, ...{ atOnce: this.atOnce } });
       effects.push(...listOf(answer["effects"], effectOf));
       if (answer["behind"] !== true) return effects;
     }
   }
 
   async #once(script: Script, request: Asked): Promise<AnswerRecord> {
-    const copies = script === SCRIPTS.enqueue ? this.#settings.minReplicas : 0;
-    const { caller, wakeCommand = "" } = this.#link;
-    const reply = await caller.run(script, this.keys, [pack(request), wakeCommand], { copies });
+    return this.told(script, await this.run(script, [pack(request), this.publish]));
+  }
+
+  /** What scripts publish hints with; nothing where nobody can hear them. */
+  get publish(): string {
+    return this.#link.wakeCommand ?? "";
+  }
+
+  /** Runs a script, and answers what it replied. */
+  run(script: Script, parameters: readonly CallParameter[]): Promise<Reply> {
+    const stores = script === SCRIPTS.enqueue || script === SCRIPTS.add;
+    const copies = stores ? this.#settings.minReplicas : 0;
+    return this.#link.caller.run(script, this.#keys.of(script), parameters, { copies });
+  }
+
+  /** The packed reply of a script; throws what it refused, and hands on its hints. */
+  told(script: Script, reply: Reply): AnswerRecord {
     if (!Buffer.isBuffer(reply)) {
       throw new TaskqError("TASKQ_STORAGE", `the script ${script.name} answered otherwise than in bytes`);
     }
     const answer = unpack(reply) as AnswerRecord;
     const refused = answer["refused"] as AnswerRecord | undefined;
     if (refused !== undefined) {
-      throw new TaskqError(refused["code"] as TaskqError["code"], String(refused["message"] as string));
+      throw new TaskqError(refused["code"] as TaskqError["code"], refused["message"] as string);
     }
     const hints = answer["hints"] as AnswerRecord | undefined;
-    if (hints !== undefined) this.#hints.told(hints);
+    if (hints !== undefined) this.hint(hints);
     return answer;
+  }
+
+  /** Tells those who watch here; others hear it from the server. */
+  hint(hints: AnswerRecord): void {
+    this.#hints.told(hints);
   }
 }

@@ -3,17 +3,20 @@ import type { Storage } from "@taskq/core";
 import {
   systemClock,
   TaskqError,
+  type JobEffect,
   type KeysAnswer,
   type QueuePhase,
+  type ReapedRun,
   type StorageContract,
   type StoredCounts,
   type TickAnswer,
 } from "@taskq/core/storage";
 import { OpenQueue, type Asked, type Told } from "./open-queue.js";
+import { enqueue } from "./enqueue.js";
 import { Link } from "./link.js";
 import { countsByTask, list } from "./listing.js";
 import { exportQueue, importQueue } from "./moving.js";
-import { SCRIPTS } from "./lua/scripts.js";
+import { SCRIPTS, type ScriptName } from "./lua/scripts.js";
 import { settingsOf, type RedisOptions, type Settings } from "./options.js";
 import { stats, writeStats } from "./stats.js";
 import { step } from "./step.js";
@@ -66,10 +69,13 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
   readonly description: string;
   readonly #settings: Settings;
   readonly #link: Link;
+  readonly #atOnce: number | undefined;
   readonly #queues = new Map<string, OpenQueue>();
   #closed = false;
 
-  constructor(settings: Settings) {
+  /** @param atOnce rows that one script ends because of others; tests leave much to later ones */
+  constructor(settings: Settings, atOnce?: number) {
+    this.#atOnce = atOnce;
     this.#settings = settings;
     this.#link = new Link(settings);
     this.namespace = settings.keyPrefix;
@@ -80,9 +86,9 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
     this.#refuseClosed();
     const { completed, failed } = retention;
     await this.#link.open(queue);
-    const known = this.#queues.get(queue) ?? new OpenQueue(queue, this.#link, this.#settings);
+    const known = this.#queues.get(queue) ?? new OpenQueue(queue, this.#link, this.#settings, this.#atOnce);
     const kept = [completed.for, completed.max, failed.for, failed.max];
-    const { answer } = await known.ask(SCRIPTS.open, { queue, now, retention: kept });
+    const { answer } = await known.ask(SCRIPTS.open, { queue, now }, { retention: kept });
     this.#queues.set(queue, known);
     return { epoch: answer["epoch"] as number, phase: answer["phase"] as QueuePhase };
   }
@@ -102,12 +108,7 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
   }
 
   async enqueue(request: Request<"enqueue">): Answer<"enqueue"> {
-    const { answer, effects } = await this.#ask("enqueue", {
-      ...request,
-      flows: request.flows.map(flowRequest),
-    });
-    if (typeof answer["collision"] === "string") return { collision: answer["collision"] };
-    return { flows: listOf(answer["flows"], storedFlowOf), effects };
+    return enqueue(this.#queue(request.queue), request);
   }
 
   async step(request: Request<"step">): Answer<"step"> {
@@ -115,7 +116,7 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
   }
 
   async renew(request: Request<"renew">): Answer<"renew"> {
-    const { answer } = await this.#ask("renew", { ...request, runs: request.runs.map(runRequest) });
+    const { answer } = await this.#ask("renew", request, { runs: request.runs.map(runRequest) });
     return {
       leaseUntil: answer["leaseUntil"] as number,
       lost: listOf(answer["lost"], runOf),
@@ -124,13 +125,18 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
   }
 
   async reap(request: Request<"reap">): Answer<"reap"> {
-    const random = Math.floor(Math.random() * 2 ** 31);
-    const { answer, effects } = await this.#ask("reap", { ...request, random });
-    return {
-      reaped: listOf(answer["reaped"], reapedOf),
-      effects,
-      nextAt: numberIfAny(answer["nextAt"]),
-    };
+    const queue = this.#queue(request.queue);
+    const reaped: ReapedRun[] = [];
+    const effects: JobEffect[] = [];
+    for (;;) {
+      const random = Math.floor(Math.random() * 2 ** 31);
+      const told = await queue.ask(SCRIPTS.reap, request, { random, limit: request.limit - reaped.length });
+      reaped.push(...listOf(told.answer["reaped"], reapedOf));
+      effects.push(...told.effects);
+      // More follows from what was reaped than one script may do.
+      if (told.answer["part"] === true) effects.push(...(await queue.catchUp(request.now)));
+      else return { reaped, effects, nextAt: numberIfAny(told.answer["nextAt"]) };
+    }
   }
 
   async amend(request: Request<"amend">): Answer<"amend"> {
@@ -148,10 +154,7 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
   }
 
   async tick(request: Request<"tick">): Answer<"tick"> {
-    const { answer, effects } = await this.#ask("tick", {
-      ...request,
-      flows: request.flows.map(flowRequest),
-    });
+    const { answer, effects } = await this.#ask("tick", request, { flows: request.flows.map(flowRequest) });
     return {
       status: answer["status"] as TickAnswer["status"],
       lastAt: numberIfAny(answer["lastAt"]),
@@ -192,7 +195,7 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
   }
 
   async note({ run, ...request }: Request<"note">): Answer<"note"> {
-    const { answer } = await this.#ask("note", { ...request, ...run });
+    const { answer } = await this.#ask("note", request, run);
     return answer["kept"] === true;
   }
 
@@ -246,8 +249,8 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
     return { removed: answer["removed"] as number, more: answer["more"] === true };
   }
 
-  async #ask<Asking extends Asked>(name: keyof typeof SCRIPTS, request: Asking): Promise<Told> {
-    return this.#queue(request.queue).ask(SCRIPTS[name], request);
+  async #ask(name: ScriptName, request: Asked, more?: object): Promise<Told> {
+    return this.#queue(request.queue).ask(SCRIPTS[name], request, more);
   }
 
   #queue(name: string): OpenQueue {

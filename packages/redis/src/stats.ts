@@ -20,7 +20,7 @@ export async function writeStats(queue: OpenQueue): Promise<void> {
   const put = queue.stats.takeAll();
   if (put === undefined) return;
   try {
-    await queue.ask(SCRIPTS.stats, { queue: queue.name, put, now: queue.stats.lastAt });
+    await queue.ask(SCRIPTS.stats, { queue: queue.name, now: queue.stats.lastAt }, { put });
   } catch (error) {
     queue.stats.notWritten(put);
     throw error;

@@ -8,7 +8,7 @@ describe.skipIf(serverBinary() === undefined)("conformance", () => {
   let server: RedisServer;
 
   beforeAll(async () => {
-    server = await startRedisServer();
+    server = await startRedisServer({ arguments: ["--appendonly", "yes"] });
   });
   afterAll(() => server.stop());
 

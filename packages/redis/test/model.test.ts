@@ -4,7 +4,11 @@ import { memoryStorage } from "@taskq/memory";
 import { afterAll, beforeAll, describe, test } from "vitest";
 import { serverBinary } from "./servers/binary.js";
 import { startRedisServer, type RedisServer } from "./servers/redis-server.js";
-import { connect, newPrefix } from "./support/store.js";
+import { scan } from "./support/scan.js";
+import { connect, connectLate, newPrefix } from "./support/store.js";
+
+/** As the model test calls it. */
+const QUEUE = "model";
 
 type Changing = "step" | "reap" | "amend" | "tick" | "enqueue";
 const CHANGING: ReadonlySet<string> = new Set<Changing>(["step", "reap", "amend", "tick", "enqueue"]);
@@ -27,22 +31,45 @@ function purging(contract: StorageContract): StorageContract {
   });
 }
 
-function fixtureOf(storage: StorageContract): Fixture {
-  return { storage: purging(storage), close: () => storage.close() };
+function fixtureOf(storage: StorageContract, look: () => Promise<void> = async () => {}): Fixture {
+  return {
+    storage: purging(storage),
+    close: async () => {
+      // Whatever was left to later calls is done.
+      await storage.counts({ queue: QUEUE });
+      await storage.close();
+      await look();
+    },
+  };
 }
 
 describe.skipIf(serverBinary() === undefined)("model", () => {
   let server: RedisServer;
 
   beforeAll(async () => {
-    server = await startRedisServer();
+    server = await startRedisServer({ arguments: ["--appendonly", "yes"] });
   });
   afterAll(() => server.stop());
+
+  const reference = async (): Promise<Fixture> => fixtureOf(memoryStorage() as unknown as StorageContract);
+
+  /** With a look at all keys once a sequence has ended. */
+  function scanned(connected: typeof connect): Fixture {
+    const prefix = newPrefix();
+    return fixtureOf(connected(server, prefix), () => scan(server.url, prefix, QUEUE));
+  }
 
   modelSuite({
     runner: { describe, test },
     name: "redis",
-    create: async () => fixtureOf(connect(server, newPrefix())),
-    reference: async () => fixtureOf(memoryStorage() as unknown as StorageContract),
+    create: async () => scanned(connect),
+    reference,
+  });
+
+  modelSuite({
+    runner: { describe, test },
+    name: "redis, all but one consequence of a call left to later ones,",
+    create: async () => scanned(connectLate),
+    reference,
   });
 });

@@ -80,6 +80,7 @@ end
 
 -- Runs of an owner that a user has revoked.
 function M.revokedRuns(owner)
+  if (Q.x.flagged or 0) == 0 then return {} end
   local found, list = {}, call("HGETALL", K.flagged)
   for place = 1, #list, 2 do
     local row = list[place + 1] == owner and M.rowAt(list[place])

@@ -2,7 +2,7 @@
 export const finish: string = String.raw`
 local GROUP_FAILED = "group failed"
 -- Rows that one script ends because of others; what is left is written down, and is done before anything else.
-local AT_ONCE = 500
+local AT_ONCE = S.request.atOnce or 500
 
 -- What is still to be told, first to last; those that are stranded come before.
 local ended, endedFrom, stranded, written = {}, 1, {}, 0
@@ -124,7 +124,10 @@ end
 -- The run ends, and gives back its gates; the job is to be given another state.
 function M.endRun(row)
   if not row.run then return end
-  if row.run.revoked then M.later("HDEL", K.flagged, row.key) end
+  if row.run.revoked then
+    Q.x.flagged = Q.x.flagged - 1
+    M.later("HDEL", K.flagged, row.key)
+  end
   row.run = nil
   M.index(K.active):remove(row.key)
   M.freeGates(row)
@@ -396,6 +399,7 @@ end
 function M.flagRun(row)
   if not row.run or row.run.revoked then return false end
   row.run.revoked = true
+  Q.x.flagged = (Q.x.flagged or 0) + 1
   M.later("HSET", K.flagged, row.key, row.run.owner)
   S.control = true
   return true

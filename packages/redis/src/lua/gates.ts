@@ -12,6 +12,24 @@ function M.labelOf(name)
   return key
 end
 
+-- Tickets are stored as lists: the same gate is the same bytes whenever it is packed.
+local function named(list)
+  local tickets = {}
+  for _, own in ipairs(list) do
+    tickets[own[1]] = {ticket = own[1], owner = own[2], max = own[3], ttl = own[4], fence = own[5], expiresAt = own[6], due = own[7], order = own[8]}
+  end
+  return tickets
+end
+
+local function inOrder(tickets)
+  local list = {}
+  for _, own in pairs(tickets) do
+    list[#list + 1] = {own.ticket, own.owner, own.max, own.ttl, own.fence, own.expiresAt, own.due, own.order}
+  end
+  table.sort(list, function(left, right) return left[1] < right[1] end)
+  return list
+end
+
 -- Numbers name lines and logs: names of gates may hold any byte.
 function M.gateOf(name, make)
   local gate = S.gates[name]
@@ -20,7 +38,7 @@ function M.gateOf(name, make)
     if text then
       local number, size, jobs, passing, opensAt, tickets, waiting = decode(text)
       gate = {name = name, number = number, size = size, jobs = jobs, passing = passing, opensAt = opensAt or nil,
-        tickets = tickets, waiting = waiting, text = text}
+        tickets = named(tickets), waiting = named(waiting), text = text}
       gate.planned = gate.opensAt
     else gate = false end
     S.gates[name] = gate
@@ -36,7 +54,7 @@ function M.changedGates()
   local changed = {}
   for name, gate in pairs(S.gates) do
     if gate then
-      local text = pack(gate.number, gate.size, gate.jobs, gate.passing, gate.opensAt or false, gate.tickets, gate.waiting)
+      local text = pack(gate.number, gate.size, gate.jobs, gate.passing, gate.opensAt or false, inOrder(gate.tickets), inOrder(gate.waiting))
       if text ~= gate.text then
         changed[#changed + 1] = name
         changed[#changed + 1] = text

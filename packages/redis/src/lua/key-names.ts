@@ -1,36 +1,44 @@
-/** The keys of a queue, in the order in which every script declares them. What each holds: decisions/redis-layout.md. */
+/**
+ * The keys of a queue, in the order in which every script declares them; what each holds: decisions/redis-layout.md.
+ * Those of the short ways come first: they declare no others.
+ */
 export const KEY_NAMES = [
   "queue",
   "rows",
   "bodies",
-  "members",
-  "stories",
-  "listing",
   "ready",
   "scheduled",
+  "listing",
+  "wake",
   "active",
-  "flagged",
   "owners",
-  "gates",
-  "lines",
-  "holds",
   "opening",
-  "limits",
-  "starts",
-  "uniques",
   "done",
   "gone",
   "kept",
+  "expiry",
+  "members",
+  "stories",
+  "flagged",
+  "gates",
+  "lines",
+  "holds",
+  "limits",
+  "starts",
+  "uniques",
   "later",
   "victims",
   "schedules",
   "awaited",
   "values",
   "memory",
-  "expiry",
   "stats",
   "arriving",
-  "wake",
 ] as const;
 
 export type KeyName = (typeof KEY_NAMES)[number];
+
+/** How many of them `add` declares. */
+export const ADD_KEYS = 7;
+/** How many of them the short way of a step declares. */
+export const SHORT_STEP_KEYS = 14;

@@ -7,8 +7,28 @@ for code, state in ipairs(STATES) do CODES[state] = code end
 local JOIN = 32
 -- Longer bytes stand apart, so that they are not written anew with every change of the row.
 local INLINE = 512
-local RARE = {"expiresAt", "once", "named", "gates", "unique", "keep", "after", "edges", "deps", "waits", "cause", "failure",
-  "gate", "line", "passing", "park", "flow", "reaped", "readers", "withheld", "stories", "added", "kept"}
+-- What few rows have, by number. The short paths deal with the first five.
+local RARE = {"expiresAt", "once", "named", "reaped", "stories", "gates", "unique", "keep", "after", "edges", "deps", "waits", "cause",
+  "failure", "gate", "line", "passing", "park", "flow", "readers", "withheld", "added", "kept"}
+
+-- Tables are stored as lists: the same row is the same bytes whenever it is packed.
+local function listed(name, value)
+  if name == "unique" then return {value.key, value["until"]} end
+  if name == "keep" then return {value.completed or false, value.failed or false} end
+  if name ~= "gates" then return value end
+  local list = {}
+  for place, own in ipairs(value) do list[place] = {own.kind, own.key, own.max, own.per or false, own.onBusy} end
+  return list
+end
+
+local function unlisted(name, value)
+  if name == "unique" then return {key = value[1], ["until"] = value[2]} end
+  if name == "keep" then return {completed = value[1] or nil, failed = value[2] or nil} end
+  if name ~= "gates" then return value end
+  local list = {}
+  for place, own in ipairs(value) do list[place] = {kind = own[1], key = own[2], max = own[3], per = own[4] or nil, onBusy = own[5]} end
+  return list
+end
 S.rows, S.members, S.made, S.goneRows = {}, {}, {}, {}
 
 -- What is not random in an id that core made.
@@ -32,19 +52,25 @@ local function stateOf(code, row)
 end
 
 function M.decodeRow(key, text)
-  local code, suffix, order, task, at, due, priority, attempt, failures, crashes, fence, settled, body, bytes, started, finished,
-    reason, owner, run, x = decode(text)
-  local row = x or {}
+  local order, at = struct.unpack(">I5I6", text)
+  local _, due, code, task, x, attempt, failures, crashes, fence, settled, started, finished, reason, owner, lease, claimed, odd, apart,
+    suffix, priority, body, bytes = decodeFrom(text, 21, 11)
+  local row = {}
+  for place = 1, x and #x or 0, 2 do
+    local name = RARE[x[place]]
+    row[name] = unlisted(name, x[place + 1])
+  end
   row.key, row.text, row.order, row.task, row.enqueuedAt = key, text, order, task, at
   row.id = suffix and key .. suffix or sub(key, 2)
   row.due, row.priority, row.attempt, row.failures, row.crashes = at + due, priority, attempt, failures, crashes
-  row.fence, row.settled, row.body, row.bytes, row.reason, row.owner = fence, settled, body, bytes, reason, owner
+  row.fence, row.settled, row.body, row.bytes, row.reason, row.owner = fence, settled, apart or body, bytes, reason, owner
   row.startedAt, row.finishedAt = started and at + started, finished and at + finished
   row.apart = type(bytes) == "number"
-  if run then
-    row.run = {fence = fence, owner = owner, lease = run[1], claimedAt = at + run[2], begun = run[3],
-      startedAt = run[4] and at + run[4] or nil, suspectSince = run[5] and at + run[5] or nil,
-      revoked = run[6] or nil, verdict = run[7] or nil}
+  if lease then
+    local suspect, revoked, verdict = unpack(odd or {})
+    row.run = {fence = fence, owner = owner, lease = lease, claimedAt = at + claimed, begun = started ~= nil, startedAt = row.startedAt,
+      suspectSince = suspect and at + suspect or nil, revoked = revoked or nil,
+      verdict = verdict and {kind = verdict[1], gate = verdict[2], gateKind = verdict[3]} or nil}
   end
   if code >= JOIN then
     row.kind, row.mode, row.task = "join", task, nil
@@ -57,26 +83,29 @@ function M.decodeRow(key, text)
 end
 
 function M.encodeRow(row)
-  local at, x, run = row.enqueuedAt, nil, nil
-  for _, name in ipairs(RARE) do
+  local at, x, odd = row.enqueuedAt, nil, nil
+  for number, name in ipairs(RARE) do
     local value = row[name]
     if value ~= nil and value ~= false and (type(value) ~= "table" or next(value) ~= nil or name == "after" or name == "gates") then
       x = x or {}
-      x[name] = value
+      x[#x + 1] = number
+      x[#x + 1] = listed(name, value)
     end
   end
-  local own = row.run
-  if own then
-    run = {own.lease, own.claimedAt - at, own.begun, own.startedAt and own.startedAt - at or false,
-      own.suspectSince and own.suspectSince - at or false, own.revoked or false, own.verdict or false}
+  local run = row.run or {}
+  if run.suspectSince or run.revoked or run.verdict then
+    local verdict = run.verdict
+    odd = {run.suspectSince and run.suspectSince - at or false, run.revoked or false,
+      verdict and {verdict.kind, verdict.gate, verdict.gateKind} or false}
   end
   local suffix = nil
   if byte(row.key) ~= 33 then suffix = sub(row.id, #row.key + 1) end
   local code = CODES[row.state]
   if row.kind == "join" then code = code + JOIN end
-  return pack(code, suffix, row.order, row.kind == "join" and row.mode or row.task, at, row.due - at, row.priority, row.attempt, row.failures,
-    row.crashes, row.fence, row.settled, row.body, row.bytes, row.startedAt and row.startedAt - at, row.finishedAt and row.finishedAt - at,
-    row.reason, row.owner, run, x)
+  local apart = type(row.body) == "number" and row.body or nil
+  return struct.pack(">I5I6", row.order, at) .. pack(row.due - at, code, row.kind == "join" and row.mode or row.task, x, row.attempt,
+    row.failures, row.crashes, row.fence, row.settled, row.startedAt and row.startedAt - at, row.finishedAt and row.finishedAt - at, row.reason,
+    row.owner, run.lease, run.claimedAt and run.claimedAt - at, odd, apart, suffix, row.priority, not apart and row.body or nil, row.bytes)
 end
 
 function M.rowAt(key)

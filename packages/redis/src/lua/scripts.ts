@@ -16,6 +16,7 @@ import { reopen } from "./reopen.js";
 import { rows } from "./rows.js";
 import { session } from "./session.js";
 import { settle } from "./settle.js";
+import * as short from "./short/index.js";
 import { store } from "./store.js";
 import { unique } from "./unique.js";
 
@@ -23,15 +24,61 @@ const keys = `local K = {${KEY_NAMES.map((name, place) => `${name} = KEYS[${plac
 
 const PARTS = [session, indexes, rows, gates, limits, unique, flows, finish, store, claim, answers, purge];
 
+const packed = "local function REQUEST() return cmsgpack.unpack(ARGV[1]) end\n";
+
 function script(name: string, parts: readonly string[], move: string): Script {
-  return scriptOf(name, [`-- taskq ${name}\n`, keys, ...PARTS, ...parts, flush, move].join(""));
+  return scriptOf(name, [`-- taskq ${name}\n`, packed, keys, ...PARTS, ...parts, flush, move].join(""));
 }
 
+/** With a short way at the head, for what is common; the rest is made only for what it leaves. */
+const step = scriptOf(
+  "step",
+  [
+    "-- taskq step\nlocal REQUEST\nlocal function general()\n",
+    ...[keys, ...PARTS, settle, flush, moves.step],
+    "\nend\n",
+    ...[short.request, short.step],
+    "\nreturn short() or general()\n",
+  ].join(""),
+);
+
+/** The moves, and `add`: the short way of storing. */
+export type ScriptName =
+  | "open"
+  | "enqueue"
+  | "add"
+  | "step"
+  | "shortStep"
+  | "resume"
+  | "renew"
+  | "reap"
+  | "amend"
+  | "control"
+  | "tick"
+  | "schedules"
+  | "read"
+  | "list"
+  | "counts"
+  | "explain"
+  | "note"
+  | "notes"
+  | "values"
+  | "keys"
+  | "take"
+  | "stats"
+  | "export"
+  | "import"
+  | "purge";
+
 /** By move. */
-export const SCRIPTS = {
+export const SCRIPTS: Readonly<Record<ScriptName, Script>> = {
   open: script("open", [], moves.open),
   enqueue: script("enqueue", [], moves.enqueue),
-  step: script("step", [settle], moves.step),
+  /** Jobs that belong to nothing; answers 0 for all others, and has done nothing. */
+  add: scriptOf("add", `-- taskq add\n${short.add}`),
+  step,
+  /** The short way of a step alone, likewise. */
+  shortStep: scriptOf("step (short)", `-- taskq short step\n${short.step}\nreturn short() or 0\n`),
   resume: script("resume", [], moves.resume),
   renew: script("renew", [], moves.renew),
   reap: script("reap", [], moves.reap),
@@ -52,4 +99,4 @@ export const SCRIPTS = {
   export: script("export", [moving], moves.exporting),
   import: script("import", [moving], moves.importing),
   purge: script("purge", [], moves.purge),
-} as const satisfies Readonly<Record<string, Script>>;
+};

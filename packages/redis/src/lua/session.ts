@@ -1,10 +1,10 @@
 /** One call: the request, the clock, the queue's row, and what is written at the end. */
 export const session: string = String.raw`
-local call, pack, decode = redis.call, cmsgpack.pack, cmsgpack.unpack
+local call, pack, decode, decodeFrom = redis.call, cmsgpack.pack, cmsgpack.unpack, cmsgpack.unpack_limit
 local sub, byte, find, floor, insert = string.sub, string.byte, string.find, math.floor, table.insert
 local M, S, Q = {}, {}, nil
 
-S.request = decode(ARGV[1])
+S.request = REQUEST()
 S.effects, S.writes, S.final = {}, {}, {}
 
 local FINAL = {completed = true, failed = true, cancelled = true, expired = true, skipped = true, quarantined = true}
@@ -24,18 +24,62 @@ do
   end
 end
 
+local MOVING = {"still", "departure", "destination", "origin", "arrival", "cursor", "complete", "sealing"}
+
+local function setOf(names)
+  local set = {}
+  for _, name in ipairs(names) do set[name] = true end
+  return set
+end
+
+local function sorted(set)
+  local names = {}
+  for name in pairs(set or {}) do names[#names + 1] = name end
+  table.sort(names)
+  return names
+end
+
 function M.readQueue()
   local text = call("GET", K.queue)
   if not text then M.refuse("TASKQ_STORAGE", "the queue is not open: there is nothing of it on the server") end
-  local epoch, phase, fence, order, paused, later, a, b, c, d, e, f, g, h, x = decode(text)
+  local epoch, phase, fence, order, paused, later, a, b, c, d, e, f, g, h, retention, held, revoked, moving, looked = decode(text)
+  local x = {retention = retention}
+  if held then
+    x.awaited, x.withheld, x.flagged = held[1], held[2], held[5]
+    x.lines, x.paused = setOf(held[3]), setOf(held[4])
+  end
+  for _, own in ipairs(revoked or {}) do
+    x.revoked = x.revoked or {}
+    x.revoked[own[1]] = {once = own[2], ["until"] = own[3] or nil}
+  end
+  if moving then
+    x.moving = {}
+    for place, name in ipairs(MOVING) do x.moving[name] = moving[place] or nil end
+  end
   Q = {epoch = epoch, phase = phase, fence = fence, order = order, paused = paused, later = later,
-    counts = {a, b, c, d, e, f, g, h}, x = x, text = text}
+    counts = {a, b, c, d, e, f, g, h}, x = x, looked = looked, text = text}
   S.queue = Q
 end
 
+-- What is empty is left out: the short paths ask only whether it is there.
 function M.encodeQueue()
-  local c = Q.counts
-  return pack(Q.epoch, Q.phase, Q.fence, Q.order, Q.paused, Q.later, c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[8], Q.x)
+  local c, x = Q.counts, Q.x
+  local held, revoked, moving = nil, nil, nil
+  local lines, paused = sorted(x.lines), sorted(x.paused)
+  if #lines + #paused + (x.awaited or 0) + (x.withheld or 0) + (x.flagged or 0) > 0 then
+    held = {x.awaited or 0, x.withheld or 0, lines, paused, x.flagged or 0}
+  end
+  for _, task in ipairs(sorted(x.revoked)) do
+    revoked = revoked or {}
+    local own = x.revoked[task]
+    revoked[#revoked + 1] = {task, own.once, own["until"] or false}
+  end
+  if x.moving then
+    moving = {}
+    for place, name in ipairs(MOVING) do moving[place] = x.moving[name] or false end
+  end
+  return pack(Q.epoch, Q.phase, Q.fence, Q.order, Q.paused, Q.later, c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[8], x.retention, held, revoked, moving,
+    Q.looked)
 end
 
 -- Greater than every one before.

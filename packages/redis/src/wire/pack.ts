@@ -1,12 +1,19 @@
 /** MessagePack, as far as requests need it: what the scripts are given as one argument. */
 
-const FIRST_SIZE = 4096;
+const FIRST_SIZE = 512;
 const encoder = new TextEncoder();
 
 /** Bytes of one request. Entries that are `undefined` are left out. */
 export function pack(value: unknown): Buffer {
   const writer = new Writer();
   writer.value(value);
+  return writer.bytes();
+}
+
+/** Bytes of several values, one behind the other. */
+export function packAll(values: readonly unknown[]): Buffer {
+  const writer = new Writer();
+  for (const value of values) writer.value(value);
   return writer.bytes();
 }
 

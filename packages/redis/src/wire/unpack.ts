@@ -14,12 +14,24 @@ export function unpack(bytes: Buffer): Answer {
   return new Reader(bytes).value(false);
 }
 
+/** Values one behind the other; the one at this place holds bytes, if it is a string. */
+export function unpackAll(bytes: Buffer, raw: number): Answer[] {
+  const reader = new Reader(bytes);
+  const values: Answer[] = [];
+  while (!reader.isDone) values.push(reader.value(values.length === raw));
+  return values;
+}
+
 class Reader {
   readonly #bytes: Buffer;
   #at = 0;
 
   constructor(bytes: Buffer) {
     this.#bytes = bytes;
+  }
+
+  get isDone(): boolean {
+    return this.#at >= this.#bytes.length;
   }
 
   value(raw: boolean): Answer {

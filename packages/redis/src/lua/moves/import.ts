@@ -32,7 +32,7 @@ local function empty()
     if name ~= "queue" and name ~= "stats" and name ~= "wake" then M.later("UNLINK", key) end
   end
   Q.counts, Q.paused, Q.later = {0, 0, 0, 0, 0, 0, 0, 0}, false, false
-  Q.x.paused, Q.x.revoked, Q.x.lines, Q.x.awaited, Q.x.withheld = nil, nil, nil, nil, nil
+  Q.x.paused, Q.x.revoked, Q.x.lines, Q.x.awaited, Q.x.withheld, Q.x.flagged = nil, nil, nil, nil, nil, nil
   S.control = true
 end
 

@@ -4,7 +4,7 @@ return M.run(function()
   local retention = S.request.retention
   if call("EXISTS", K.queue) == 1 then M.readQueue()
   else
-    Q = {epoch = 0, phase = "open", fence = 0, order = 0, paused = false, later = false, counts = {0, 0, 0, 0, 0, 0, 0, 0}, x = {}}
+    Q = {epoch = 0, phase = "open", fence = 0, order = 0, paused = false, later = false, counts = {0, 0, 0, 0, 0, 0, 0, 0}, x = {}, looked = 0}
     S.queue = Q
   end
   local before = Q.x.retention

@@ -22,7 +22,7 @@ local function flushAll()
   if #entries >= request.limit then return {removed = removed, more = true} end
   for _, key in ipairs({K.values, K.memory, K.uniques, K.awaited, K.bodies, K.members, K.stories}) do M.later("DEL", key) end
   S.uniques, S.goneUniques = {}, nil
-  Q.x.awaited, Q.x.withheld = nil, nil
+  Q.x.awaited, Q.x.withheld, Q.x.flagged = nil, nil, nil
   return {removed = removed, more = false}
 end
 

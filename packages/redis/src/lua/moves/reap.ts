@@ -57,6 +57,6 @@ return M.run(function()
   end
   local following = call("ZRANGEBYSCORE", K.active, string.format("%.17g", S.now), "+inf", "WITHSCORES", "LIMIT", 0, 1)
   if following[2] and (not nextAt or following[2] + 1 < nextAt) then nextAt = following[2] + 1 end
-  return {reaped = reaped, nextAt = nextAt}
+  return {reaped = reaped, nextAt = nextAt, part = Q.later}
 end)
 `;
