@@ -9,6 +9,9 @@ import { startRedisServer } from "./servers/redis-server.js";
 import { allOf, callerOf, refusalOf } from "./support/callers.js";
 import { afterTest } from "./support/closing.js";
 
+/** Not of ours, and not everywhere. */
+const tool = "openssl";
+
 interface Keys {
   readonly certificate: string;
   readonly key: string;
@@ -21,7 +24,7 @@ function keysOfTest(): Keys {
   const keys = { certificate: join(folder, "certificate.pem"), key: join(folder, "key.pem") };
   const request = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=taskq";
   execFileSync(
-    "openssl",
+    tool,
     [
       ...request.split(" "),
       "-addext",
@@ -38,7 +41,7 @@ function keysOfTest(): Keys {
 
 function hasOpenssl(): boolean {
   try {
-    execFileSync("openssl", ["version"], { stdio: "ignore" });
+    execFileSync(tool, ["version"], { stdio: "ignore" });
     return true;
   } catch {
     return false;

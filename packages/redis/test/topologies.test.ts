@@ -2,9 +2,12 @@ import { Cluster, Redis } from "ioredis";
 import { describe, expect, test } from "vitest";
 import { script } from "../src/connection/script.js";
 import { slotOf } from "../src/connection/slot.js";
+import { settingsOf } from "../src/options.js";
+import { Wake } from "../src/wake/wake.js";
 import { ask } from "./servers/ask.js";
 import { serverBinary, valkeyBinary } from "./servers/binary.js";
-import { startCluster, type TestCluster } from "./servers/cluster.js";
+import type { RedisServer } from "./servers/redis-server.js";
+import { hasShardedHints, startCluster, type TestCluster } from "./servers/cluster.js";
 import { startSentinelGroup } from "./servers/sentinel.js";
 import { callerOf, refusalOf, serverOfTest } from "./support/callers.js";
 import { afterTest } from "./support/closing.js";
@@ -23,6 +26,14 @@ function clientOf({ startupNodes }: TestCluster): Cluster {
   client.on("error", () => {});
   afterTest(() => client.disconnect());
   return client;
+}
+
+/** 0 while the Sentinels do not agree. */
+async function portOf(master: Promise<RedisServer>): Promise<number> {
+  return master.then(
+    ({ port }) => port,
+    () => 0,
+  );
 }
 
 describe.skipIf(serverBinary() === undefined)("topologies", () => {
@@ -77,7 +88,8 @@ describe.skipIf(serverBinary() === undefined)("topologies", () => {
       const master = await group.master();
       await master.kill();
       expect(await caller.run(put, ["key"], ["b", 1])).toBe(1);
-      expect((await group.master()).port).not.toBe(master.port);
+      const other = group.servers.find(({ port }) => port !== master.port);
+      await expect.poll(() => portOf(group.master()), { timeout: 10_000 }).toBe(other?.port);
     },
   );
 
@@ -104,6 +116,34 @@ describe.skipIf(serverBinary() === undefined)("topologies", () => {
       expect((await cluster.owner(slot)).port).toBe(target?.port);
     },
   );
+
+  test("on a Cluster a process has one connection to each master that it needs, and one for its hints", async (context) => {
+    const cluster = await clusterOfTest();
+    context.skip(!(await hasShardedHints(cluster)), "no hints by hash slot before Redis 7");
+    const client = new Cluster(cluster.startupNodes, { lazyConnect: true });
+    afterTest(() => client.disconnect());
+    const caller = callerOf({ client });
+    const connections = async (): Promise<number> => {
+      const lists = await Promise.all(cluster.masters.map(({ port }) => ask(port, [["CLIENT", "LIST"]])));
+      // without the one that asks, and what nodes have to one another
+      return lists
+        .join("\n")
+        .split("\n")
+        .filter((each) => / cmd=/.test(each) && !/ cmd=client/.test(each)).length;
+    };
+    await caller.run(put, [KEY], ["a", 1]);
+    // the other one was asked for the state of the Cluster
+    expect(await connections()).toBeLessThanOrEqual(2);
+    await Promise.all(
+      Array.from({ length: 30 }, (_, n) => caller.run(put, [`taskq:{q${n}}:test`], ["a", 1])),
+    );
+    await expect.poll(connections).toBe(3);
+    const wake = new Wake({ caller, source: settingsOf({ client }).source, mode: "sharded" });
+    afterTest(() => wake.close());
+    await new Promise((done) => wake.listen(KEY, done));
+    await expect.poll(connections).toBe(4);
+    expect(client.status).toBe("wait");
+  });
 
   test(
     "a script without its text on a node of a Cluster is sent there whole",

@@ -1,15 +1,13 @@
 import type { TaskqError } from "@taskq/core/storage";
 import { isCluster, type Client, type ClusterClient, type Reply } from "./client.js";
 import type { Connection } from "./connection.js";
+import type { Deadlines } from "./deadlines.js";
 import { hopeless, judge, unavailable } from "./failure.js";
 
 /** Of a call's time, the part after which a connection that is silent is given up for another one. */
 const SILENCE = 0.4;
-
-/** A timer that is later than this, in milliseconds, says that the process did not get to read what came either. */
-const LATE = 50;
-/** For reading that. */
-const READING = 20;
+/** Milliseconds that a call waits for a connection before it asks whether one can come about at all. */
+const HOPE = 100;
 
 /** What one call sends. */
 export interface Sending {
@@ -19,62 +17,65 @@ export interface Sending {
   /** After the server has said that it does not know the script. */
   sendWhole(client: Client | ClusterClient): Promise<unknown>;
   /** What must be true before the answer counts; rejects if it is not. `remaining` is in milliseconds. */
-  confirm?(client: Client | ClusterClient, remaining: number): Promise<void>;
+  readonly confirm?: ((client: Client | ClusterClient, remaining: number) => Promise<void>) | undefined;
 }
 
-export interface CallParts {
-  readonly sending: Sending;
+export interface CallPlace {
   readonly connection: Connection;
-  readonly timeout: number;
-  readonly resolve: (reply: Reply) => void;
-  readonly reject: (error: TaskqError) => void;
-  readonly ended: () => void;
+  readonly deadlines: Deadlines;
 }
 
 /** One call, from the first attempt until it settles: within its timeout, in any case. */
 export class Call {
-  readonly #parts: CallParts;
-  readonly #until: number;
-  #timer: NodeJS.Timeout | undefined;
+  readonly promise: Promise<Reply>;
+  readonly #sending: Sending;
+  readonly #place: CallPlace;
+  readonly #timeout: number;
+  readonly #begun: number;
+  #resolve!: (reply: Reply) => void;
+  #reject!: (error: TaskqError) => void;
   #pause: NodeJS.Timeout | undefined;
   #sentTo: Client | ClusterClient | undefined;
   #sentAt = 0;
   #settled = false;
-  #wasLate = false;
-  /** Why the last attempt failed. */
+  /** Why the server did not carry it out when it was last asked. */
   #why: unknown;
 
-  constructor(parts: CallParts) {
-    this.#parts = parts;
-    this.#until = performance.now() + parts.timeout;
-  }
-
-  begin(): void {
-    this.#attempt();
-    this.#watch();
+  constructor(sending: Sending, place: CallPlace, timeout: number) {
+    this.#sending = sending;
+    this.#place = place;
+    this.#timeout = timeout;
+    this.#begun = performance.now();
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    place.deadlines.add(this);
+    const { client } = place.connection;
+    if (client === undefined) place.connection.whenReady(this);
+    else this.#send(client, false, this.#begun);
   }
 
   reject(error: TaskqError): void {
-    if (this.#end()) this.#parts.reject(error);
+    if (this.#end()) this.#reject(error);
   }
 
-  /** A field, so that it can be waited with and taken back. */
-  readonly #attempt = (): void => {
+  /** Sends it, as soon as there is a connection. */
+  attempt(): void {
     if (this.#settled) return;
-    const { connection } = this.#parts;
+    const { connection } = this.#place;
     const { client } = connection;
-    if (client !== undefined) return this.#send(client, false);
+    if (client !== undefined) return this.#send(client, false, performance.now());
     this.#sentTo = undefined;
-    connection.whenReady(this.#attempt);
-  };
+    connection.whenReady(this);
+  }
 
-  #send(client: Client | ClusterClient, whole: boolean): void {
-    const { sending } = this.#parts;
+  #send(client: Client | ClusterClient, whole: boolean, now: number): void {
     this.#sentTo = client;
-    this.#sentAt = performance.now();
+    this.#sentAt = now;
     let answer: Promise<unknown>;
     try {
-      answer = whole ? sending.sendWhole(client) : sending.send(client);
+      answer = whole ? this.#sending.sendWhole(client) : this.#sending.send(client);
     } catch (error) {
       return this.#failed(client, error);
     }
@@ -85,90 +86,70 @@ export class Call {
   }
 
   #answered(client: Client | ClusterClient, reply: Reply): void {
-    this.#parts.connection.answered();
-    const { sending } = this.#parts;
-    if (sending.confirm === undefined) return this.#resolve(reply);
+    this.#place.connection.answered();
     if (this.#settled) return;
-    sending.confirm(client, this.#until - performance.now()).then(
-      () => this.#resolve(reply),
+    const { confirm } = this.#sending;
+    if (confirm === undefined) return this.#done(reply);
+    confirm(client, this.#begun + this.#timeout - performance.now()).then(
+      () => this.#done(reply),
       (error: unknown) => this.#failed(client, error),
     );
   }
 
-  #resolve(reply: Reply): void {
-    if (this.#end()) this.#parts.resolve(reply);
+  #done(reply: Reply): void {
+    if (this.#end()) this.#resolve(reply);
   }
 
   #failed(client: Client | ClusterClient, error: unknown): void {
     if (this.#settled || this.#sentTo !== client) return;
-    const { connection, sending } = this.#parts;
+    const { connection } = this.#place;
     this.#sentTo = undefined;
-    const verdict = judge(error, sending.what);
+    const verdict = judge(error, this.#sending.what);
     switch (verdict.kind) {
       case "fail":
         return this.reject(verdict.error);
       case "unknown-script":
-        return this.#send(client, true);
+        return this.#send(client, true, performance.now());
       case "again":
         this.#why = error;
-        this.#pause = setTimeout(this.#attempt, verdict.pause);
+        this.#pause = setTimeout(() => this.attempt(), verdict.pause);
         return;
       case "reconnect":
         // of a lost connection, the connection knows why
         this.#why = verdict.said ? error : undefined;
         connection.doubt(client, verdict.said ? error : undefined);
-        this.#attempt();
+        this.attempt();
     }
   }
 
-  /** The one timer of a call: first it looks whether the connection is silent, at last it ends the call. */
-  #watch(): void {
-    if (this.#settled) return;
-    const { timeout } = this.#parts;
-    const now = performance.now();
-    const silentAt = (this.#sentTo === undefined ? now : this.#sentAt) + timeout * SILENCE;
-    // looks early when there is no connection: one that cannot come about is told at once
-    const next = this.#sentTo === undefined ? now + Math.min(timeout / 10, 100) : silentAt;
-    const at = Math.max(now + 1, Math.min(next, this.#until));
-    this.#timer = setTimeout(() => this.#look(at), at - now);
-  }
-
-  #look(at: number): void {
-    const { connection, sending, timeout } = this.#parts;
-    const now = performance.now();
-    if (now - at > LATE && !this.#wasLate) {
-      // this process has been busy or frozen: the answer may have come and not been read
-      this.#wasLate = true;
-      this.#timer = setTimeout(() => this.#look(now), READING);
-      return;
-    }
-    // a timer may fire a fraction of a millisecond early
-    if (now >= this.#until - 1) {
-      return this.reject(unavailable(sending.what, timeout, this.#why ?? connection.failure));
+  /** Ends the call if its time is over, and doubts a connection that is silent. Called now and then. */
+  look(now: number, precision: number): void {
+    const { connection } = this.#place;
+    if (now >= this.#begun + this.#timeout - precision) {
+      return this.reject(unavailable(this.#sending.what, this.#timeout, this.#why ?? connection.failure));
     }
     const client = this.#sentTo;
     if (client === undefined) {
-      const error = connection.client === undefined ? hopeless(connection.failure, sending.what) : undefined;
-      if (error !== undefined) return this.reject(error);
-    } else if (now - this.#sentAt >= timeout * SILENCE && this.#isSilent(client)) {
-      // rejects what is in flight on it, this call too, and each of them is sent again
-      connection.doubt(client, new Error("the server took the call and does not answer"));
+      if (connection.client !== undefined || now < this.#begun + Math.min(HOPE, this.#timeout * 0.1)) return;
+      const error = hopeless(connection.failure, this.#sending.what);
+      if (error !== undefined) this.reject(error);
+    } else if (now >= this.#sentAt + this.#timeout * SILENCE && this.#isSilent(client)) {
+      // if it is given up, this call is rejected with all that is in flight on it, and each of them is sent again
+      connection.suspect(client);
     }
-    this.#watch();
   }
 
   /** Whether nothing has come since. Of a Cluster, it is one node that is silent while others answer. */
   #isSilent(client: Client | ClusterClient): boolean {
-    return isCluster(client) || this.#parts.connection.answeredAt < this.#sentAt;
+    return isCluster(client) || this.#place.connection.answeredAt < this.#sentAt;
   }
 
   #end(): boolean {
     if (this.#settled) return false;
     this.#settled = true;
-    clearTimeout(this.#timer);
-    clearTimeout(this.#pause);
-    this.#parts.connection.cancel(this.#attempt);
-    this.#parts.ended();
+    if (this.#pause !== undefined) clearTimeout(this.#pause);
+    if (this.#sentTo === undefined) this.#place.connection.cancel(this);
+    this.#place.deadlines.delete(this);
     return true;
   }
 }

@@ -21,11 +21,13 @@
  * - No error, message or cause holds parameters, passwords or TLS keys.
  */
 import { TaskqError } from "@taskq/core/storage";
-import { isCluster, type Client, type ClusterClient, type Parameter, type Reply } from "./client.js";
+import { Call, type CallPlace, type Sending } from "./call.js";
+import { isCluster, type Parameter, type Reply } from "./client.js";
 import { connectionTo, type Connection } from "./connection.js";
-import { Call, type Sending } from "./call.js";
-import { copiesOf, nodeOf } from "./copies.js";
+import { copiesOf } from "./copies.js";
+import { Deadlines } from "./deadlines.js";
 import type { Script } from "./script.js";
+import { CommandSending, ScriptSending, SentTexts } from "./sending.js";
 import { slotOf } from "./slot.js";
 import type { Source } from "./source.js";
 
@@ -45,86 +47,63 @@ export interface CallerOptions {
   readonly timeout: number;
 }
 
+const NO_OPTIONS: CallOptions = {};
+
 /** See the head of this file. */
 export class Caller {
+  /** The one that calls are sent on. */
+  readonly connection: Connection;
   readonly #options: CallerOptions;
-  readonly #connection: Connection;
+  readonly #deadlines = new Deadlines();
+  readonly #place: CallPlace;
+  readonly #texts = new SentTexts();
   /** For calls that wait for replicas: `WAIT` holds up all that follows it on its connection. */
-  #copying: Connection | undefined;
-  readonly #calls = new Set<Call>();
-  /** The client to which the whole text of a script was sent last, and as which call. */
-  readonly #texts = new Map<string, { readonly client: Client | ClusterClient; readonly sent: number }>();
-  #sent = 0;
+  #copying: CallPlace | undefined;
   #closed = false;
 
   constructor(options: CallerOptions) {
     this.#options = options;
-    this.#connection = connectionTo(options.source, "taskq");
-  }
-
-  /** The connection that commands are sent on. */
-  get connection(): Connection {
-    return this.#connection;
+    this.connection = connectionTo(options.source, "taskq");
+    this.#place = { connection: this.connection, deadlines: this.#deadlines };
   }
 
   /** Grows by one whenever a connection has been made anew. */
   get generation(): number {
-    return this.#connection.generation;
+    return this.connection.generation;
   }
 
   /** Milliseconds since the connection was made; 0 while there is none. */
   get connectedFor(): number {
-    return this.#connection.client === undefined ? 0 : performance.now() - this.#connection.readySince;
+    return this.connection.client === undefined ? 0 : performance.now() - this.connection.readySince;
   }
 
   /**
    * Runs a script. The keys are all those that it touches.
    *
    * @throws `TASKQ_UNAVAILABLE` `TASKQ_STORAGE` `TASKQ_CLOSED`
-   * @example const [claimed] = (await caller.run(step, keys, [owner, String(request)])) as [Buffer[]];
+   * @example const [claimed] = (await caller.run(step, keys, [owner, request])) as [Buffer[]];
    */
   run(
     script: Script,
     keys: readonly string[],
     parameters: readonly CallParameter[],
-    options: CallOptions = {},
+    options: CallOptions = NO_OPTIONS,
   ): Promise<Reply> {
-    const rest: Parameter[] = [keys.length, ...keys];
-    for (const parameter of parameters) rest.push(sendable(parameter));
-    const byHash = [script.sha, ...rest];
-    let sentAs = 0;
-    let failedByHash = 0;
-    const sending: Sending = {
-      what: `script ${script.name}`,
-      send: (client) => {
-        this.#sent += 1;
-        sentAs = this.#sent;
-        return client.callBuffer("evalsha", byHash);
-      },
-      // Many calls may meet a server that has forgotten the script: the text is sent once, the others wait behind it.
-      sendWhole: (client) => {
-        failedByHash += 1;
-        const text = this.#texts.get(script.sha);
-        if (failedByHash === 1 && text !== undefined && text.client === client && text.sent > sentAs) {
-          return sending.send(client);
-        }
-        this.#sent += 1;
-        this.#texts.set(script.sha, { client, sent: this.#sent });
-        return client.callBuffer("eval", [script.source, ...rest]);
-      },
-      ...(options.copies === undefined || options.copies === 0
-        ? {}
-        : { confirm: copiesOf(keys[0] ?? "", options.copies, script.name) }),
-    };
-    return this.#call(sending, options);
+    const words: Parameter[] = [script.sha, keys.length];
+    for (const key of keys) words.push(key);
+    for (const parameter of parameters) words.push(sendable(parameter));
+    const { copies = 0 } = options;
+    const confirm = copies === 0 ? undefined : copiesOf(keys[0] ?? "", copies, script.name);
+    return this.#call(new ScriptSending(script, words, this.#texts, confirm), options);
   }
 
   /** Sends a command. @throws `TASKQ_UNAVAILABLE` `TASKQ_STORAGE` `TASKQ_CLOSED` */
-  command(name: string, parameters: readonly CallParameter[], options: CallOptions = {}): Promise<Reply> {
-    const words = parameters.map(sendable);
-    const send = (client: Client | ClusterClient): Promise<unknown> =>
-      client.callBuffer(name.toLowerCase(), words);
-    return this.#call({ what: `command ${name.toUpperCase()}`, send, sendWhole: send }, options);
+  command(
+    name: string,
+    parameters: readonly CallParameter[],
+    options: CallOptions = NO_OPTIONS,
+  ): Promise<Reply> {
+    return this.#call(new CommandSending(name, parameters.map(sendable)), options);
   }
 
   /** Sends a command to the master that has a key, whether or not the command has keys. */
@@ -132,52 +111,41 @@ export class Caller {
     key: string,
     name: string,
     parameters: readonly CallParameter[],
-    options: CallOptions = {},
+    options: CallOptions = NO_OPTIONS,
   ): Promise<Reply> {
-    const words = parameters.map(sendable);
-    const send = (client: Client | ClusterClient): Promise<unknown> =>
-      (isCluster(client) ? nodeOf(client, key) : client).callBuffer(name.toLowerCase(), words);
-    return this.#call({ what: `command ${name.toUpperCase()}`, send, sendWhole: send }, options);
+    return this.#call(new CommandSending(name, parameters.map(sendable), key), options);
   }
 
   /** `host:port` of the master that has a key, on a Cluster that is connected. */
   addressOf(key: string): string | undefined {
-    const { client } = this.#connection;
+    const { client } = this.connection;
     return client !== undefined && isCluster(client) ? client.slots[slotOf(key)]?.[0] : undefined;
   }
 
   /** Calls whenever a connection was made. */
   onConnected(listener: () => void): () => void {
-    return this.#connection.onReady(listener);
+    return this.connection.onReady(listener);
   }
 
   /** Rejects what is under way with `TASKQ_CLOSED` and closes the connections. */
   close(): void {
     this.#closed = true;
-    for (const call of this.#calls) call.reject(closed());
-    this.#connection.close();
-    this.#copying?.close();
+    this.#deadlines.rejectAll(closed);
+    this.connection.close();
+    this.#copying?.connection.close();
   }
 
-  #call(sending: Sending, { timeout = this.#options.timeout, copies = 0 }: CallOptions): Promise<Reply> {
+  #call(sending: Sending, { timeout = this.#options.timeout }: CallOptions): Promise<Reply> {
     if (this.#closed) return Promise.reject(closed());
-    const connection = copies === 0 ? this.#connection : this.#copyingConnection();
-    return new Promise((resolve, reject) => {
-      const call = new Call({
-        sending,
-        connection,
-        timeout,
-        resolve,
-        reject,
-        ended: () => this.#calls.delete(call),
-      });
-      this.#calls.add(call);
-      call.begin();
-    });
+    const place = sending.confirm === undefined ? this.#place : this.#copyingPlace();
+    return new Call(sending, place, timeout).promise;
   }
 
-  #copyingConnection(): Connection {
-    this.#copying ??= connectionTo(this.#options.source, "taskq-copies");
+  #copyingPlace(): CallPlace {
+    this.#copying ??= {
+      connection: connectionTo(this.#options.source, "taskq-copies"),
+      deadlines: this.#deadlines,
+    };
     return this.#copying;
   }
 }

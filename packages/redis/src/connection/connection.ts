@@ -1,4 +1,5 @@
 import { isCluster, type Client, type ClusterClient } from "./client.js";
+import { probe } from "./probe.js";
 import { asksSeveral, makeClient, type Source } from "./source.js";
 
 /** Pauses before the next attempt to connect, in milliseconds: the longest one is reached after some six attempts. */
@@ -7,6 +8,9 @@ const LONGEST_PAUSE = 1_000;
 /** From the first packet until a connection can be used. Longer where several servers are asked, of which some may be away. */
 const READY_WITHIN = 2_500;
 const READY_WITHIN_OF_SEVERAL = 6_000;
+
+/** A connection on which nothing came for so long, in milliseconds, is given up with all that is in flight on it. */
+const LONGEST_SILENCE = 15_000;
 
 export interface ConnectionOptions {
   /** Opens one. What it throws is a failed attempt. */
@@ -18,6 +22,11 @@ export interface ConnectionOptions {
 /** For a source; `CLIENT LIST` shows the name, unless the user gave one. */
 export function connectionTo(source: Source, name: string): Connection {
   return new Connection({ make: () => makeClient(source, name), asksSeveral: asksSeveral(source) });
+}
+
+/** What waits for a connection. */
+export interface Waiting {
+  attempt(): void;
 }
 
 /**
@@ -39,11 +48,12 @@ export class Connection {
   generation = 0;
   readonly #options: ConnectionOptions;
   readonly #readyWithin: number;
-  readonly #waiting = new Set<() => void>();
+  readonly #waiting = new Set<Waiting>();
   readonly #listeners = new Set<() => void>();
   #making: Client | ClusterClient | undefined;
   #attempts = 0;
   #timer: NodeJS.Timeout | undefined;
+  #stopProbe: (() => void) | undefined;
   #state: "idle" | "open" | "closed" = "idle";
 
   constructor(options: ConnectionOptions) {
@@ -58,14 +68,14 @@ export class Connection {
     this.#connect();
   }
 
-  /** Calls once, when there is a client to use; `cancel` takes it back. */
-  whenReady(listener: () => void): void {
+  /** Lets it attempt once there is a client to use; `cancel` takes it back. */
+  whenReady(waiting: Waiting): void {
     this.start();
-    this.#waiting.add(listener);
+    this.#waiting.add(waiting);
   }
 
-  cancel(listener: () => void): void {
-    this.#waiting.delete(listener);
+  cancel(waiting: Waiting): void {
+    this.#waiting.delete(waiting);
   }
 
   /** Calls whenever another client has become ready. */
@@ -81,9 +91,30 @@ export class Connection {
     this.client = undefined;
     this.#making = undefined;
     clearTimeout(this.#timer);
+    this.#endProbe();
     client.disconnect();
     if (this.#state !== "open") return;
     this.#timer = setTimeout(() => this.#connect(), this.#pause());
+  }
+
+  /**
+   * Nothing has come on a client for long: goes over to another one if that is answered, or if the server is gone. Of a
+   * Cluster it is one node that says nothing, and only the rest of the Cluster knows whether another has taken its place.
+   */
+  suspect(client: Client | ClusterClient): void {
+    if (client !== this.client || this.#stopProbe !== undefined) return;
+    const now = performance.now();
+    const { answeredAt } = this;
+    if (isCluster(client) || now - Math.max(answeredAt, this.readySince) > LONGEST_SILENCE) {
+      return this.doubt(client, silence());
+    }
+    this.#stopProbe = probe(this.#options.make, (probed) => {
+      this.#stopProbe = undefined;
+      // it was slow, and has answered meanwhile
+      if (this.answeredAt > answeredAt) return;
+      if (probed === "silent") this.failure = silence();
+      else this.doubt(client, silence());
+    });
   }
 
   /** The server has answered: the next attempt to connect is the first one again. */
@@ -95,12 +126,18 @@ export class Connection {
   close(): void {
     this.#state = "closed";
     clearTimeout(this.#timer);
+    this.#endProbe();
     const client = this.client ?? this.#making;
     this.client = undefined;
     this.#making = undefined;
     client?.disconnect();
     this.#waiting.clear();
     this.#listeners.clear();
+  }
+
+  #endProbe(): void {
+    this.#stopProbe?.();
+    this.#stopProbe = undefined;
   }
 
   #connect(): void {
@@ -139,7 +176,7 @@ export class Connection {
     for (const listener of this.#listeners) listener();
     const waiting = [...this.#waiting];
     this.#waiting.clear();
-    for (const listener of waiting) listener();
+    for (const each of waiting) each.attempt();
   }
 
   /** At first hardly any; jittered, so that the processes of a queue do not all come at once. */
@@ -148,4 +185,8 @@ export class Connection {
     const longest = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** this.#attempts);
     return longest * (0.5 + Math.random() / 2);
   }
+}
+
+function silence(): Error {
+  return new Error("the server took the call and does not answer");
 }

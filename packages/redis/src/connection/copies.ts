@@ -2,8 +2,8 @@ import { TaskqError } from "@taskq/core/storage";
 import { isCluster, type Client, type ClusterClient } from "./client.js";
 import { slotOf } from "./slot.js";
 
-/** What is left of a call's time for the way back. */
-const RESERVE = 100;
+/** What is left of a call's time for the way back, in milliseconds: a server looks at who waits some ten times a second. */
+const RESERVE = 250;
 
 /**
  * Waits until so many replicas have confirmed all that this connection has written so far (`WAIT`).
@@ -16,7 +16,7 @@ export function copiesOf(
   name: string,
 ): (client: Client | ClusterClient, remaining: number) => Promise<void> {
   return async (client, remaining) => {
-    const patience = Math.max(1, Math.floor(remaining - RESERVE));
+    const patience = Math.max(1, Math.floor(remaining - Math.min(RESERVE, remaining / 2)));
     const node = isCluster(client) ? nodeOf(client, key) : client;
     const confirmed = Number(await node.callBuffer("wait", [wanted, patience]));
     if (confirmed >= wanted) return;

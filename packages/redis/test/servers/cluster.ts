@@ -42,6 +42,11 @@ export async function startCluster(
   }
 }
 
+/** Whether its servers know `SPUBLISH`: Redis from 7 on, and Valkey. */
+export async function hasShardedHints({ masters }: TestCluster): Promise<boolean> {
+  return (await ask(masters[0]?.port ?? 0, [["COMMAND", "INFO", "SPUBLISH"]])) !== "";
+}
+
 async function join(masters: readonly RedisServer[], replicas: readonly RedisServer[]): Promise<void> {
   const all = [...masters, ...replicas];
   for (const [n, { port }] of masters.entries()) {
