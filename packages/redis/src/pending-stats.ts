@@ -15,8 +15,8 @@ const PAUSE = 1_000;
 export type StatsField = readonly [name: string, row: Uint8Array, minute: number];
 
 export class PendingStats {
-  readonly #process = randomUUID();
-  readonly #gathered = new GatheredStats();
+  #process = randomUUID();
+  #gathered = new GatheredStats();
   /** Of the oldest minute that has changed since it was written. */
   #changedSince: number | undefined;
   #writtenAt = -Infinity;
@@ -41,6 +41,13 @@ export class PendingStats {
     this.#changedSince = undefined;
     this.#writtenAt = now;
     return this.#gathered.rows(since).map((row) => this.#field(row));
+  }
+
+  /** What was gathered so far has gone with the queue, and is not written again. */
+  startAnew(): void {
+    this.#process = randomUUID();
+    this.#gathered = new GatheredStats();
+    this.#changedSince = undefined;
   }
 
   /** All that is not written yet. */

@@ -145,6 +145,7 @@ local function conclude(row, state, bytes, reason, broken)
     row.reason = broken.reason
     M.addVictim(broken.root, row)
   end
+  M.tellFeed(row)
   M.freeOnFinal(row)
   releaseWithheld(row)
   M.retain(row)

@@ -16,6 +16,7 @@ end
 
 function M.flush()
   -- Each part that a script is made of knows what it has changed.
+  if M.pruneFeed then M.pruneFeed() end
   local changed, apart, gone, gates, goneGates, uniques, goneUniques, logs
   if M.changedRows then changed, apart, gone = M.changedRows() end
   if M.changedGates then

@@ -2,6 +2,7 @@
 import { script as scriptOf, type Script } from "../connection/script.js";
 import { answers } from "./answers.js";
 import { claim } from "./claim.js";
+import { feed } from "./feed.js";
 import { finish } from "./finish.js";
 import { flows } from "./flows.js";
 import { flush } from "./flush.js";
@@ -22,10 +23,24 @@ import { unique } from "./unique.js";
 
 const keys = `local K = {${KEY_NAMES.map((name, place) => `${name} = KEYS[${place + 1}]`).join(", ")}}\n`;
 
-const PARTS = [session, indexes, rows, gates, limits, unique, flows, finish, store, claim, answers, purge];
+const PARTS = [
+  session,
+  indexes,
+  rows,
+  feed,
+  gates,
+  limits,
+  unique,
+  flows,
+  finish,
+  store,
+  claim,
+  answers,
+  purge,
+];
 
 /** For moves that look at single rows, or at none. */
-const FEW = [session, indexes, rows];
+const FEW = [session, indexes, rows, feed];
 
 const packed = "local function REQUEST() return cmsgpack.unpack(ARGV[1]) end\n";
 
@@ -75,7 +90,9 @@ export type ScriptName =
   | "stats"
   | "export"
   | "import"
-  | "purge";
+  | "purge"
+  | "events"
+  | "phase";
 
 /** By move. */
 export const SCRIPTS: Readonly<Record<ScriptName, Script>> = {
@@ -106,4 +123,6 @@ export const SCRIPTS: Readonly<Record<ScriptName, Script>> = {
   export: script("export", [moving], moves.exporting),
   import: script("import", [moving], moves.importing),
   purge: script("purge", [], moves.purge),
+  events: made("events", FEW, moves.events),
+  phase: made("phase", FEW, moves.phase),
 };
