@@ -4,7 +4,7 @@ import { SCRIPTS } from "./lua/scripts.js";
 import type { OpenQueue } from "./open-queue.js";
 import { storedFlowOf } from "./wire/answers.js";
 import { listOf } from "./wire/values.js";
-import { flowRequest, plainParameters } from "./wire/requests.js";
+import { flowRequest, plainRequest } from "./wire/requests.js";
 
 export async function enqueue(
   queue: OpenQueue,
@@ -25,9 +25,9 @@ async function addPlain(
   queue: OpenQueue,
   { flows, now }: EnqueueRequest,
 ): Promise<EnqueueAnswer | undefined> {
-  const parameters = flows.length === 0 ? undefined : plainParameters(flows);
-  if (parameters === undefined) return undefined;
-  const states = await queue.run(SCRIPTS.add, [now ?? "", queue.publish, ...parameters]);
+  const packed = flows.length === 0 ? undefined : plainRequest(flows);
+  if (packed === undefined) return undefined;
+  const states = await queue.run(SCRIPTS.add, [now ?? "", queue.publish, packed]);
   if (!Buffer.isBuffer(states)) return undefined;
   queue.hint({ ready: true });
   return {

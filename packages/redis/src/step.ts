@@ -17,7 +17,7 @@ import { claimedOf, runOf } from "./wire/answers.js";
 import { listOf, numberIfAny, textsOf } from "./wire/values.js";
 import { pack } from "./wire/pack.js";
 import { claimedRow } from "./wire/rows.js";
-import { runRequest, settlementParameters } from "./wire/requests.js";
+import { runRequest, settlementsRequest } from "./wire/requests.js";
 import type { AnswerRecord } from "./wire/unpack.js";
 
 export async function step(queue: OpenQueue, request: StepRequest): Promise<StepAnswer> {
@@ -96,7 +96,7 @@ function parametersOf(
   rest: readonly Settlement[],
   stats: readonly StatsField[] | undefined,
 ): CallParameter[] {
-  const parameters: CallParameter[] = [
+  return [
     now ?? "",
     queue.publish,
     owner,
@@ -108,9 +108,8 @@ function parametersOf(
     claim?.ids === undefined ? "" : pack(claim.ids),
     begun.length === 0 ? "" : pack(begun.map(runRequest)),
     stats === undefined && queue.atOnce === undefined ? "" : pack({ stats, atOnce: queue.atOnce }),
+    rest.length === 0 ? "" : settlementsRequest(rest),
   ];
-  for (const settlement of rest) settlementParameters(parameters, settlement);
-  return parameters;
 }
 
 const joinedTasks = new WeakMap<readonly string[], string>();

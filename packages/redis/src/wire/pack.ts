@@ -1,6 +1,6 @@
 /** MessagePack, as far as requests need it: what the scripts are given as one argument. */
 
-const FIRST_SIZE = 512;
+const FIRST_SIZE = 2048;
 const encoder = new TextEncoder();
 
 /** Bytes of one request. Entries that are `undefined` are left out. */
@@ -10,19 +10,28 @@ export function pack(value: unknown): Buffer {
   return writer.bytes();
 }
 
-/** Bytes of several values, one behind the other. */
-export function packAll(values: readonly unknown[]): Buffer {
-  const writer = new Writer();
-  for (const value of values) writer.value(value);
-  return writer.bytes();
-}
-
-class Writer {
+/** Writes values one behind the other. */
+export class Writer {
   #buffer = Buffer.allocUnsafe(FIRST_SIZE);
   #size = 0;
 
   bytes(): Buffer {
     return this.#buffer.subarray(0, this.#size);
+  }
+
+  /** The head of a list of so many values, which are to follow. */
+  list(length: number): void {
+    this.#head(length, 0x90, 15, 0xdc);
+  }
+
+  /** Values that the scripts see as one text. */
+  nested(values: readonly unknown[]): void {
+    this.#reserve(5);
+    const at = this.#size;
+    this.#size += 5;
+    for (const value of values) this.value(value);
+    this.#buffer[at] = 0xdb;
+    this.#buffer.writeUInt32BE(this.#size - at - 5, at + 1);
   }
 
   value(value: unknown): void {

@@ -1,6 +1,5 @@
 /** Requests as the scripts read them. */
-import type { CallParameter } from "../connection/caller.js";
-import { pack } from "./pack.js";
+import { pack, Writer } from "./pack.js";
 import type {
   EdgeCondition,
   NewFlow,
@@ -41,32 +40,38 @@ function jobRequest(job: NewJob): unknown {
   };
 }
 
-/** Id, fence, start, and what it is: as the script `step` reads it. */
-export function settlementParameters(
-  to: CallParameter[],
-  { id, fence, startedAt, outcome, add }: Settlement,
-): void {
-  to.push(id, fence, startedAt, endingOf(outcome, add));
+/** Of each id, fence, start, what it is, and bytes: as the script `step` reads them. */
+export function settlementsRequest(settlements: readonly Settlement[]): Buffer {
+  const writer = new Writer();
+  writer.list(settlements.length * 5);
+  for (const { id, fence, startedAt, outcome, add } of settlements) {
+    writer.value(id);
+    writer.value(fence);
+    writer.value(startedAt);
+    const flows = add === undefined || add.length === 0 ? undefined : add.map(flowRequest);
+    if (outcome.kind !== "completed" || flows !== undefined) {
+      writer.value(OTHER);
+      writer.value(otherOf(outcome, flows));
+    } else {
+      writer.value(outcome.result === undefined ? COMPLETED : RESULT);
+      writer.value(outcome.result ?? "");
+    }
+  }
+  return writer.bytes();
 }
 
-function endingOf(outcome: SettledOutcome, add: Settlement["add"]): CallParameter {
-  const flows = add === undefined || add.length === 0 ? undefined : add.map(flowRequest);
-  if (outcome.kind === "completed" && flows === undefined) {
-    return outcome.result === undefined ? "-" : Buffer.concat([RESULT, outcome.result]);
-  }
-  const packed = pack({
+const [COMPLETED, RESULT, OTHER] = [0, 1, 2];
+
+function otherOf(outcome: SettledOutcome, add: readonly unknown[] | undefined): Buffer {
+  return pack({
     kind: outcome.kind,
     bytes: bytesOf(outcome),
     reason: "reason" in outcome ? outcome.reason : undefined,
     due: "due" in outcome ? outcome.due : undefined,
     counts: outcome.kind === "retry" ? outcome.counts : undefined,
-    add: flows,
+    add,
   });
-  return Buffer.concat([OTHER, packed]);
 }
-
-const RESULT = Buffer.from("+");
-const OTHER = Buffer.from("?");
 
 function bytesOf(outcome: SettledOutcome): Uint8Array | undefined {
   if (outcome.kind === "completed") return outcome.result;
@@ -78,11 +83,12 @@ export function runRequest({ id, fence }: RunReference): unknown {
 }
 
 /**
- * Jobs that belong to no flow, hold no key and were given no id, each as the script `add` takes it; `undefined` if there
- * is any other.
+ * Jobs that belong to no flow, hold no key and were given no id, as the script `add` takes them; `undefined` if there is
+ * any other.
  */
-export function plainParameters(flows: readonly NewFlow[]): CallParameter[] | undefined {
-  const parameters: CallParameter[] = [];
+export function plainRequest(flows: readonly NewFlow[]): Buffer | undefined {
+  const writer = new Writer();
+  writer.list(flows.length * 5);
   const keys = new Set<string>();
   for (const { jobs, joins } of flows) {
     const [job] = jobs;
@@ -92,7 +98,11 @@ export function plainParameters(flows: readonly NewFlow[]): CallParameter[] | un
       return undefined;
     keys.add(key);
     const apart = job.body.length > INLINE;
-    parameters.push(key, job.priority, job.due, apart ? job.body : "", restOf(job, apart));
+    writer.value(key);
+    writer.value(job.priority);
+    writer.value(job.due);
+    writer.nested(restOf(job, apart));
+    writer.value(apart ? job.body : "");
   }
-  return keys.size === flows.length ? parameters : undefined;
+  return keys.size === flows.length ? writer.bytes() : undefined;
 }

@@ -1,6 +1,5 @@
 /** Rows as they are stored, for those that this side writes and reads itself: `lua/rows.ts` has the whole of it. */
 import { splitId, type ClaimedJob, type NewJob } from "@taskq/core/storage";
-import { packAll } from "./pack.js";
 import { unpackAll } from "./unpack.js";
 
 /** Longer bytes stand apart from their row. */
@@ -20,9 +19,9 @@ export function placeOf(id: string): string | undefined {
 }
 
 /** What follows the due and the state in the row of a new job. */
-export function restOf(job: NewJob, apart: boolean): Buffer {
+export function restOf(job: NewJob, apart: boolean): readonly unknown[] {
   const seldom = seldomOf(job);
-  return packAll([
+  return [
     job.task,
     seldom.length > 0 ? seldom : undefined,
     ...NOTHING_YET,
@@ -31,7 +30,7 @@ export function restOf(job: NewJob, apart: boolean): Buffer {
     job.priority,
     apart ? undefined : job.body,
     undefined,
-  ]);
+  ];
 }
 
 /** Attempt, failures, crashes, two fences; then what a run leaves. */

@@ -15,9 +15,9 @@ if not now then
   now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
--- Of each job: key, priority, due, a body that stands apart, and the rest of its row.
-local keys = {}
-for place = 3, #ARGV, 5 do keys[#keys + 1] = ARGV[place] end
+-- Of each job: key, priority, due, the rest of its row, and a body that stands apart, or nothing.
+local keys, list = {}, cmsgpack.unpack(ARGV[3])
+for place = 1, #list, 5 do keys[#keys + 1] = list[place] end
 for from = 1, #keys, 4000 do
   local known = call("HMGET", ${key("rows")}, unpack(keys, from, math.min(from + 3999, #keys)))
   for place = 1, #known do if known[place] then return 0 end end
@@ -25,8 +25,8 @@ end
 
 local rows, ready, scheduled, apart, states = {}, {}, {}, {}, {}
 for place, key in ipairs(keys) do
-  local at = place * 5 - 2
-  local priority, due = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
+  local at = place * 5 - 4
+  local priority, due, body = list[at + 1], list[at + 2], list[at + 4]
   local number = struct.pack(">I6", order + place)
   local code, line, size = 2, ready, #ready
   if due <= now then
@@ -35,16 +35,16 @@ for place, key in ipairs(keys) do
   else
     code, line = 11, scheduled
     size = #line
-    line[size + 1] = ARGV[at + 2]
+    line[size + 1] = string.format("%.17g", due)
     line[size + 2] = struct.pack(">I4", 2147483647 - priority) .. number .. key
   end
   states[place] = code == 2 and "r" or "s"
   size = #rows
   rows[size + 1] = key
-  rows[size + 2] = struct.pack(">I5I6", order + place, now) .. cmsgpack.pack(due - now, code) .. ARGV[at + 4]
-  if ARGV[at + 3] ~= "" then
+  rows[size + 2] = struct.pack(">I5I6", order + place, now) .. cmsgpack.pack(due - now, code) .. list[at + 3]
+  if body ~= "" then
     apart[#apart + 1] = "b:" .. key
-    apart[#apart + 1] = ARGV[at + 3]
+    apart[#apart + 1] = body
   end
 end
 

@@ -2,27 +2,25 @@ import { key } from "./key.js";
 
 /** How a step is asked for. */
 export const request: string = String.raw`
--- now, command to publish with, owner, request, begin, ahead, lease, tasks; packed: ids, begun, what is seldom; then of each
--- settlement: id, fence, startedAt, and what it is: "+" and the result of a completed run, "-" for one without, "?" and the rest packed.
-local SETTLED = 12
+-- now, command to publish with, owner, request, begin, ahead, lease, tasks; packed: ids, begun, what is seldom, and of each settlement
+-- id, fence, startedAt, what it is, and bytes: 0 completed without a result, 1 with this one, 2 anything else, packed.
 
 local function unpacked(text)
   if text ~= "" then return cmsgpack.unpack(text) end
 end
 
-local function settlementAt(at)
-  local text = ARGV[at + 3]
-  local mark, one = string.sub(text, 1, 1), {kind = "completed"}
-  if mark == "+" then one.bytes = string.sub(text, 2) end
-  if mark == "?" then one = cmsgpack.unpack(string.sub(text, 2)) end
-  one.id, one.fence, one.startedAt = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
+local function settlementAt(list, at)
+  local mark, one = list[at + 3], {kind = "completed"}
+  if mark == 1 then one.bytes = list[at + 4] end
+  if mark == 2 then one = cmsgpack.unpack(list[at + 4]) end
+  one.id, one.fence, one.startedAt = list[at], list[at + 1], list[at + 2]
   return one
 end
 
 -- The same request as the rest of the script reads it.
 function REQUEST()
-  local settled = {}
-  for at = SETTLED, #ARGV, 4 do settled[#settled + 1] = settlementAt(at) end
+  local settled, list = {}, unpacked(ARGV[12]) or {}
+  for at = 1, #list, 5 do settled[#settled + 1] = settlementAt(list, at) end
   local tasks, claim = {}, nil
   for task in string.gmatch(ARGV[8], "[^\n]+") do tasks[#tasks + 1] = task end
   if ARGV[5] ~= "" then
@@ -37,7 +35,7 @@ end
 
 /** Settling completed jobs that belong to nothing, and claiming others like them: by far the most steps. */
 export const step: string = String.raw`
-local SETTLED, ACTIVE, COMPLETED, INLINE, PURGED = 12, 4, 5, 512, 100
+local ACTIVE, COMPLETED, INLINE, PURGED = 4, 5, 512, 100
 local call, pack, decodeFrom, sub = redis.call, cmsgpack.pack, cmsgpack.unpack_limit, string.sub
 
 -- What else a row has, by number: until when it may begin, at most once, named, reaped, attempts; then what is dealt with elsewhere.
@@ -110,9 +108,10 @@ local function short()
 
   -- Runs that have ended.
   local keys, places = {}, {}
-  for at = SETTLED, #ARGV, 4 do
-    if string.byte(ARGV[at + 3]) == 63 then return nil end
-    local key = keyOf(ARGV[at])
+  local list = ARGV[12] ~= "" and cmsgpack.unpack(ARGV[12]) or {}
+  for at = 1, #list, 5 do
+    if list[at + 3] == 2 then return nil end
+    local key = keyOf(list[at])
     if places[key] then return nil end
     keys[#keys + 1] = key
     places[key] = at
@@ -140,22 +139,21 @@ local function short()
     local id = suffix and key .. suffix or sub(key, 2)
     local text = nil
     if place <= settled then
-      if own ~= tonumber(ARGV[asked + 1]) or id ~= ARGV[asked] then return nil end
-      local bytes = nil
-      if string.byte(ARGV[asked + 3]) == 43 then bytes = sub(ARGV[asked + 3], 2) end
+      if own ~= list[asked + 1] or id ~= list[asked] then return nil end
+      local bytes = list[asked + 3] == 1 and list[asked + 4] or nil
       if bytes and #bytes > INLINE then
         apart[#apart + 1] = "r:" .. key
         apart[#apart + 1] = bytes
         bytes = #bytes
       end
       -- An active row ends with the byte that says that it has no result.
-      text = sub(row, 1, 11) .. pack(due, COMPLETED, task, x, attempt, failures, crashes, own, own, tonumber(ARGV[asked + 2]) - at, now - at,
+      text = sub(row, 1, 11) .. pack(due, COMPLETED, task, x, attempt, failures, crashes, own, own, list[asked + 2] - at, now - at,
         reason, owner, nil, nil, nil, size, suffix) .. sub(row, tail + 1, -2) .. pack(bytes)
       done[#done + 1] = nowText
       done[#done + 1] = key
       ended[#ended + 1] = key
       ids[#ids + 1] = id
-      if follows then events[place] = pack({id, task, "completed", attempt, own, now, tonumber(ARGV[asked + 2]), false, false}) end
+      if follows then events[place] = pack({id, task, "completed", attempt, own, now, list[asked + 2], false, false}) end
     else
       if own ~= asked[2] or id ~= asked[1] then return nil end
       if not started then
