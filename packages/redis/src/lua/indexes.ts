@@ -124,8 +124,10 @@ end
 function Index:write()
   local removed, added = {}, {}
   for member in pairs(self.gone) do removed[#removed + 1] = member end
+  local last, text = nil, nil
   for member, score in pairs(self.adds) do
-    added[#added + 1] = string.format("%.17g", score)
+    if score ~= last then last, text = score, string.format("%.17g", score) end
+    added[#added + 1] = text
     added[#added + 1] = member
   end
   if #removed > 0 then M.inCuts("ZREM", self.key, removed, 4000) end

@@ -136,7 +136,7 @@ function M.inCuts(command, key, list, step)
 end
 
 function M.report(row, kind, reason, cause, gate)
-  insert(S.effects, {id = row.id, task = row.task, kind = kind, reason = reason, cause = cause, gate = gate, attempt = row.attempt})
+  insert(S.effects, {row.id, row.task, kind, row.attempt, reason or false, cause or false, gate or false})
 end
 
 -- Whether something is left that follows from an earlier call: then nothing else may happen before.

@@ -22,18 +22,20 @@ import type {
   ValueAnswer,
 } from "@taskq/core/storage";
 import { sourcesOf } from "./sources.js";
-import type { AnswerRecord } from "./unpack.js";
+import type { Answer, AnswerRecord } from "./unpack.js";
 import { listOf, textsOf, text, textIfAny, numberIfAny, number, bytesIfAny } from "./values.js";
 
-export function effectOf(record: AnswerRecord): JobEffect {
+/** A list, since there may be many. */
+export function effectOf(answer: AnswerRecord): JobEffect {
+  const [id, task, kind, attempt, reason, cause, gate] = answer as unknown as readonly Answer[];
   return {
-    id: text(record["id"]),
-    task: text(record["task"]),
-    kind: record["kind"] as JobEffect["kind"],
-    reason: textIfAny(record["reason"]),
-    cause: textIfAny(record["cause"]),
-    gate: textIfAny(record["gate"]),
-    attempt: number(record["attempt"]),
+    id: text(id),
+    task: text(task),
+    kind: kind as JobEffect["kind"],
+    reason: textIfAny(reason),
+    cause: textIfAny(cause),
+    gate: textIfAny(gate),
+    attempt: number(attempt),
   };
 }
 
