@@ -88,8 +88,8 @@ end
 -- A join fails with its first member that does not complete, and with it all that has not started for it.
 local function breakJoin(join, broken)
   concludeJoin(join, broken)
-  -- Of a join, what is looked at next among its members; or ids, and the place of the next.
-  insert(stranded, {join.id, 1, broken.root, false})
+  -- Of a join, the offset of the next in the list of its members; or ids, and the place of the next.
+  insert(stranded, {join.id, 0, broken.root, false})
 end
 
 local function isOnlyMember(row, join)
@@ -98,18 +98,30 @@ local function isOnlyMember(row, join)
   return true
 end
 
+-- The next ids of a packed list behind an offset, and the offset behind them; -1 at its end.
+local function nextIds(text, offset, count)
+  if offset == 0 then
+    local mark = byte(text)
+    offset = mark == 220 and 3 or mark == 221 and 5 or 1
+  end
+  if offset >= #text then return {}, -1 end
+  local ids = {decodeFrom(text, count, offset)}
+  return ids, table.remove(ids, 1)
+end
+
 -- Members that belong to nothing else are let go as they come; whatever hangs together with others is looked at as a whole.
 local function skipMembers(item, broken)
   local join = M.rowOf(item[1])
-  local ids = join and M.memberIds(join) or {}
-  while item[2] <= #ids do
+  -- One that this call has stored is not written yet.
+  local own = join and S.members[join.key]
+  local text = own and pack(own) or join and call("HGET", K.members, join.key)
+  while text and item[2] >= 0 do
     if S.bounded and written >= AT_ONCE then return false end
-    local upTo = math.min(item[2] + AT_ONCE - 1, #ids)
-    M.readAhead({unpack(ids, item[2], upTo)})
-    while item[2] <= upTo do
-      if S.bounded and written >= AT_ONCE then return false end
-      local row = M.rowOf(ids[item[2]])
-      item[2] = item[2] + 1
+    local ids = nil
+    ids, item[2] = nextIds(text, item[2], math.max(1, math.min(AT_ONCE, AT_ONCE - written)))
+    M.readAhead(ids)
+    for _, id in ipairs(ids) do
+      local row = M.rowOf(id)
       if row and row.flow == join.flow then
         if not isOnlyMember(row, join) then item[4] = true
         elseif not FINAL[row.state] and row.state ~= "active" then skip(row, broken) end
@@ -130,7 +142,7 @@ local function skipStranded()
     if type(item[1]) == "string" then
       local done = skipMembers(item, broken)
       if done == false then return false end
-      if done then item[1] = {} end
+      if done then item[1], item[2] = {}, 1 end
     end
     local ids = item[1]
     while item[2] <= #ids do

@@ -1,8 +1,15 @@
 /** How long final rows are kept, and what is kept beside them. */
 export const retention: string = String.raw`
 -- What was broken because of a row; kept to be mended by a retry or a restore.
+local lines = {}
+
 local function victimsOf(root)
-  return M.lineAt(K.victims, struct.pack(">I2", #root) .. root)
+  local line = lines[root]
+  if not line then
+    line = M.lineAt(K.victims, struct.pack(">I2", #root) .. root)
+    lines[root] = line
+  end
+  return line
 end
 
 function M.addVictim(root, row)

@@ -32,8 +32,15 @@ end
 S.rows, S.members, S.made, S.goneRows = {}, {}, {}, {}
 
 -- What is not random in an id that core made.
+local places = {}
+
 function M.placeOf(id)
-  if #id == 22 and byte(id, 10) <= 49 and find(id, "^[0-3][0-9a-v]+$") then return sub(id, 1, 14) end
+  local place = places[id]
+  if place == nil then
+    place = #id == 22 and byte(id, 10) <= 49 and find(id, "^[0-3][0-9a-v]+$") and sub(id, 1, 14) or false
+    places[id] = place
+  end
+  return place or nil
 end
 
 function M.readyMember(row)
