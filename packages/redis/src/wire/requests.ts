@@ -42,7 +42,10 @@ function jobRequest(job: NewJob): unknown {
 }
 
 /** Id, fence, start, and what it is: as the script `step` reads it. */
-export function settlementParameters(to: CallParameter[], { id, fence, startedAt, outcome, add }: Settlement): void {
+export function settlementParameters(
+  to: CallParameter[],
+  { id, fence, startedAt, outcome, add }: Settlement,
+): void {
   to.push(id, fence, startedAt, endingOf(outcome, add));
 }
 

@@ -57,8 +57,28 @@ export function claimedRow(
   { apart, leaseUntil }: { readonly apart: Buffer | undefined; readonly leaseUntil: number },
 ): ClaimedJob {
   const enqueuedAt = row.readUIntBE(5, 6);
-  const [due, , task, seldom, attempt, failures, crashes, fence, , startedAt, , , , , , , , suffix, priority, body] =
-    unpackAll(row.subarray(HEAD), BODY_AT);
+  const [
+    due,
+    ,
+    task,
+    seldom,
+    attempt,
+    failures,
+    crashes,
+    fence,
+    ,
+    startedAt,
+    ,
+    ,
+    ,
+    ,
+    ,
+    ,
+    ,
+    suffix,
+    priority,
+    body,
+  ] = unpackAll(row.subarray(HEAD), BODY_AT);
   const more = (seldom ?? []) as readonly unknown[];
   return {
     id: typeof suffix === "string" ? key + suffix : key.slice(1),
