@@ -1,7 +1,6 @@
 /**
- * What happens, as it happens; middleware around every run and every enqueue; what there is to read.
- *
- * `queue.events`, the feed of all processes, comes with a later release, and is not shown.
+ * What happens, as it happens; the feed of all processes, which goes on behind a cursor; middleware around every run
+ * and every enqueue; what there is to read.
  */
 import { createQueue, task, type Middleware } from "@taskq/core";
 import { createConsumer } from "@taskq/consumer";
@@ -28,6 +27,14 @@ queue.on("*", (event) => void seen.push(event.type));
 queue.on("failed", ({ task: name, error }) => console.log(`failed: ${name}: ${error.message}`));
 queue.on("retrying", ({ attempt, error }) => console.log(`retrying after run ${attempt}: ${error.message}`));
 
+// The feed tells the end of every job, whichever process it ran in, and is kept from the first reading on. A reader
+// saves the cursor of what it has dealt with. This one is called away after its first event.
+async function readOne(from: string) {
+  for await (const event of queue.events({ from })) return event;
+  throw new Error("the queue was closed");
+}
+const reading = readOne("start");
+
 // Middleware: `next` goes on, with a changed job if you like.
 const tracing: Middleware = {
   enqueue: (job, next) => next({ ...job, headers: { ...job.headers, trace: "trace-1" } }),
@@ -47,6 +54,12 @@ console.log("events:", seen.join(", "));
 
 const failing = await queue.enqueue(broken.job());
 await failing.wait({ timeout: "5s" }).catch(() => {});
+
+const { type, task: name, cursor } = await reading;
+console.log(`feed: ${name} ${type}`);
+// Another reader goes on behind it, although the job ended before it looks.
+const next = await readOne(cursor);
+console.log(`feed: ${next.task} ${next.type}`);
 
 // Both answer a Disposable: `using`, or by hand.
 tracer[Symbol.dispose]();

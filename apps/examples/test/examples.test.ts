@@ -83,6 +83,8 @@ middleware: flaky has run, in trace-1
 handed on: trace-1
 events: enqueued, started, progress, retrying, started, progress, completed
 failed: broken: out of order
+feed: flaky completed
+feed: broken failed
 counts: 1 completed, 1 failed
 by task: 1 of broken failed
 statistics: 1 completed, 1 failed
@@ -125,6 +127,18 @@ digest of acme: skipped
 digest of initech: completed
 called: an answer
 a third in this second: TASKQ_LIMITED`,
+  "12-moving": `
+at the old one: [ 'page 1', 'page 2' ]
+went along: 3 completed, 2 waiting
+the old consumer: TASKQ_MOVED
+the old queue: TASKQ_MOVED
+who waited there: TASKQ_MOVED
+still to be read there: crawled example.org
+what crawl enqueued: 3
+another page: TASKQ_LIMITED
+still scheduled: scheduled
+greeting: hello
+counted: 4`,
 };
 
 test("each of the ten usages has an example", () => {

@@ -133,6 +133,7 @@ export async function refusesChanges(context: Context, id: string): Promise<void
     () => storage.values({ queue, now, operation: "late", operations: [set] }),
     () => storage.schedules({ queue, now, change: { ...SCHEDULE, name: "late" } }),
     () => context.keys({ kind: "acquire", name: "l", ticket: "t", owner: "o", max: 1, ttl: 1, wait: 1 }),
+    () => storage.take({ queue, now, operation: "late", key: "limit", max: 1, per: 1 }),
     () => storage.purge({ queue, now, limit: 10 }),
   ];
   for (const call of calls) await context.rejects("TASKQ_MOVED", call);

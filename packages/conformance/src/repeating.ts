@@ -84,6 +84,7 @@ export function repeating(storage: StorageContract, traffic: Traffic = new Traff
     import: twice(plain.import, (first, second) => (first.more ? second : same(first, second))),
     keys: (request) =>
       request.kind === "release" && request.ticket === undefined ? storage.keys(request) : keys(request),
+    events: twice(plain.events, same),
     purge: (request) => purgeTwice(storage, request),
     close: async () => {
       await storage.close();
@@ -121,6 +122,7 @@ function unrepeated(storage: StorageContract): Functions {
     events: (request) => storage.events(request),
     export: (request) => storage.export(request),
     import: (request) => storage.import(request),
+    phase: (request) => storage.phase(request),
     purge: (request) => storage.purge(request),
   };
 }

@@ -7,12 +7,14 @@ import { claim } from "./subjects/claim.js";
 import { controlling } from "./subjects/control.js";
 import { eligible } from "./subjects/eligible.js";
 import { enqueue } from "./subjects/enqueue.js";
+import { feeding } from "./subjects/events.js";
 import { explaining } from "./subjects/explain.js";
 import { flows } from "./subjects/flows.js";
 import { gates } from "./subjects/gates.js";
 import { joins } from "./subjects/joins.js";
 import { locking } from "./subjects/keys.js";
 import { limits, taking } from "./subjects/limits.js";
+import { movedHistory } from "./subjects/moved-history.js";
 import { leaving } from "./subjects/leaving.js";
 import { lifecycle } from "./subjects/lifecycle.js";
 import { purging } from "./subjects/purge.js";
@@ -57,7 +59,9 @@ export const SUBJECTS: readonly Subject[] = [
   locking,
   taking,
   watching,
+  feeding,
   leaving,
   arriving,
+  movedHistory,
   purging,
 ];

@@ -42,6 +42,7 @@ export function emptyStorage(): StorageContract {
     events: () => Promise.reject(NO_ONE),
     export: () => Promise.reject(NO_ONE),
     import: () => Promise.reject(NO_ONE),
+    phase: async () => "open",
     purge: async () => ({ removed: 0, more: false }),
   };
 }

@@ -1,6 +1,7 @@
 /** Starts the runs of one queue on free slots, and hands over what has ended. */
 import { execute, reportLost, type Engine, type FinishedRun } from "@taskq/core/engine";
 import { TaskqError, type RunReference, type SettledOutcome } from "@taskq/core/storage";
+import { Bag } from "./bag.js";
 import type { HeldRun } from "./held-run.js";
 import type { HeldRuns } from "./held-runs.js";
 import type { Prefetch } from "./prefetch.js";
@@ -27,7 +28,7 @@ export interface DispatcherOptions {
 }
 
 export class Dispatcher implements SlotUser {
-  readonly running: Set<HeldRun> = new Set();
+  readonly running: Bag<HeldRun> = new Bag();
   /** Names of the tasks that have begun since somebody last cleared this. */
   readonly recentTasks: Set<string> = new Set();
   readonly #options: DispatcherOptions;

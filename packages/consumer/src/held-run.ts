@@ -1,9 +1,10 @@
 import { JobRun, type Engine, type FinishedRun, type RunHost } from "@taskq/core/engine";
 import type { ClaimedJob } from "@taskq/core/storage";
+import type { InBag } from "./bag.js";
 import type { Stamp } from "./stamp.js";
 
 /** One run that this consumer holds the lease of. */
-export class HeldRun {
+export class HeldRun implements InBag {
   readonly run: JobRun;
   readonly claimed: ClaimedJob;
   /**
@@ -17,6 +18,7 @@ export class HeldRun {
   vouched: Stamp;
   /** When its handler began, in milliseconds of `performance.now()`. */
   beganAt = 0;
+  place = -1;
   finished: FinishedRun | undefined = undefined;
 
   constructor(engine: Engine, claimed: ClaimedJob, host: RunHost, vouched: Stamp) {

@@ -2,12 +2,13 @@ import type { Engine, RunHost } from "@taskq/core/engine";
 import type { ClaimedJob, RunReference } from "@taskq/core/storage";
 import { HeldRun } from "./held-run.js";
 import { ageOf, type Stamp } from "./stamp.js";
+import { YoungMap } from "./young-map.js";
 
 /** The runs of one queue that this consumer holds, from claim to the answer of their settlement. */
 export class HeldRuns {
   readonly #engine: Engine;
   readonly #host: RunHost;
-  readonly #byId = new Map<string, HeldRun>();
+  readonly #byId = new YoungMap<string, HeldRun>();
   /** No lease here was vouched for earlier than this. */
   #oldest: Stamp | undefined;
 
@@ -50,7 +51,7 @@ export class HeldRuns {
   }
 
   all(): HeldRun[] {
-    return [...this.#byId.values()];
+    return this.#byId.values();
   }
 
   /** The storage has renewed the leases of these. */

@@ -1,5 +1,6 @@
 import { join } from "node:path";
-import { createQueue, moveQueue, task } from "@taskq/core";
+import { createQueue, moveQueue, task, type Storage } from "@taskq/core";
+import type { StepRequest, StorageContract } from "@taskq/core/storage";
 import { memoryStorage } from "@taskq/memory";
 import { sqliteStorage } from "@taskq/sqlite";
 import { expect, test } from "vitest";
@@ -18,19 +19,23 @@ test.each(storages)(
   async (_, first, second) => {
     const folder = await temporaryFolder();
     const runs = new Map<string, number>();
-    const work = task("work", async (n: number, { id }) => {
+    const note = task("note", async (n: number) => n);
+    const work = task("work", { retries: 0 }, async (n: number, { id, enqueue }) => {
       runs.set(id, (runs.get(id) ?? 0) + 1);
       await sleep(3);
+      await enqueue(note.job(n));
       return n;
     });
     const follow = task("follow", async (n: number) => n + 1);
     const queueOn = (kind: "memory" | "sqlite", name: string) => {
       const storage = kind === "memory" ? memoryStorage() : sqliteStorage({ path: join(folder, name) });
-      return closing(createQueue({ storage, tasks: { work, follow } }));
+      return closing(createQueue({ storage, tasks: { work, follow, note } }));
     };
     const [from, to] = [queueOn(first, "from.db"), queueOn(second, "to.db")];
+    // As in another process, where there may be one: with a connection, and statistics, of its own.
+    const served = first === "memory" ? from : queueOn(first, "from.db");
     const results = await from.enqueueMany(Array.from({ length: 200 }, (__, n) => work.job(n).pipe(follow)));
-    const consumer = createConsumer(from, { workers: 4 });
+    const consumer = createConsumer(served, { workers: 4 });
     const stopped = consumer.run().catch((error: unknown) => error);
     while (runs.size < 10) await sleep(1);
     await moveQueue(from, to);
@@ -39,10 +44,72 @@ test.each(storages)(
     const next = createConsumer(to, { workers: 4 });
     const running = next.run();
     const values = await Promise.all(results.map(({ id }) => to.result(follow, id).wait()));
+    while ((await to.counts()).completed < 600) await sleep(1);
     expect(values).toEqual(Array.from({ length: 200 }, (__, n) => n + 1));
     await next.stop();
     await running;
     expect([...runs.values()].every((times) => times === 1)).toBe(true);
-    expect((await to.counts()).completed).toBe(400);
+    expect(await to.counts()).toMatchObject({ completed: 600, failed: 0 });
+    expect((await to.stats()).total).toMatchObject({ completed: 600, failed: 0, retried: 0 });
+  },
+);
+
+const MAX = 4;
+const PER = 250;
+
+/** Between when and when a run was claimed, by the clock of this machine. */
+interface Claimed {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** The storage, which writes down when it hands out what. */
+function observed(storage: Storage, claims: Claimed[]): Storage {
+  return new Proxy(storage as unknown as StorageContract, {
+    get(target, property) {
+      const value: unknown = Reflect.get(target, property);
+      if (typeof value !== "function") return value;
+      if (property !== "step") return (value as (request: unknown) => unknown).bind(target);
+      return async (request: StepRequest) => {
+        const from = Date.now();
+        const answer = await target.step(request);
+        const to = Date.now();
+        claims.push(...answer.claimed.map(() => ({ from, to })));
+        return answer;
+      };
+    },
+  }) as unknown as Storage;
+}
+
+test.each(storages)(
+  "a limit lets no more start while its queue moves from %s, back, and on again",
+  async (_, first, second) => {
+    const folder = await temporaryFolder();
+    const claims: Claimed[] = [];
+    const call = task("call", { limit: { max: MAX, per: PER } }, async (n: number) => n);
+    const queueOn = (kind: "memory" | "sqlite", name: string) => {
+      const storage = kind === "memory" ? memoryStorage() : sqliteStorage({ path: join(folder, name) });
+      return closing(createQueue({ storage: observed(storage, claims), tasks: { call } }));
+    };
+    let [from, to] = [queueOn(first, "from.db"), queueOn(second, "to.db")];
+    await from.enqueueMany(Array.from({ length: 8 * MAX }, (__, n) => call.job(n)));
+    for (let moves = 1; moves <= 3; moves += 1) {
+      const stopped = createConsumer(from, { workers: 4 })
+        .run()
+        .catch((error: unknown) => error);
+      // In the middle of a window, with some of its starts behind it.
+      while ((await from.counts()).completed < 2 * MAX * moves) await sleep(1);
+      await moveQueue(from, to);
+      expect(await stopped).toMatchObject({ code: "TASKQ_MOVED" });
+      [from, to] = [to, from];
+    }
+    const last = createConsumer(from, { workers: 4 });
+    const running = last.run();
+    while ((await from.counts()).completed < 8 * MAX) await sleep(1);
+    await last.stop();
+    await running;
+    expect(claims).toHaveLength(8 * MAX);
+    const apart = claims.slice(MAX).map(({ to: latest }, index) => latest - (claims[index]?.from ?? NaN));
+    expect(Math.min(...apart)).toBeGreaterThanOrEqual(PER);
   },
 );

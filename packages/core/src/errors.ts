@@ -19,6 +19,7 @@ export type TaskqErrorCode =
   | "TASKQ_CLOSED"
   | "TASKQ_WAIT_IN_HANDLER"
   | "TASKQ_NO_QUEUE"
+  | "TASKQ_EVENTS_LOST"
   | "TASKQ_NOT_YET"
   // The storage.
   | "TASKQ_UNAVAILABLE"

@@ -7,6 +7,7 @@ import { bindEngine } from "./engine/engine-of.js";
 import type { Engine } from "./engine/engine-types.js";
 import { enqueueJob, enqueueJobs } from "./engine/enqueue.js";
 import { checkedId } from "./engine/enqueue-options.js";
+import { readFeed, type FeedOptions } from "./engine/feed.js";
 import { createLimit } from "./engine/limit.js";
 import { createLock, createLocks } from "./engine/lock.js";
 import { prepareJob } from "./engine/prepare.js";
@@ -15,6 +16,7 @@ import { reportEffects } from "./engine/report.js";
 import { createResult } from "./engine/result.js";
 import { createSchedules } from "./engine/schedules.js";
 import { readStats } from "./engine/statistics.js";
+import { movingRun } from "./engine/run-scope.js";
 import { createValues } from "./engine/values.js";
 import type { ControlAnswer, ControlRequest } from "./storage.js";
 import type { BatchOptions, EnqueueOptions, Many, RevokeOptions } from "./vocabulary/enqueue-options.js";
@@ -66,7 +68,12 @@ function membersOf(engine: Engine): Members {
   ): Promise<ControlAnswer> => {
     await engine.open();
     const name = task === undefined ? undefined : definitionOf(task).name;
-    return engine.storage.control({ queue: engine.name, task: name, change, now: engine.time.requestNow() });
+    const request = { queue: engine.name, task: name, change, now: engine.time.requestNow() };
+    try {
+      return await engine.storage.control(request);
+    } catch (error) {
+      return engine.storage.control({ ...request, run: movingRun(engine, error) });
+    }
   };
   // What comes in and goes out is erased here: the types of `Queue` are what users are held to.
   const members = {
@@ -107,21 +114,10 @@ function membersOf(engine: Engine): Members {
       types: EventType | readonly EventType[] | "*",
       listener: (event: QueueEvent) => void | Promise<void>,
     ) => engine.events.on(types, listener),
-    events: (options: EventsOptions = {}) => readEvents(engine, options),
+    events: (options: FeedOptions = {}) => readFeed(engine, options),
     use: (middleware: Middleware) => use(engine, middleware),
   } satisfies Record<keyof Members, unknown>;
   return members as unknown as Members;
-}
-
-interface EventsOptions {
-  readonly from?: string;
-  readonly signal?: AbortSignal;
-}
-
-async function* readEvents(engine: Engine, options: EventsOptions): AsyncGenerator {
-  refuseUnknown(options, ["from", "signal"], "events");
-  await engine.open();
-  yield await engine.storage.events({ queue: engine.name, from: options.from, limit: 1 });
 }
 
 function use(engine: Engine, middleware: Middleware): Disposable {

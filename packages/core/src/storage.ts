@@ -7,6 +7,7 @@
  * `@taskq/conformance`, and `pnpm check` compares the two lists.
  */
 import type { Clock } from "./clock.js";
+import type { EventsAnswer, EventsRequest } from "./storage/feed.js";
 import type {
   EnqueueAnswer,
   EnqueueCollision,
@@ -59,8 +60,11 @@ import type {
 
 export { createIdMaker, joinId, splitId } from "./id.js";
 export type { IdMaker, IdParts } from "./id.js";
+export { checkFeedStart, feedCursor, feedPosition, feedTag } from "./feed-cursor.js";
+export type { FeedBounds } from "./feed-cursor.js";
 export { systemClock } from "./clock.js";
 export { TaskqError } from "./errors.js";
+export type * from "./storage/feed.js";
 export { Histogram } from "./storage/histogram.js";
 export type { HistogramData } from "./storage/histogram.js";
 export { GatheredStats, STATS_KEPT, STATS_MINUTE } from "./storage/statistics.js";
@@ -81,6 +85,15 @@ export const CLAIM_SLACK = 64;
 export const CARRIED_BYTES = 65_536;
 /** Rows that one step writes down for consequences that may as well be written later. */
 export const CONSEQUENCES_PER_STEP = 500;
+/** Events that a feed keeps at least, unless they are older than `FEED_KEPT_FOR`; a tenth more at most. */
+export const FEED_KEPT = 1_000_000;
+/**
+ * Milliseconds for which a feed keeps an event, and goes on being written after it was last read. Both end within a day
+ * of it, so that a reader need not write whenever it reads.
+ */
+export const FEED_KEPT_FOR = 604_800_000;
+/** Bytes of an error that an event carries; a larger one is left to be read with its job. */
+export const FEED_ERROR_BYTES = 16_384;
 
 export interface StorageContract {
   /** The storage's own time; requests with `now` replace it. */
@@ -373,17 +386,33 @@ export interface StorageContract {
    * Promise: statistics are kept for 48 hours
    */
   stats(request: StatsRequest): Promise<StatsAnswer>;
-  /** Comes with the semantics step: rejects with `TASKQ_NOT_YET`. */
-  events(request: {
-    readonly queue: string;
-    readonly from: string | undefined;
-    readonly limit: number;
-  }): Promise<unknown>;
+
+  /**
+   * The feed of jobs that became final, numbered in the order in which that was committed. Reading it once makes a queue
+   * followed, from then on and until nobody has read for `FEED_KEPT_FOR`; a queue that is not followed writes nothing of
+   * it. A reader of a queue that is followed already writes nothing but, at most once a day, that it is.
+   *
+   * Promise: the feed tells of every job that becomes final, once and in the order they were stored
+   * Promise: the feed begins with its first reader, and goes on behind any cursor, for any connection
+   * Promise: what several connections settle at once is in the feed once and in an order that stays
+   * Promise: members that a failed group takes with it are in the feed, each once
+   * Promise: a job that is retried by hand is in the feed again when it is final again
+   * Promise: an event of the feed outlives its job
+   * Promise: the feed lets go of events after seven days, and a cursor from before rejects with TASKQ_EVENTS_LOST
+   * Promise: a feed that nobody reads for seven days ends within a day, and begins anew without the events between
+   * Promise: a flush empties the feed, and a cursor from before rejects with TASKQ_EVENTS_LOST
+   * Promise: a cursor of another feed rejects with TASKQ_EVENTS_LOST, and what is no cursor with TASKQ_OPTION
+   * Promise: the feed moves with its queue, and cursors go on behind where they were
+   * Promise: a queue that leaves tells what its feed has, and then rejects with TASKQ_MOVED
+   */
+  events(request: EventsRequest): Promise<EventsAnswer>;
+
   /**
    * The queue leaves for another storage: first nothing new begins, then what runs ends, then nothing changes any more
    * and all that is kept is read page by page. Until it is finished it can be taken back.
    *
    * Promise: a queue that leaves begins nothing new and rejects with TASKQ_MOVED, but takes what its runs settle
+   * Promise: a queue that leaves takes what its runs enqueue and control, and from nobody else
    * Promise: a queue that leaves is still once nothing runs, and refuses every change from then on
    * Promise: pages of a queue that leaves are bounded and answer the same as often as they are asked for
    * Promise: a leaving that is taken back opens the queue as it was
@@ -402,9 +431,18 @@ export interface StorageContract {
    * Promise: fences after a move are greater than every one before it
    * Promise: flows in flight go on after a move
    * Promise: unique keys, their lines and given ids are as taken after a move as before
+   * Promise: a limit that was used up before a move starts no more behind it until its window has passed
+   * Promise: statistics move along, and add up with those of the target
    * Promise: a queue that keeps something already takes no arrival
    */
   import(request: ImportRequest): Promise<ImportAnswer>;
+
+  /**
+   * Where a queue stands in a move, as it is now; reads only.
+   *
+   * Promise: a queue tells where it stands in a move
+   */
+  phase(request: { readonly queue: string }): Promise<QueuePhase>;
 
   /**
    * Removes final jobs whose retention has passed, oldest first, a bounded number at a time. Steps purge by themselves too.

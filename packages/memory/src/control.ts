@@ -3,11 +3,13 @@ import type { ControlAnswer, ControlRequest } from "@taskq/core/storage";
 import { letKnownGo } from "./opening.js";
 import type { Move, QueueState } from "./queue-state.js";
 import { revocationOf } from "./revocation.js";
+import { admitFrom } from "./runs.js";
 
 const NO_TASKS: ReadonlySet<string> = new Set();
 
 /** Changes what may run. */
-export function control(move: Move, { task, change }: ControlRequest): ControlAnswer {
+export function control(move: Move, { task, change, run }: ControlRequest): ControlAnswer {
+  admitFrom(move.queue, run);
   const { queue, now } = move;
   const changed = task === undefined ? controlQueue(queue, change) : controlTask(move, task, change);
   if (changed) queue.hints.control();

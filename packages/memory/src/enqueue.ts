@@ -10,10 +10,12 @@ import {
 } from "@taskq/core/storage";
 import { keyOf } from "./made-id.js";
 import type { Move, QueueState } from "./queue-state.js";
+import { admitFrom } from "./runs.js";
 import { storeFlow, type StoredRows, type Storing } from "./store-flow.js";
 
 /** Stores the flows of a request. */
-export function enqueue(move: Move, { flows }: EnqueueRequest): EnqueueAnswer | EnqueueCollision {
+export function enqueue(move: Move, { flows, run }: EnqueueRequest): EnqueueAnswer | EnqueueCollision {
+  admitFrom(move.queue, run);
   const collision = checkFlows(move, flows);
   if (collision !== undefined) return { collision };
   return { flows: storeFlows(move, flows).map(({ stored }) => stored), effects: move.effects };

@@ -143,6 +143,7 @@ function conclude(move: Move, row: JobRow, ending: Ending, ended: Row[]): void {
   row.reason = ending.reason;
   row.broken = ending.broken ?? brokenBy(row, ending.state);
   if (row.broken !== undefined) addVictim(row.broken.root, row);
+  move.queue.feed.add(row, move.now);
   freeOnFinal(move, row);
   releaseWithheld(move.queue, row);
   retain(move.queue, row);

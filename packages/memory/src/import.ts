@@ -1,8 +1,10 @@
 /** A queue is filled from another storage. */
 import { TaskqError, type ImportAnswer, type ImportRequest, type MoveCounts } from "@taskq/core/storage";
 import { countsOf } from "./export.js";
+import { Feed } from "./feed.js";
 import { linkRows } from "./link.js";
-import { moved, notMoving, type Arriving } from "./phase.js";
+import { forgetHistory, mergeHistory } from "./moved-history.js";
+import { moved, newArriving, notMoving, type Arriving } from "./phase.js";
 import { purge } from "./purge.js";
 import type { Move, QueueState } from "./queue-state.js";
 import { receive } from "./receive.js";
@@ -27,7 +29,7 @@ export function importQueue(move: Move, request: ImportRequest): ImportAnswer {
       return { ...answer(queue), counts: countsOf(recordsOf(move)) };
     }
     case "open":
-      open(queue, request.departure, request.arrival);
+      open(move, request.departure, request.arrival);
       return answer(queue);
     case "cancel":
       cancel(move, request.departure);
@@ -64,13 +66,15 @@ function begin(move: Move, request: Extract<ImportRequest, { readonly kind: "beg
     );
   }
   empty(move);
+  // What it did before it left has gone to where it lived since.
+  if (phase === "left") forgetHistory(queue);
   queue.phase = "arriving";
   queue.epoch = Math.max(queue.epoch, request.epoch) + 1;
   queue.moving = {
     ...notMoving(),
     origin: request.departure,
     arrival: crypto.randomUUID(),
-    arriving: { rows: new Map(), edges: new Map(), uniques: new Map(), lines: new Map(), complete: false },
+    arriving: newArriving(),
   };
 }
 
@@ -88,6 +92,7 @@ function empty(move: Move): void {
   queue.revokedTasks.clear();
   queue.gates.clear();
   queue.owners.clear();
+  queue.feed = new Feed();
 }
 
 /** @throws `TASKQ_MOVED` */
@@ -98,13 +103,15 @@ function arrivingOf({ phase, moving, name }: QueueState, departure: string): Arr
   throw moved(name, phase, ", and not from this departure");
 }
 
-function open(queue: QueueState, departure: string, arrival: string): void {
+function open(move: Move, departure: string, arrival: string): void {
+  const { queue } = move;
   const { moving } = queue;
   if (queue.phase === "open" && moving.origin === departure && moving.arrival === arrival) return;
   const arriving = arrivingOf(queue, departure);
   if (!arriving.complete || moving.arrival !== arrival) {
     throw moved(queue.name, queue.phase, ", and has not arrived whole");
   }
+  mergeHistory(move, arriving);
   queue.phase = "open";
   moving.cursor = undefined;
   moving.arriving = undefined;

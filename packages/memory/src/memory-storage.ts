@@ -6,6 +6,7 @@ import { control } from "./control.js";
 import { enqueue } from "./enqueue.js";
 import { explain } from "./explain.js";
 import { exportQueue } from "./export.js";
+import { readFeed } from "./feed.js";
 import { importQueue } from "./import.js";
 import { keys } from "./keys.js";
 import { counts, list } from "./list.js";
@@ -81,7 +82,7 @@ class MemoryStorage implements StorageContract, AsyncDisposable {
   }
 
   async enqueue(request: Request<"enqueue">): Answer<"enqueue"> {
-    return enqueue(this.#admitted(request), request);
+    return enqueue(this.#move(request), request);
   }
 
   async step(request: Request<"step">): Answer<"step"> {
@@ -101,7 +102,7 @@ class MemoryStorage implements StorageContract, AsyncDisposable {
   }
 
   async control(request: Request<"control">): Answer<"control"> {
-    return control(this.#admitted(request), request);
+    return control(this.#move(request), request);
   }
 
   async tick(request: Request<"tick">): Answer<"tick"> {
@@ -166,11 +167,15 @@ class MemoryStorage implements StorageContract, AsyncDisposable {
   }
 
   async events(request: Request<"events">): Answer<"events"> {
-    return this.#notYet(request.queue, "events");
+    return readFeed(this.#move(request), request);
   }
 
   async export(request: Request<"export">): Answer<"export"> {
     return exportQueue(this.#move(request), request);
+  }
+
+  async phase({ queue }: Request<"phase">): Answer<"phase"> {
+    return this.#queue(queue).phase;
   }
 
   async import(request: Request<"import">): Answer<"import"> {
@@ -204,10 +209,5 @@ class MemoryStorage implements StorageContract, AsyncDisposable {
 
   #refuseClosed(): void {
     if (this.#closed) throw new TaskqError("TASKQ_CLOSED", "the storage is closed");
-  }
-
-  #notYet(queue: string, what: string): never {
-    this.#queue(queue);
-    throw new TaskqError("TASKQ_NOT_YET", `${what} of a memory storage are not there yet`);
   }
 }

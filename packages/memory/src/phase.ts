@@ -1,6 +1,13 @@
 /** Where a queue stands in its move to another storage, and what it refuses there. */
 import { TaskqError, type QueuePhase } from "@taskq/core/storage";
-import type { MovedEdge, MovedJob, MovedJoin, MovedUnique } from "@taskq/core/storage";
+import type {
+  MovedEdge,
+  MovedJob,
+  MovedJoin,
+  MovedStart,
+  MovedStats,
+  MovedUnique,
+} from "@taskq/core/storage";
 import type { QueueState } from "./queue-state.js";
 
 export interface Moving {
@@ -23,8 +30,23 @@ export interface Arriving {
   readonly uniques: Map<string, MovedUnique>;
   /** By job, the position of the last line of its log. */
   readonly lines: Map<string, number>;
+  /** The queue's own count on until it opens, and these then too. */
+  readonly starts: Map<string, MovedStart>;
+  readonly stats: Map<string, MovedStats>;
   /** All pages are there. */
   complete: boolean;
+}
+
+export function newArriving(): Arriving {
+  return {
+    rows: new Map(),
+    edges: new Map(),
+    uniques: new Map(),
+    lines: new Map(),
+    starts: new Map(),
+    stats: new Map(),
+    complete: false,
+  };
 }
 
 export function notMoving(): Moving {

@@ -110,6 +110,7 @@ function flush(move: Move, limit: number): { removed: number; more: boolean } {
   queue.tombstones.clear();
   queue.uniques.clear();
   queue.awaitedEnds.clear();
+  queue.feed.clear();
   return { removed, more: false };
 }
 

@@ -9,6 +9,7 @@ import {
   type ValueAnswer,
 } from "@taskq/core/storage";
 import { ExpiringMap } from "./expiring-map.js";
+import { Feed } from "./feed.js";
 import { newGate, type Gate } from "./gate.js";
 import { Heap } from "./heap.js";
 import { Hints } from "./hints.js";
@@ -25,6 +26,7 @@ export class QueueState {
   readonly name: string;
   retention: StoredRetention;
   readonly hints: Hints = new Hints();
+  feed: Feed = new Feed();
 
   /** Jobs and joins by id. */
   readonly rows: Map<string, Row> = new Map();
@@ -36,7 +38,7 @@ export class QueueState {
   /** Where a page ended, by the id it ended with. */
   readonly pageEnds: ExpiringMap<number> = new ExpiringMap();
   readonly counts: StateCounts = new StateCounts();
-  readonly stats: GatheredStats = new GatheredStats();
+  stats: GatheredStats = new GatheredStats();
 
   readonly ready: Heap<JobRow> = new Heap<JobRow>(comesBefore);
   readonly scheduled: Heap<JobRow> = new Heap<JobRow>(isDueBefore);

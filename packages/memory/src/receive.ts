@@ -12,6 +12,7 @@ import type {
 } from "@taskq/core/storage";
 import { copyIfAny, copyOf } from "./bytes.js";
 import { keyOf } from "./made-id.js";
+import { receiveHistory } from "./moved-history.js";
 import { copyNote } from "./notes.js";
 import type { Arriving } from "./phase.js";
 import type { QueueState } from "./queue-state.js";
@@ -58,6 +59,12 @@ export function receive(queue: QueueState, arriving: Arriving, record: MovedReco
       return receiveControl(queue, record);
     case "value":
       return receiveValue(queue, record);
+    case "start":
+    case "stats":
+      return receiveHistory(arriving, record);
+    case "feed":
+    case "event":
+      return queue.feed.receive(record);
   }
 }
 

@@ -7,6 +7,7 @@ import {
   type MovedRecord,
 } from "@taskq/core/storage";
 import { copyIfAny, copyOf } from "./bytes.js";
+import { historyOf } from "./moved-history.js";
 import { copyNote } from "./notes.js";
 import type { Move, QueueState } from "./queue-state.js";
 import type { JobRow, JoinRow, Row } from "./rows.js";
@@ -33,6 +34,8 @@ export function* recordsOf(move: Move): Generator<MovedRecord> {
       expiresAt: until === Infinity ? undefined : until,
     };
   }
+  yield* historyOf(queue);
+  yield* queue.feed.records();
 }
 
 function jobRecord(row: JobRow, now: number): MovedJob {

@@ -1,5 +1,7 @@
 /** Runs: how the right to an active job begins and ends. */
+import type { RunReference } from "@taskq/core/storage";
 import { freeGates } from "./gates.js";
+import { admit } from "./phase.js";
 import type { Move, OwnerState, QueueState } from "./queue-state.js";
 import type { JobRow, Run } from "./rows.js";
 
@@ -28,6 +30,12 @@ export function runOf(queue: QueueState, id: string, fence: number): { row: JobR
   const row = queue.jobOf(id);
   const run = row?.run;
   return row !== undefined && run !== undefined && run.fence === fence ? { row, run } : undefined;
+}
+
+/** Refuses what is new, but from a run: that ends where it is, with all that it does. @throws `TASKQ_MOVED` */
+export function admitFrom(queue: QueueState, run: RunReference | undefined): void {
+  const runs = run !== undefined && runOf(queue, run.id, run.fence) !== undefined;
+  if (queue.phase !== "leaving" || !runs) admit(queue);
 }
 
 /** The run ends, and gives back its gates; the job is to be given another state. */

@@ -2,6 +2,7 @@
 import type { TakeAnswer, TakeRequest } from "@taskq/core/storage";
 import { planOpening } from "./gates.js";
 import { addStart, countStarts, instantOfRoom } from "./limits.js";
+import { refuseStill } from "./phase.js";
 import type { Move } from "./queue-state.js";
 
 /** How long a start that was taken is known by its operation. */
@@ -15,6 +16,7 @@ export function take(move: Move, { operation, key, max, per }: TakeRequest): Tak
   const { queue, now } = move;
   const limit = { key, max, per };
   if (queue.taken.get(operation, now) !== undefined) return TAKEN;
+  refuseStill(queue);
   if (countStarts(move, limit) >= max) return { taken: false, opensAt: instantOfRoom(move, limit, 0) };
   addStart(move, limit, { time: now, holder: operation, fence: 0 });
   queue.taken.set(operation, true, now + REMEMBERED, now);

@@ -11,25 +11,53 @@ import {
 } from "@taskq/core/storage";
 import { SCRIPTS } from "./lua/scripts.js";
 import type { OpenQueue } from "./open-queue.js";
+import { statsOf, writeStats } from "./stats.js";
 import { listOf, numberIfAny, textIfAny } from "./wire/answers.js";
 import { movedOf, movedRequest } from "./wire/moved.js";
 import type { AnswerRecord } from "./wire/unpack.js";
 
 export async function exportQueue(queue: OpenQueue, request: ExportRequest): Promise<ExportAnswer> {
   if (request.kind === "count") return exportCount(queue, request);
+  if (request.kind === "page") return exportPage(queue, request);
+  // What this process has gathered goes along.
+  if (request.kind === "begin") await writeStats(queue);
+  if (request.kind === "finish") queue.stats.startAnew();
   const { answer } = await queue.ask(SCRIPTS.export, request, { name: randomUUID() });
+  return exportAnswer(answer, { records: [], cursor: undefined, counts: undefined });
+}
+
+type PageRequest = Extract<ExportRequest, { readonly kind: "page" }>;
+
+/** Behind all that the scripts tell come the statistics, which are added up here. */
+const STATS = /^stats:(\d+)$/;
+const BEHIND_ALL = "99:0:0";
+
+async function exportPage(queue: OpenQueue, request: PageRequest): Promise<ExportAnswer> {
+  const { cursor, limit, now } = request;
+  const from = STATS.exec(cursor ?? "")?.[1];
+  if (from !== undefined) {
+    const { answer } = await queue.ask(SCRIPTS.export, request, { cursor: BEHIND_ALL });
+    const rows = await statsOf(queue, now);
+    const rest = rows.slice(Number(from)).map((row) => ({ kind: "stats", ...row }) as const);
+    const records = rest.slice(0, pageLength(rest, limit));
+    const next = Number(from) + records.length;
+    return exportAnswer(answer, {
+      records,
+      cursor: next < rows.length ? `stats:${next}` : undefined,
+      counts: undefined,
+    });
+  }
+  const { answer } = await queue.ask(SCRIPTS.export, request);
   const items = listOf(answer["items"], ({ cursor, record }) => ({
     cursor: cursor as string,
     record: movedOf(record as AnswerRecord),
   }));
   const all = items.map(({ record }) => record);
-  const taken = all.slice(0, pageLength(all, request.kind === "page" ? request.limit : 0));
-  const whole = taken.length === all.length;
-  const next = whole ? textIfAny(answer["behindAll"]) : items[taken.length - 1]?.cursor;
+  const taken = all.slice(0, pageLength(all, limit));
+  let next = taken.length < all.length ? items[taken.length - 1]?.cursor : textIfAny(answer["behindAll"]);
+  if (next === undefined && (await statsOf(queue, now)).length > 0) next = "stats:0";
   // A page is not empty unless it is the last.
-  if (request.kind === "page" && taken.length === 0 && next !== undefined) {
-    return exportQueue(queue, { ...request, cursor: next });
-  }
+  if (taken.length === 0 && next !== undefined) return exportPage(queue, { ...request, cursor: next });
   return exportAnswer(answer, { records: taken, cursor: next, counts: undefined });
 }
 
@@ -43,7 +71,10 @@ async function exportCount(
     const { answer } = await queue.ask(SCRIPTS.export, request, { cursor });
     addCounts(counts, answer);
     cursor = textIfAny(answer["behindAll"]);
-    if (cursor === undefined) return exportAnswer(answer, { records: [], cursor: undefined, counts });
+    if (cursor !== undefined) continue;
+    const rows = await statsOf(queue, request.now);
+    if (rows.length > 0) counts["stats"] = rows.length;
+    return exportAnswer(answer, { records: [], cursor: undefined, counts });
   }
 }
 
@@ -63,6 +94,7 @@ function exportAnswer(
 }
 
 export async function importQueue(queue: OpenQueue, request: ImportRequest): Promise<ImportAnswer> {
+  if (request.kind === "begin") queue.stats.startAnew();
   const records = request.kind === "page" ? request.records.map(movedRequest) : undefined;
   const name = randomUUID();
   let { answer } = await queue.ask(SCRIPTS.import, request, { records, name });

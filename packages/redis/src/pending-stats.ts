@@ -1,7 +1,6 @@
 /** Statistics that this process gathers: a field of its own for each task and minute, written anew as the numbers grow. */
 import {
   GatheredStats,
-  STATS_KEPT,
   STATS_MINUTE,
   type SettleAnswer,
   type Settlement,
@@ -12,12 +11,12 @@ import { randomUUID } from "node:crypto";
 /** Milliseconds between two writes. */
 const PAUSE = 1_000;
 
-/** A field as a script writes it: its name, the row, and until when it is kept. */
-export type StatsField = readonly [name: string, row: Uint8Array, keptUntil: number];
+/** A field as a script writes it: its name, the row, and its minute. */
+export type StatsField = readonly [name: string, row: Uint8Array, minute: number];
 
 export class PendingStats {
-  readonly #process = randomUUID();
-  readonly #gathered = new GatheredStats();
+  #process = randomUUID();
+  #gathered = new GatheredStats();
   /** Of the oldest minute that has changed since it was written. */
   #changedSince: number | undefined;
   #writtenAt = -Infinity;
@@ -44,6 +43,13 @@ export class PendingStats {
     return this.#gathered.rows(since).map((row) => this.#field(row));
   }
 
+  /** What was gathered so far has gone with the queue, and is not written again. */
+  startAnew(): void {
+    this.#process = randomUUID();
+    this.#gathered = new GatheredStats();
+    this.#changedSince = undefined;
+  }
+
   /** All that is not written yet. */
   takeAll(): readonly StatsField[] | undefined {
     return this.lastAt === undefined ? undefined : this.due(this.lastAt, true);
@@ -51,15 +57,14 @@ export class PendingStats {
 
   /** It is not known whether what was due has been written. */
   notWritten(fields: readonly StatsField[]): void {
-    for (const [, , keptUntil] of fields) {
-      const minute = keptUntil - STATS_KEPT - STATS_MINUTE;
+    for (const [, , minute] of fields) {
       this.#changedSince = Math.min(this.#changedSince ?? minute, minute);
     }
   }
 
   #field(row: StatsRow): StatsField {
     const name = `${row.minute}:${this.#process}:${row.task}`;
-    return [name, Buffer.from(JSON.stringify(row)), row.minute + STATS_MINUTE + STATS_KEPT];
+    return [name, Buffer.from(JSON.stringify(row)), row.minute];
   }
 }
 

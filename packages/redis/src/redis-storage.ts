@@ -15,6 +15,7 @@ import { OpenQueue, type Asked, type Told } from "./open-queue.js";
 import { enqueue } from "./enqueue.js";
 import { Link } from "./link.js";
 import { countsByTask, list } from "./listing.js";
+import { events } from "./events.js";
 import { exportQueue, importQueue } from "./moving.js";
 import { SCRIPTS, type ScriptName } from "./lua/scripts.js";
 import { settingsOf, type RedisOptions, type Settings } from "./options.js";
@@ -140,8 +141,16 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
   }
 
   async amend(request: Request<"amend">): Answer<"amend"> {
-    const { answer, effects } = await this.#ask("amend", request);
-    return { changed: textsOf(answer["changed"]), effects };
+    const changed: string[] = [];
+    const effects: JobEffect[] = [];
+    for (let { ids } = request; ;) {
+      const told = await this.#ask("amend", request, { ids });
+      changed.push(...textsOf(told.answer["changed"]));
+      effects.push(...told.effects);
+      const done = numberIfAny(told.answer["done"]);
+      if (done === undefined) return { changed, effects };
+      ids = ids.slice(done);
+    }
   }
 
   async control(request: Request<"control">): Answer<"control"> {
@@ -233,7 +242,12 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
   }
 
   async events(request: Request<"events">): Answer<"events"> {
-    return this.#notYet(request.queue, "events");
+    return events(this.#queue(request.queue), request);
+  }
+
+  async phase(request: Request<"phase">): Answer<"phase"> {
+    const { answer } = await this.#ask("phase", request);
+    return answer["phase"] as QueuePhase;
   }
 
   async export(request: Request<"export">): Answer<"export"> {
@@ -262,10 +276,5 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
 
   #refuseClosed(): void {
     if (this.#closed) throw new TaskqError("TASKQ_CLOSED", "the storage is closed");
-  }
-
-  #notYet(queue: string, what: string): never {
-    this.#queue(queue);
-    throw new TaskqError("TASKQ_NOT_YET", `${what} of a Redis storage are not there yet`);
   }
 }

@@ -1,4 +1,5 @@
 import { followEdges } from "./edges.js";
+import { writeFeed } from "./feed.js";
 import { openGate } from "./gates.js";
 import { writeConsequences } from "./joins.js";
 import { openLimit } from "./limits.js";
@@ -36,5 +37,6 @@ export function complete(move: Move): void {
     writeConsequences(move);
     followConsequences(move);
   }
+  writeFeed(move);
   move.flushCounters();
 }

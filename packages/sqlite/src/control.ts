@@ -1,7 +1,7 @@
 import type { ControlAnswer, ControlRequest } from "@taskq/core/storage";
 import { dropRevocation } from "./claim.js";
 import { complete } from "./consequences.js";
-import { admit } from "./enqueue.js";
+import { admitFrom } from "./enqueue.js";
 import type { Move } from "./move.js";
 import { letStandingGo } from "./parking.js";
 import { isRevoked } from "./seldom.js";
@@ -9,8 +9,8 @@ import { isRevoked } from "./seldom.js";
 const NO_TASKS: readonly string[] = [];
 
 /** Changes what may run. The queue's own pause stands under the name `""`. */
-export function control(move: Move, { task, change }: ControlRequest): ControlAnswer {
-  admit(move.scope, move.queue);
+export function control(move: Move, { task, change, run }: ControlRequest): ControlAnswer {
+  admitFrom(move, run);
   const changed = apply(move, task ?? "", change);
   if (changed) move.scope.hintsOf(move.queue).control = true;
   if (changed && change.kind === "resume") {

@@ -5,6 +5,7 @@ import { unpackKeys } from "./lease.js";
 import type { OpenQueue } from "./open-queue.js";
 import { endOfPart, LAST_KEY } from "./part.js";
 import { COMPLETED, JOIN, SKIPPED, stateName, type Key } from "./row.js";
+import { completedOf } from "./turn.js";
 
 type MutableCounts = Record<StoredState, number>;
 
@@ -22,6 +23,7 @@ export async function countJobs(
 function countAll(connection: Connection, queue: OpenQueue): StoredCounts {
   const counts = connection.sql(COUNT_ALL).get(queue.id) as MutableCounts;
   counts.active = countActive(connection, queue);
+  counts.completed = completedOf(connection, queue);
   for (const [state, count] of unwritten(connection, queue)) {
     counts[stateName(state)] -= count;
     counts.skipped += count;
@@ -36,7 +38,7 @@ const COUNT_ALL =
   "(SELECT count(*) FROM {jobs} WHERE queue = {queues}.id AND later IS NOT NULL) AS scheduled, " +
   "(SELECT count(*) FROM {jobs} WHERE queue = {queues}.id AND state = 0) AS ready, " +
   "(SELECT count(*) FROM {jobs} WHERE queue = {queues}.id AND gate > '') AS parked, " +
-  "0 AS active, completed, failed, cancelled, expired, skipped, quarantined FROM {queues} WHERE id = ?";
+  "0 AS active, 0 AS completed, failed, cancelled, expired, skipped, quarantined FROM {queues} WHERE id = ?";
 
 /** Each active job stands in the lease under which it was claimed. */
 function countActive(connection: Connection, queue: OpenQueue): number {

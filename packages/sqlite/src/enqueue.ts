@@ -5,15 +5,16 @@ import {
   type EnqueueCollision,
   type NewFlow,
   type NewJob,
+  type RunReference,
   type StoredFlow,
 } from "@taskq/core/storage";
 import { complete } from "./consequences.js";
 import { isConstraint } from "./failure.js";
 import type { Move } from "./move.js";
-import { movedError } from "./moving.js";
+import { LEAVING, movedError, phaseOf } from "./moving.js";
 import type { OpenQueue } from "./open-queue.js";
-import { stateName } from "./row.js";
-import { nameRow, rowById } from "./rows.js";
+import { ACTIVE, stateName } from "./row.js";
+import { jobById, nameRow, rowById } from "./rows.js";
 import { storeFlow, type StoredRows, type Storing } from "./store-flow.js";
 import type { TransactionScope } from "./transaction-scope.js";
 import { uniqueHolder } from "./unique.js";
@@ -51,6 +52,10 @@ const FRESH = 1000;
 /** Stores the flows of a call. @throws `Collision` */
 export function enqueue(move: Move, flows: readonly NewFlow[]): EnqueueAnswer {
   admit(move.scope, move.queue);
+  return store(move, flows);
+}
+
+function store(move: Move, flows: readonly NewFlow[]): EnqueueAnswer {
   const stored: StoredFlow[] = [];
   const ends = new Map<string, string>();
   for (let index = 0; index < flows.length;) {
@@ -65,6 +70,12 @@ export function enqueue(move: Move, flows: readonly NewFlow[]): EnqueueAnswer {
   }
   complete(move);
   return { flows: stored, effects: move.effects };
+}
+
+/** The same from an active run. @throws `Collision` */
+export function enqueueFrom(move: Move, run: RunReference, flows: readonly NewFlow[]): EnqueueAnswer {
+  admitFrom(move, run);
+  return store(move, flows);
 }
 
 /** One plain job in one statement; `undefined` where that did nothing: `enqueue` does it then, or says why not. */
@@ -95,10 +106,17 @@ export function collisionOf(error: unknown): EnqueueCollision {
 
 /** A queue that is moving, or has moved, takes nothing new. Looked at once a transaction. */
 export function admit(scope: TransactionScope, queue: OpenQueue): void {
-  if (scope.admitted.has(queue)) return;
+  if (scope.hasAdmitted(queue)) return;
   const row = scope.connection.raw("SELECT phase FROM {queues} WHERE id = ?").get(queue.id) as [number];
   refuseMoved(queue.name, row[0]);
-  scope.admitted.add(queue);
+  scope.admit(queue);
+}
+
+/** Refuses what is new, but from a run: that ends where it is, with all that it does. @throws `TASKQ_MOVED` */
+export function admitFrom(move: Move, run: RunReference | undefined): void {
+  if (run === undefined || phaseOf(move) !== LEAVING) return admit(move.scope, move.queue);
+  const row = jobById(move.scope.connection, move.queue, run.id);
+  if (row?.state !== ACTIVE || row.fence !== run.fence) admit(move.scope, move.queue);
 }
 
 /** @throws `TASKQ_MOVED` */

@@ -21,6 +21,7 @@ import {
   type MovingRow,
 } from "./moving.js";
 import type { OpenQueue } from "./open-queue.js";
+import { flushStats } from "./stats.js";
 
 type Reading = Extract<ExportRequest, { readonly kind: "page" | "count" }>;
 type Writing = Exclude<ExportRequest, Reading>;
@@ -80,8 +81,16 @@ function begin(move: Move, { phase }: MovingRow): number {
   writeConsequences(move);
   complete(move);
   const active = activeRuns(move);
+  if (!isWritten(move)) return active;
   if (active === 0 && move.seldom().doomed.length === 0) writePhase(move, STILL);
   return active;
+}
+
+/** Writes the statistics of this process, which go along; `false`: once this transaction is over, there are more. */
+function isWritten(move: Move): boolean {
+  const { stats } = move.queue;
+  if (!stats.gathered.isEmpty && stats.mayFlush(move.now, true)) flushStats(move);
+  return !move.scope.isGathered;
 }
 
 function activeRuns(move: Move): number {

@@ -47,7 +47,10 @@ export function finish(move: Move, row: Row, state: number, why: Why): void {
 
 /** What follows when a row has become final, however it did. */
 export function becameFinal(move: Move, row: Row, was: number): void {
-  if ((row.flags & JOIN) === 0) move.count(row.state);
+  if ((row.flags & JOIN) === 0) {
+    move.count(row.state);
+    move.ended.push(row);
+  }
   leaveRun(move, row, was);
   if ((row.flags & UNIQUE) !== 0) freeOnFinal(move, row);
   if ((row.flags & FOLLOWED) !== 0) move.finished.push(row);

@@ -1,9 +1,10 @@
-import { TaskqError, type ImportAnswer, type ImportRequest } from "@taskq/core/storage";
+import { TaskqError, type ImportAnswer, type ImportRequest, type MoveCounts } from "@taskq/core/storage";
 import { complete } from "./consequences.js";
 import type { Move } from "./move.js";
 import { moveCounts } from "./move-counts.js";
 import {
   ARRIVING,
+  LEFT,
   movedError,
   movingRow,
   newName,
@@ -13,9 +14,11 @@ import {
   writePhase,
   type MovingRow,
 } from "./moving.js";
+import { arrivedId, forgetHistory, mergeHistory } from "./moved-history.js";
 import { flush } from "./purge.js";
 import { insertMoved } from "./insert-moved.js";
 import { sealRows } from "./seal.js";
+import { forgetCompleted } from "./turn.js";
 
 /** Rows that one call removes of what came before. */
 const REMOVED_AT_ONCE = 5000;
@@ -38,7 +41,7 @@ export function importQueue(move: Move, request: ImportRequest): ImportAnswer {
     case "seal": {
       checkArriving(move, row, request.departure);
       const more = seal(move, row);
-      const counts = more ? undefined : moveCounts(move.scope.connection, move.queue);
+      const counts = more ? undefined : sealedCounts(move);
       return { ...answer(move, more), counts };
     }
     case "open":
@@ -47,6 +50,10 @@ export function importQueue(move: Move, request: ImportRequest): ImportAnswer {
     case "cancel":
       return answer(move, cancel(move, row, request.departure));
   }
+}
+
+function sealedCounts({ queue, scope }: Move): MoveCounts {
+  return moveCounts(scope.connection, queue, arrivedId(queue));
 }
 
 function answer(move: Move, more: boolean): ImportAnswer {
@@ -79,9 +86,11 @@ function begin(move: Move, row: MovingRow, { departure, epoch, arrival }: Begin)
   }
   // Nobody else comes in meanwhile, nor goes on with what is being removed.
   if (phase !== ARRIVING) writePhase(move, ARRIVING);
+  // What it did before it left has gone to where it lived since.
+  if (phase === LEFT) forgetHistory(move, move.queue.id);
   if (origin !== null) writeMoving(move, { origin: null });
   if (empty(move)) return true;
-  move.sql("UPDATE {queues} SET epoch = max(epoch, ?) + 1, fence = 0 WHERE id = ?").run(epoch, move.queue.id);
+  move.sql("UPDATE {queues} SET epoch = max(epoch, ?) + 1 WHERE id = ?").run(epoch, move.queue.id);
   writeMoving(move, { origin: departure, arrival: newName(), cursor: null, sealed: null });
   return false;
 }
@@ -97,15 +106,27 @@ function isEmpty(move: Move): boolean {
 function empty(move: Move): boolean {
   if (flush(move, REMOVED_AT_ONCE).more) return true;
   const { id } = move.queue;
-  for (const table of ["controls", "schedules", "holders", "tickets", "leases", "revoked", "doomed"]) {
+  for (const table of [
+    "controls",
+    "schedules",
+    "holders",
+    "tickets",
+    "leases",
+    "revoked",
+    "doomed",
+    "openings",
+    "feeds",
+  ]) {
     move.sql(`DELETE FROM {${table}} WHERE queue = ?`).run(id);
   }
+  forgetHistory(move, arrivedId(move.queue));
   move
     .sql(
-      "UPDATE {queues} SET completed = 0, failed = 0, cancelled = 0, expired = 0, skipped = 0, quarantined = 0, " +
+      "UPDATE {queues} SET failed = 0, cancelled = 0, expired = 0, skipped = 0, quarantined = 0, " +
         "wake = NULL, shortest = NULL WHERE id = ?",
     )
     .run(id);
+  forgetCompleted(move.scope.connection, move.queue);
   move.changeSeldom();
   return false;
 }
@@ -129,9 +150,9 @@ function open(move: Move, row: MovingRow, departure: string, arrival: string): v
   if (row.sealed !== DONE || row.arrival !== arrival) {
     throw movedError(move.queue.name, row.phase, ", and has not arrived whole");
   }
+  mergeHistory(move);
   writeMoving(move, { cursor: null, sealed: null });
   writePhase(move, OPEN);
-  move.changeSeldom();
 }
 
 /** Answers whether there is more to remove. */

@@ -14,8 +14,10 @@ import {
 } from "@taskq/core/storage";
 import { MEMBER, MEMBER_ADDED, ON_COMPLETED, ON_FAILED, ON_SETTLED, TURN } from "./edge-rows.js";
 import { ticketHolder } from "./gates.js";
+import { insertStart, insertStats } from "./insert-moved-history.js";
 import { insertMovedRow } from "./insert-moved-row.js";
 import type { Move } from "./move.js";
+import { insertEvent, insertFeed } from "./moved-feed.js";
 import { ATTEMPTED, BLOCKED, FOLLOWED, isFinalState, NOTED, STATES, type Key } from "./row.js";
 import { keyById, rowByKey, rowById } from "./rows.js";
 
@@ -43,6 +45,14 @@ export function insertMoved(move: Move, record: MovedRecord): void {
       return insertControl(move, record);
     case "value":
       return insertValue(move, record);
+    case "start":
+      return insertStart(move, record);
+    case "stats":
+      return insertStats(move, record);
+    case "feed":
+      return insertFeed(move, record);
+    case "event":
+      return insertEvent(move, record);
   }
 }
 

@@ -22,10 +22,25 @@ const COUNTS: readonly (readonly [string, string])[] = [
   ["schedule", "SELECT count(*) FROM {schedules} WHERE queue = ?"],
   ["control", "SELECT count(*) FROM {controls} WHERE queue = ?"],
   ["value", "SELECT count(*) FROM {values} WHERE queue = ?"],
+  ["feed", "SELECT count(*) FROM {feeds} WHERE queue = ? AND until IS NOT NULL"],
+  [
+    "event",
+    "SELECT coalesce(sum(json_array_length(entries)), 0) FROM {queues} JOIN {events} " +
+      "ON {events}.id > {queues}.id << 40 AND {events}.id < ({queues}.id + 1) << 40 WHERE {queues}.id = ?",
+  ],
 ];
 
-/** How much a queue keeps, by kind; what there is none of is not named. */
-export function moveCounts(connection: Connection, queue: OpenQueue): MoveCounts {
+const HISTORY: readonly (readonly [string, string])[] = [
+  ["start", "SELECT count(*) FROM {starts} WHERE queue = ?"],
+  ["stats", "SELECT count(*) FROM {stats} WHERE queue = ?"],
+];
+
+/**
+ * How much a queue keeps, by kind; what there is none of is not named.
+ *
+ * @param history the number under which its history stands
+ */
+export function moveCounts(connection: Connection, queue: OpenQueue, history: number = queue.id): MoveCounts {
   const counts: Record<string, number> = {};
   const add = (name: string, count: number): void => {
     if (count > 0) counts[name] = (counts[name] ?? 0) + count;
@@ -37,5 +52,6 @@ export function moveCounts(connection: Connection, queue: OpenQueue): MoveCounts
     add(countedAs(stateName(state)), count);
   }
   for (const [name, statement] of COUNTS) add(name, (connection.raw(statement).get(queue.id) as [number])[0]);
+  for (const [name, statement] of HISTORY) add(name, (connection.raw(statement).get(history) as [number])[0]);
   return counts;
 }

@@ -1,9 +1,11 @@
 import { CONSEQUENCES_PER_STEP, type JobEffect } from "@taskq/core/storage";
 import type { DriverStatement } from "./driver.js";
+import type { LeaseKey } from "./lease.js";
 import type { OpenQueue, SeldomState } from "./open-queue.js";
 import { COMPLETED, idOf, isFinalState, JOIN, type Row } from "./row.js";
 import { readSeldom } from "./seldom.js";
 import type { TransactionScope } from "./transaction-scope.js";
+import { addCompleted, nextTurn } from "./turn.js";
 
 /** One call's part of a transaction: what it did so far, and what follows from it and is still to be done. */
 export class Move {
@@ -13,6 +15,8 @@ export class Move {
   readonly effects: JobEffect[] = [];
   /** Rows that became final and whose edges are to be followed. */
   readonly finished: Row[] = [];
+  /** Keys of jobs that became final, for the feed. */
+  readonly ended: LeaseKey[] = [];
   /** Gates that may let somebody go. */
   readonly opened: Set<string> = new Set();
   /** Unique keys that are free. */
@@ -26,6 +30,7 @@ export class Move {
   private readonly counters: number[] = [0, 0, 0, 0, 0, 0];
   private counted = false;
   private seldomChanged = false;
+  private seldomSeen = false;
 
   constructor(scope: TransactionScope, queue: OpenQueue, now: number) {
     this.scope = scope;
@@ -43,10 +48,16 @@ export class Move {
 
   /** What seldom changes; `version`, where the caller has just read it, saves a look. */
   seldom(version?: number): SeldomState {
+    this.seldomSeen = true;
     const known = this.queue.seldom;
     const current = version ?? this.version();
     if (known !== undefined && known.version === current) return known;
     return readSeldom(this.scope.connection, this.queue, current);
+  }
+
+  /** The same, without a look if this move has looked before: nobody else writes meanwhile. */
+  seldomNow(): SeldomState {
+    return (this.seldomSeen ? this.queue.seldom : undefined) ?? this.seldom();
   }
 
   /** Everybody reads anew what seldom changes. */
@@ -82,21 +93,23 @@ export class Move {
 
   /** Writes the counters. */
   flushCounters(): void {
-    if (!this.counted || this.counters.every((counter) => counter === 0)) return;
-    this.sql(
-      "UPDATE {queues} SET completed = completed + ?, failed = failed + ?, cancelled = cancelled + ?, " +
-        "expired = expired + ?, skipped = skipped + ?, quarantined = quarantined + ? WHERE id = ?",
-    ).run(...this.counters, this.queue.id);
+    if (!this.counted) return;
+    const [completed = 0, ...others] = this.counters;
+    if (completed !== 0) addCompleted(this.scope.connection, this.queue, completed);
+    if (others.some((counter) => counter !== 0)) {
+      this.sql(
+        "UPDATE {queues} SET failed = failed + ?, cancelled = cancelled + ?, expired = expired + ?, " +
+          "skipped = skipped + ?, quarantined = quarantined + ? WHERE id = ?",
+      ).run(...others, this.queue.id);
+    }
     this.counters.fill(0);
     this.counted = false;
   }
 
   /** The next fence of the queue. */
   nextFence(): number {
-    const row = this.raw("UPDATE {queues} SET fence = fence + 1 WHERE id = ? RETURNING fence, epoch").get(
-      this.queue.id,
-    ) as [number, number];
-    return fullFence(row[1], row[0]);
+    const [epoch] = this.raw("SELECT epoch FROM {queues} WHERE id = ?").get(this.queue.id) as [number];
+    return fullFence(epoch, nextTurn(this.scope.connection, this.queue, 0));
   }
 
   /** Something opens at that instant: a step looks at the gates then. */

@@ -1,5 +1,7 @@
 import { MOVED_AT_ONCE, pageLength, TaskqError, type ExportAnswer } from "@taskq/core/storage";
 import { controls, holds, names, schedules, uniques, values } from "./moved-beside.js";
+import { starts, statistics } from "./moved-history.js";
+import { events, feeds } from "./moved-feed.js";
 import { attempts, edges, notes, rows } from "./moved-flows.js";
 import type { After, Exporting, Placed, Section } from "./moved-section.js";
 
@@ -18,6 +20,10 @@ const SECTIONS: readonly (readonly [Section, After])[] = [
   [schedules, [""]],
   [controls, [""]],
   [values, [""]],
+  [starts, ["", -1, -1, ""]],
+  [statistics, [-1, ""]],
+  [feeds, [0]],
+  [events, [0]],
 ];
 
 /** One page of a still queue. A cursor is the number of its section and the place within. */

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { TaskqError, type QueuePhase } from "@taskq/core/storage";
 import type { Connection } from "./connection.js";
+import type { DriverStatement } from "./driver.js";
 import type { Move } from "./move.js";
 import type { OpenQueue } from "./open-queue.js";
 
@@ -66,6 +67,7 @@ export function writeMoving(move: Move, columns: Columns): void {
 
 export function writePhase(move: Move, phase: number): void {
   move.sql("UPDATE {queues} SET phase = ? WHERE id = ?").run(phase, move.queue.id);
+  move.changeSeldom();
   move.scope.hintsOf(move.queue).control = true;
   if (phase === OPEN) move.becameReady();
 }
@@ -74,13 +76,24 @@ export function newName(): string {
   return randomUUID();
 }
 
-export function phaseOf(move: Move): number {
-  return (move.raw("SELECT phase FROM {queues} WHERE id = ?").get(move.queue.id) as [number])[0];
+/** Whoever reads, in a transaction or not. */
+interface Asking {
+  readonly queue: OpenQueue;
+  raw(text: string): DriverStatement;
+}
+
+export function phaseOf(asking: Asking): number {
+  return (asking.raw("SELECT phase FROM {queues} WHERE id = ?").get(asking.queue.id) as [number])[0];
+}
+
+/** Whether a queue takes nothing, not even from what runs. */
+export function isStill(asking: Asking): boolean {
+  return phaseOf(asking) > LEAVING;
 }
 
 /** Refuses what a queue does only as long as something may run. @throws `TASKQ_MOVED` */
 export function refuseStill(move: Move): void {
-  if (move.scope.admitted.has(move.queue)) return;
+  if (move.scope.hasAdmitted(move.queue)) return;
   const phase = phaseOf(move);
   if (phase > LEAVING) throw movedError(move.queue.name, phase);
 }

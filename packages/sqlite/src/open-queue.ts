@@ -18,12 +18,15 @@ export interface RevokedRun {
 /** What seldom changes; read again whenever the queue's version differs. */
 export interface SeldomState {
   readonly version: number;
+  readonly phase: number;
   readonly controls: ReadonlyMap<string, TaskControl>;
   /** Gates `task:` and `pause:` that have jobs parked under them. */
   readonly parking: readonly string[];
   readonly revoked: readonly RevokedRun[];
   /** Keys of failed joins whose members are not all written down. */
   readonly doomed: readonly string[];
+  /** The instant until which the feed is written; `undefined`: nobody follows. */
+  readonly followed: number | undefined;
 }
 
 /** A claimed batch of this process: its row, and how many of its runs have not ended. */
@@ -48,6 +51,8 @@ export class OpenQueue {
   /** Where the next bounded purge goes on, and when one is due. */
   purgeFrom: string = "-1";
   purgeAt = 0;
+  /** When old rows of the feed were last looked for. */
+  feedPrunedAt = 0;
   private tasksGiven: readonly string[] | undefined;
   private tasksKnown: ReadonlySet<string> = new Set();
 

@@ -2,6 +2,7 @@ import type { OpenAnswer, OpenRequest } from "@taskq/core/storage";
 import type { Connection } from "./connection.js";
 import { phaseName } from "./moving.js";
 import type { TransactionScope } from "./transaction-scope.js";
+import { makeTurns } from "./turn.js";
 
 interface QueueRow {
   readonly id: number;
@@ -47,6 +48,8 @@ export function writeQueue({ connection }: TransactionScope, { queue, retention 
         `failed_max = excluded.failed_max RETURNING ${COLUMNS}`,
     )
     .get(queue, retention.completed.for, retention.completed.max, retention.failed.for, retention.failed.max);
+  const { id } = row as QueueRow;
+  makeTurns(connection, id);
   return opened(row as QueueRow);
 }
 

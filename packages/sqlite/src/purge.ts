@@ -1,6 +1,7 @@
 import type { PurgeRequest } from "@taskq/core/storage";
 import { complete } from "./consequences.js";
 import type { Connection } from "./connection.js";
+import { emptyFeed } from "./feed.js";
 import { leaveRun } from "./final.js";
 import type { Move } from "./move.js";
 import { LEAVING } from "./moving.js";
@@ -9,6 +10,7 @@ import { isNeeded, removeRow } from "./removal.js";
 import { forgetStarts } from "./starts.js";
 import { COMPLETED, JOIN, KEPT, metaOf, ROW_COLUMNS, type Key, type Row } from "./row.js";
 import { rowByKey } from "./rows.js";
+import { completedOf } from "./turn.js";
 
 /** Rows that a step looks at by the way, at least; and for each run that it settles, so that purging keeps up. */
 const LOOKED_AT_PER_STEP = 64;
@@ -181,18 +183,18 @@ const GLANCES =
   "ORDER BY {jobs}.key LIMIT ? + 0";
 
 function boundsOf(connection: Connection, queue: OpenQueue, now: number): Bounds {
-  const [completed, others, shortest, phase] = connection
+  const [others, shortest, phase] = connection
     .raw(
-      "SELECT completed, failed + cancelled + expired + skipped + quarantined, shortest, phase FROM {queues} WHERE id = ?",
+      "SELECT failed + cancelled + expired + skipped + quarantined, shortest, phase FROM {queues} WHERE id = ?",
     )
-    .get(queue.id) as [number, number, number | null, number];
+    .get(queue.id) as [number, number | null, number];
   // What is read by a move, or filled by one, stays as it is.
   if (phase > LEAVING) return { horizon: -Infinity, completed: 0, others: 0, isStill: true };
   const { retention } = queue;
   const kept = Math.min(retention.completed.for, retention.failed.for, shortest ?? Infinity);
   return {
     horizon: now - kept,
-    completed: completed - retention.completed.max,
+    completed: completedOf(connection, queue) - retention.completed.max,
     others: others - retention.failed.max,
     isStill: false,
   };
@@ -243,6 +245,7 @@ export function flush(move: Move, limit: number): { readonly removed: number; re
   for (const table of ["names", "values", "operations", "uniques", "parking"]) {
     move.sql(`DELETE FROM {${table}} WHERE queue = ?`).run(id);
   }
+  emptyFeed(move);
   move.changeSeldom();
   complete(move);
   return { removed: rows.length, more: false };

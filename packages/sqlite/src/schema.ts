@@ -9,10 +9,8 @@ CREATE TABLE {queues} (
   name TEXT NOT NULL UNIQUE,
   epoch INTEGER NOT NULL DEFAULT 0,
   phase INTEGER NOT NULL DEFAULT 0,
-  fence INTEGER NOT NULL DEFAULT 0,
   version INTEGER NOT NULL DEFAULT 0,
   wake INTEGER,
-  completed INTEGER NOT NULL DEFAULT 0,
   failed INTEGER NOT NULL DEFAULT 0,
   cancelled INTEGER NOT NULL DEFAULT 0,
   expired INTEGER NOT NULL DEFAULT 0,
@@ -113,6 +111,7 @@ CREATE TABLE {leases} (
   until INTEGER NOT NULL,
   length INTEGER NOT NULL,
   suspect INTEGER,
+  completed INTEGER NOT NULL DEFAULT 0,
   jobs BLOB NOT NULL
 );
 CREATE TABLE {attempts} (
@@ -240,6 +239,14 @@ CREATE TABLE {operations} (
   PRIMARY KEY (queue, name)
 ) WITHOUT ROWID;
 CREATE INDEX {operations_time} ON {operations} (queue, time);
+CREATE TABLE {feeds} (
+  queue INTEGER PRIMARY KEY,
+  tag TEXT NOT NULL,
+  last INTEGER NOT NULL DEFAULT 0,
+  gone INTEGER NOT NULL DEFAULT 0,
+  until INTEGER
+);
+CREATE TABLE {events} (id INTEGER PRIMARY KEY, time INTEGER NOT NULL, entries TEXT NOT NULL);
 CREATE TABLE {stats} (
   queue INTEGER NOT NULL,
   minute INTEGER NOT NULL,

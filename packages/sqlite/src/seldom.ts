@@ -25,14 +25,20 @@ export function readSeldom(connection: Connection, queue: OpenQueue, version: nu
   const doomed = connection.raw("SELECT CAST(key AS TEXT) FROM {doomed} WHERE queue = ?").all(queue.id) as [
     string,
   ][];
+  const [phase] = connection.raw("SELECT phase FROM {queues} WHERE id = ?").get(queue.id) as [number];
+  const feed = connection.raw("SELECT until FROM {feeds} WHERE queue = ?").get(queue.id) as
+    | [number | null]
+    | undefined;
   const state: SeldomState = {
     version,
+    phase,
     controls,
     parking: parking.map(([gate]) => gate),
     revoked: connection
       .sql("SELECT owner, fence, id FROM {revoked} WHERE queue = ?")
       .all(queue.id) as RevokedRun[],
     doomed: doomed.map(([key]) => key),
+    followed: feed?.[0] ?? undefined,
   };
   queue.seldom = state;
   return state;

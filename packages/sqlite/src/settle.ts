@@ -68,6 +68,7 @@ function settlePlain(move: Move, settlement: Settlement, result: Uint8Array | un
     );
   if (changes === 0) return false;
   move.count(COMPLETED);
+  move.ended.push(parts);
   move.runEnded(settlement.fence);
   if (move.queue.watchers.size > 0) move.becameFinal(settlement.id);
   return true;

@@ -5,14 +5,15 @@ import { amend } from "./amend.js";
 import type { SqliteStorage, SqliteTransaction } from "./api.js";
 import { control } from "./control.js";
 import { countJobs } from "./counts.js";
-import { collisionOf, enqueue, isLoneFlow } from "./enqueue.js";
+import { collisionOf, enqueue, enqueueFrom, isLoneFlow } from "./enqueue.js";
 import { explain } from "./explain.js";
 import { exportQueue, isReading, readExport } from "./export.js";
+import { followFeed, readFeed } from "./feed-reading.js";
 import { idleAnswer } from "./idle.js";
 import { importQueue } from "./import.js";
 import { inspectKey, keys } from "./keys.js";
 import { list } from "./list.js";
-import { LEFT, phaseOf, refuseStill } from "./moving.js";
+import { LEFT, phaseName, phaseOf, refuseStill } from "./moving.js";
 import { note, notes } from "./note.js";
 import type { OpenQueue } from "./open-queue.js";
 import { settingsOf, type Settings, type SqliteOptions } from "./options.js";
@@ -100,14 +101,19 @@ class SqliteStore implements StorageContract, AsyncDisposable {
     await this.close();
   }
 
-  async enqueue(request: Request<"enqueue">): Answer<"enqueue"> {
-    const { session, queue, now } = this.#target(request);
-    const [flow] = request.flows;
-    if (flow !== undefined && isLoneFlow(request.flows)) return session.batches.add(queue, now, flow);
+  enqueue(request: Request<"enqueue">): Answer<"enqueue"> {
     try {
-      return await session.writeTogether(queue, now, (move) => enqueue(move, request.flows));
+      const { session, queue, now } = this.#target(request);
+      const { run, flows } = request;
+      if (run !== undefined)
+        return session.write(queue, now, (move) => enqueueFrom(move, run, flows)).catch(collisionOf);
+      const [flow] = flows;
+      if (flow !== undefined && isLoneFlow(flows)) return session.batches.add(queue, now, flow);
+      return session
+        .writeTogether(queue, now, (move) => enqueue(move, flows))
+        .catch((error: unknown) => collisionOf(error));
     } catch (error) {
-      return collisionOf(error);
+      return Promise.reject(error);
     }
   }
 
@@ -254,7 +260,9 @@ class SqliteStore implements StorageContract, AsyncDisposable {
   }
 
   async events(request: Request<"events">): Answer<"events"> {
-    return this.#notYet(request.queue, "events");
+    const { session, queue, now } = this.#target(request);
+    const read = await session.read((connection) => readFeed(connection, queue, request, now));
+    return read ?? session.write(queue, now, (move) => followFeed(move, request));
   }
 
   async export(request: Request<"export">): Answer<"export"> {
@@ -263,6 +271,11 @@ class SqliteStore implements StorageContract, AsyncDisposable {
       return session.read((connection) => readExport(connection, queue, request, now));
     }
     return session.write(queue, now, (move) => exportQueue(move, request));
+  }
+
+  async phase(request: Request<"phase">): Answer<"phase"> {
+    const { session, queue } = this.#target(request);
+    return session.read((connection) => phaseName(phaseOf({ queue, raw: (text) => connection.raw(text) })));
   }
 
   async import(request: Request<"import">): Answer<"import"> {
@@ -292,10 +305,5 @@ class SqliteStore implements StorageContract, AsyncDisposable {
 
   #refuseClosed(): void {
     if (this.#closed) throw new TaskqError("TASKQ_CLOSED", "the storage is closed");
-  }
-
-  #notYet(queue: string, what: string): never {
-    this.#target({ queue });
-    throw new TaskqError("TASKQ_NOT_YET", `${what} of a SQLite storage are not there yet`);
   }
 }

@@ -38,7 +38,7 @@ export async function readStats(
   return { oldestDue, rows: [...earlier, ...latest] };
 }
 
-type Columns = [string, number, number, number, number, string, string];
+export type StatsColumns = [string, number, number, number, number, string, string];
 
 const SELECT = "SELECT task, minute, completed, failed, retried, wait, run FROM {stats} WHERE queue = ?";
 
@@ -51,21 +51,21 @@ interface Page {
 function pageOf(connection: Connection, queue: OpenQueue, { since, before, last }: Page): StatsRow[] {
   const rows = connection
     .raw(`${SELECT} AND (minute, task) > (?, ?) AND minute < ? ORDER BY minute, task LIMIT ${ROWS_AT_ONCE}`)
-    .all(queue.id, last?.minute ?? since, last?.task ?? "", before) as Columns[];
-  return rows.map(rowOf);
+    .all(queue.id, last?.minute ?? since, last?.task ?? "", before) as StatsColumns[];
+  return rows.map(statsRow);
 }
 
 function latestRows(connection: Connection, queue: OpenQueue, since: number): readonly StatsRow[] {
   const rows = connection
     .raw(`${SELECT} AND minute >= ? ORDER BY minute, task`)
-    .all(queue.id, since) as Columns[];
+    .all(queue.id, since) as StatsColumns[];
   const sum = new GatheredStats();
-  for (const row of rows) sum.add(rowOf(row));
+  for (const row of rows) sum.add(statsRow(row));
   for (const row of queue.stats.gathered.rows(since)) sum.add(row);
   return sum.rows();
 }
 
-function rowOf([task, minute, completed, failed, retried, wait, run]: Columns): StatsRow {
+export function statsRow([task, minute, completed, failed, retried, wait, run]: StatsColumns): StatsRow {
   const histograms = { wait: JSON.parse(wait) as HistogramData, run: JSON.parse(run) as HistogramData };
   return { task, minute, completed, failed, retried, ...histograms };
 }

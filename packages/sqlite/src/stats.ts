@@ -8,6 +8,7 @@ import {
   type StepRequest,
 } from "@taskq/core/storage";
 import type { Move } from "./move.js";
+import { LEAVING, phaseOf, STILL } from "./moving.js";
 import { recordApplied } from "./pending-stats.js";
 
 /** Minutes that one flush lets go are bounded, by rows. */
@@ -25,8 +26,12 @@ export function gatherStats(
   const { scope, queue, now } = move;
   const { stats } = queue;
   if (settlements.length === 0 && stats.gathered.isEmpty) return;
-  if (!stats.mayFlush(now, last)) {
-    if (settlements.length > 0) scope.onCommit(() => stats.record(settlements, answers, now));
+  // A queue that leaves is soon read by somebody else.
+  if (!stats.mayFlush(now, last || queue.seldom?.phase === LEAVING)) {
+    if (settlements.length > 0) {
+      scope.isGathered = true;
+      scope.onCommit(() => stats.record(settlements, answers, now));
+    }
     return;
   }
   const own = new GatheredStats();
@@ -38,6 +43,8 @@ export function gatherStats(
 export function flushStats(move: Move, own: GatheredStats = new GatheredStats()): void {
   const { scope, queue, now } = move;
   const { stats } = queue;
+  // What is being read by a move stays as it is; what was gathered too late for it is written behind it.
+  if (phaseOf(move) === STILL) return;
   const taken = stats.take();
   scope.onCommit(() => stats.written(now));
   scope.onRollback(() => stats.notWritten());
@@ -52,7 +59,7 @@ export function flushStats(move: Move, own: GatheredStats = new GatheredStats())
 }
 
 /** Adds to what others, or an earlier flush, have written of that minute. */
-function addRow(move: Move, row: StatsRow): void {
+export function addRow(move: Move, row: StatsRow): void {
   const { id } = move.queue;
   const known = move
     .raw("SELECT wait, run FROM {stats} WHERE queue = ? AND minute = ? AND task = ?")

@@ -2,6 +2,7 @@ import type { RunReference, SettleAnswer, StepAnswer, StepRequest } from "@taskq
 import { claimedBefore, claimJobs, type Claimed } from "./claim.js";
 import { complete, followConsequences } from "./consequences.js";
 import { refuseMoved } from "./enqueue.js";
+import { writeFeed } from "./feed.js";
 import { freeOnStart } from "./final.js";
 import { openDueGates } from "./gates.js";
 import { writeConsequences } from "./joins.js";
@@ -17,12 +18,13 @@ import { ACTIVE, UNBEGUN, UNIQUE } from "./row.js";
 import { jobById } from "./rows.js";
 import { settle } from "./settle.js";
 import { gatherStats } from "./stats.js";
+import { nextTurn } from "./turn.js";
 
 /** Due jobs that one step makes ready. */
 const PROMOTED_PER_STEP = 1000;
 
-/** What a step reads of its queue, with its new fence. */
-type QueueRow = [fence: number, epoch: number, phase: number, version: number, wake: number | null];
+/** What a step reads of its queue. */
+type QueueRow = [epoch: number, phase: number, version: number, wake: number | null, later: number | null];
 
 /** Settles and claims. */
 export function step(move: Move, request: StepRequest): StepAnswer {
@@ -36,6 +38,7 @@ export function step(move: Move, request: StepRequest): StepAnswer {
   }
   const claimed = wantsJobs(request) ? claimOrRepeat(move, request) : withoutClaim(move);
   if (move.endedRuns.size > 0 && claimed === NOTHING) writeLease(move, undefined);
+  writeFeed(move);
   purgeSome(move, settled.length);
   gatherStats(move, request, settled);
   complete(move);
@@ -86,16 +89,17 @@ function claimOrRepeat(move: Move, request: StepRequest): Claimed {
 function claimNew(move: Move, request: StepRequest): Claimed {
   const { claim } = request;
   if (claim === undefined) return NOTHING;
-  const [counter, epoch, phase, version, wake] = move
+  const [epoch, phase, version, wake, later] = move
     .raw(
-      "UPDATE {queues} SET fence = fence + 1, completed = completed + ? WHERE id = ? " +
-        "RETURNING fence, epoch, phase, version, wake",
+      "SELECT epoch, phase, version, wake, (SELECT later FROM {jobs} WHERE queue = {queues}.id " +
+        "AND later IS NOT NULL ORDER BY later LIMIT 1) FROM {queues} WHERE id = ?",
     )
-    .get(move.takeCompleted(), move.queue.id) as QueueRow;
+    .get(move.queue.id) as QueueRow;
   refuseMoved(move.queue.name, phase);
   const seldom = prepare(move, request, move.seldom(version), wake);
   if (isPaused(seldom)) return NOTHING;
-  promote(move);
+  if (later !== null && later <= move.now) promote(move);
+  const counter = nextTurn(move.scope.connection, move.queue, move.takeCompleted());
   const fence = fullFence(epoch, counter);
   const owner = internOwner(move, request.owner);
   const claimed = claimJobs({ move, request, claim, fence, owner, seldom });
@@ -130,10 +134,6 @@ function isPaused(seldom: SeldomState): boolean {
 
 /** Makes jobs ready that have become due. */
 function promote(move: Move): void {
-  const first = move
-    .raw("SELECT later FROM {jobs} WHERE queue = ? AND later IS NOT NULL ORDER BY later LIMIT 1")
-    .get(move.queue.id) as [number] | undefined;
-  if (first === undefined || first[0] > move.now) return;
   move
     .sql(
       "UPDATE {jobs} SET state = 0, later = NULL WHERE key IN " +

@@ -1,17 +1,16 @@
 import type { TakeAnswer, TakeRequest } from "@taskq/core/storage";
 import { complete } from "./consequences.js";
 import type { Move } from "./move.js";
+import { isStill, refuseStill } from "./moving.js";
 import { addStart, countStarts, limitOf, roomAt, type Looking } from "./starts.js";
 
 /** How long a start that was taken is known by its operation. */
 const REMEMBERED = 600_000;
 
-/** The answer that needs no writing; `undefined`: there seems to be room. */
+/** The answer that needs no writing; `undefined`: there seems to be room, or the queue moves. */
 export function takeRead(looking: Looking, request: TakeRequest): TakeAnswer | undefined {
-  const limit = limitOf(request);
   if (isTaken(looking, request.operation)) return TAKEN;
-  if (countStarts(looking, limit) < limit.max) return undefined;
-  return { taken: false, opensAt: roomAt(looking, limit, 0) };
+  return isStill(looking) ? undefined : refusal(looking, request);
 }
 
 /**
@@ -19,8 +18,10 @@ export function takeRead(looking: Looking, request: TakeRequest): TakeAnswer | u
  * for it may be what keeps those jobs from running.
  */
 export function take(move: Move, request: TakeRequest): TakeAnswer {
-  const answer = takeRead(move, request);
-  if (answer !== undefined) return answer;
+  if (isTaken(move, request.operation)) return TAKEN;
+  refuseStill(move);
+  const refused = refusal(move, request);
+  if (refused !== undefined) return refused;
   const limit = limitOf(request);
   addStart(move, limit, { holder: `t:${request.operation}`, fence: 0 });
   move
@@ -29,6 +30,12 @@ export function take(move: Move, request: TakeRequest): TakeAnswer {
   move.opened.add(limit.gate);
   complete(move);
   return TAKEN;
+}
+
+function refusal(looking: Looking, request: TakeRequest): TakeAnswer | undefined {
+  const limit = limitOf(request);
+  if (countStarts(looking, limit) < limit.max) return undefined;
+  return { taken: false, opensAt: roomAt(looking, limit, 0) };
 }
 
 const TAKEN: TakeAnswer = { taken: true, opensAt: undefined };

@@ -14,6 +14,7 @@ interface Waiting {
 }
 
 interface Batch {
+  readonly queue: OpenQueue;
   readonly flows: NewFlow[];
   readonly waiting: Waiting[];
   now: number;
@@ -23,7 +24,8 @@ const NO_EFFECTS: EnqueueAnswer["effects"] = [];
 
 export class TickBatches {
   private readonly writer: Writer;
-  private readonly open = new Map<OpenQueue, Batch>();
+  /** Those that still take more: one a queue, so one as a rule. */
+  private open: Batch[] = [];
 
   constructor(writer: Writer) {
     this.writer = writer;
@@ -31,54 +33,47 @@ export class TickBatches {
 
   /** Stores a flow that `isLoneFlow` says may be stored with others: what befalls them cannot befall it. */
   add(queue: OpenQueue, now: number, flow: NewFlow): Promise<Answer> {
-    const batch = this.open.get(queue) ?? this.begin(queue, now);
-    batch.now = Math.max(batch.now, now);
-    batch.flows.push(flow);
     return new Promise((resolve, reject) => {
+      const batch = this.open.find((other) => other.queue === queue) ?? this.begin(queue, now);
+      batch.now = Math.max(batch.now, now);
+      batch.flows.push(flow);
       batch.waiting.push({ resolve, reject });
     });
   }
 
   private begin(queue: OpenQueue, now: number): Batch {
-    const batch: Batch = { flows: [], waiting: [], now };
-    this.open.set(queue, batch);
-    const close = (): void => {
-      // Whoever comes from here on is for the next one.
-      if (this.open.get(queue) === batch) this.open.delete(queue);
-    };
-    const stored = this.writer.group(
-      (scope) => {
-        close();
-        return store(scope, queue, batch);
+    const batch: Batch = { queue, flows: [], waiting: [], now };
+    this.open.push(batch);
+    this.writer.submit<EnqueueAnswer>({
+      work: (scope) => {
+        this.close(batch);
+        return store(scope, batch);
       },
-      (scope) => {
-        close();
-        const [only] = batch.flows;
-        return batch.flows.length === 1 && only !== undefined
-          ? enqueuePlain(scope, queue, batch.now, only)
-          : undefined;
+      alone: (scope) => {
+        this.close(batch);
+        return storeAlone(scope, batch);
       },
-    );
-    stored.then(
-      ({ flows }) =>
-        batch.waiting.forEach(({ resolve }, index) =>
-          resolve({ flows: flows.slice(index, index + 1), effects: NO_EFFECTS }),
-        ),
-      (error: unknown) => this.failed(queue, batch, error),
-    );
+      resolve: (answer) => stored(batch, answer),
+      reject: (error) => this.failed(batch, error),
+    });
     return batch;
   }
 
+  /** Whoever comes from here on is for the next one. */
+  private close(batch: Batch): void {
+    const index = this.open.indexOf(batch);
+    if (index !== -1) this.open.splice(index, 1);
+  }
+
   /** What befell one flow must not befall the others: each is stored by itself then. */
-  private failed(queue: OpenQueue, batch: Batch, error: unknown): void {
-    const { flows, waiting, now } = batch;
+  private failed({ queue, flows, waiting, now }: Batch, error: unknown): void {
     const ofAll = flows.length === 1 || (error instanceof TaskqError && OF_ALL.has(error.code));
     for (const [index, { resolve, reject }] of waiting.entries()) {
       if (ofAll) settle(error, resolve, reject);
       else {
-        const alone = { flows: flows.slice(index, index + 1), now };
+        const alone = { queue, flows: flows.slice(index, index + 1), now };
         this.writer
-          .group((scope) => store(scope, queue, alone))
+          .group((scope) => store(scope, alone))
           .then(resolve, (reason: unknown) => settle(reason, resolve, reject));
       }
     }
@@ -93,10 +88,22 @@ function settle(error: unknown, resolve: Waiting["resolve"], reject: Waiting["re
   else reject(error);
 }
 
-function store(
-  scope: TransactionScope,
-  queue: OpenQueue,
-  { flows, now }: Pick<Batch, "flows" | "now">,
-): EnqueueAnswer {
+function stored({ waiting }: Batch, answer: EnqueueAnswer): void {
+  const [only] = waiting;
+  if (waiting.length === 1) return only?.resolve(answer);
+  for (const [index, { resolve }] of waiting.entries()) {
+    resolve({ flows: answer.flows.slice(index, index + 1), effects: NO_EFFECTS });
+  }
+}
+
+type Flows = Pick<Batch, "queue" | "flows" | "now">;
+
+function store(scope: TransactionScope, { queue, flows, now }: Flows): EnqueueAnswer {
   return enqueue(new Move(scope, queue, now), flows);
+}
+
+/** By one statement, where that is all it takes. */
+function storeAlone(scope: TransactionScope, { queue, flows, now }: Flows): EnqueueAnswer | undefined {
+  const [only] = flows;
+  return flows.length === 1 && only !== undefined ? enqueuePlain(scope, queue, now, only) : undefined;
 }

@@ -3,7 +3,7 @@ import type { EnqueueOptions, Job, PreparedJob, Queue, Result } from "@taskq/cor
 import { TaskqError, type EnqueueAnswer, type StorageContract } from "@taskq/core/storage";
 import type { SqliteTransaction } from "./api.js";
 import type { Connection } from "./connection.js";
-import { Collision, enqueue } from "./enqueue.js";
+import { Collision, enqueue, enqueueFrom } from "./enqueue.js";
 import { isBusy, storageError } from "./failure.js";
 import { Move } from "./move.js";
 import type { Session } from "./session.js";
@@ -156,7 +156,9 @@ class Transaction {
     }
     const queue = session.queueWithin(this.scope, prepared.open);
     const move = new Move(this.scope, queue, prepared.now ?? storage.clock.now());
-    const answer = enqueue(move, [prepared.flow]);
+    const run = prepared.run();
+    const answer =
+      run === undefined ? enqueue(move, [prepared.flow]) : enqueueFrom(move, run, [prepared.flow]);
     const [stored] = answer.flows;
     if (stored === undefined) throw new TaskqError("TASKQ_STORAGE", "a flow was not stored");
     this.done.push({ prepared, answer });

@@ -25,6 +25,19 @@ interface Job {
   value: unknown;
 }
 
+/** What is to be done, and who is told. */
+export interface Submission<T> {
+  /** May be run more than once. */
+  readonly work: Work<T>;
+  /**
+   * The same as one statement, for when there are no others: it is a transaction by itself. `undefined` from it says
+   * that it did nothing, and the work is to be done.
+   */
+  readonly alone: Work<T | undefined> | undefined;
+  readonly resolve: (value: T) => void;
+  readonly reject: (error: unknown) => void;
+}
+
 export interface WriterOptions {
   readonly connection: Connection;
   /** Called before each transaction; throws when the file is no longer ours. */
@@ -60,20 +73,18 @@ export class Writer {
     this.rollback = options.connection.sql("ROLLBACK");
   }
 
-  /**
-   * With all others of this tick, in one transaction. The work may be run more than once.
-   *
-   * @param alone the same as one statement, for when there are no others: it is a transaction by itself. `undefined`
-   *   from it says that it did nothing, and the work is to be done.
-   */
-  group<T>(work: Work<T>, alone?: Work<T | undefined>): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      this.pending.push({ work, alone, resolve, reject, since: performance.now(), value: undefined });
-      if (this.scheduled || this.waiting) return;
-      this.scheduled = true;
-      if (this.turn.isLong()) setImmediate(() => this.flush());
-      else process.nextTick(() => this.flush());
-    });
+  /** With all others of this tick, in one transaction. The work may be run more than once. */
+  group<T>(work: Work<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => this.submit({ work, alone: undefined, resolve, reject }));
+  }
+
+  /** The same for a caller that has promises of its own. */
+  submit<T>({ work, alone, resolve, reject }: Submission<T>): void {
+    this.pending.push({ work, alone, resolve, reject, since: performance.now(), value: undefined });
+    if (this.scheduled || this.waiting) return;
+    this.scheduled = true;
+    if (this.turn.isLong()) setImmediate(this.flush);
+    else process.nextTick(this.flush);
   }
 
   /** At once, together with what is waiting. The work may be run more than once. */
@@ -106,13 +117,13 @@ export class Writer {
     for (const job of jobs) job.reject(error);
   }
 
-  private flush(): void {
+  private readonly flush = (): void => {
     this.scheduled = false;
     if (this.waiting || this.pending.length === 0) return;
     const jobs = this.pending;
     this.pending = [];
     this.execute(jobs, 0);
-  }
+  };
 
   private execute(jobs: readonly Job[], strikes: number): void {
     const scope = new TransactionScope(this.options.connection);

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { modelSuite, type Fixture } from "@taskq/conformance";
 import type { Storage } from "@taskq/core";
-import type { OpenRequest, StorageContract, ValueAnswer } from "@taskq/core/storage";
+import type { OpenRequest, StorageContract, TakeAnswer, ValueAnswer } from "@taskq/core/storage";
 import { memoryStorage } from "@taskq/memory";
 import { describe, expect, test } from "vitest";
 import { sqliteStorage } from "../src/index.js";
@@ -13,6 +13,9 @@ import { sqliteStorage } from "../src/index.js";
 /** Before every so many calls that change something, the queue moves if nothing runs. */
 const EVERY = 3;
 const RUNS = 25;
+/** How long a start that was taken is known by its operation. */
+const REMEMBERED = 600_000;
+const TAKEN: TakeAnswer = { taken: true, opensAt: undefined };
 let moves = 0;
 const CHANGING = new Set([
   "step",
@@ -24,6 +27,7 @@ const CHANGING = new Set([
   "schedules",
   "values",
   "keys",
+  "take",
 ]);
 
 type Call = (request: { queue: string; now: number }) => Promise<unknown>;
@@ -43,6 +47,8 @@ class Travelling {
   readonly #requests = new Map<string, number>();
   #requestsBefore = new Map<string, number>();
   readonly #answers = new Map<string, readonly ValueAnswer[]>();
+  /** Until when a start that was taken is known by its operation. */
+  readonly #taken = new Map<string, number>();
   /** Places in the lines of locks do not move. */
   #linesUntil = -Infinity;
 
@@ -72,6 +78,8 @@ class Travelling {
   async #call(name: string, given: { queue: string; now: number }): Promise<unknown> {
     const known = this.#answers.get((given as { operation?: string }).operation ?? "");
     if (name === "values" && known !== undefined) return known;
+    const { operation = "" } = given as { operation?: string };
+    if (name === "take" && (this.#taken.get(operation) ?? -Infinity) > given.now) return TAKEN;
     if (name === "open") this.#opened = given as unknown as OpenRequest;
     else if (CHANGING.has(name) && (this.#calls += 1) % this.#every === 0) await this.#move(given);
     const request = this.#repeated(name, given);
@@ -108,6 +116,9 @@ class Travelling {
     }
     if (name === "values" && request.operations.some(({ kind }) => kind !== "get")) {
       this.#answers.set(request.operation, answer as readonly ValueAnswer[]);
+    }
+    if (name === "take" && (answer as TakeAnswer).taken) {
+      this.#taken.set(request.operation, request.now + REMEMBERED);
     }
     if (name === "keys") {
       const { status, expiresAt = 0 } = answer as { status: string; expiresAt?: number };

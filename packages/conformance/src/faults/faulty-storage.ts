@@ -22,6 +22,7 @@ export type FaultyMethod =
   | "values"
   | "keys"
   | "take"
+  | "events"
   | "export"
   | "import"
   | "purge";
@@ -91,6 +92,7 @@ const METHODS: ReadonlySet<string> = new Set<FaultyMethod>([
   "values",
   "keys",
   "take",
+  "events",
   "export",
   "import",
   "purge",

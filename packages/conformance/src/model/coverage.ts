@@ -86,6 +86,7 @@ const REQUIRED = [
   "keys: inspected",
   "take: taken",
   "take: used up",
+  "feed: told",
   "explain: asked",
   "list: paged",
   "purge: removed",

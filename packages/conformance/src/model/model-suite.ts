@@ -124,8 +124,10 @@ async function makeMoves(options: ModelSuiteOptions, coverage: Coverage, moves: 
     for (const storage of Object.values(world.storages)) {
       await storage.open({ queue: QUEUE, retention, now: world.now });
     }
+    await world.feed.read(world);
     await fc.asyncModelRun(() => ({ model: {}, real: world }), moves);
     await drain(world);
+    world.feed.check(world);
     await scan(world);
   } catch (error) {
     throw new Error(`after the moves\n  ${world.journal.join("\n  ")}\n${String(error)}`, { cause: error });

@@ -25,6 +25,7 @@ export async function observe(world: World): Promise<void> {
   world.known = new Map(
     records.reference.filter((record) => record !== undefined).map((record) => [record.id, record]),
   );
+  await world.feed.read(world);
   checkSleep(world);
   coverStates(world, records.tested);
 }

@@ -12,6 +12,7 @@ import {
 } from "@taskq/core/storage";
 import { START } from "../context.js";
 import type { Covered, Coverage } from "./coverage.js";
+import { FollowedFeed } from "./feed.js";
 import type { NameRun } from "./normal.js";
 
 export type Side = "reference" | "tested";
@@ -46,6 +47,7 @@ export class World {
   readonly ids: string[] = [];
   /** What is there, as the reference read last. */
   known: ReadonlyMap<string, StoredRecord> = new Map();
+  readonly feed: FollowedFeed = new FollowedFeed(QUEUE);
   readonly runs: Run[] = [];
   /** Runs of which nothing says that they have ended. */
   readonly held: Set<Run> = new Set();
@@ -72,9 +74,9 @@ export class World {
     this.coverage = coverage;
   }
 
-  cover(what: Covered, times = 1): void {
+  readonly cover = (what: Covered, times = 1): void => {
     if (times > 0) this.coverage.add(what, times);
-  }
+  };
 
   /** Makes the call on both, which must answer both or reject with the same code. */
   async both<A>(

@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
+import type { QueuePhase, RunReference } from "@taskq/core/storage";
 import { bytes } from "../bytes.js";
+import { chain, flowOf, type Part } from "../flows.js";
 import { listAll } from "../invariants.js";
 import {
   begin,
   page,
   finish,
   cancel,
+  comeIn,
   exportAll,
   refusesWhatIsNew,
   refusesChanges,
@@ -44,6 +47,70 @@ export const leaving: Subject = subject("leaving for another storage", [
       ]);
     },
   ),
+
+  promise(
+    "a queue that leaves takes what its runs enqueue and control, and from nobody else",
+    async (context) => {
+      const { storage, queue } = context;
+      const job = context.job();
+      await context.enqueue(job);
+      const { id, fence } = await context.claimOne(job.id);
+      const enqueue = (run: RunReference | undefined, ...parts: readonly Part[]): Promise<unknown> =>
+        storage.enqueue({ queue, now: context.now, run, flows: parts.map(flowOf) });
+      const pause = (run: RunReference | undefined): Promise<unknown> =>
+        storage.control({ queue, now: context.now, run, task: "other", change: { kind: "pause" } });
+      const [open, plain, later] = [context.job(), context.job(), context.job({ delay: 500 })];
+      const [first, second] = context.jobs(2);
+      await enqueue({ id, fence }, open);
+      await begin(context);
+      await enqueue({ id, fence }, plain, later);
+      await enqueue({ id, fence }, chain(first, second));
+      const refused = context.job();
+      for (const run of [undefined, { id, fence: fence + 1 }, { id: open.id, fence }]) {
+        await context.rejects("TASKQ_MOVED", () => enqueue(run, refused));
+        await context.rejects("TASKQ_MOVED", () => pause(run));
+      }
+      assert.deepEqual(await pause({ id, fence }), { changed: true, paused: true, revoked: false });
+      await context.settle({ id, fence }, { kind: "completed", result: undefined });
+      await context.rejects("TASKQ_MOVED", () => enqueue({ id, fence }, refused));
+      await context.rejects("TASKQ_MOVED", () => pause({ id, fence }));
+      assert.equal((await begin(context)).still, true);
+      assert.deepEqual(await context.states(open.id, plain.id, later.id, first.id, second.id, refused.id), [
+        "ready",
+        "ready",
+        "scheduled",
+        "ready",
+        "blocked",
+        undefined,
+      ]);
+      await cancel(context);
+      const { paused } = await storage.control({
+        queue,
+        now: context.now,
+        task: "other",
+        change: { kind: "inspect" },
+      });
+      assert.equal(paused, true);
+    },
+  ),
+
+  promise("a queue tells where it stands in a move", async (context) => {
+    const { storage, queue } = context;
+    const tells = async (phase: QueuePhase): Promise<void> =>
+      assert.equal(await storage.phase({ queue }), phase);
+    await tells("open");
+    const { departure = "" } = await begin(context);
+    await tells("leaving");
+    await cancel(context);
+    await tells("open");
+    const again = await begin(context);
+    assert.notEqual(again.departure, departure);
+    await finish(context, again.departure ?? "");
+    await tells("left");
+    await comeIn(context, again.departure ?? "");
+    await tells("arriving");
+    await context.rejects("TASKQ_STORAGE", () => storage.phase({ queue: "another" }));
+  }),
 
   promise(
     "a queue that leaves is still once nothing runs, and refuses every change from then on",

@@ -78,13 +78,14 @@ export function createEngine(options: Options, queue: () => Queue): MadeEngine {
     taskNames: Object.freeze([...definitions.keys()]),
     logger,
     events: new EventHub(logger),
+    feeds: new Set(),
     middleware: [],
     retention: retentionOf(options),
     serializeError:
       options.serializeError === undefined
         ? undefined
         : callable(options.serializeError, "createQueue serializeError"),
-    runInline: immediate ? async () => void (await inline().runDue()) : undefined,
+    runInline: immediate ? () => runUnlessMoved(inline()) : undefined,
     makeId: createIdMaker(),
     waiter,
     time,
@@ -96,6 +97,7 @@ export function createEngine(options: Options, queue: () => Queue): MadeEngine {
   const inline = (): InlineRunner => (runner ??= new InlineRunner(engine));
   const close = async (): Promise<void> => {
     waiter.close();
+    for (const end of engine.feeds) end();
     await life.close();
   };
   return { engine, tasks, close };
@@ -115,6 +117,15 @@ function warnOfWhatIsMissing({ policies, logger }: Engine, { unknownAfter }: Opt
       { task },
       "keep.max of a task has no effect yet: the queue's counts, and so does the task's keep.for",
     );
+  }
+}
+
+/** What is stored in a queue that has begun to move goes along, and runs there. */
+async function runUnlessMoved(runner: InlineRunner): Promise<void> {
+  try {
+    await runner.runDue();
+  } catch (error) {
+    if (!(error instanceof TaskqError) || error.code !== "TASKQ_MOVED") throw error;
   }
 }
 

@@ -3,6 +3,7 @@ import { retryPause, type Backoff, type FailedAttempt } from "../backoff.js";
 import { Cancel, Fatal, Retry } from "../control-flow.js";
 import { dueInstant } from "../duration.js";
 import { TaskqError } from "../errors.js";
+import { errorText } from "./failure.js";
 
 /** How a handler ended. */
 export type RunEnd =
@@ -84,7 +85,7 @@ function afterFailure(error: unknown, policy: RetryPolicy, failures: number, now
     // A policy that throws must not lose the job: it ends with both errors told.
     return {
       kind: "fail",
-      error: new TaskqError("TASKQ_OPTION", `retryWhen or backoff threw: ${String(broken)}`, {
+      error: new TaskqError("TASKQ_OPTION", `retryWhen or backoff threw: ${errorText(broken)}`, {
         cause: error,
       }),
     };

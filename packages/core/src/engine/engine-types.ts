@@ -24,6 +24,8 @@ export interface Engine {
   readonly taskNames: readonly string[];
   readonly logger: Logger;
   readonly events: EventHub;
+  /** Ends the readers of the feed. */
+  readonly feeds: Set<() => void>;
   readonly middleware: Middleware[];
   readonly retention: StoredRetention;
   readonly serializeError: ((error: unknown, job: FailedRun) => unknown) | undefined;

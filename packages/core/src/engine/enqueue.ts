@@ -1,7 +1,7 @@
 /** Storing flows. */
 import { compositionOf } from "../composition.js";
 import { TaskqError } from "../errors.js";
-import type { NewFlow, StoredFlow } from "../storage.js";
+import type { EnqueueAnswer, EnqueueCollision, EnqueueRequest, NewFlow, StoredFlow } from "../storage.js";
 import type { BatchOptions, EnqueueOptions, Many } from "../vocabulary/enqueue-options.js";
 import type { Result } from "../vocabulary/result.js";
 import type { Entry, Job } from "../vocabulary/task-and-job.js";
@@ -12,6 +12,7 @@ import { buildFlow, type BuiltFlow } from "./flow.js";
 import type { MaybePromise } from "./maybe-promise.js";
 import { reportEnqueued } from "./report.js";
 import { createResult } from "./result.js";
+import { movingRun } from "./run-scope.js";
 
 /** Times that ids are made anew after they were found taken. */
 const MOST_COLLISIONS = 10;
@@ -29,7 +30,15 @@ export async function enqueueJob(
   for (let collisions = 0; collisions < MOST_COLLISIONS; collisions += 1) {
     const made = buildFlow(engine, composition, checked, now);
     const built = made instanceof Promise ? await made : made;
-    const stored = await storeFlows(engine, [built.flow]);
+    // Awaited here, and not in a function of its own: most queues are filled one job after the other.
+    const request = requestOf(engine, [built.flow]);
+    let answer: EnqueueAnswer | EnqueueCollision;
+    try {
+      answer = await engine.storage.enqueue(request);
+    } catch (error) {
+      answer = await engine.storage.enqueue({ ...request, run: movingRun(engine, error) });
+    }
+    const stored = storedFlows(engine, [built.flow], answer);
     if (stored === undefined) continue;
     if (engine.runInline !== undefined) await engine.runInline();
     return resultOf(engine, built, stored[0] as StoredFlow);
@@ -92,11 +101,25 @@ export async function storeFlows(
   engine: Engine,
   flows: readonly NewFlow[],
 ): Promise<readonly StoredFlow[] | undefined> {
-  const answer = await engine.storage.enqueue({
-    queue: engine.name,
-    flows,
-    now: engine.time.requestNow(),
-  });
+  const request = requestOf(engine, flows);
+  let answer: EnqueueAnswer | EnqueueCollision;
+  try {
+    answer = await engine.storage.enqueue(request);
+  } catch (error) {
+    answer = await engine.storage.enqueue({ ...request, run: movingRun(engine, error) });
+  }
+  return storedFlows(engine, flows, answer);
+}
+
+function requestOf(engine: Engine, flows: readonly NewFlow[]): EnqueueRequest {
+  return { queue: engine.name, flows, now: engine.time.requestNow() };
+}
+
+function storedFlows(
+  engine: Engine,
+  flows: readonly NewFlow[],
+  answer: EnqueueAnswer | EnqueueCollision,
+): readonly StoredFlow[] | undefined {
   if ("collision" in answer) return undefined;
   reportEnqueued(engine, flows, answer);
   return answer.flows;

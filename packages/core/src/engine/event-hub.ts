@@ -1,4 +1,5 @@
-import { oneOf } from "../options.js";
+import { callable, oneOf } from "../options.js";
+import { errorText } from "./failure.js";
 import type { Logger } from "../vocabulary/logger.js";
 import type { EventType, QueueEvent, QueueEvents } from "../vocabulary/events.js";
 
@@ -41,10 +42,9 @@ export class EventHub {
 
   /** @throws `TASKQ_OPTION` for an unknown event */
   on(types: EventType | readonly EventType[] | "*", listener: Listener): Disposable {
-    const names =
-      types === "*"
-        ? NAMES
-        : (typeof types === "string" ? [types] : types).map((type) => oneOf(type, NAMES, "event"));
+    const asked: unknown[] = Array.isArray(types) ? types : [types];
+    const names = types === "*" ? NAMES : asked.map((type) => oneOf(type, NAMES, "event"));
+    callable(listener, "on listener");
     // A wrapper of its own, so that one function registered twice is two listeners.
     const heard: Listener = (event) => listener(event);
     for (const name of names) this.#of(name).add(heard);
@@ -76,10 +76,12 @@ export class EventHub {
   }
 
   #complain(event: QueueEvent, error: unknown): void {
-    this.#logger.error(
-      { event: event.type, id: event.id, error: String(error) },
-      "a listener of the queue threw",
-    );
+    const about = { event: event.type, id: event.id, error: errorText(error) };
+    try {
+      this.#logger.error(about, "a listener of the queue threw");
+    } catch {
+      // What is told of was stored long ago: a logger that throws changes nothing of it.
+    }
   }
 
   #of(type: EventType): Set<Listener> {

@@ -18,6 +18,15 @@ export function describeError(error: unknown, details: unknown): JobError {
   }
 }
 
+/** A thrown value in one line. Never throws. */
+export function errorText(error: unknown): string {
+  try {
+    return String(error);
+  } catch {
+    return "an error that cannot be described";
+  }
+}
+
 function plainError(message: string, details: unknown): JobError {
   return { name: "Error", message: cut(message, MAX_MESSAGE), stack: undefined, code: undefined, details };
 }

@@ -1,5 +1,7 @@
 /** Executes stored jobs in the caller, in turn: immediate mode, `advance` and `drain` are made of it. */
 import { randomUUID } from "node:crypto";
+import { TaskqError } from "../errors.js";
+import type { StepAnswer, StepRequest } from "../storage.js";
 import type { Engine } from "./engine-types.js";
 import { execute } from "./execute.js";
 import type { FinishedRun } from "./finished-run.js";
@@ -24,7 +26,7 @@ export class InlineRunner {
     this.#host = {
       owner: `inline-${process.pid}-${randomUUID().slice(0, 8)}`,
       resources,
-      serves: (other) => other === engine,
+      serves: (other) => other.name === engine.name && other.storage === engine.storage,
     };
   }
 
@@ -39,21 +41,7 @@ export class InlineRunner {
     try {
       let finished: FinishedRun | undefined;
       for (;;) {
-        const answer = await engine.storage.step({
-          queue: engine.name,
-          owner: this.#host.owner,
-          request: ++this.#request,
-          tasks: engine.taskNames,
-          settled: finished === undefined ? [] : [finished.settlement],
-          begun: [],
-          claim: { begin: 1, ahead: 0, lease: LEASE },
-          now: engine.time.requestNow(),
-        });
-        if (finished !== undefined) {
-          reportSettled(finished, answer.settled[0] ?? "lost");
-          listener?.(finished);
-        }
-        reportEffects(engine, answer.effects);
+        const answer = await this.#step(finished, listener);
         finished = undefined;
         const [claimed] = answer.claimed;
         if (claimed === undefined) {
@@ -68,6 +56,39 @@ export class InlineRunner {
     } finally {
       clearInterval(renewing);
     }
+  }
+
+  /** Settles what ended, and claims the next one. @throws `TASKQ_MOVED` */
+  async #step(finished: FinishedRun | undefined, listener: RunListener | undefined): Promise<StepAnswer> {
+    const engine = this.#engine;
+    const request: StepRequest = {
+      queue: engine.name,
+      owner: this.#host.owner,
+      request: ++this.#request,
+      tasks: engine.taskNames,
+      settled: finished === undefined ? [] : [finished.settlement],
+      begun: [],
+      claim: { begin: 1, ahead: 0, lease: LEASE },
+      now: engine.time.requestNow(),
+    };
+    let moved: TaskqError | undefined;
+    let answer: StepAnswer;
+    try {
+      answer = await engine.storage.step(request);
+    } catch (error) {
+      if (finished === undefined || !(error instanceof TaskqError) || error.code !== "TASKQ_MOVED")
+        throw error;
+      // A queue that moves hands out nothing more, but takes what ended.
+      moved = error;
+      answer = await engine.storage.step({ ...request, request: ++this.#request, claim: undefined });
+    }
+    if (finished !== undefined) {
+      reportSettled(finished, answer.settled[0] ?? "lost");
+      listener?.(finished);
+    }
+    reportEffects(engine, answer.effects);
+    if (moved !== undefined) throw moved;
+    return answer;
   }
 
   async #renew(): Promise<void> {

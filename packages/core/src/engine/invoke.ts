@@ -64,8 +64,8 @@ function callPlain(run: Run, definition: Definition, input: unknown): unknown {
 async function callGuarded(run: Run, definition: Definition, input: unknown): Promise<unknown> {
   const { verdict } = run.claimed;
   if (verdict !== undefined) throw closedGate(verdict);
-  if (run.host.resources !== undefined) await lendResources(run, run.host.resources);
   try {
+    if (run.host.resources !== undefined) await lendResources(run, run.host.resources);
     const { schema } = definition;
     const parsed =
       schema === undefined ? input : parseInput(schema, input, `the input of task '${definition.name}'`);

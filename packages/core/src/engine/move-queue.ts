@@ -5,6 +5,7 @@ import { MOVED_AT_ONCE, type ExportAnswer, type ImportAnswer, type MoveCounts } 
 import type { Queue } from "../vocabulary/queue.js";
 import { engineOf } from "./engine-of.js";
 import type { Engine } from "./engine-types.js";
+import { runOn } from "./run-scope.js";
 
 /** How a move goes on, and is broken off. */
 export interface MoveOptions {
@@ -37,15 +38,15 @@ const DRAIN_PAUSE = 50;
 const REAPED_AT_ONCE = 1_000;
 
 /**
- * Moves a queue to another storage: waiting jobs, flows in flight, results, values, schedules, pauses, unique keys and
- * given ids. Both queues have the same name; the target must be empty. The source begins nothing new from the first
- * moment (`TASKQ_MOVED`), what runs ends where it is, then everything is copied, compared by count, and the target opens.
+ * Moves a queue to another storage: waiting jobs, flows in flight, results, values, schedules, pauses, unique keys,
+ * given ids, the starts of limits and statistics. Both queues have the same name; the target must be empty. The source begins nothing new from the first
+ * moment (`TASKQ_MOVED`), what runs ends where it is and may enqueue there, then everything is copied, compared by count, and the target opens.
  *
  * Broken off at any point, by a kill too, it goes on when it is called again with the same two queues; until the target
  * has opened, `cancelMove` takes it back. Never are both open. What the source kept stays there, to be read, until it
  * is flushed.
  *
- * @throws `TASKQ_OPTION` `TASKQ_MOVED` when the source moved elsewhere, `TASKQ_MOVE` when the target is not empty or the counts differ
+ * @throws `TASKQ_OPTION` `TASKQ_MOVED` when the source moved elsewhere, `TASKQ_MOVE` when the target is not empty or the counts differ, `TASKQ_WAIT_IN_HANDLER` in a handler of the queue
  * @example
  * await moveQueue(
  *   createQueue({ storage: sqliteStorage({ path: "old.db" }), tasks }),
@@ -54,6 +55,7 @@ const REAPED_AT_ONCE = 1_000;
  */
 export async function moveQueue(from: Queue, to: Queue, options: MoveOptions = {}): Promise<MoveReport> {
   const move = await begun(from, to, options);
+  refuseInHandler(move.source);
   const left = await drain(move);
   const departure = named(left.departure, "departure");
   const target = await begin(move, left, departure);
@@ -152,6 +154,16 @@ async function begun(from: Queue, to: Queue, options: MoveOptions): Promise<Movi
     tell: (phase, active) => onProgress?.({ phase, active, records: move.records }),
   };
   return move;
+}
+
+/** It would wait until its own run has ended. */
+function refuseInHandler(source: Engine): void {
+  const run = runOn(source);
+  if (run === undefined) return;
+  throw new TaskqError(
+    "TASKQ_WAIT_IN_HANDLER",
+    `the handler of job ${run.id} moves its own queue, which waits until that job has ended: call it from elsewhere`,
+  );
 }
 
 /** Nothing new begins; what runs ends, or comes back when its lease is over. */

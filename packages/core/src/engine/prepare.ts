@@ -2,7 +2,14 @@
 import { compositionOf } from "../composition.js";
 import { TaskqError } from "../errors.js";
 import { unexpected } from "../options.js";
-import type { EnqueueAnswer, NewFlow, OpenRequest, StorageContract, StoredFlow } from "../storage.js";
+import type {
+  EnqueueAnswer,
+  NewFlow,
+  OpenRequest,
+  RunReference,
+  StorageContract,
+  StoredFlow,
+} from "../storage.js";
 import type { EnqueueOptions } from "../vocabulary/enqueue-options.js";
 import type { PreparedJob } from "../vocabulary/queue.js";
 import type { Result } from "../vocabulary/result.js";
@@ -12,6 +19,7 @@ import { resultOf } from "./enqueue.js";
 import { checkedEnqueue, NO_OPTIONS, type CheckedEnqueue } from "./enqueue-options.js";
 import { buildFlow, type BuiltFlow } from "./flow.js";
 import { reportEnqueued } from "./report.js";
+import { runOn } from "./run-scope.js";
 
 /** A prepared job as a storage sees it. */
 export interface PreparedFlow {
@@ -22,6 +30,8 @@ export interface PreparedFlow {
   readonly flow: NewFlow;
   /** Virtual time, as in every request. */
   readonly now: number | undefined;
+  /** The run of that queue within which this is asked. */
+  run(): RunReference | undefined;
   /** The handle, once the flow is stored within the transaction. */
   result(stored: StoredFlow): Result;
   /** To be called once the transaction is committed: sends the events. */
@@ -82,6 +92,7 @@ function made(engine: Engine, built: BuiltFlow): PreparedJob<unknown> {
     open: { queue: engine.name, retention: engine.retention },
     flow: built.flow,
     now: engine.time.requestNow(),
+    run: () => runOn(engine),
     result: (stored) => resultOf(engine, built, stored),
     committed: (answer) => reportEnqueued(engine, [built.flow], answer),
   });

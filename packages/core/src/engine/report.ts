@@ -19,6 +19,7 @@ export function reportSettled(finished: FinishedRun, answer: SettleAnswer): void
   const { outcome } = settlement;
   // The usual end, and the usual lack of listeners, cost nothing.
   if (outcome.kind === "completed") {
+    if (run.joined !== undefined) reportJoined(run);
     if (!events.wants("completed")) return;
     return events.emit("completed", { ...runEvent(run, endedAt), durationMs: endedAt - run.startedAt });
   }
@@ -93,15 +94,28 @@ export function reportReaped(engine: Engine, reaped: readonly ReapedRun[]): void
 /** Tells of flows that were stored. */
 export function reportEnqueued(engine: Engine, flows: readonly NewFlow[], answer: EnqueueAnswer): void {
   reportEffects(engine, answer.effects);
-  if (!engine.events.wants("enqueued") && !engine.events.wants("scheduled")) return;
-  const now = engine.time.now();
-  const time = new Date(now);
-  for (const [index, flow] of flows.entries()) {
-    if (answer.flows[index]?.status !== "stored") continue;
-    for (const { id, task, due } of flow.jobs) {
-      if (due > now) engine.events.emit("scheduled", { id, task, time, at: new Date(due) });
-      else engine.events.emit("enqueued", { id, task, time });
-    }
+  reportStored(
+    engine,
+    flows.filter((_, index) => answer.flows[index]?.status === "stored"),
+  );
+}
+
+/** A settlement does not tell whether an id of the caller's or a unique key was taken: of those nothing is told. */
+function reportJoined({ engine, joined = [] }: Run): void {
+  const flows = joined.map(({ flow }) => flow);
+  reportStored(
+    engine,
+    flows.filter(({ jobs }) => jobs.every(({ named, unique }) => !named && unique === undefined)),
+  );
+}
+
+function reportStored({ events, time }: Engine, flows: readonly NewFlow[]): void {
+  if (!events.wants("enqueued") && !events.wants("scheduled")) return;
+  const now = time.now();
+  for (const { id, task, due } of flows.flatMap(({ jobs }) => jobs)) {
+    const event = { id, task, time: new Date(now) };
+    if (due > now) events.emit("scheduled", { ...event, at: new Date(due) });
+    else events.emit("enqueued", event);
   }
 }
 

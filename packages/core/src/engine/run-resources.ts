@@ -1,4 +1,5 @@
 /** What a consumer lends to one run: made before it, disposed of after it, last made first. */
+import { errorText } from "./failure.js";
 import type { Run } from "./run.js";
 
 export async function lendResources(
@@ -17,7 +18,7 @@ export async function disposeResources(run: Run): Promise<void> {
       await dispose(resource);
     } catch (error) {
       run.engine.logger.error(
-        { job: run.id, resource: name, error: String(error) },
+        { job: run.id, resource: name, error: errorText(error) },
         "a resource could not be disposed of",
       );
     }

@@ -4,7 +4,7 @@ import { TimeoutError, type JobError } from "../errors.js";
 import type { SettledOutcome } from "../storage.js";
 import { decide, type Decision, type RetryPolicy, type RunEnd } from "./decide.js";
 import type { FinishedRun } from "./finished-run.js";
-import { describeError, encodeError } from "./failure.js";
+import { describeError, encodeError, errorText } from "./failure.js";
 import type { InvokedEnd } from "./invoke.js";
 import type { Run } from "./run.js";
 import type { JobMessage } from "./message.js";
@@ -72,8 +72,13 @@ function describe(run: Run, error: unknown, message: JobMessage): JobError {
     try {
       const { id, task, attempt } = claimed;
       details = engine.serializeError(error, { id, task, input: message.input, attempt });
+      if (details instanceof Promise) {
+        // Its rejection would be nobody's.
+        details.catch(() => {});
+        details = "serializeError answered a promise; expected a value";
+      }
     } catch (broken) {
-      details = `serializeError threw: ${String(broken)}`;
+      details = `serializeError threw: ${errorText(broken)}`;
     }
   }
   return describeError(error, details);

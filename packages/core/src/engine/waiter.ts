@@ -5,7 +5,11 @@ import { TaskqError } from "../errors.js";
 
 /** How often jobs that are waited for are looked at when nothing was heard, in milliseconds. */
 const SAFETY_LOOK = 2_000;
+/** How long it is taken to be known whether the queue has moved, unless something was heard, in milliseconds. */
+const PHASE_KEPT = 250;
 const IDS_PER_READ = 500;
+/** How long the storage is still watched when nobody waits, in milliseconds: the next one most often comes at once. */
+const LINGER = 1_000;
 /** In milliseconds. */
 const PAUSE_BETWEEN_LOOKS = 1;
 
@@ -25,7 +29,11 @@ export class Waiter {
   readonly #doubtful = new Set<string>();
   #stopWatching: (() => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #lingering: NodeJS.Timeout | undefined;
   #looking = false;
+  /** Whether the queue has left for another storage, when that was last asked. */
+  #left = false;
+  #phaseAskedAt = -Infinity;
 
   constructor(storage: StorageContract, queue: string, requestNow: () => number | undefined) {
     this.#storage = storage;
@@ -33,7 +41,7 @@ export class Waiter {
     this.#requestNow = requestNow;
   }
 
-  /** The record once it is final. Rejects when the signal aborts, or when the queue closes. */
+  /** The record once it is final. Rejects when the signal aborts, when the queue closes, and with `TASKQ_MOVED` once it has left. */
   final(id: string, signal: AbortSignal | undefined): Promise<StoredRecord> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted === true) return reject(signal.reason as Error);
@@ -57,12 +65,14 @@ export class Waiter {
   close(): void {
     const error = new TaskqError("TASKQ_CLOSED", "the queue was closed while a result was waited for");
     for (const set of this.#waiting.values()) for (const waiting of set) waiting.fail(error);
+    this.#stop();
   }
 
   #remember(id: string, waiting: Waiting): void {
     let set = this.#waiting.get(id);
     if (set === undefined) this.#waiting.set(id, (set = new Set()));
     set.add(waiting);
+    clearTimeout(this.#lingering);
     this.#stopWatching ??= this.#storage.watch(this.#queue, (hint) => this.#hear(hint));
     this.#timer ??= setInterval(() => this.#doubt(this.#waiting.keys()), SAFETY_LOOK);
   }
@@ -74,14 +84,20 @@ export class Waiter {
       this.#groups.delete(id);
     }
     if (this.#waiting.size > 0) return;
-    this.#stopWatching?.();
-    this.#stopWatching = undefined;
     clearInterval(this.#timer);
     this.#timer = undefined;
+    this.#lingering = setTimeout(() => this.#stop(), LINGER).unref();
+  }
+
+  #stop(): void {
+    clearTimeout(this.#lingering);
+    this.#stopWatching?.();
+    this.#stopWatching = undefined;
   }
 
   #hear(hint: WatchHint): void {
     if (hint.kind === "ready") return;
+    if (hint.kind !== "final") this.#phaseAskedAt = -Infinity;
     if (hint.ids === undefined) return this.#doubt(this.#waiting.keys());
     this.#doubt(hint.ids.filter((id) => this.#waiting.has(id)));
     this.#doubt(this.#groups);
@@ -101,6 +117,7 @@ export class Waiter {
       const ids = [...this.#doubtful].slice(0, IDS_PER_READ);
       for (const id of ids) this.#doubtful.delete(id);
       try {
+        await this.#askPhase();
         const records = await this.#storage.read({
           queue: this.#queue,
           ids,
@@ -114,8 +131,28 @@ export class Waiter {
     this.#looking = false;
   }
 
+  /** Before the records are read: those of a queue that has left change no more. */
+  async #askPhase(): Promise<void> {
+    const now = performance.now();
+    if (now - this.#phaseAskedAt < PHASE_KEPT) return;
+    this.#phaseAskedAt = now;
+    try {
+      this.#left = (await this.#storage.phase({ queue: this.#queue })) === "left";
+    } catch (error) {
+      this.#phaseAskedAt = -Infinity;
+      throw error;
+    }
+  }
+
   #tell(id: string, record: StoredRecord | undefined): void {
-    if (record === undefined) {
+    if (this.#left && (record === undefined || !isFinal(record.state))) {
+      const moved = new TaskqError(
+        "TASKQ_MOVED",
+        `the queue "${this.#queue}" has moved to another storage, and the job ${id} with it: ` +
+          "wait for it there, by result(id) of a queue on that storage",
+      );
+      for (const waiting of this.#waiting.get(id) ?? []) waiting.fail(moved);
+    } else if (record === undefined) {
       const gone = new TaskqError("TASKQ_STORAGE", `there is no job ${id}, or its result is no longer kept`);
       for (const waiting of this.#waiting.get(id) ?? []) waiting.fail(gone);
     } else if (isFinal(record.state)) {

@@ -93,6 +93,8 @@ export interface EnqueueRequest {
   readonly queue: string;
   /** Stored in one step, all or none. */
   readonly flows: readonly NewFlow[];
+  /** The active run that enqueues: what runs ends where it is, so that a queue which leaves takes it from there. */
+  readonly run?: { readonly id: string; readonly fence: number } | undefined;
   /** Virtual time, instead of the storage's clock. */
   readonly now?: number | undefined;
 }

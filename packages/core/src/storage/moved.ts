@@ -1,7 +1,9 @@
 /** Records that go from one storage to another. */
+import type { FinalEvent } from "./feed.js";
 import type { EdgeCondition, NewGate, NewKeep, NewUnique, StoredState } from "./flow.js";
 import type { ScheduleRecord } from "./operation.js";
 import type { AttemptRecord, NoteRecord } from "./record.js";
+import type { StatsRow } from "./statistics.js";
 
 /**
  * What a queue keeps, by kind. Of jobs `job <state>`, where what waits for its turn in any way (scheduled, ready,
@@ -21,7 +23,11 @@ export type MovedRecord =
   | MovedHold
   | MovedSchedule
   | MovedControl
-  | MovedValue;
+  | MovedValue
+  | MovedStart
+  | MovedStats
+  | MovedFeed
+  | MovedEvent;
 
 export interface MovedJob {
   readonly kind: "job";
@@ -151,10 +157,47 @@ export interface MovedValue {
   readonly expiresAt: number | undefined;
 }
 
+/** A start under a limit: windows reach over a move. Whoever started has ended, or is no job. */
+export interface MovedStart {
+  readonly kind: "start";
+  /** Of the limit. */
+  readonly key: string;
+  readonly time: number;
+  /** Tells starts of one instant and fence apart, and is nothing else. */
+  readonly holder: string;
+  /** Of the run; 0: taken outside of jobs. */
+  readonly fence: number;
+  /** When it is out of the longest window that was asked for. */
+  readonly until: number;
+}
+
+/** Adds to what the target has counted of that minute by itself. */
+export interface MovedStats extends StatsRow {
+  readonly kind: "stats";
+}
+
+/** The feed of a queue that somebody follows; its events come behind it. */
+export interface MovedFeed {
+  readonly kind: "feed";
+  readonly tag: string;
+  /** The number of the last event, and of the last one that was let go. */
+  readonly last: number;
+  readonly gone: number;
+  /** Until when it is written, should nobody read it. */
+  readonly until: number;
+}
+
+export interface MovedEvent extends FinalEvent {
+  readonly kind: "event";
+  readonly number: number;
+}
+
 /** Records of a page, at most. */
 export const MOVED_AT_ONCE = 200;
 /** Bytes of a page, about. */
 export const MOVED_BYTES = 1_048_576;
+/** A number of a histogram as text, about. */
+const BYTES_PER_COUNT = 4;
 
 /** How many of these records make up a page: one at least. */
 export function pageLength(records: readonly MovedRecord[], limit: number): number {
@@ -172,6 +215,7 @@ function sizeOf(record: MovedRecord | undefined): number {
     case "job":
       return record.body.byteLength + (record.bytes?.byteLength ?? 0);
     case "attempt":
+    case "event":
       return record.error?.byteLength ?? 0;
     case "note":
       return record.note.bytes.byteLength;
@@ -179,6 +223,8 @@ function sizeOf(record: MovedRecord | undefined): number {
       return typeof record.value === "number" ? 0 : record.value.byteLength;
     case "schedule":
       return record.bytes.byteLength;
+    case "stats":
+      return BYTES_PER_COUNT * (record.wait.counts.length + record.run.counts.length);
     default:
       return 0;
   }

@@ -2,7 +2,7 @@
 import type { MoveCounts, MovedRecord } from "./moved.js";
 
 /**
- * `leaving`: nothing new begins here, what runs is settled. `left`: it lives elsewhere. `arriving`: it is being filled,
+ * `leaving`: nothing new begins here, what runs is settled, and may enqueue. `left`: it lives elsewhere. `arriving`: it is being filled,
  * and hands nothing out yet.
  */
 export type QueuePhase = "open" | "leaving" | "left" | "arriving";

@@ -29,6 +29,8 @@ export interface ControlRequest {
   readonly change:
     | { readonly kind: "pause" | "resume" | "restore" | "inspect" }
     | { readonly kind: "revoke"; readonly once: boolean; readonly until: number | undefined };
+  /** The active run that asks, as with an enqueue. */
+  readonly run?: { readonly id: string; readonly fence: number } | undefined;
   readonly now?: number | undefined;
 }
 

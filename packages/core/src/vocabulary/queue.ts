@@ -135,7 +135,27 @@ export interface Queue<in Names extends string = never> extends AsyncDisposable 
     types: Type | readonly Type[] | "*",
     listener: (event: QueueEvent<Type>) => void | Promise<void>,
   ): Disposable;
-  /** Of all processes, as they were stored; goes on after a cursor. Bounded: the oldest are let go. */
+  /**
+   * Of all processes: every job that becomes final, in the order in which that was stored, and then as they come:
+   * `completed`, `failed`, `quarantined`, `cancelled`, `revoked`, `expired` and `skipped`. With the cursor of the last
+   * event that was dealt with, a reader that was killed goes on: nothing is missed, and what came after that cursor is
+   * told again. Other events are told by `on`, in their own process.
+   *
+   * Kept from the first reading on, so `'start'` never reaches further back, and until nobody has read for 7 days. What
+   * is kept is bounded: 7 days, and some 1,000,000 events; a queue that nobody follows writes nothing of it.
+   *
+   * Ends with the signal, a `break` or `close`. Waits while a storage is away, once it has answered the first time.
+   *
+   * `from`: a cursor, `'start'` for all that is kept, or `'now'` for what comes after the first `next`. @default 'now'
+   *
+   * @throws `TASKQ_OPTION` for what is no cursor, `TASKQ_EVENTS_LOST` if what follows the cursor is no longer kept,
+   * `TASKQ_MOVED` once all is read of a queue that has moved: the cursor goes on where it is now
+   * @example
+   * for await (const event of queue.events({ from: (await readCursor()) ?? 'start' })) {
+   *   if (event.type === 'failed') await tell(event.id, event.error);
+   *   await writeCursor(event.cursor);
+   * }
+   */
   events(options?: {
     readonly from?: string;
     readonly signal?: AbortSignal;

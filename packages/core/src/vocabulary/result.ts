@@ -15,7 +15,7 @@ export interface Result<out Output = unknown> {
   readonly existing: boolean;
   /** The handles of all stages, this one last. */
   readonly stages: readonly Result[];
-  /** Answers the value once the job is completed. @throws `JobFailedError` `JobCancelledError` `JobExpiredError` `JobSkippedError` `ResultTimeoutError`; `TASKQ_WAIT_IN_HANDLER` in a handler */
+  /** Answers the value once the job is completed. @throws `JobFailedError` `JobCancelledError` `JobExpiredError` `JobSkippedError` `ResultTimeoutError`; `TASKQ_WAIT_IN_HANDLER` in a handler; `TASKQ_MOVED` once the queue has moved with the job */
   wait(options?: ResultWaitOptions): Promise<Output>;
   /** What there is now; never waits. `undefined`: the job is not final, or is no longer kept. */
   peek(): Promise<Outcome<Output> | undefined>;

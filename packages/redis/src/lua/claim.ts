@@ -1,6 +1,7 @@
 /** Claiming ready jobs, and what becomes possible as time passes. */
 export const claim: string = String.raw`
 local SLACK, LET_GO, PROMOTED = 64, 500, 1000
+local STATS_KEPT = 172860000
 
 -- Whether jobs of a task are skipped now, and how.
 function M.revocationOf(task)
@@ -78,22 +79,15 @@ function M.nextDue()
   return opens and math.min(due, opens) or due
 end
 
--- Runs of an owner that a user has revoked.
-function M.revokedRuns(owner)
-  if (Q.x.flagged or 0) == 0 then return {} end
-  local found, list = {}, call("HGETALL", K.flagged)
-  for place = 1, #list, 2 do
-    local row = list[place + 1] == owner and M.rowAt(list[place])
-    if row and row.run and row.run.revoked then found[#found + 1] = {id = row.id, fence = row.run.fence} end
-  end
-  return found
-end
-
--- Statistics that a process has gathered: a field each, the bytes, and until when they are kept.
+-- Statistics that a process has gathered: a field each, the bytes, and the minute.
 function M.putStats(rows)
   for _, row in ipairs(rows) do
     M.later("HSET", K.stats, row[1], row[2])
-    M.expire(row[3], "s:" .. row[1])
+    M.later("ZADD", K.minutes, row[3], row[1])
+  end
+  for _, field in ipairs(call("ZRANGEBYSCORE", K.minutes, "-inf", S.now - STATS_KEPT, "LIMIT", 0, 100)) do
+    M.later("HDEL", K.stats, field)
+    M.later("ZREM", K.minutes, field)
   end
 end
 

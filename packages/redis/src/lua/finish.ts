@@ -4,7 +4,7 @@ local GROUP_FAILED = "group failed"
 -- Rows that one script ends because of others; what is left is written down, and is done before anything else.
 local AT_ONCE = S.request.atOnce or 500
 
--- What is still to be told, first to last; those that are stranded come before.
+-- What is still to be told, first to last; before that come those that are ended together: of a failed join, or by a user.
 local ended, endedFrom, stranded, written = {}, 1, {}, 0
 
 -- What was broken because of a row; kept to be mended by a retry or a restore.
@@ -145,6 +145,7 @@ local function conclude(row, state, bytes, reason, broken)
     row.reason = broken.reason
     M.addVictim(broken.root, row)
   end
+  M.tellFeed(row)
   M.freeOnFinal(row)
   releaseWithheld(row)
   M.retain(row)
@@ -250,7 +251,9 @@ local function skipStranded()
       if S.bounded and written >= AT_ONCE then return false end
       local row = M.rowOf(ids[item[2]])
       item[2] = item[2] + 1
-      if row and row.kind == "job" then skip(row, broken) elseif row then concludeJoin(row, broken) end
+      if row and item[5] then conclude(row, item[5], nil, item[6])
+      elseif row and row.kind == "job" then skip(row, broken)
+      elseif row then concludeJoin(row, broken) end
     end
     table.remove(stranded, 1)
   end
@@ -343,6 +346,14 @@ end
 -- Ends several jobs alike: all of them first, then what follows.
 function M.finishAll(rows, state, bytes, reason, broken)
   for _, row in ipairs(rows) do conclude(row, state, bytes, reason, broken) end
+  M.follow()
+end
+
+-- Likewise, as many as one script may; the others before anything else happens.
+function M.endTogether(rows, state, reason)
+  local ids = {}
+  for place, row in ipairs(rows) do ids[place] = row.id end
+  if #ids > 0 then insert(stranded, {ids, 1, false, false, state, reason}) end
   M.follow()
 end
 

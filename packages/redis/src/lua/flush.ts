@@ -10,15 +10,20 @@ end
 
 -- Each list of changes in one hash.
 local function change(key, changed, gone)
-  if #changed > 0 then M.inCuts("HSET", key, changed, 4000) end
+  if changed and #changed > 0 then M.inCuts("HSET", key, changed, 4000) end
   if gone and #gone > 0 then M.inCuts("HDEL", key, gone, 4000) end
 end
 
 function M.flush()
-  local changed, apart, gone = M.changedRows()
-  local gates, goneGates = M.changedGates(), M.goneGates()
-  local uniques, goneUniques = M.changedUniques()
-  local logs = M.changedLogs()
+  -- Each part that a script is made of knows what it has changed.
+  if M.pruneFeed then M.pruneFeed() end
+  local changed, apart, gone, gates, goneGates, uniques, goneUniques, logs
+  if M.changedRows then changed, apart, gone = M.changedRows() end
+  if M.changedGates then
+    gates, goneGates = M.changedGates(), M.goneGates()
+    uniques, goneUniques = M.changedUniques()
+    logs = M.changedLogs()
+  end
   local text, hints = M.encodeQueue(), M.hints()
   if text ~= Q.text then call("SET", K.queue, text) end
   change(K.bodies, apart)

@@ -182,6 +182,11 @@ function Line:all()
   return found
 end
 
+-- What is forgotten from an instant on: values, answers, names, logs of limits, unique keys until an instant.
+function M.expire(at, name)
+  M.index(K.expiry):push(at, name)
+end
+
 -- A whole number as six bytes that sort like it.
 function M.six(value)
   if value < 0 then value = 0 elseif value > 281474976710655 then value = 281474976710655 end

@@ -17,6 +17,7 @@ export const KEY_NAMES = [
   "gone",
   "kept",
   "expiry",
+  "feed",
   "members",
   "stories",
   "flagged",
@@ -33,7 +34,9 @@ export const KEY_NAMES = [
   "values",
   "memory",
   "stats",
+  "minutes",
   "arriving",
+  "history",
 ] as const;
 
 export type KeyName = (typeof KEY_NAMES)[number];
@@ -41,4 +44,4 @@ export type KeyName = (typeof KEY_NAMES)[number];
 /** How many of them `add` declares. */
 export const ADD_KEYS = 7;
 /** How many of them the short way of a step declares. */
-export const SHORT_STEP_KEYS = 14;
+export const SHORT_STEP_KEYS = 15;

@@ -71,6 +71,21 @@ function M.addStart(own, holder, fence)
   M.expire(S.now + log.span, "l:" .. own.key)
 end
 
+-- A start that was written down elsewhere; one that is there is the same.
+function M.mergeStart(key, time, holder, fence, till)
+  local log = logOf(key, true)
+  log.span = math.max(log.span, till - time)
+  local prefix = M.six(log.number)
+  local starts, wanted = M.lineAt(K.starts, prefix), M.six(fence % 281474976710656) .. holder
+  local at = prefix .. M.six(time)
+  for _, member in ipairs(call("ZRANGEBYLEX", K.starts, "[" .. at, "(" .. M.after(at))) do
+    if sub(member, 19) == wanted then return end
+  end
+  starts:push(0, at .. M.six(M.nextOrder()) .. wanted)
+  local known = M.index(K.expiry):score("l:" .. key) or 0
+  M.expire(math.max(known, time + log.span), "l:" .. key)
+end
+
 -- All of its starts are over.
 function M.forgetLog(key)
   local log = logOf(key)

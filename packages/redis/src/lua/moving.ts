@@ -140,9 +140,45 @@ local function ofHash(key, records)
   end
 end
 
+-- Starts of one log; of a queue that arrives, what has come is looked at instead.
+local function startRecords(key, text)
+  local number, span = decode(text)
+  local found = {}
+  for _, member in ipairs(M.lineAt(K.starts, M.six(number)):all()) do
+    local time, fence = struct.unpack(">I6", member, 7), struct.unpack(">I6", member, 19)
+    found[#found + 1] = {kind = "start", key = key, time = time, holder = sub(member, 25), fence = fence, ["until"] = time + span}
+  end
+  return found
+end
+
+local function ofHistory(position)
+  local waiting = Q.phase == "arriving"
+  return ofHash(waiting and K.history or K.limits, waiting and function(field) return {{kind = sub(field, 1, 1) == "s" and "start" or "stats"}} end
+    or startRecords)(position)
+end
+
+local function feedRecord()
+  local own = Q.x.feed
+  if not own or not own["until"] then return {} end
+  return {{kind = "feed", tag = own.tag, last = own.last, gone = own.gone, ["until"] = own["until"]}}
+end
+
+local function eventRecords(position)
+  local list, last = {}, nil
+  if not Q.x.feed or not Q.x.feed["until"] then return list, nil end
+  for place, entry in ipairs(call("XRANGE", K.feed, "(" .. position .. "-1", "+", "COUNT", 100)) do
+    local record = M.eventOf(entry)
+    record.kind = "event"
+    list[place], last = record, string.format("%d", record.number)
+  end
+  return list, last
+end
+
+-- Statistics come behind all of these: those of several processes are added up outside.
 local SECTIONS = {
   ofRows(function(row) return {rowRecord(row)} end), ofRows(linksOf), ofHash(K.memory, nameRecord), ofHash(K.uniques, uniqueRecord),
   ofHash(K.gates, holdRecords), ofHash(K.schedules, scheduleRecord), function() return controlRecords(), nil end, ofHash(K.values, valueRecord),
+  ofHistory, function() return feedRecord(), nil end, eventRecords,
 }
 
 -- Goes on after a cursor, and hands each record to take, with the cursor behind it, until that answers false.

@@ -1,6 +1,6 @@
 /** Removing what need not be kept any longer. */
 export const purge: string = String.raw`
-local REMEMBERED = 86400000
+local REMEMBERED, OWNER_KEPT = 86400000, 604800000
 
 -- Removes a final row, and remembers its name if a caller gave it.
 function M.removeRow(row)
@@ -87,6 +87,14 @@ end
 local function completedCount() return Q.counts[3] end
 local function otherCount() return Q.counts[4] + Q.counts[5] + Q.counts[6] + Q.counts[7] + Q.counts[8] end
 
+-- Whether the name of a job, an answer or a start that was taken need not be known any more.
+function M.isForgotten(kind, text)
+  if not text then return false end
+  if kind == "t" then return tonumber(text) <= S.now end
+  local first, _, third = decode(text)
+  return (kind == "n" and third or first) <= S.now
+end
+
 -- Forgets what is over: values, answers, names, logs of limits, unique keys.
 local function forgetExpired(limit)
   local index = M.index(K.expiry)
@@ -95,12 +103,20 @@ local function forgetExpired(limit)
     if not name or at > S.now then return end
     index:remove(name)
     local kind, rest = sub(name, 1, 1), sub(name, 3)
-    if kind == "v" then M.later("HDEL", K.values, rest)
-    elseif kind == "s" then M.later("HDEL", K.stats, rest)
-    elseif kind == "o" then M.later("HDEL", K.owners, rest)
+    -- What was stored anew, or anew under a name that was forgotten, goes on.
+    if kind == "v" then
+      local text = call("HGET", K.values, rest)
+      local _, _, till = decode(text or pack(nil, nil, false))
+      if text and till and till <= S.now then M.later("HDEL", K.values, rest) end
+    elseif kind == "o" then
+      -- One that goes on asking is known as long as it does.
+      local text = call("HGET", K.owners, rest)
+      local _, _, _, at = decode(text or pack(0, 0, {}, 0))
+      if rest == S.owner or at > S.now - OWNER_KEPT then M.expire((rest == S.owner and S.now or at) + OWNER_KEPT, name)
+      else M.later("HDEL", K.owners, rest) end
     elseif kind == "u" then M.holderOf(rest)
     elseif kind == "l" then M.forgetLog(rest)
-    else M.later("HDEL", K.memory, name) end
+    elseif M.isForgotten(kind, call("HGET", K.memory, name)) then M.later("HDEL", K.memory, name) end
   end
 end
 

@@ -170,6 +170,17 @@ function M.runOf(id, fence)
   if row and row.run and row.run.fence == fence then return row, row.run end
 end
 
+-- Runs of an owner that a user has revoked.
+function M.revokedRuns(owner)
+  if (Q.x.flagged or 0) == 0 then return {} end
+  local found, list = {}, call("HGETALL", K.flagged)
+  for place = 1, #list, 2 do
+    local row = list[place + 1] == owner and M.rowAt(list[place])
+    if row and row.run and row.run.revoked then found[#found + 1] = {id = row.id, fence = row.run.fence} end
+  end
+  return found
+end
+
 function M.addRow(row)
   S.rows[row.key] = row
 end

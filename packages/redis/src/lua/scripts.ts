@@ -2,6 +2,7 @@
 import { script as scriptOf, type Script } from "../connection/script.js";
 import { answers } from "./answers.js";
 import { claim } from "./claim.js";
+import { feed } from "./feed.js";
 import { finish } from "./finish.js";
 import { flows } from "./flows.js";
 import { flush } from "./flush.js";
@@ -22,12 +23,33 @@ import { unique } from "./unique.js";
 
 const keys = `local K = {${KEY_NAMES.map((name, place) => `${name} = KEYS[${place + 1}]`).join(", ")}}\n`;
 
-const PARTS = [session, indexes, rows, gates, limits, unique, flows, finish, store, claim, answers, purge];
+const PARTS = [
+  session,
+  indexes,
+  rows,
+  feed,
+  gates,
+  limits,
+  unique,
+  flows,
+  finish,
+  store,
+  claim,
+  answers,
+  purge,
+];
+
+/** For moves that look at single rows, or at none. */
+const FEW = [session, indexes, rows, feed];
 
 const packed = "local function REQUEST() return cmsgpack.unpack(ARGV[1]) end\n";
 
 function script(name: string, parts: readonly string[], move: string): Script {
-  return scriptOf(name, [`-- taskq ${name}\n`, packed, keys, ...PARTS, ...parts, flush, move].join(""));
+  return made(name, [...PARTS, ...parts], move);
+}
+
+function made(name: string, parts: readonly string[], move: string): Script {
+  return scriptOf(name, [`-- taskq ${name}\n`, packed, keys, ...parts, flush, move].join(""));
 }
 
 /** With a short way at the head, for what is common; the rest is made only for what it leaves. */
@@ -68,11 +90,13 @@ export type ScriptName =
   | "stats"
   | "export"
   | "import"
-  | "purge";
+  | "purge"
+  | "events"
+  | "phase";
 
 /** By move. */
 export const SCRIPTS: Readonly<Record<ScriptName, Script>> = {
-  open: script("open", [], moves.open),
+  open: made("open", FEW, moves.open),
   enqueue: script("enqueue", [], moves.enqueue),
   /** Jobs that belong to nothing; answers 0 for all others, and has done nothing. */
   add: scriptOf("add", `-- taskq add\n${short.add}`),
@@ -80,23 +104,25 @@ export const SCRIPTS: Readonly<Record<ScriptName, Script>> = {
   /** The short way of a step alone, likewise. */
   shortStep: scriptOf("step (short)", `-- taskq short step\n${short.step}\nreturn short() or 0\n`),
   resume: script("resume", [], moves.resume),
-  renew: script("renew", [], moves.renew),
+  renew: made("renew", FEW, moves.renew),
   reap: script("reap", [], moves.reap),
   amend: script("amend", [reopen], moves.amend),
   control: script("control", [], moves.control),
   tick: script("tick", [], moves.tick),
-  schedules: script("schedules", [], moves.schedules),
+  schedules: made("schedules", FEW, moves.schedules),
   read: script("read", [], moves.read),
   list: script("list", [], moves.list),
-  counts: script("counts", [], moves.counts),
+  counts: made("counts", FEW, moves.counts),
   explain: script("explain", [], moves.explain),
-  note: script("note", [], moves.note),
-  notes: script("notes", [], moves.notes),
-  values: script("values", [], moves.values),
+  note: made("note", FEW, moves.note),
+  notes: made("notes", FEW, moves.notes),
+  values: made("values", FEW, moves.values),
   keys: script("keys", [], moves.keys),
   take: script("take", [], moves.take),
   stats: script("stats", [], moves.stats),
   export: script("export", [moving], moves.exporting),
   import: script("import", [moving], moves.importing),
   purge: script("purge", [], moves.purge),
+  events: made("events", FEW, moves.events),
+  phase: made("phase", FEW, moves.phase),
 };

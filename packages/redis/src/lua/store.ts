@@ -1,10 +1,5 @@
 /** Storing flows: all of a call, or none. */
 export const store: string = String.raw`
--- What is forgotten from an instant on: values, answers, names, logs of limits, unique keys until an instant.
-function M.expire(at, name)
-  M.index(K.expiry):push(at, name)
-end
-
 -- The name of a job that is gone, if it is remembered.
 function M.tombstoneOf(id)
   local text = call("HGET", K.memory, "n:" .. id)

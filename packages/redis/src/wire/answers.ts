@@ -4,6 +4,7 @@ import type {
   ClaimedJob,
   ExplainCause,
   ExplainFact,
+  FinalEvent,
   FinalState,
   GateVerdict,
   JobDetail,
@@ -250,6 +251,20 @@ function joinRecord(record: AnswerRecord): JoinRecord {
     cause: textIfAny(record["cause"]),
     enqueuedAt: number(record["enqueuedAt"]),
     finishedAt: numberIfAny(record["finishedAt"]),
+  };
+}
+
+export function eventOf(record: AnswerRecord): FinalEvent {
+  return {
+    id: text(record["id"]),
+    task: text(record["task"]),
+    state: record["state"] as FinalState,
+    attempt: number(record["attempt"]),
+    fence: number(record["fence"]),
+    time: number(record["time"]),
+    startedAt: numberIfAny(record["startedAt"]),
+    reason: textIfAny(record["reason"]),
+    error: bytesIfAny(record["error"]),
   };
 }
 

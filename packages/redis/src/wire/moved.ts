@@ -10,6 +10,7 @@ import type {
 } from "@taskq/core/storage";
 import {
   attemptOf,
+  eventOf,
   bytesIfAny,
   listOf,
   noteOf,
@@ -24,6 +25,11 @@ import type { AnswerRecord } from "./unpack.js";
 
 /** A record as a script takes it. */
 export function movedRequest(record: MovedRecord): unknown {
+  if (record.kind === "stats") {
+    const { kind, minute, task, ...rest } = record;
+    const bytes = Buffer.from(JSON.stringify({ minute, task, ...rest }));
+    return { kind, minute, task, bytes };
+  }
   if (record.kind !== "job") return record;
   const { delivery, place: _, ...job } = record;
   return { ...job, once: delivery === "at-most-once" ? true : undefined };
@@ -88,6 +94,25 @@ function besideOf(record: AnswerRecord): MovedRecord {
         once: record["once"] === true,
         until: numberIfAny(record["until"]),
       };
+    case "start":
+      return {
+        kind: "start",
+        key: text(record["key"]),
+        time: number(record["time"]),
+        holder: text(record["holder"]),
+        fence: number(record["fence"]),
+        until: number(record["until"]),
+      };
+    case "feed":
+      return {
+        kind: "feed",
+        tag: text(record["tag"]),
+        last: number(record["last"]),
+        gone: number(record["gone"]),
+        until: number(record["until"]),
+      };
+    case "event":
+      return { kind: "event", number: number(record["number"]), ...eventOf(record) };
     default:
       return {
         kind: "value",

@@ -2,7 +2,7 @@
 import { fork } from "node:child_process";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { cancelMove, createQueue, group, moveQueue, task, type Queue } from "@taskq/core";
+import { cancelMove, createQueue, group, moveQueue, task, type Queue, type Stats } from "@taskq/core";
 import { engineOf, InlineRunner } from "@taskq/core/engine";
 import { expect, test } from "vitest";
 import { sqliteStorage } from "../../src/index.js";
@@ -11,14 +11,21 @@ import { afterTest, temporaryFolder } from "../support.js";
 const program = fileURLToPath(new URL("../move-and-die.js", import.meta.url));
 const POINTS = ["before", "during", "after"] as const;
 const KILLS = 24;
-/** 60 groups of one that has run and one that waits, with what follows; 340 other jobs; 40 values; a task paused. */
+/** Jobs under a limit, and how many of them it lets start. */
+const CALLS = 12;
+const STARTED = 5;
+/**
+ * 60 groups of one that has run and one that waits, with what follows; 340 other jobs; 40 values; a task paused; a limit
+ * that is used up. Statistics come to it.
+ */
 const KEPT = {
   "job blocked": 60,
-  "job completed": 60,
-  "job waiting": 400,
+  "job completed": 60 + STARTED,
+  "job waiting": 400 + CALLS - STARTED,
   control: 1,
   edge: 180,
   join: 60,
+  start: STARTED,
   value: 40,
 };
 
@@ -46,8 +53,26 @@ const sum = task("sum", async (numbers: readonly number[], { id }) => {
   return numbers.reduce((total, n) => total + n, 0);
 });
 
-function queueAt(path: string): Queue<"one" | "held" | "sum"> {
-  return createQueue({ storage: sqliteStorage({ path }), tasks: { one, held, sum } });
+const limit = { max: STARTED, per: "2h" } as const;
+const limited = task("limited", { limit: { key: "api", ...limit } }, async (n: number, { id }) => {
+  note(id);
+  return n;
+});
+
+function queueAt(path: string): Queue<"one" | "held" | "sum" | "limited"> {
+  return createQueue({ storage: sqliteStorage({ path }), tasks: { one, held, sum, limited } });
+}
+
+/** Fails if the limit lets anybody start. */
+async function expectUsedUp(queue: Queue): Promise<void> {
+  const start = queue.limit("api", { ...limit, onLimit: "fail" }).acquire();
+  await expect(start).rejects.toMatchObject({ code: "TASKQ_LIMITED" });
+}
+
+/** What the statistics tell, but for how long the oldest job has been waiting. */
+async function countedBy(queue: Queue): Promise<Pick<Stats, "total" | "tasks" | "minutes">> {
+  const { total, tasks, minutes } = await queue.stats({ window: "48h" });
+  return { total, tasks, minutes };
 }
 
 async function withQueue<T>(
@@ -74,15 +99,29 @@ function moveInProcess(about: object): Promise<Died> {
   return new Promise((resolve) => child.on("exit", (code, signal) => resolve({ code, signal })));
 }
 
-async function fill(queue: ReturnType<typeof queueAt>): Promise<readonly string[]> {
+async function fill(queue: ReturnType<typeof queueAt>): Promise<Filled> {
   await queue.pause(held);
   const chains = Array.from({ length: 60 }, (_, n) => group([one.job(n), held.job(n)]).pipe(sum));
   await queue.enqueueMany(chains);
+  await queue.enqueueMany(Array.from({ length: CALLS }, (_, n) => limited.job(n)));
   await new InlineRunner(engineOf(queue)).runDue();
   await queue.enqueueMany(Array.from({ length: 300 }, (_, n) => one.job(n)));
   for (let n = 0; n < 40; n += 1) await queue.enqueue(one.job(n), { id: `named ${n}`, delay: n % 2 });
   for (let n = 0; n < 40; n += 1) await queue.values.set(`value ${n}`, n);
-  return idsOf(queue);
+  const counted = await countedBy(queue);
+  return { ids: await idsOf(queue), counted, kept: { ...KEPT, stats: await statsRows(queue) } };
+}
+
+interface Filled {
+  readonly ids: readonly string[];
+  readonly counted: Awaited<ReturnType<typeof countedBy>>;
+  readonly kept: Readonly<Record<string, number>>;
+}
+
+/** One for each task and minute. */
+async function statsRows(queue: Queue): Promise<number> {
+  const { storage, name } = engineOf(queue);
+  return (await storage.stats({ queue: name, since: 0 })).rows.length;
 }
 
 async function idsOf(queue: Queue): Promise<readonly string[]> {
@@ -95,8 +134,10 @@ test(`a move that is killed ${KILLS} times at random points loses no job and dou
   const random = randomNumbers(20_261_121);
   const folder = temporaryFolder();
   let [from, to] = [join(folder, "a.db"), join(folder, "b.db")];
-  const ids = await withQueue(from, fill);
-  expect(ids).toHaveLength(60 * 3 + 300 + 40);
+  const { ids, counted, kept } = await withQueue(from, fill);
+  expect(ids).toHaveLength(60 * 3 + 300 + 40 + CALLS);
+  expect(counted.total.completed).toBe(60 + STARTED);
+  const ran = ids.length - (CALLS - STARTED);
   const seen = { kills: 0, moves: 0, cancelled: 0 };
   while (seen.kills < KILLS) {
     const call = 1 + Math.floor(random() * 12);
@@ -112,22 +153,27 @@ test(`a move that is killed ${KILLS} times at random points loses no job and dou
     if (code === 0) {
       seen.moves += 1;
       [from, to] = [to, from];
+      await withQueue(from, expectUsedUp);
     }
   }
   const counts = await withQueue(from, (source) =>
     withQueue(to, async (target) => (await moveQueue(source, target)).counts),
   );
   // Without counts, the last of those that were killed had come to the end.
-  expect(counts ?? KEPT).toEqual(KEPT);
+  expect(counts ?? kept).toEqual(kept);
   await withQueue(to, async (queue) => {
     expect(await idsOf(queue)).toEqual(ids);
+    expect(await countedBy(queue)).toEqual(counted);
+    await expectUsedUp(queue);
     await queue.resume(held);
     await new Promise((resolve) => setTimeout(resolve, 5));
     await new InlineRunner(engineOf(queue)).runDue();
-    expect((await queue.counts()).completed).toBe(ids.length);
+    expect(await queue.counts()).toMatchObject({ completed: ran, parked: CALLS - STARTED });
+    expect((await countedBy(queue)).total.completed).toBe(ran);
     for (let n = 0; n < 40; n += 1) expect(await queue.values.get(`value ${n}`)).toBe(n);
   });
-  expect([...runs.keys()].toSorted()).toEqual(ids.toSorted());
+  expect(runs.size).toBe(ran);
+  expect([...runs.keys()].every((id) => ids.includes(id))).toBe(true);
   expect([...runs.values()].every((times) => times === 1)).toBe(true);
   expect(seen.moves).toBeGreaterThan(1);
   expect(seen.cancelled).toBeGreaterThan(0);
@@ -137,6 +183,7 @@ test(`a move that is killed ${KILLS} times at random points loses no job and dou
 async function takeBack(source: Queue, target: Queue): Promise<number> {
   try {
     await cancelMove(source, target);
+    await expectUsedUp(source);
     return 1;
   } catch (error) {
     if ((error as { code?: unknown }).code !== "TASKQ_MOVED") throw error;

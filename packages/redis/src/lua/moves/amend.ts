@@ -16,7 +16,7 @@ local function revoke(row)
     end
   end
   for _, job in ipairs(waiting) do M.report(job, "cancelled", "revoked") end
-  M.finishAll(waiting, "cancelled", nil, "revoked")
+  M.endTogether(waiting, "cancelled", "revoked")
   if row.kind == "join" then return #waiting + flagged > 0 end
   return own
 end
@@ -52,11 +52,14 @@ return M.run(function()
   M.readQueue()
   M.refuseStill()
   if M.isBehind() then return {behind = true} end
-  local rows, seen = {}, {}
-  for _, id in ipairs(S.request.ids) do
+  local rows, places, seen = {}, {}, {}
+  for place, id in ipairs(S.request.ids) do
     local row = not seen[id] and M.rowOf(id)
     seen[id] = true
-    if row then rows[#rows + 1] = row end
+    if row then
+      rows[#rows + 1] = row
+      places[#places + 1] = place
+    end
   end
   if change.kind == "restore" then
     local jobs, others = M.restorableAmong(rows, change.scope)
@@ -68,7 +71,12 @@ return M.run(function()
   end
   local act = ({revoke = revoke, reschedule = reschedule, remove = remove})[change.kind]
   local ids = {}
-  for _, row in ipairs(rows) do if act(row) then ids[#ids + 1] = row.id end end
+  S.bounded = true
+  for number, row in ipairs(rows) do
+    if act(row) then ids[#ids + 1] = row.id end
+    -- More follows from it than one script may do: the others are asked for again.
+    if Q.later then return {changed = ids, done = places[number]} end
+  end
   return {changed = ids}
 end)
 `;

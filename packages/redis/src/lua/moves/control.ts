@@ -38,7 +38,7 @@ end
 
 return M.run(function()
   M.readQueue()
-  M.admitNew()
+  M.admitFrom(request.run)
   if M.isBehind() then return {behind = true} end
   local task, change = request.task, request.change
   local changed = nil

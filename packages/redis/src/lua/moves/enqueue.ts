@@ -2,7 +2,7 @@
 export const enqueue: string = String.raw`
 return M.run(function()
   M.readQueue()
-  M.admitNew()
+  M.admitFrom(S.request.run)
   if M.isBehind() then return {behind = true} end
   local flows = S.request.flows
   local collision = M.checkFlows(flows)

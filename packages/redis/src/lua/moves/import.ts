@@ -27,12 +27,16 @@ local function isEmpty()
   return true
 end
 
+-- What the queue has done by itself stays, unless it has gone where the queue has lived since.
+local KEPT = {queue = "own", wake = "own", expiry = "own", stats = "history", minutes = "history", limits = "history", starts = "history"}
+
 local function empty()
   for name, key in pairs(K) do
-    if name ~= "queue" and name ~= "stats" and name ~= "wake" then M.later("UNLINK", key) end
+    if not KEPT[name] or (Q.phase == "left" and KEPT[name] == "history") then M.later("UNLINK", key) end
   end
   Q.counts, Q.paused, Q.later = {0, 0, 0, 0, 0, 0, 0, 0}, false, false
   Q.x.paused, Q.x.revoked, Q.x.lines, Q.x.awaited, Q.x.withheld, Q.x.flagged = nil, nil, nil, nil, nil, nil
+  Q.x.feed = nil
   S.control = true
 end
 
@@ -176,7 +180,39 @@ local function receiveValue(record)
   if record.expiresAt then M.expire(record.expiresAt, "v:" .. record.key) end
 end
 
-local RECEIVE = {job = receiveJob, join = receiveJoin, edge = receiveEdge, attempt = receiveAttempt, note = receiveNote, name = receiveName,
+-- Kept apart until the queue opens: the same record may come again.
+local function receiveStart(record)
+  M.later("HSET", K.history, "s:" .. pack({record.key, record.time, record.holder, record.fence}), string.format("%.17g", record["until"]))
+end
+
+local function receiveStats(record)
+  M.later("HSET", K.history, "m:" .. string.format("%d", record.minute) .. ":" .. record.task, record.bytes)
+end
+
+local lastEvent = nil
+
+local function receiveFeed(record)
+  local own = Q.x.feed
+  if own and own.tag == record.tag and own.last == record.last and own.gone == record.gone and own["until"] == record["until"] then return end
+  Q.x.feed = {tag = record.tag, last = record.last, gone = record.gone, ["until"] = record["until"]}
+  M.later("DEL", K.feed)
+  lastEvent = 0
+end
+
+-- They come in the order of their numbers, from wherever these begin: those that came before are there.
+local function receiveEvent(record)
+  if not lastEvent then
+    local entry = call("XREVRANGE", K.feed, "+", "-", "COUNT", 1)[1]
+    lastEvent = entry and tonumber(string.match(entry[1], "^%d+")) or 0
+  end
+  if record.number <= lastEvent then return end
+  lastEvent = record.number
+  M.later("XADD", K.feed, string.format("%d-1", record.number), "", pack({record.id, record.task, record.state, record.attempt, record.fence,
+    record.time, record.startedAt or false, record.reason or false, record.error or false}))
+end
+
+local RECEIVE = {start = receiveStart, stats = receiveStats, feed = receiveFeed, event = receiveEvent,
+  job = receiveJob, join = receiveJoin, edge = receiveEdge, attempt = receiveAttempt, note = receiveNote, name = receiveName,
   unique = receiveUnique, hold = receiveHold, schedule = receiveSchedule, control = receiveControl, value = receiveValue}
 
 local function page()
@@ -323,10 +359,34 @@ local function seal()
   return answer({more = true})
 end
 
+-- Adds what has come to what the queue has done by itself, a part of it; whether it is done.
+local function mergeHistory()
+  local page = call("HSCAN", K.history, 0, "COUNT", 500)[2]
+  for place = 1, #page, 2 do
+    local kind, rest = sub(page[place], 1, 1), sub(page[place], 3)
+    if kind == "s" then
+      local key, time, holder, fence = unpack(decode(rest))
+      M.mergeStart(key, time, holder, fence, tonumber(page[place + 1]))
+    else
+      local minute, task = string.match(rest, "^(%d+):(.*)$")
+      local field = minute .. ":moved " .. x().arrival .. ":" .. task
+      M.later("HSET", K.stats, field, page[place + 1])
+      M.later("ZADD", K.minutes, minute, field)
+    end
+    M.later("HDEL", K.history, page[place])
+  end
+  return #page / 2 == call("HLEN", K.history)
+end
+
 local function open()
   if Q.phase == "open" and x().origin == request.departure and x().arrival == request.arrival then return end
   checkArriving()
   if not x().complete or x().arrival ~= request.arrival then M.moved(", and has not arrived whole") end
+  if not mergeHistory() then return answer({more = true}) end
+  for _, name in ipairs(call("HKEYS", K.gates)) do
+    local gate = sub(name, 1, 6) == "limit:" and M.gateOf(name)
+    if gate then M.planOpening(gate) end
+  end
   Q.phase = "open"
   x().cursor, x().complete = nil, nil
   S.control, S.ready = true, true
@@ -346,7 +406,6 @@ return M.run(function()
   if M.isBehind() then return {behind = true} end
   if request.kind == "seal" then return seal() end
   local act = ({begin = begin, page = page, open = open, cancel = cancel})[request.kind]
-  act()
-  return answer()
+  return act() or answer()
 end)
 `;

@@ -22,3 +22,5 @@ export { stats } from "./stats.js";
 export { purge } from "./purge.js";
 export { exporting } from "./export.js";
 export { importing } from "./import.js";
+export { events } from "./events.js";
+export { phase } from "./phase.js";

@@ -23,6 +23,7 @@ local function flushAll()
   for _, key in ipairs({K.values, K.memory, K.uniques, K.awaited, K.bodies, K.members, K.stories}) do M.later("DEL", key) end
   S.uniques, S.goneUniques = {}, nil
   Q.x.awaited, Q.x.withheld, Q.x.flagged = nil, nil, nil
+  M.clearFeed()
   return {removed = removed, more = false}
 end
 

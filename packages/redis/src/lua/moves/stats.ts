@@ -44,11 +44,17 @@ end
 
 return M.look(function()
   M.readQueue()
+  local fields, rows = call("ZRANGEBYSCORE", K.minutes, S.request.from, "+inf"), {}
+  for place = 1, #fields, 1000 do
+    for _, row in ipairs(call("HMGET", K.stats, unpack(fields, place, math.min(place + 999, #fields)))) do
+      if row then rows[#rows + 1] = row end
+    end
+  end
   local ready, parked = dueOfReady(), dueOfParked()
   local _, oldest = M.index(K.scheduled):peek()
   if ready and (not oldest or ready < oldest) then oldest = ready end
   if parked and (not oldest or parked < oldest) then oldest = parked end
   if oldest and oldest > S.now then oldest = nil end
-  return {oldestDue = oldest, rows = call("HVALS", K.stats)}
+  return {oldestDue = oldest, rows = rows}
 end)
 `;

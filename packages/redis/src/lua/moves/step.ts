@@ -38,6 +38,7 @@ local function claimOnce(knows)
     local keys = {}
     for place, row in ipairs(rows) do keys[place] = row.key end
     if owner.request < 0 then M.expire(S.now + 604800000, "o:" .. request.owner) end
+    S.owner = request.owner
     M.later("HSET", K.owners, request.owner, pack(request.request, fence, keys, S.now))
   end
   return rows, more or (due and not request.claim.ids)

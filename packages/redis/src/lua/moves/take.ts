@@ -10,6 +10,7 @@ return M.run(function()
   local name = "t:" .. request.operation
   local before = call("HGET", K.memory, name)
   if before and tonumber(before) > S.now then return {taken = true} end
+  M.refuseStill()
   if M.countStarts(own) >= own.max then return {taken = false, opensAt = M.instantOfRoom(own, 0)} end
   M.addStart(own, request.operation, 0)
   M.later("HSET", K.memory, name, string.format("%.17g", S.now + REMEMBERED))

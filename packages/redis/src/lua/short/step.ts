@@ -94,8 +94,8 @@ local function short()
   local text = call("GET", KEYS[1])
   if not text then return nil end
   local behind, epoch, phase, fence = decodeFrom(text, 3)
-  local behindAll, order, paused, later, c1, c2, completed, c4, c5, c6, c7, c8, kept, held, revoked, moving, looked =
-    decodeFrom(text, 16, behind)
+  local behindAll, order, paused, later, c1, c2, completed, c4, c5, c6, c7, c8, kept, held, revoked, moving, looked, feed =
+    decodeFrom(text, 17, behind)
   if phase ~= "open" or later or paused or revoked then return nil end
   local resting = held and pausedTasks(held)
   if held and not resting then return nil end
@@ -117,7 +117,8 @@ local function short()
     keys[#keys + 1] = key
     places[key] = at
   end
-  local settled = #keys
+  local settled, events, follows = #keys, {}, feed and feed[4]
+  if settled > 0 and follows and (now > follows or feed[2] - feed[3] > 1000000) then return nil end
   local begun = ARGV[10] ~= "" and cmsgpack.unpack(ARGV[10]) or {}
   for _, run in ipairs(begun) do
     local key = keyOf(run[1])
@@ -154,6 +155,7 @@ local function short()
       done[#done + 1] = key
       ended[#ended + 1] = key
       ids[#ids + 1] = id
+      if follows then events[place] = pack({id, task, "completed", attempt, own, now, tonumber(ARGV[asked + 2]), false, false}) end
     else
       if own ~= asked[2] or id ~= asked[1] then return nil end
       if not started then
@@ -221,6 +223,11 @@ local function short()
   -- What need not be kept any longer: too many are seen at once, what is too old is looked for once a second.
   local over, oldest, looks = completed - kept[2], false, now - looked >= 1000 or now < looked
   if looks then
+    -- The rest of the script lets go of what is too old in the feed.
+    if #events > 0 then
+      local first = call("XRANGE", ${key("feed")}, "-", "+", "COUNT", 1)[1]
+      if first and cmsgpack.unpack(first[2][2])[6] < now - 604800000 then return nil end
+    end
     looked = now
     for name, key in pairs({done = ${key("done")}, gone = ${key("gone")}, kept = ${key("kept")}, expiry = ${key("expiry")}}) do
       local _, at = unpack(call("ZRANGE", key, 0, 0, "WITHSCORES"))
@@ -264,7 +271,11 @@ local function short()
       call("HSET", ${key("owners")}, ARGV[3], owners)
       if apart.owner then call("ZADD", ${key("expiry")}, now + 604800000, "o:" .. ARGV[3]) end
     end
-    local own = pack(epoch, phase, fence, order, paused, later, c1, c2, completed, c4, c5, c6, c7, c8, kept, held, revoked, moving, looked)
+    if #events > 0 then
+      for place, event in ipairs(events) do call("XADD", ${key("feed")}, string.format("%d-1", feed[2] + place), "", event) end
+      feed[2] = feed[2] + #events
+    end
+    local own = pack(epoch, phase, fence, order, paused, later, c1, c2, completed, c4, c5, c6, c7, c8, kept, held, revoked, moving, looked, feed)
     if own ~= text then call("SET", KEYS[1], own) end
     if settled > 0 and ARGV[2] ~= "" then
       call(ARGV[2], ${key("wake")}, pack({final = settled <= 100 and ids or true}))

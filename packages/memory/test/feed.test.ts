@@ -1,0 +1,37 @@
+import { FEED_KEPT, type NewJob } from "@taskq/core/storage";
+import { expect, test } from "vitest";
+import { Feed } from "../src/feed.js";
+import { newJobRow } from "../src/rows.js";
+
+test("of more events than a feed keeps, the oldest are let go", () => {
+  const job: NewJob = {
+    id: "job",
+    named: true,
+    task: "work",
+    priority: 0,
+    body: new Uint8Array(),
+    due: 0,
+    expiresAt: undefined,
+    delivery: "at-least-once",
+    after: undefined,
+    gates: undefined,
+    unique: undefined,
+    keep: undefined,
+  };
+  const row = newJobRow(job, { flow: 0, order: 0, now: 0 });
+  row.state = "completed";
+  const feed = new Feed();
+  feed.add(row, 0);
+  expect(feed.last).toBe(0);
+  feed.follow(10);
+  let most = 0;
+  for (let count = 0; count < FEED_KEPT * 1.25; count += 1) {
+    feed.add(row, 0);
+    most = Math.max(most, feed.last - feed.gone);
+  }
+  expect(feed.last).toBe(FEED_KEPT * 1.25);
+  expect(most).toBeLessThanOrEqual(FEED_KEPT * 1.1);
+  expect(feed.last - feed.gone).toBeGreaterThanOrEqual(FEED_KEPT);
+  const { events } = feed.read(feed.gone, 2);
+  expect(events.map(({ cursor }) => cursor)).toEqual([1, 2].map((n) => `${feed.tag}.${feed.gone + n}`));
+});

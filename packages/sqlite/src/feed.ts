@@ -1,0 +1,114 @@
+/** The feed of jobs that became final: one row for each move, written only while somebody follows the queue. */
+import { FEED_ERROR_BYTES, FEED_KEPT, FEED_KEPT_FOR, type FeedBounds } from "@taskq/core/storage";
+import { AFTER, entryKey, NUMBER, type Entry } from "./feed-rows.js";
+import type { Move } from "./move.js";
+import { FAILED, idOf, isFinalState, QUARANTINED } from "./row.js";
+
+/** Events of one row, at most. */
+const PER_ROW = 256;
+/** Events, and milliseconds of this process, after which old rows are looked for. */
+const PRUNED_EVERY = 1024;
+const PRUNED_AFTER = 60_000;
+const ROWS_PER_PRUNE = 2 * PRUNED_EVERY;
+
+type Ended = [
+  random: number,
+  task: string,
+  state: number,
+  attempt: number,
+  fence: number,
+  started: number | null,
+  reason: string | null,
+  meta: string | null,
+  error: Buffer | null,
+];
+
+/** Writes down what has become final in this move so far. Before a purge: that may remove what is told of. */
+export function writeFeed(move: Move): void {
+  if (move.ended.length === 0) return;
+  const until = move.seldomNow().followed;
+  if (until === undefined) move.ended.length = 0;
+  else if (move.now > until) end(move);
+  else append(move, entriesOf(move));
+}
+
+function entriesOf(move: Move): readonly Entry[] {
+  const statement = move.raw(
+    "SELECT random, task, state, attempt, abs(fence), started, reason, meta, " +
+      `CASE WHEN state IN (${FAILED}, ${QUARANTINED}) AND length(result) <= ${FEED_ERROR_BYTES} THEN result END ` +
+      "FROM {jobs} WHERE key = (? << 21) | ?",
+  );
+  const entries: Entry[] = [];
+  for (const { time, low } of move.ended) {
+    const row = statement.get(time, low) as Ended | undefined;
+    if (row === undefined || !isFinalState(row[2])) continue;
+    const [random, task, state, attempt, fence, started, reason, meta, error] = row;
+    const entry: Entry = [idOf({ time, low, random, meta }), task, state, attempt, fence, started, reason];
+    if (error !== null) entry.push(error.toString("base64"));
+    entries.push(entry);
+  }
+  move.ended.length = 0;
+  return entries;
+}
+
+function append(move: Move, entries: readonly Entry[]): void {
+  const { id } = move.queue;
+  for (let from = 0; from < entries.length; from += PER_ROW) {
+    const part = entries.slice(from, from + PER_ROW);
+    // The number is given under the lock of the transaction that writes the row: numbers are in the order of commits.
+    const [last] = move
+      .raw("UPDATE {feeds} SET last = last + ? WHERE queue = ? RETURNING last")
+      .get(part.length, id) as [number];
+    move
+      .sql(`INSERT INTO {events} (id, time, entries) VALUES (${entryKey("?", "?")}, ?, ?)`)
+      .run(id, last, move.now, JSON.stringify(part));
+    if (isPruneDue(move, last, part.length)) prune(move, last);
+  }
+}
+
+function isPruneDue({ queue, now }: Move, last: number, count: number): boolean {
+  const passed = now - queue.feedPrunedAt;
+  return (
+    passed >= PRUNED_AFTER ||
+    passed < 0 ||
+    Math.floor(last / PRUNED_EVERY) > Math.floor((last - count) / PRUNED_EVERY)
+  );
+}
+
+/** Lets go of the oldest rows: those beyond the number that is kept, and those older than they are kept for. */
+function prune(move: Move, last: number): void {
+  const { queue, now } = move;
+  queue.feedPrunedAt = now;
+  const oldest = move.raw(`SELECT ${NUMBER}, time FROM {events} WHERE ${AFTER} ORDER BY id LIMIT ? + 0`);
+  let gone: number | undefined;
+  // Mostly the first one is young enough already.
+  for (const limit of [1, ROWS_PER_PRUNE]) {
+    const rows = oldest.all(queue.id, 0, queue.id, last, limit) as [number, number][];
+    for (const [number, time] of rows) {
+      if (number > last - FEED_KEPT && time >= now - FEED_KEPT_FOR) break;
+      gone = number;
+    }
+    if (gone === undefined) return;
+  }
+  if (gone !== undefined) letGo(move, gone);
+}
+
+function letGo(move: Move, gone: number): void {
+  const { id } = move.queue;
+  move.sql(`DELETE FROM {events} WHERE ${AFTER}`).run(id, 0, id, gone);
+  move.sql("UPDATE {feeds} SET gone = ? WHERE queue = ?").run(gone, id);
+}
+
+/** Lets go of everything so far: a flush. */
+export function emptyFeed(move: Move): void {
+  const feed = move.sql("SELECT last FROM {feeds} WHERE queue = ?").get(move.queue.id);
+  if (feed !== undefined) letGo(move, (feed as Pick<FeedBounds, "last">).last);
+}
+
+/** Nobody has read for so long: what comes now is not kept, and a number is left out for it. */
+function end(move: Move): void {
+  move.ended.length = 0;
+  move.sql("UPDATE {feeds} SET until = NULL, last = last + 1 WHERE queue = ?").run(move.queue.id);
+  emptyFeed(move);
+  move.changeSeldom();
+}
