@@ -2,7 +2,8 @@
 import type { EnqueueAnswer, EnqueueCollision, EnqueueRequest } from "@taskq/core/storage";
 import { SCRIPTS } from "./lua/scripts.js";
 import type { OpenQueue } from "./open-queue.js";
-import { listOf, storedFlowOf } from "./wire/answers.js";
+import { storedFlowOf } from "./wire/answers.js";
+import { listOf } from "./wire/values.js";
 import { flowRequest, plainParameters } from "./wire/requests.js";
 
 export async function enqueue(

@@ -11,7 +11,8 @@ import {
 } from "@taskq/core/storage";
 import { SCRIPTS } from "./lua/scripts.js";
 import type { OpenQueue } from "./open-queue.js";
-import { eventOf, listOf } from "./wire/answers.js";
+import { eventOf } from "./wire/answers.js";
+import { listOf } from "./wire/values.js";
 
 export async function events(queue: OpenQueue, request: EventsRequest): Promise<EventsAnswer> {
   const { from } = request;

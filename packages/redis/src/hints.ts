@@ -1,6 +1,6 @@
 import type { WatchHint } from "@taskq/core/storage";
 import type { AnswerRecord } from "./wire/unpack.js";
-import { textsOf } from "./wire/answers.js";
+import { textsOf } from "./wire/values.js";
 
 type Listener = (hint: WatchHint) => void;
 

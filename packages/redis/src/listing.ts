@@ -9,7 +9,8 @@ import {
 } from "@taskq/core/storage";
 import { SCRIPTS } from "./lua/scripts.js";
 import type { Asked, OpenQueue } from "./open-queue.js";
-import { jobRecordOf, listOf } from "./wire/answers.js";
+import { jobRecordOf } from "./wire/answers.js";
+import { listOf } from "./wire/values.js";
 import type { AnswerRecord } from "./wire/unpack.js";
 
 const LONGEST_PAGE = 1000;
@@ -22,7 +23,7 @@ export async function list(queue: OpenQueue, request: ListRequest): Promise<List
     // One more than asked for tells whether there is another page.
     const { answer } = await queue.ask(SCRIPTS.list, request, { after, limit: limit + 1 - found.length });
     found.push(...listOf(answer["records"], placed));
-    after = String(answer["after"] as string);
+    after = answer["after"] as string;
     if (found.length > limit || answer["ended"] === true) break;
   }
   const page = found.slice(0, limit);
@@ -53,7 +54,7 @@ export async function countsByTask(
       for (const state of STORED_STATES) sum[state] += ((counts as AnswerRecord)[state] as number) ?? 0;
     }
     if (answer["ended"] === true) return Object.fromEntries(sums);
-    after = String(answer["after"] as string);
+    after = answer["after"] as string;
   }
 }
 

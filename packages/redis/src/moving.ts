@@ -12,7 +12,7 @@ import {
 import { SCRIPTS } from "./lua/scripts.js";
 import type { OpenQueue } from "./open-queue.js";
 import { statsOf, writeStats } from "./stats.js";
-import { listOf, numberIfAny, textIfAny } from "./wire/answers.js";
+import { listOf, numberIfAny, textIfAny } from "./wire/values.js";
 import { movedOf, movedRequest } from "./wire/moved.js";
 import type { AnswerRecord } from "./wire/unpack.js";
 
@@ -33,8 +33,8 @@ const STATS = /^stats:(\d+)$/;
 const BEHIND_ALL = "99:0:0";
 
 async function exportPage(queue: OpenQueue, request: PageRequest): Promise<ExportAnswer> {
-  const { cursor, limit, now } = request;
-  const from = STATS.exec(cursor ?? "")?.[1];
+  const { limit, now } = request;
+  const from = STATS.exec(request.cursor ?? "")?.[1];
   if (from !== undefined) {
     const { answer } = await queue.ask(SCRIPTS.export, request, { cursor: BEHIND_ALL });
     const rows = await statsOf(queue, now);
@@ -100,14 +100,7 @@ export async function importQueue(queue: OpenQueue, request: ImportRequest): Pro
   let { answer } = await queue.ask(SCRIPTS.import, request, { records, name });
   // Each script does a bounded part of it.
   while (answer["more"] === true) ({ answer } = await queue.ask(SCRIPTS.import, request, { name }));
-  const counts = request.kind === "seal" ? {} : undefined;
-  let told = answer;
-  while (counts !== undefined) {
-    addCounts(counts, told);
-    const from = textIfAny(told["behindAll"]);
-    if (from === undefined) break;
-    told = (await queue.ask(SCRIPTS.import, request, { name, from })).answer;
-  }
+  const counts = request.kind === "seal" ? await sealedCounts(queue, request, answer) : undefined;
   return {
     phase: answer["phase"] as QueuePhase,
     epoch: answer["epoch"] as number,
@@ -116,8 +109,24 @@ export async function importQueue(queue: OpenQueue, request: ImportRequest): Pro
     cursor: textIfAny(answer["cursor"]),
     complete: answer["complete"] === true,
     more: false,
-    counts: counts as MoveCounts | undefined,
+    counts,
   };
+}
+
+/** Counted a part at a time, the first of them by the script that found the queue sealed. */
+async function sealedCounts(
+  queue: OpenQueue,
+  request: ImportRequest,
+  first: AnswerRecord,
+): Promise<MoveCounts> {
+  const counts: Record<string, number> = {};
+  addCounts(counts, first);
+  for (let from = textIfAny(first["behindAll"]); from !== undefined;) {
+    const { answer } = await queue.ask(SCRIPTS.import, request, { from });
+    addCounts(counts, answer);
+    from = textIfAny(answer["behindAll"]);
+  }
+  return counts;
 }
 
 function addCounts(sums: Record<string, number>, answer: AnswerRecord): void {

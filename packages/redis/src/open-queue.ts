@@ -4,7 +4,8 @@ import type { CallParameter } from "./connection/caller.js";
 import type { Reply } from "./connection/client.js";
 import type { Script } from "./connection/script.js";
 import { SCRIPTS } from "./lua/scripts.js";
-import { effectOf, listOf } from "./wire/answers.js";
+import { effectOf } from "./wire/answers.js";
+import { listOf } from "./wire/values.js";
 import { pack } from "./wire/pack.js";
 import { unpack, type AnswerRecord } from "./wire/unpack.js";
 import { Hints } from "./hints.js";
@@ -89,7 +90,8 @@ export class OpenQueue {
   async catchUp(now: number | undefined): Promise<readonly JobEffect[]> {
     const effects: JobEffect[] = [];
     for (;;) {
-      const answer = await this.#once(SCRIPTS.resume, { queue: this.name, now, ...{ atOnce: this.atOnce } });
+      const asked = { queue: this.name, now, atOnce: this.atOnce };
+      const answer = await this.#once(SCRIPTS.resume, asked);
       effects.push(...listOf(answer["effects"], effectOf));
       if (answer["behind"] !== true) return effects;
     }

@@ -24,17 +24,15 @@ import { step } from "./step.js";
 import {
   factOf,
   holderOf,
-  listOf,
   noteOf,
-  numberIfAny,
   reapedOf,
   recordOf,
   runOf,
   scheduleOf,
   storedFlowOf,
-  textsOf,
   valueOf,
 } from "./wire/answers.js";
+import { listOf, numberIfAny, textsOf } from "./wire/values.js";
 import { flowRequest, runRequest } from "./wire/requests.js";
 import type { AnswerRecord } from "./wire/unpack.js";
 

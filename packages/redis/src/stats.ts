@@ -10,7 +10,7 @@ import {
 import { SCRIPTS } from "./lua/scripts.js";
 import type { OpenQueue } from "./open-queue.js";
 import { addedUp } from "./pending-stats.js";
-import { numberIfAny } from "./wire/answers.js";
+import { numberIfAny } from "./wire/values.js";
 
 export async function stats(queue: OpenQueue, { since, now }: StatsRequest): Promise<StatsAnswer> {
   await writeStats(queue);

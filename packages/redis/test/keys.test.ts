@@ -36,6 +36,22 @@ function newJob(options: Partial<NewJob> = {}): NewJob {
   };
 }
 
+async function enqueue(storage: StorageContract, ...jobs: readonly NewJob[]): Promise<void> {
+  const flows = jobs.map((job) => ({ end: job.id, jobs: [job], joins: [] }));
+  await storage.enqueue({ queue: QUEUE, flows });
+}
+
+function completed(job: ClaimedJob): StepRequest["settled"][number] {
+  const outcome = { kind: "completed", result: new Uint8Array(600) } as const;
+  const { id, fence } = job;
+  return { id, fence, startedAt: Date.now(), outcome, add: undefined, claimed: job };
+}
+
+/** Bytes that the server has in use. */
+async function used(redis: Redis): Promise<number> {
+  return Number(/used_memory:(\d+)/.exec(await redis.info("memory"))?.[1]);
+}
+
 describe.skipIf(serverBinary() === undefined)("keys", () => {
   let server: RedisServer;
   let redis: Redis;
@@ -56,11 +72,6 @@ describe.skipIf(serverBinary() === undefined)("keys", () => {
     return storage;
   }
 
-  async function enqueue(storage: StorageContract, ...jobs: readonly NewJob[]): Promise<void> {
-    const flows = jobs.map((job) => ({ end: job.id, jobs: [job], joins: [] }));
-    await storage.enqueue({ queue: QUEUE, flows });
-  }
-
   function step(storage: StorageContract, options: Partial<StepRequest> = {}): Promise<StepAnswer> {
     request += 1;
     return storage.step({
@@ -73,12 +84,6 @@ describe.skipIf(serverBinary() === undefined)("keys", () => {
       claim: { begin: 10, ahead: 10, lease: 30_000 },
       ...options,
     });
-  }
-
-  function completed(job: ClaimedJob): StepRequest["settled"][number] {
-    const outcome = { kind: "completed", result: new Uint8Array(600) } as const;
-    const { id, fence } = job;
-    return { id, fence, startedAt: Date.now(), outcome, add: undefined, claimed: job };
   }
 
   async function changes(): Promise<string | undefined> {
@@ -107,13 +112,11 @@ describe.skipIf(serverBinary() === undefined)("keys", () => {
 
   test("a waiting job of a hundred bytes takes about four hundred", async () => {
     const storage = await opened(newPrefix());
-    const used = async (): Promise<number> =>
-      Number(/used_memory:(\d+)/.exec(await redis.info("memory"))?.[1]);
     await enqueue(storage, ...Array.from({ length: 100 }, () => newJob()));
-    const before = await used();
+    const before = await used(redis);
     for (let turn = 0; turn < 20; turn += 1)
       await enqueue(storage, ...Array.from({ length: 1_000 }, () => newJob()));
-    expect((await used()) - before).toBeLessThan(20_000 * 420);
+    expect((await used(redis)) - before).toBeLessThan(20_000 * 420);
     await storage.close();
   });
 
@@ -134,7 +137,7 @@ describe.skipIf(serverBinary() === undefined)("keys", () => {
     expect(await storage.list({ queue: QUEUE, limit: 10 })).toEqual({ records: [], after: undefined });
     await scan(server.url, prefix, QUEUE);
     for (const name of ["rows", "bodies", "done", "active", "ready"]) {
-      expect(await redis.call("EXISTS", `${prefix}:{${QUEUE}}:${name}`), name).toBe(0);
+      expect([name, await redis.call("EXISTS", `${prefix}:{${QUEUE}}:${name}`)]).toEqual([name, 0]);
     }
     await storage.close();
   });
@@ -161,7 +164,7 @@ describe.skipIf(serverBinary() === undefined)("keys", () => {
     await step(storage);
     const names = await redis.keys(`${prefix}:*`);
     expect(names.length).toBeGreaterThan(5);
-    for (const name of names) expect(await redis.pttl(name), name).toBe(-1);
+    for (const name of names) expect([name, await redis.pttl(name)]).toEqual([name, -1]);
     await storage.close();
   });
 });

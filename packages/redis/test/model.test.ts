@@ -43,6 +43,10 @@ function fixtureOf(storage: StorageContract, look: () => Promise<void> = async (
   };
 }
 
+async function reference(): Promise<Fixture> {
+  return fixtureOf(memoryStorage() as unknown as StorageContract);
+}
+
 describe.skipIf(serverBinary() === undefined)("model", () => {
   let server: RedisServer;
 
@@ -50,8 +54,6 @@ describe.skipIf(serverBinary() === undefined)("model", () => {
     server = await startRedisServer({ arguments: ["--appendonly", "yes"] });
   });
   afterAll(() => server.stop());
-
-  const reference = async (): Promise<Fixture> => fixtureOf(memoryStorage() as unknown as StorageContract);
 
   /** With a look at all keys once a sequence has ended. */
   function scanned(connected: typeof connect): Fixture {
@@ -71,5 +73,6 @@ describe.skipIf(serverBinary() === undefined)("model", () => {
     name: "redis, all but one consequence of a call left to later ones,",
     create: async () => scanned(connectLate),
     reference,
+    runs: 200,
   });
 });

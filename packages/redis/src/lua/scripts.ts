@@ -6,6 +6,7 @@ import { feed } from "./feed.js";
 import { finish } from "./finish.js";
 import { flows } from "./flows.js";
 import { flush } from "./flush.js";
+import { gateRows } from "./gate-rows.js";
 import { gates } from "./gates.js";
 import { indexes } from "./indexes.js";
 import { KEY_NAMES } from "./key-names.js";
@@ -13,7 +14,9 @@ import { limits } from "./limits.js";
 import * as moves from "./moves/index.js";
 import { moving } from "./moving.js";
 import { purge } from "./purge.js";
+import { receive } from "./receive.js";
 import { reopen } from "./reopen.js";
+import { retention } from "./retention.js";
 import { rows } from "./rows.js";
 import { session } from "./session.js";
 import { settle } from "./settle.js";
@@ -28,10 +31,12 @@ const PARTS = [
   indexes,
   rows,
   feed,
+  gateRows,
   gates,
   limits,
   unique,
   flows,
+  retention,
   finish,
   store,
   claim,
@@ -57,9 +62,14 @@ const step = scriptOf(
   "step",
   [
     "-- taskq step\nlocal REQUEST\nlocal function general()\n",
-    ...[keys, ...PARTS, settle, flush, moves.step],
+    keys,
+    ...PARTS,
+    settle,
+    flush,
+    moves.step,
     "\nend\n",
-    ...[short.request, short.step],
+    short.request,
+    short.step,
     "\nreturn short() or general()\n",
   ].join(""),
 );
@@ -121,7 +131,7 @@ export const SCRIPTS: Readonly<Record<ScriptName, Script>> = {
   take: script("take", [], moves.take),
   stats: script("stats", [], moves.stats),
   export: script("export", [moving], moves.exporting),
-  import: script("import", [moving], moves.importing),
+  import: script("import", [moving, receive], moves.importing),
   purge: script("purge", [], moves.purge),
   events: made("events", FEW, moves.events),
   phase: made("phase", FEW, moves.phase),

@@ -11,48 +11,19 @@ import type {
   JobEffect,
   JobRecord,
   JoinRecord,
-  JoinSource,
   KeyHolder,
   NoteRecord,
   ReapedRun,
   RunReference,
   ScheduleRecord,
-  Source,
   StoredFlow,
   StoredRecord,
   StoredState,
   ValueAnswer,
 } from "@taskq/core/storage";
-import type { Answer, AnswerRecord } from "./unpack.js";
-
-/** The items of a list; an empty table of Lua is an empty list. */
-export function listOf<Item>(answer: Answer, item: (record: AnswerRecord) => Item): Item[] {
-  return Array.isArray(answer) ? answer.map((one) => item(one as AnswerRecord)) : [];
-}
-
-export function textsOf(answer: Answer): string[] {
-  return Array.isArray(answer) ? answer.map(String) : [];
-}
-
-export function text(answer: Answer): string {
-  return answer as string;
-}
-
-export function textIfAny(answer: Answer): string | undefined {
-  return typeof answer === "string" ? answer : undefined;
-}
-
-export function numberIfAny(answer: Answer): number | undefined {
-  return typeof answer === "number" ? answer : undefined;
-}
-
-export function number(answer: Answer): number {
-  return answer as number;
-}
-
-export function bytesIfAny(answer: Answer): Uint8Array | undefined {
-  return answer as Uint8Array | undefined;
-}
+import { sourcesOf } from "./sources.js";
+import type { AnswerRecord } from "./unpack.js";
+import { listOf, textsOf, text, textIfAny, numberIfAny, number, bytesIfAny } from "./values.js";
 
 export function effectOf(record: AnswerRecord): JobEffect {
   return {
@@ -114,57 +85,6 @@ function verdictOf(record: AnswerRecord): GateVerdict {
     kind: record["kind"] as GateVerdict["kind"],
     gate: text(record["gate"]),
     gateKind: record["gateKind"] as GateVerdict["gateKind"],
-  };
-}
-
-/** They come flat: a join, then its members. */
-function sourcesOf(answer: Answer): readonly Source[] | undefined {
-  if (answer === undefined) return undefined;
-  const records = listOf(answer, (record) => record);
-  const sources: Source[] = [];
-  const at = { place: 0 };
-  while (at.place < records.length) sources.push(nextSource(records, at));
-  return sources;
-}
-
-function nextSource(records: readonly AnswerRecord[], at: { place: number }): Source {
-  const record = records[at.place] ?? {};
-  at.place += 1;
-  const count = record["members"];
-  return typeof count === "number" ? joinSource(record, records, at, count) : jobSource(record);
-}
-
-function joinSource(
-  record: AnswerRecord,
-  records: readonly AnswerRecord[],
-  at: { place: number },
-  count: number,
-): JoinSource {
-  const members: Source[] = [];
-  for (let index = 0; index < count; index += 1) members.push(nextSource(records, at));
-  return {
-    kind: "join",
-    id: text(record["id"]),
-    mode: record["mode"] as JoinSource["mode"],
-    state: record["state"] as StoredState,
-    reason: textIfAny(record["reason"]),
-    cause: textIfAny(record["cause"]),
-    members,
-  };
-}
-
-function jobSource(record: AnswerRecord): Source {
-  return {
-    kind: "job",
-    id: text(record["id"]),
-    task: text(record["task"]),
-    fence: number(record["fence"]),
-    state: record["state"] as StoredState,
-    attempt: number(record["attempt"]),
-    bytes: bytesIfAny(record["bytes"]),
-    left: record["left"] === true,
-    reason: textIfAny(record["reason"]),
-    cause: textIfAny(record["cause"]),
   };
 }
 

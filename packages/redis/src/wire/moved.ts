@@ -8,19 +8,8 @@ import type {
   NewKeep,
   StoredState,
 } from "@taskq/core/storage";
-import {
-  attemptOf,
-  eventOf,
-  bytesIfAny,
-  listOf,
-  noteOf,
-  number,
-  numberIfAny,
-  scheduleOf,
-  text,
-  textIfAny,
-  textsOf,
-} from "./answers.js";
+import { attemptOf, eventOf, noteOf, scheduleOf } from "./answers.js";
+import { bytesIfAny, listOf, number, numberIfAny, text, textIfAny, textsOf } from "./values.js";
 import type { AnswerRecord } from "./unpack.js";
 
 /** A record as a script takes it. */

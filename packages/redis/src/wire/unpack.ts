@@ -108,8 +108,7 @@ class Reader {
   #record(size: number): AnswerRecord {
     const record: Record<string, Answer> = {};
     for (let index = 0; index < size; index += 1) {
-      const name = this.value(false);
-      const text = typeof name === "string" ? name : String(name as number);
+      const text = this.value(false) as string;
       record[text] = this.value(BYTES.has(text));
     }
     return record;

@@ -106,7 +106,7 @@ class Scan {
       assert.equal(
         line !== undefined,
         state === "parked",
-        `${key} is ${state} in the line ${String(line as string)}`,
+        `${key} is ${state} in the line ${line as string}`,
       );
     }
     assert.ok(lines.length >= of("parked").length, "parked jobs are in lines");
