@@ -3,7 +3,16 @@
 // fetched with apt-get download and unpacked with dpkg -x. Nothing is installed on the system. Built-in modules only.
 // packages/redis/test/servers/binary.ts looks in the same order, and never fetches.
 import { spawnSync } from "node:child_process";
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
@@ -82,7 +91,9 @@ function fetchCopy({ binary: name, packages }, say) {
   }
   const libraries = libraryFolders();
   if (starts(binary, libraries)) return { binary, libraries, packages: [...unpacked] };
-  say(`the copy of ${name} does not start; it lacks ${missingLibraries(binary).join(", ") || "nothing it names"}`);
+  say(
+    `the copy of ${name} does not start; it lacks ${missingLibraries(binary).join(", ") || "nothing it names"}`,
+  );
   return undefined;
 }
 
@@ -91,14 +102,21 @@ function packageLists(name) {
   const plain = [];
   if (isOffered(name, plain)) return plain;
   const own = join(folder, "apt");
-  for (const each of ["state/lists/partial", "cache/archives/partial"]) mkdirSync(join(own, each), { recursive: true });
-  const options = ["-o", `Dir::State::lists=${join(own, "state/lists")}`, "-o", `Dir::Cache=${join(own, "cache")}`];
+  for (const each of ["state/lists/partial", "cache/archives/partial"])
+    mkdirSync(join(own, each), { recursive: true });
+  const options = [
+    "-o",
+    `Dir::State::lists=${join(own, "state/lists")}`,
+    "-o",
+    `Dir::Cache=${join(own, "cache")}`,
+  ];
   run("apt-get", [...options, "-q", "update"]);
   return isOffered(name, options) ? options : undefined;
 }
 
 /** Whether apt knows where to download it from. */
-const isOffered = (name, apt) => /^'https?:/m.test(run("apt-get", [...apt, "--print-uris", "download", name]).stdout);
+const isOffered = (name, apt) =>
+  /^'https?:/m.test(run("apt-get", [...apt, "--print-uris", "download", name]).stdout);
 
 function unpack(name, apt, unpacked, say) {
   const archives = join(folder, "archives");

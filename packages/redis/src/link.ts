@@ -6,6 +6,9 @@ import type { Finding } from "./opening/findings.js";
 import type { Settings } from "./options.js";
 import { Wake, type WakeListener } from "./wake/wake.js";
 
+/** After a reconnect, so many milliseconds without another one. */
+const CALM = 5_000;
+
 /**
  * All that a storage has to do with a server: the calls, the checks when a queue opens, and the hints.
  *
@@ -23,13 +26,19 @@ export class Link {
   readonly description: string;
   readonly #settings: Settings;
   readonly #opened = new Map<string, Promise<CheckedServer>>();
+  /** The queue that was checked there. */
+  readonly #queues = new Map<string, string>();
   readonly #told = new Set<string>();
+  readonly #calm: number;
   #wake: Wake | undefined;
+  #timer: NodeJS.Timeout | undefined;
 
-  constructor(settings: Settings) {
+  constructor(settings: Settings, calm: number = CALM) {
     this.#settings = settings;
+    this.#calm = calm;
     this.caller = new Caller(settings);
     this.description = descriptionOf(settings.source);
+    this.caller.onConnected(() => this.#checkLater());
   }
 
   /** What scripts publish hints with: `undefined` where nobody could hear them. */
@@ -50,6 +59,7 @@ export class Link {
     const place = isCluster ? queue : "";
     let opening = this.#opened.get(place);
     if (opening === undefined) {
+      this.#queues.set(place, queue);
       opening = this.#check(queue, isCluster);
       this.#opened.set(place, opening);
       opening.catch(() => this.#opened.delete(place));
@@ -66,12 +76,31 @@ export class Link {
   }
 
   close(): void {
+    clearTimeout(this.#timer);
     this.#wake?.close();
     this.caller.close();
   }
 
-  #check(queue: string, cluster: boolean): Promise<CheckedServer> {
-    const { keyPrefix, partitions, strict, minReplicas } = this.#settings;
+  /**
+   * Another connection may lead to a server that was started anew, without what was only set by `CONFIG SET`, or to
+   * another one. Looks once it is calm; what is wrong now is warned of also under `strict`, as calls are under way.
+   */
+  #checkLater(): void {
+    if (this.caller.generation < 2) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      for (const queue of this.#queues.values()) {
+        this.#check(queue, this.#settings.source.kind === "cluster", false).then(
+          ({ findings }) => this.#warn(findings),
+          // a server that cannot work at all is told by the calls
+          () => {},
+        );
+      }
+    }, this.#calm).unref();
+  }
+
+  #check(queue: string, cluster: boolean, strict = this.#settings.strict): Promise<CheckedServer> {
+    const { keyPrefix, partitions, minReplicas } = this.#settings;
     const bases = Array.from({ length: partitions }, (_, n) => keyBase(keyPrefix, queue, n));
     const { caller, description } = this;
     return checkServer({ caller, cluster, strict, minReplicas, bases, description });

@@ -59,7 +59,7 @@ const LONGEST_TIMEOUT = 60_000;
 const SHORTEST_TIMEOUT = 100;
 const MOST_PARTITIONS = 1_024;
 
-/** Checks the options. @throws `TASKQ_OPTION` */
+/** Checks the options. @throws `TASKQ_OPTION` `TASKQ_NOT_YET` */
 export function settingsOf(options: unknown): Settings {
   if (typeof options !== "object" || options === null || Array.isArray(options)) {
     throw unexpected("redisStorage", "an object with 'url', 'connection' or 'client'", kindOf(options));
@@ -75,6 +75,12 @@ export function settingsOf(options: unknown): Settings {
     throw new TaskqError(
       "TASKQ_OPTION",
       `redisStorage partitions: expected 1 without a Cluster, got ${partitions}; give client: new Cluster([…])`,
+    );
+  }
+  if (partitions > 1) {
+    throw new TaskqError(
+      "TASKQ_NOT_YET",
+      `redisStorage partitions: queues that are spread over several slots come with a later release: expected 1, got ${partitions}`,
     );
   }
   return {

@@ -1,14 +1,15 @@
 import { storageSuite } from "@taskq/conformance";
 import { afterAll, beforeAll, describe, test } from "vitest";
-import { serverBinary } from "./servers/binary.js";
-import { startRedisServer, type RedisServer } from "./servers/redis-server.js";
-import { connect, newPrefix } from "./support/store.js";
+import { hasTestServer, startTestServer, type TestServer } from "./servers/test-server.js";
+import { connect } from "./support/store.js";
 
-describe.skipIf(serverBinary() === undefined)("conformance", () => {
-  let server: RedisServer;
+// on a guest's server too
+describe.skipIf(!hasTestServer)("conformance", () => {
+  let server: TestServer;
+  let made = 0;
 
   beforeAll(async () => {
-    server = await startRedisServer({ arguments: ["--appendonly", "yes"] });
+    server = await startTestServer(["--appendonly", "yes"]);
   });
   afterAll(() => server.stop());
 
@@ -16,7 +17,8 @@ describe.skipIf(serverBinary() === undefined)("conformance", () => {
     runner: { describe, test },
     name: "redis",
     create: async () => {
-      const prefix = newPrefix();
+      made += 1;
+      const prefix = `${server.keyPrefix}:${made}`;
       const storage = connect(server, prefix);
       return { storage, second: async () => connect(server, prefix), close: () => storage.close() };
     },

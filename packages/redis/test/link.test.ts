@@ -7,8 +7,8 @@ import { serverBinary } from "./servers/binary.js";
 import { refusalOf, serverOfTest } from "./support/callers.js";
 import { afterTest } from "./support/closing.js";
 
-function linkOf(options: RedisOptions): Link {
-  const link = new Link(settingsOf(options));
+function linkOf(options: RedisOptions, calm?: number): Link {
+  const link = new Link(settingsOf(options), calm);
   afterTest(() => link.close());
   return link;
 }
@@ -45,6 +45,18 @@ describe.skipIf(serverBinary() === undefined)("link", () => {
     await server.restart();
     await link.open("main");
     expect(link.wakeCommand).toBe("PUBLISH");
+  });
+
+  test("a server that comes back without what it was set to is warned of, also under strict", async () => {
+    const server = await serverOfTest({ arguments: ["--appendonly", "yes"] });
+    const link = linkOf({ url: server.url, strict: true }, 50);
+    expect(await warningsOf(() => link.open("main"))).toEqual([]);
+    const warnings = await warningsOf(async () => {
+      await server.restart(["--maxmemory-policy", "allkeys-lru"]);
+      await link.caller.command("ping", []);
+      await new Promise((done) => setTimeout(done, 500));
+    });
+    expect(warnings).toEqual([expect.stringMatching(/^TASKQ_REDIS_EVICTION: .*allkeys-lru/)]);
   });
 
   test("what a script publishes is heard by another process's link", async () => {

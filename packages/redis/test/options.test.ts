@@ -121,7 +121,7 @@ describe("options", () => {
   test("clients and Clusters of ioredis are taken, with what they must not have", () => {
     const typed: RedisOptions[] = [
       { client: redis() },
-      { client: new Cluster([{ host: "a" }], { lazyConnect: true }), partitions: 4 },
+      { client: new Cluster([{ host: "a" }], { lazyConnect: true }), partitions: 1 },
     ];
     expect(typed.map((options) => settingsOf(options).source.kind)).toEqual(["client", "cluster"]);
     expect(refusal({ client: redis({ keyPrefix: "app:" }) }).message).toContain(
@@ -130,6 +130,14 @@ describe("options", () => {
     expect(refusal({ client: redis({ readOnly: true }) }).message).toContain("got readOnly: true");
     const prefixed = new Cluster([{ host: "a" }], { lazyConnect: true, keyPrefix: "app:" });
     expect(refusal({ client: prefixed }).message).toContain("keyPrefix: 'app:'");
+  });
+
+  test("what is declared and not there yet is refused, and does not pass for nothing", () => {
+    const client = new Cluster([{ host: "a" }], { lazyConnect: true });
+    expect(refusal({ client, partitions: 4 })).toMatchObject({
+      code: "TASKQ_NOT_YET",
+      message: expect.stringContaining("partitions"),
+    });
   });
 
   test("descriptions say where, and nothing secret", () => {

@@ -12,7 +12,7 @@ import { afterTest } from "./support/closing.js";
 import { underFire, type Aftermath } from "./support/under-fire.js";
 
 /** A few seconds each in the ordinary run; `TASKQ_REDIS_FIRE=60` makes it the minute of the proof. */
-const SECONDS = Number(process.env["TASKQ_REDIS_FIRE"] ?? 5);
+const SECONDS = Number(process.env["TASKQ_REDIS_FIRE"] ?? 3);
 const TIMEOUT = (SECONDS + 90) * 1_000;
 const SOUND = ["--appendonly", "yes", "--appendfsync", "everysec"];
 

@@ -1,7 +1,13 @@
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { ask } from "./servers/ask.js";
 import { serverBinary } from "./servers/binary.js";
-import { startRedisServer } from "./servers/redis-server.js";
+import { freePort } from "./servers/ports.js";
+import { KEEPER, startRedisServer } from "./servers/redis-server.js";
+import { afterTest } from "./support/closing.js";
 
 describe.skipIf(serverBinary() === undefined)("servers of the tests", () => {
   test("a server is our child, keeps its port over a kill, and is gone after stop", async () => {
@@ -13,6 +19,29 @@ describe.skipIf(serverBinary() === undefined)("servers of the tests", () => {
     expect(await ask(server.port, [["GET", "key"]])).toBe("value");
     await server.stop();
     await expect(ask(server.port, [["PING"]])).rejects.toThrow("ECONNREFUSED");
+  });
+
+  test("a server does not outlive the process that started it, however that ends", async () => {
+    const program = `
+      const [keeper, ...command] = process.argv.slice(1);
+      const options = { stdio: ["pipe", "ignore", "ignore"] };
+      require("node:child_process").spawn("/bin/sh", ["-c", keeper, "keeper", ...command], options);
+      setTimeout(() => {}, 60_000);`;
+    const folder = mkdtempSync(join(tmpdir(), "taskq-keeper-"));
+    afterTest(() => rmSync(folder, { recursive: true, force: true }));
+    const port = await freePort();
+    const binary = serverBinary();
+    const command = [binary?.path ?? "", "--port", String(port), "--save", ""];
+    const starter = spawn(process.execPath, ["-e", program, KEEPER, ...command], {
+      env: binary?.environment,
+      cwd: folder,
+      stdio: "ignore",
+    });
+    await expect.poll(() => ask(port, [["PING"]]).catch(String), { timeout: 5_000 }).toBe("PONG");
+    starter.kill("SIGKILL");
+    await expect
+      .poll(() => ask(port, [["PING"]]).catch(String), { timeout: 5_000 })
+      .toContain("ECONNREFUSED");
   });
 
   test("a paused server takes bytes and answers nothing until it is resumed", async () => {

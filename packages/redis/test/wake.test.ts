@@ -133,23 +133,13 @@ describe.skipIf(serverBinary() === undefined)("wake", () => {
     expect(ear.missed()).toBe(0);
   });
 
-  test(
-    "an idle process has two connections and sends less than one command a second",
-    { timeout: 20_000 },
-    async () => {
-      const server = await serverOfTest();
-      const ear = earOf({ url: server.url });
-      await ear.caller.command("ping", []);
-      await expect.poll(ear.missed).toBe(1);
-      const processed = async (): Promise<number> =>
-        Number(/total_commands_processed:(\d+)/.exec(await ask(server.port, [["INFO", "stats"]]))?.[1]);
-      const before = await processed();
-      await new Promise((done) => setTimeout(done, 13_000));
-      // one of them is our question
-      expect((await processed()) - before).toBeLessThan(13);
-      expect((await ask(server.port, [["CLIENT", "LIST"]])).match(/name=taskq/g)).toHaveLength(2);
-    },
-  );
+  test("a process that listens has two connections", async () => {
+    const server = await serverOfTest();
+    const ear = earOf({ url: server.url });
+    await ear.caller.command("ping", []);
+    await expect.poll(ear.missed).toBe(1);
+    expect((await ask(server.port, [["CLIENT", "LIST"]])).match(/name=taskq/g)).toHaveLength(2);
+  });
 
   test(
     "on a Cluster hints travel by the slot of the queue, also after it has moved",

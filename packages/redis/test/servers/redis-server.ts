@@ -48,10 +48,16 @@ export interface ServerOptions {
 }
 
 const STARTED_WITHIN = 20_000;
-const running = new Set<ChildProcess>();
-process.on("exit", () => {
-  for (const child of running) child.kill("SIGKILL");
-});
+/**
+ * Starts the server and kills it when our end of the pipe is closed: also when this process is killed, and can do nothing.
+ * Ends with the server.
+ */
+export const KEEPER = `exec 3<&0
+"$@" 3<&- &
+server=$!
+echo $server > keeper.pid
+(cat <&3 >/dev/null; kill -9 $server 2>/dev/null) &
+wait $server`;
 
 /** Starts a server and waits until it answers. Nothing is persisted unless the arguments say so. */
 export async function startRedisServer(options: ServerOptions = {}): Promise<RedisServer> {
@@ -80,7 +86,9 @@ class ChildServer implements RedisServer {
   readonly folder: string;
   readonly #binary: ServerBinary;
   readonly #options: ServerOptions;
+  /** The keeper of the server. */
   #child: ChildProcess | undefined;
+  #pid: number | undefined;
 
   constructor(binary: ServerBinary, folder: string, port: number, options: ServerOptions) {
     this.#binary = binary;
@@ -91,9 +99,8 @@ class ChildServer implements RedisServer {
   }
 
   get pid(): number {
-    const pid = this.#child?.pid;
-    if (pid === undefined) throw new Error("the server is not running");
-    return pid;
+    if (this.#pid === undefined) throw new Error("the server is not running");
+    return this.#pid;
   }
 
   log(): string {
@@ -102,21 +109,22 @@ class ChildServer implements RedisServer {
 
   async start(moreArguments: readonly string[]): Promise<void> {
     const output = openSync(join(this.folder, "log"), "a");
-    const child = spawn(this.#binary.path, [...this.#arguments(), ...moreArguments], {
+    const command = [this.#binary.path, ...this.#arguments(), ...moreArguments];
+    const child = spawn("/bin/sh", ["-c", KEEPER, "keeper", ...command], {
       cwd: this.folder,
       env: this.#binary.environment,
-      stdio: ["ignore", output, output],
+      stdio: ["pipe", output, output],
     });
     closeSync(output);
     this.#child = child;
-    running.add(child);
-    child.once("exit", () => running.delete(child));
+    child.once("exit", () => child.stdin?.end());
+    child.stdin?.on("error", () => {});
     await once(child, "spawn");
     await this.#untilReady(child);
   }
 
   async kill(): Promise<void> {
-    await this.#end("SIGKILL");
+    await this.#end();
   }
 
   pause(): void {
@@ -147,16 +155,18 @@ class ChildServer implements RedisServer {
     return [...own, ...quiet, ...(this.#options.arguments ?? [])];
   }
 
-  async #end(signal: NodeJS.Signals): Promise<void> {
+  async #end(): Promise<void> {
     const child = this.#child;
     this.#child = undefined;
+    this.#pid = undefined;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const gone = once(child, "exit");
-    child.kill(signal);
+    // the keeper kills it
+    child.stdin?.end();
     await gone;
   }
 
-  /** Until the process that answers on the port is our child. */
+  /** Until the process that answers on the port is ours. */
   async #untilReady(child: ChildProcess): Promise<void> {
     const until = Date.now() + STARTED_WITHIN;
     let last: unknown;
@@ -166,8 +176,10 @@ class ChildServer implements RedisServer {
       }
       try {
         const info = await ask(this.port, [["INFO", "server"]], this.#options.password);
-        const pid = /process_id:(\d+)/.exec(info)?.[1];
-        if (Number(pid) !== child.pid) throw new Error(`process ${pid} has the port ${this.port}`);
+        const pid = Number(/process_id:(\d+)/.exec(info)?.[1]);
+        if (pid !== Number(readFileSync(join(this.folder, "keeper.pid"), "utf8")))
+          throw new Error(`process ${pid} has the port ${this.port}`);
+        this.#pid = pid;
         return;
       } catch (error) {
         last = error;
