@@ -7,17 +7,20 @@ import { scratchFolder } from "./scratch-folder.js";
 
 const given = readArguments(
   ["seed", "jobs", "consumers", "seconds", "quiet-seconds", "directory"],
-  ["popping", "gated"],
+  ["popping", "unlimited", "gated"],
 );
 const seed = given.number("seed", Date.now() % 1_000_000);
-const popping = given.flag("popping");
-console.log(`seed ${seed}${popping ? ", on a storage that pops destructively: this must fail" : ""}`);
+const flaw = (["popping", "unlimited"] as const).find((name) => given.flag(name));
+const warning = { popping: "pops destructively", unlimited: "forgets the starts of limits at once" };
+console.log(
+  `seed ${seed}${flaw === undefined ? "" : `, on a storage that ${warning[flaw]}: this must fail`}`,
+);
 
 using folder = scratchFolder(given.text("directory"));
 const report = await runChaos({
   folder: folder.path,
   seed,
-  popping,
+  flaw,
   gated: given.flag("gated"),
   jobs: given.number("jobs", 20_000),
   consumers: given.number("consumers", 4),

@@ -10,7 +10,10 @@ type Run<Name extends RoleName> = (
 /** Loaded one by one, so that each process holds only what it needs. */
 const roles: { readonly [Name in RoleName]: () => Promise<Run<Name>> } = {
   produce: async () => (await import("./roles/produce.js")).produce,
+  park: async () => (await import("./roles/park.js")).park,
   consume: async () => (await import("./roles/consume.js")).consume,
+  "revoke-runner": async () => (await import("./revoking/runner-role.js")).revokeRunner,
+  revoker: async () => (await import("./revoking/revoker-role.js")).revoker,
   "chaos-consumer": async () => (await import("./chaos/consumer-role.js")).chaosConsumer,
   "soak-producer": async () => (await import("./soak/producer-role.js")).soakProducer,
   "soak-consumer": async () => (await import("./soak/consumer-role.js")).soakConsumer,

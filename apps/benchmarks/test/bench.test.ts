@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { assertExactlyOnce } from "../src/scenarios/once.ts";
+import { assertExactlyOnce, assertOnceAtMost } from "../src/scenarios/once.ts";
 import { allScenarios } from "../src/scenarios/scenarios.ts";
 import { runProgram } from "./run-program.ts";
 
@@ -29,4 +29,11 @@ it("a run in which a job ran twice, not at all, or did not complete does not cou
   expect(() => assertExactlyOnce([once, Uint8Array.of(0, 1, 1)], 3, 0)).toThrow("1 ran more than once");
   expect(() => assertExactlyOnce([once], 3, 0)).toThrow("1 did not run");
   expect(() => assertExactlyOnce([Uint8Array.of(1, 1, 1)], 3, 2)).toThrow("2 have not completed");
+});
+
+it("where jobs are left over, a run counts only if those that did not run are the ones that are left", () => {
+  const runs = [Uint8Array.of(1, 0, 0), Uint8Array.of(0, 1, 0)];
+  expect(() => assertOnceAtMost(runs, 3, 1)).not.toThrow();
+  expect(() => assertOnceAtMost(runs, 3, 0)).toThrow("1 did not run and 0 have not completed");
+  expect(() => assertOnceAtMost([...runs, Uint8Array.of(1, 0, 0)], 3, 1)).toThrow("1 ran more than once");
 });

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { parseRuns, type RecordedRun } from "../src/chaos/runs.ts";
+import { Records, type RecordedRun } from "../src/chaos/records.ts";
 import { isClean, judge, type FinishedFlow } from "../src/chaos/verdict.ts";
 
 const single: FinishedFlow = { keys: ["a"], group: false, trail: ["a"], yielded: ["a"] };
@@ -63,7 +63,9 @@ it("a callback that was handed other results, or in another order, is wrong", ()
 
 it("records are read up to the line that a kill cut short", () => {
   const text = "started a id 1 5 100\nended a id 1 5 200\nstored id 1 300\nstarted b id2 1 6 400\nended b id";
-  expect(parseRuns(text, 3)).toEqual([
+  const records = new Records();
+  records.read(text, 3);
+  expect(records.runs).toEqual([
     { key: "a", id: "id", attempt: 1, fence: 5, consumer: 3, startedAt: 100, endedAt: 200, stored: true },
     {
       key: "b",
@@ -76,4 +78,14 @@ it("records are read up to the line that a kill cut short", () => {
       stored: false,
     },
   ]);
+});
+
+it("what a storage answered is read by run", () => {
+  const records = new Records();
+  records.read("up 50\nclaimed a 7 1000 999 1001 60\nclaimed b 7 1000 999 1001 61\nreleased b 7 70\n", 1);
+  records.read("reaped a 7 80\n", 2);
+  expect(records.up).toEqual(new Map([[1, 50]]));
+  expect(records.claims.get("a 7")).toMatchObject({ at: 1_000, askedAt: 999, released: false });
+  expect(records.claims.get("b 7")?.released).toBe(true);
+  expect(records.reaped).toEqual(new Map([["a 7", 80]]));
 });

@@ -17,14 +17,28 @@ it("consumers killed all the time lose no job, repeat none without need, and eve
   expect(fact(output, "group callbacks missing")).toBe(0);
 }, 120_000);
 
-it("with gates, unique keys, groups within groups and a schedule, nothing is held by two and no instant made twice", async () => {
+it("with gates, limits, groups within groups and a schedule, nothing is held by two, exceeded or made twice", async () => {
   const { code, output } = await runProgram("chaos", [...SMALL, "--gated", "--quiet-seconds", "6"]);
 
   expect(output).not.toContain("VIOLATED");
   expect(code).toBe(0);
   expect(fact(output, "runs that began while their gate was held")).toBe(0);
+  expect(fact(output, "gates of dead holders")).toBeGreaterThan(0);
+  expect(fact(output, "not free within 1.5 leases and one pass")).toBe(0);
+  expect(fact(output, "starts under limits")).toBeGreaterThan(50);
+  expect(fact(output, "more than a limit allows in some window")).toBe(0);
+  expect(fact(output, "whose instant nothing proves")).toBe(0);
   expect(fact(output, "instants that made two jobs")).toBe(0);
   expect(fact(output, "jobs of the schedule")).toBeGreaterThan(10);
+}, 120_000);
+
+it("a storage that forgets the starts of limits fails the same harness, and nothing else does", async () => {
+  const quick = ["--seconds", "2", "--jobs", "300", "--quiet-seconds", "6"];
+  const { code, output } = await runProgram("chaos", [...SMALL, ...quick, "--gated", "--unlimited"]);
+
+  expect(code).toBe(1);
+  expect(fact(output, "more than a limit allows in some window")).toBeGreaterThan(0);
+  expect(output.match(/VIOLATED/g)).toHaveLength(1);
 }, 120_000);
 
 it("a storage that pops destructively fails the same harness with lost jobs", async () => {

@@ -1,8 +1,8 @@
 import { expect, it } from "vitest";
 import { benchTable } from "../src/report/bench-table.ts";
 import { Measurements } from "../src/report/measurements.ts";
-import type { Cell } from "../src/scenarios/cell.ts";
-import type { Scenario } from "../src/scenarios/scenario.ts";
+import type { Cell, Measurement } from "../src/scenarios/cell.ts";
+import type { Scenario, Target } from "../src/scenarios/scenario.ts";
 import { median, percentile } from "../src/statistics.ts";
 
 const base = {
@@ -29,6 +29,30 @@ it("a row gives medians, their ratio and whether the target is met", () => {
   const met = table([900, 4_000, 8_000], [1_000], 4);
   expect(met).toMatch(/\| row +\| +4,000 \| +1,000 \| .* 4\.00 × plainjobs \| +≥ 4 × \| +ok \|/);
   expect(table([900, 3_999, 8_000], [1_000], 4)).toMatch(/UNDER \|$/);
+});
+
+/** The one row of a table with runs of ours, held to a target. */
+function heldTo(target: Target, runs: readonly Partial<Measurement>[]): string {
+  const measurements = new Measurements();
+  for (const run of runs) measurements.add(ours, { rate: 1, latencies: [], loopDelayP999: 0, ...run });
+  return (
+    benchTable([{ name: "s", rows: [{ title: "row", ours, target }] }], measurements).split("\n")[2] ?? ""
+  );
+}
+
+it("a row of the slowest gives the median and the slowest, and holds the slowest to its target", () => {
+  const runs = [{ latencies: [1, 2, 99] }];
+  expect(heldTo({ kind: "slowest", most: 100 }, runs)).toMatch(/2\.00 \/ 99 .* ≤ 100 \| +ok \|$/);
+  expect(heldTo({ kind: "slowest", most: 98 }, runs)).toMatch(/≤ 98 \| UNDER \|$/);
+});
+
+it("a row of a value gives the median of its runs, and holds it to its target", () => {
+  const runs = [{ values: { growth: 1.04 } }, { values: { growth: 1.05 } }, { values: { growth: 2 } }];
+  expect(heldTo({ kind: "at-most", value: "growth", most: 1.05 }, runs)).toMatch(
+    / 1\.05 .* ≤ 1\.05 \| +ok \|$/,
+  );
+  expect(heldTo({ kind: "at-most", value: "growth", most: 1.04 }, runs)).toMatch(/UNDER \|$/);
+  expect(heldTo({ kind: "at-most", value: "memory", most: 120 }, runs)).toMatch(/UNDER \|$/);
 });
 
 it("medians and percentiles are those of the textbook", () => {

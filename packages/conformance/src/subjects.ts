@@ -12,6 +12,7 @@ import { explaining } from "./subjects/explain.js";
 import { flows } from "./subjects/flows.js";
 import { gates } from "./subjects/gates.js";
 import { joins } from "./subjects/joins.js";
+import { keyedRuns } from "./subjects/keyed.js";
 import { locking } from "./subjects/keys.js";
 import { limits, taking } from "./subjects/limits.js";
 import { movedHistory } from "./subjects/moved-history.js";
@@ -25,6 +26,7 @@ import { renewing } from "./subjects/renew.js";
 import { scheduling, ticking } from "./subjects/schedules.js";
 import { settle } from "./subjects/settle.js";
 import { measuring } from "./subjects/stats.js";
+import { unknown } from "./subjects/unknown.js";
 import { unique } from "./subjects/unique.js";
 import { valuing } from "./subjects/values.js";
 import { watching } from "./subjects/watch.js";
@@ -36,8 +38,10 @@ export const SUBJECTS: readonly Subject[] = [
   unique,
   claim,
   eligible,
+  unknown,
   settle,
   ending,
+  keyedRuns,
   flows,
   additions,
   joins,

@@ -106,6 +106,7 @@ function count(counts: { -readonly [Name in keyof DrainReport]: number }, { sett
     // Not run at all, or given back.
     case "released":
     case "postponed":
+    case "keyed":
     case "interrupted":
     case "expired":
     case "skipped":

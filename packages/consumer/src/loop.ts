@@ -21,6 +21,8 @@ export class Loop {
   readonly #failed: (error: unknown) => void;
   #state: "stopped" | "resting" | "planned" | "ticking" = "stopped";
   #again = false;
+  /** It has ticked at once in this turn of the event loop. */
+  #hurried = false;
   /** What was asked for while ticking, in milliseconds of `performance.now()`. */
   #soonest = Infinity;
   #immediate: NodeJS.Immediate | undefined;
@@ -51,6 +53,19 @@ export class Loop {
     this.#immediate = setImmediate(this.#turn);
   }
 
+  /**
+   * Ticks in this turn, once it has come to an end of what runs now, if it has not done so yet: the system may have much
+   * to tell before the next one begins.
+   */
+  wakeAtOnce(): void {
+    if (this.#state !== "resting" || this.#hurried) return this.wake();
+    this.#state = "planned";
+    this.#disarm();
+    this.#hurried = true;
+    setImmediate(this.#nextTurn);
+    queueMicrotask(this.#turn);
+  }
+
   /** Ticks within so many milliseconds. */
   wakeWithin(delay: number): void {
     if (delay <= 0) return this.wake();
@@ -76,7 +91,13 @@ export class Loop {
     });
   }
 
+  readonly #nextTurn = (): void => {
+    this.#hurried = false;
+  };
+
   readonly #turn = (): void => {
+    // Stopped before its microtask came.
+    if (this.#state !== "planned") return;
     this.#state = "ticking";
     this.#again = false;
     this.#soonest = Infinity;

@@ -95,12 +95,19 @@ export class QueueWorker {
     this.#loop.wake();
   }
 
+  /** Another process has written: most often that is a job, and nothing else is going on here. */
+  #lookAtOnce(): void {
+    this.#timing.hear();
+    this.#loop.wakeAtOnce();
+  }
+
   hear({ kind }: WatchHint): void {
     if (kind === "final") return;
     if (kind !== "ready") this.#askForRevocations();
     // What waits may be paused by now: it goes back, and the storage decides.
     if (kind === "control") this.dispatcher.release();
-    this.lookForWork();
+    if (kind === "any") this.#lookAtOnce();
+    else this.lookForWork();
   }
 
   /** The event loop was blocked for long, or the storage went away or came back. */

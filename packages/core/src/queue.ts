@@ -1,12 +1,13 @@
 import { TaskqError } from "./errors.js";
 import { epochMilliseconds, type Duration } from "./duration.js";
 import { definitionOf } from "./definition.js";
-import { flag, oneOf, refuseUnknown, shown } from "./options.js";
+import { flag, oneOf, refuseUnknown } from "./options.js";
 import { createEngine } from "./engine/create-engine.js";
 import { bindEngine } from "./engine/engine-of.js";
 import type { Engine } from "./engine/engine-types.js";
 import { enqueueJob, enqueueJobs } from "./engine/enqueue.js";
 import { checkedId } from "./engine/enqueue-options.js";
+import { flush } from "./engine/flush.js";
 import { readFeed, type FeedOptions } from "./engine/feed.js";
 import { createLimit } from "./engine/limit.js";
 import { createLock, createLocks } from "./engine/lock.js";
@@ -24,13 +25,10 @@ import type { EventType, QueueEvent } from "./vocabulary/events.js";
 import type { JobFilter } from "./vocabulary/introspection.js";
 import type { LimitOptions, LockOptions, SemaphoreOptions } from "./vocabulary/locks.js";
 import type { Middleware } from "./vocabulary/middleware.js";
-import type { Queue, QueueOptions } from "./vocabulary/queue.js";
+import type { FlushOptions, Queue, QueueOptions } from "./vocabulary/queue.js";
 import type { TaskNames } from "./vocabulary/registered.js";
 import type { Entry, Job } from "./vocabulary/task-and-job.js";
 import type { TaskReference } from "./vocabulary/task-reference.js";
-
-/** Jobs that a flush removes in one step. */
-const FLUSH_BATCH = 5_000;
 
 /**
  * A storage and the tasks it is used with. Opens at its first use; `close` it, or let `await using` do so.
@@ -107,9 +105,9 @@ function membersOf(engine: Engine): Members {
     jobs: (filter: JobFilter = {}) => readJobs(engine, filter),
     job: (id: string) => readJob(engine, id),
     why: (id: string) => readWhy(engine, id),
-    stats: (options: { readonly window?: Duration } = {}) => readStats(engine, options),
+    stats: (options: { readonly window?: Duration; readonly by?: "task" } = {}) => readStats(engine, options),
     retry: (id: string) => retry(engine, id),
-    flush: ({ confirm }: { readonly confirm: string }) => flush(engine, confirm),
+    flush: (options: FlushOptions) => flush(engine, options),
     on: (
       types: EventType | readonly EventType[] | "*",
       listener: (event: QueueEvent) => void | Promise<void>,
@@ -152,16 +150,4 @@ async function retry(engine: Engine, id: string): Promise<boolean> {
   reportEffects(engine, effects);
   if (changed.length > 0) await engine.runInline?.();
   return changed.length > 0;
-}
-
-async function flush(engine: Engine, confirm: string): Promise<void> {
-  if (confirm !== engine.name) {
-    throw new TaskqError(
-      "TASKQ_CONFIRM",
-      `flush: expected { confirm: '${engine.name}' }, the name of the queue whose jobs are to go, got ${shown(confirm)}`,
-    );
-  }
-  await engine.open();
-  const request = { queue: engine.name, limit: FLUSH_BATCH, everything: true } as const;
-  while ((await engine.storage.purge({ ...request, now: engine.time.requestNow() })).more);
 }

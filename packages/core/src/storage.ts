@@ -7,6 +7,7 @@
  * `@taskq/conformance`, and `pnpm check` compares the two lists.
  */
 import type { Clock } from "./clock.js";
+import { TaskqError } from "./errors.js";
 import type { EventsAnswer, EventsRequest } from "./storage/feed.js";
 import type {
   EnqueueAnswer,
@@ -85,6 +86,11 @@ export const CLAIM_SLACK = 64;
 export const CARRIED_BYTES = 65_536;
 /** Rows that one step writes down for consequences that may as well be written later. */
 export const CONSEQUENCES_PER_STEP = 500;
+/**
+ * For so many milliseconds after its end a job stays although its task keeps fewer: whoever waits for it reads how it
+ * ended, and a settlement whose answer got lost is answered again.
+ */
+export const KEPT_AT_LEAST = 10_000;
 /** Events that a feed keeps at least, unless they are older than `FEED_KEPT_FOR`; a tenth more at most. */
 export const FEED_KEPT = 1_000_000;
 /**
@@ -104,7 +110,8 @@ export interface StorageContract {
   readonly description?: string;
 
   /**
-   * Makes a queue ready for use; every other call about it comes after. Opening again changes its retention.
+   * Makes a queue ready for use; every other call about it comes after. Opening again changes its retention,
+   * and how long jobs of unknown tasks may wait.
    *
    * Promise: opening a queue twice keeps its jobs
    * Promise: queues of different names on one storage do not see each other's jobs
@@ -127,6 +134,7 @@ export interface StorageContract {
    * Promise: enqueueing a flow again under the same ids stores nothing and answers the job that is there
    * Promise: an id given by the caller is remembered for a day, also after its job is purged
    * Promise: an id given by the caller for another task rejects with TASKQ_ID_TAKEN and stores nothing
+   * Promise: a group may have an id given by the caller, which is known again as that of a job is
    * Promise: of several flows in one call either all are stored or none
    * Promise: a unique key that is taken answers its holder, and stores nothing
    * Promise: a unique key with replace cancels the waiting holder and stores the new job
@@ -161,12 +169,17 @@ export interface StorageContract {
    * Promise: a failed attempt stays on the job with its error
    * Promise: an unbegun run given back leaves attempt, failures and crashes as they were
    * Promise: a postponed run is claimed again from its instant
+   * Promise: a run given back with its keys waits by them, in its place and uncounted
+   * Promise: a run given back with a unique key that is taken waits until it is free
+   * Promise: keys that a run is given back with stand in place of those it had
    * Promise: an interrupted run is ready at once and uses up no retry
    * Promise: an interrupted run of an at-most-once job ends failed
    * Promise: a run settled as cancelled, expired, skipped or quarantined is final in that state
    * Promise: an expired job is never claimed and ends expired
    * Promise: jobs of tasks that the owner does not know are parked and never lost
    * Promise: an owner that announces a task is handed its parked jobs
+   * Promise: a job of a task that nobody announces ends quarantined after the time that the queue was opened with
+   * Promise: that time begins anew with an announcement, a retry by hand and another opening
    * Promise: only the ids asked for are claimed
    * Promise: only ungated at-least-once jobs are claimed ahead
    * Promise: a completed stage makes the next one ready with its result as source
@@ -383,6 +396,7 @@ export interface StorageContract {
    * Promise: a settlement that is repeated or lost is in the statistics no more than once
    * Promise: statistics that several connections gather add up
    * Promise: statistics tell since when the job that waits longest has been due
+   * Promise: statistics tell of each task since when the job that waits longest has been due
    * Promise: statistics are kept for 48 hours
    */
   stats(request: StatsRequest): Promise<StatsAnswer>;
@@ -450,6 +464,7 @@ export interface StorageContract {
    * Promise: final jobs are purged once their retention has passed
    * Promise: a result that an unfinished job depends on is kept
    * Promise: more completed jobs than the queue keeps are purged, the oldest first
+   * Promise: more final jobs of a task than it keeps are purged, the oldest first
    * Promise: a flush removes every job, value and result of the queue and leaves others alone
    */
   purge(request: PurgeRequest): Promise<{ readonly removed: number; readonly more: boolean }>;
@@ -458,6 +473,13 @@ export interface StorageContract {
 export interface OpenRequest {
   readonly queue: string;
   readonly retention: StoredRetention;
+  /**
+   * Milliseconds after which a job that is parked for its unknown task ends `quarantined`, with reason `unknown-task` and
+   * without an error: once it has been due for so long, and nobody who knows its task has claimed for so long since the
+   * first one of it was parked. Not before, and no more than a 64th of that time later, by a step that claims. Of the
+   * queue: what it was opened with last counts, for all who have it open. @default never
+   */
+  readonly unknownAfter?: number | undefined;
   readonly now?: number | undefined;
 }
 
@@ -488,6 +510,15 @@ export interface WatchHint {
   readonly kind: "ready" | "final" | "control" | "any";
   /** Of `final`, where known. */
   readonly ids?: readonly string[] | undefined;
+}
+
+/** The error for an id that stands for a job of another task. An empty task: a group. */
+export function takenError(id: string, known: string, asked: string): TaskqError {
+  const whose = known === "" ? "a group" : `a job of task "${known}"`;
+  return new TaskqError(
+    "TASKQ_ID_TAKEN",
+    `the id "${id}" belongs to ${whose}, not ${asked === "" ? "a group" : `"${asked}"`}`,
+  );
 }
 
 /** All states, those that a job passes through first. */

@@ -3,6 +3,7 @@ import type { ControlAnswer, ControlRequest } from "@taskq/core/storage";
 import { letKnownGo } from "./opening.js";
 import type { Move, QueueState } from "./queue-state.js";
 import { revocationOf } from "./revocation.js";
+import { beginLinesAnew } from "./unknown.js";
 import { admitFrom } from "./runs.js";
 
 const NO_TASKS: ReadonlySet<string> = new Set();
@@ -14,6 +15,8 @@ export function control(move: Move, { task, change, run }: ControlRequest): Cont
   const changed = task === undefined ? controlQueue(queue, change) : controlTask(move, task, change);
   if (changed) queue.hints.control();
   if (changed && change.kind === "resume") {
+    // Nobody could announce a task meanwhile.
+    if (task === undefined) beginLinesAnew(move);
     letKnownGo(move, NO_TASKS);
     queue.hints.ready();
   }

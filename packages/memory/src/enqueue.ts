@@ -1,11 +1,13 @@
 /** Storing flows: all of a call, or none. */
 import {
+  takenError,
   TaskqError,
   type EnqueueAnswer,
   type EnqueueCollision,
   type EnqueueRequest,
   type NewFlow,
   type NewJob,
+  type NewJoin,
   type StoredFlow,
 } from "@taskq/core/storage";
 import { keyOf } from "./made-id.js";
@@ -46,9 +48,7 @@ export function checkFlows(move: Move, flows: readonly NewFlow[]): string | unde
   const madeIds = new Map<string, string>();
   const given = new Set<string>();
   for (const flow of flows) {
-    for (const job of flow.jobs) {
-      if (job.named) checkName(move, job, names);
-    }
+    for (const row of [...flow.jobs, ...flow.joins]) if (row.named === true) checkName(move, row, names);
     for (const { id } of [...flow.jobs, ...flow.joins]) given.add(id);
     checkSources(move.queue, flow, given);
     const collision = collisionOf(move.queue, flow, madeIds);
@@ -57,19 +57,19 @@ export function checkFlows(move: Move, flows: readonly NewFlow[]): string | unde
   return undefined;
 }
 
-function checkName(move: Move, { id, task }: NewJob, names: Map<string, string>): void {
+function checkName(move: Move, row: NewJob | NewJoin, names: Map<string, string>): void {
+  const { id } = row;
+  const task = "task" in row ? row.task : "";
   const known = names.get(id) ?? taskUnder(move, id);
-  if (known !== undefined && known !== task) {
-    throw new TaskqError(
-      "TASKQ_ID_TAKEN",
-      `the id "${id}" belongs to a job of task "${known}", not "${task}"`,
-    );
-  }
+  if (known !== undefined && known !== task) throw takenError(id, known, task);
   names.set(id, task);
 }
 
+/** Empty: of a group. */
 function taskUnder({ queue, now }: Move, id: string): string | undefined {
-  return queue.jobOf(id)?.job.task ?? queue.tombstones.get(id, now)?.task;
+  const row = queue.rows.get(id);
+  if (row !== undefined) return row.kind === "job" ? row.job.task : "";
+  return queue.tombstones.get(id, now)?.task;
 }
 
 function checkSources(queue: QueueState, { jobs, joins }: NewFlow, given: ReadonlySet<string>): void {
@@ -86,7 +86,7 @@ function checkSources(queue: QueueState, { jobs, joins }: NewFlow, given: Readon
 /** An id that differs from one that is there in its random part only. */
 function collisionOf(queue: QueueState, flow: NewFlow, madeIds: Map<string, string>): string | undefined {
   for (const row of [...flow.jobs, ...flow.joins]) {
-    if ("named" in row && row.named) continue;
+    if (row.named === true) continue;
     const key = keyOf(row.id);
     if (key === undefined) continue;
     const taken = queue.madeIds.get(key) ?? madeIds.get(key);
@@ -99,7 +99,7 @@ function collisionOf(queue: QueueState, flow: NewFlow, madeIds: Map<string, stri
 /** The answer for a flow that is there already, by an id of the caller's or because the call is a repeat. */
 function knownFlow(move: Move, flow: NewFlow): StoredFlow | undefined {
   const { queue, now } = move;
-  const end = flow.jobs.find(({ id }) => id === flow.end);
+  const end = [...flow.jobs, ...flow.joins].find(({ id }) => id === flow.end);
   const there = [...flow.jobs, ...flow.joins].some(({ id }) => queue.rows.has(id));
   const tombstone = end?.named === true ? queue.tombstones.get(end.id, now) : undefined;
   if (!there && tombstone === undefined) return undefined;

@@ -28,7 +28,7 @@ export function finish(move: Move, row: JobRow, ending: Ending): void {
 export function finishUnasked(
   move: Move,
   row: JobRow,
-  state: "cancelled" | "expired" | "failed",
+  state: "cancelled" | "expired" | "failed" | "quarantined",
   reason?: string,
 ): void {
   report(move, row, state, reason === undefined ? {} : { reason });

@@ -21,6 +21,8 @@ export interface Gate extends HeapItem {
   readonly line: Heap<Waiter>;
   /** While something waits: the next instant at which it may open by itself; `Infinity`: none. */
   opensAt: number;
+  /** Of an unknown task: when jobs in its line may have waited for too long. */
+  endsAt: number;
 }
 
 export type Waiter = JobRow | Ticket;
@@ -63,6 +65,7 @@ export function newGate(name: string): Gate {
     passing: new Set(),
     line: new Heap(name.startsWith("unique:") ? parkedBefore : comesBefore),
     opensAt: Infinity,
+    endsAt: Infinity,
     heapIndex: -1,
   };
 }

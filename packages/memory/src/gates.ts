@@ -70,6 +70,7 @@ export function giveStartsBack(move: Move, row: JobRow, fence: number): void {
 /** Puts a job that is in no place into the line of a gate. */
 export function park(move: Move, row: JobRow, name: string): void {
   const gate = move.queue.gateOf(name);
+  if (gate.line.size === 0) gate.endsAt = move.now + move.queue.unknownAfter;
   setState(move, row, "parked");
   row.gate = name;
   row.parkOrder = move.queue.nextOrder();
@@ -193,11 +194,17 @@ export function planOpening(move: Move, gate: Gate): void {
   if (gate.opensAt !== Infinity) queue.opening.push(gate);
 }
 
+/** Whether it is the line of an unknown task. */
+export function isUnknown({ name }: Gate): boolean {
+  return name.startsWith("task:");
+}
+
 function instantOf(move: Move, gate: Gate): number {
   const { queue } = move;
   const head = gate.line.peek();
   const own = head?.kind === "job" ? ownGate(head, gate) : undefined;
   if (own?.kind === "limit") return instantOfRoom(move, limitOf(own), gate.passing.size);
+  if (isUnknown(gate)) return gate.endsAt;
   if (gate.name.startsWith("unique:")) {
     const until = queue.uniques.get(gate.name.slice("unique:".length))?.holder.job.unique?.until;
     return typeof until === "number" ? until : Infinity;

@@ -22,6 +22,7 @@ import { stats } from "./stats.js";
 import { step } from "./step.js";
 import { take } from "./take.js";
 import { tick } from "./tick.js";
+import { beginLinesAnew } from "./unknown.js";
 import { values } from "./values.js";
 
 /**
@@ -60,13 +61,17 @@ class MemoryStorage implements StorageContract, AsyncDisposable {
   readonly #queues = new Map<string, QueueState>();
   #closed = false;
 
-  async open({ queue, retention }: Request<"open">): Answer<"open"> {
+  async open({ queue, retention, unknownAfter = Infinity, now }: Request<"open">): Answer<"open"> {
     this.#refuseClosed();
     const known = this.#queues.get(queue);
-    if (known === undefined) this.#queues.set(queue, new QueueState(queue, retention));
+    if (known === undefined) this.#queues.set(queue, new QueueState(queue, retention, unknownAfter));
     else {
       known.retention = retention;
       reckonRetention(known);
+      if (known.unknownAfter !== unknownAfter) {
+        known.unknownAfter = unknownAfter;
+        beginLinesAnew(this.#move({ queue, now }));
+      }
     }
     return { epoch: known?.epoch ?? 0, phase: known?.phase ?? "open" };
   }

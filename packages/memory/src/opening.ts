@@ -1,8 +1,10 @@
 /** What becomes possible as time passes: jobs that are due, gates that open by themselves, lines that a step lets go. */
-import { openGate, letGo, planOpening } from "./gates.js";
+import type { Gate } from "./gate.js";
+import { isUnknown, openGate, letGo, planOpening } from "./gates.js";
 import type { Move, QueueState } from "./queue-state.js";
 import { holderOf } from "./unique.js";
 import { setState } from "./transition.js";
+import { endUnknown } from "./unknown.js";
 
 /** Jobs of one task or pause that a step lets go. */
 const LET_GO_PER_STEP = 500;
@@ -18,19 +20,25 @@ export function promote(move: Move): void {
 }
 
 /** Opens the gates whose instant has come. */
-export function openDueGates(move: Move): void {
+export function openDueGates(move: Move, knows: ReadonlySet<string>): void {
   const { queue, now } = move;
+  const lines: Gate[] = [];
   for (
     let gate = queue.opening.peek();
     gate !== undefined && gate.opensAt <= now;
     gate = queue.opening.peek()
   ) {
     queue.opening.pop();
+    if (isUnknown(gate)) {
+      lines.push(gate);
+      continue;
+    }
     if (gate.name.startsWith("unique:")) {
       holderOf(move, gate.name.slice("unique:".length));
       planOpening(move, gate);
     } else openGate(move, gate);
   }
+  endUnknown(move, lines, knows);
 }
 
 /** Lets jobs of known tasks and of resumed ones go; answers whether there are more of them. */
@@ -42,6 +50,7 @@ export function letKnownGo(move: Move, knows: ReadonlySet<string>): boolean {
     const resumed =
       gate.name.startsWith("pause:") && !queue.pausedTasks.has(gate.name.slice("pause:".length));
     if (!known && !resumed) continue;
+    gate.endsAt = move.now + queue.unknownAfter;
     left -= letGo(move, gate, left);
     if (left === 0) return gate.line.size > 0;
   }

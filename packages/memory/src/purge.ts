@@ -1,8 +1,8 @@
 /** Removing what need not be kept any longer. */
-import { isFinal, type PurgeRequest } from "@taskq/core/storage";
+import { isFinal, KEPT_AT_LEAST, type PurgeRequest } from "@taskq/core/storage";
 import { withdraw } from "./gates.js";
 import { keyOf } from "./made-id.js";
-import type { Move } from "./queue-state.js";
+import type { Cap, Move } from "./queue-state.js";
 import { forget, isNeeded, withhold } from "./retention.js";
 import type { JobRow, Row } from "./rows.js";
 import { endRun } from "./runs.js";
@@ -26,9 +26,26 @@ export function purgeDue(move: Move, limit: number): number {
     if (row === undefined || row.keepUntil > now) break;
     removed += removeOrWithhold(move, row);
   }
+  for (const cap of queue.caps.values()) removed += purgeCap(move, cap, limit - removed);
   const { completed, failed } = queue.retention;
   removed += purgeOver(move, queue.completedJobs, completed.max, limit - removed);
   return removed + purgeOver(move, queue.otherFinalJobs, failed.max, limit - removed);
+}
+
+function purgeCap(move: Move, cap: Cap, limit: number): number {
+  if (cap.unsorted && cap.jobs.size > cap.max) {
+    cap.jobs = new Set(
+      [...cap.jobs].toSorted((left, right) => (left.finishedAt ?? 0) - (right.finishedAt ?? 0)),
+    );
+    cap.unsorted = false;
+  }
+  let removed = 0;
+  for (const row of cap.jobs) {
+    const isYoung = (row.finishedAt ?? 0) > move.now - KEPT_AT_LEAST;
+    if (cap.jobs.size <= cap.max || removed >= limit || isYoung) break;
+    removed += removeOrWithhold(move, row);
+  }
+  return removed;
 }
 
 function purgeOver(move: Move, jobs: ReadonlySet<JobRow>, max: number, limit: number): number {
@@ -55,7 +72,9 @@ export function removeRow(move: Move, row: Row): void {
   const { queue } = move;
   forget(queue, row);
   queue.rows.delete(row.id);
-  if (row.kind === "join" || !row.job.named) {
+  const named = row.kind === "job" ? row.job.named : row.named;
+  if (named) rememberName(move, row);
+  else {
     const key = keyOf(row.id);
     if (key !== undefined && queue.madeIds.get(key) === row.id) queue.madeIds.delete(key);
   }
@@ -63,12 +82,14 @@ export function removeRow(move: Move, row: Row): void {
   unlink(row);
 }
 
-function forgetJob({ queue, now }: Move, row: JobRow): void {
+function forgetJob({ queue }: Move, row: JobRow): void {
   queue.listing.remove(row);
   queue.counts.remove(row.job.task, row.state);
-  if (!row.job.named) return;
-  const until = row.enqueuedAt + REMEMBERED;
-  queue.tombstones.set(row.id, { task: row.job.task, state: row.state }, until, now);
+}
+
+function rememberName({ queue, now }: Move, row: Row): void {
+  const task = row.kind === "job" ? row.job.task : "";
+  queue.tombstones.set(row.id, { task, state: row.state }, row.enqueuedAt + REMEMBERED, now);
 }
 
 /** What is left of it in its neighbours leads nowhere, and keeps nothing else in memory. */

@@ -25,6 +25,8 @@ const EPOCH = 2 ** 40;
 export class QueueState {
   readonly name: string;
   retention: StoredRetention;
+  /** Milliseconds after which jobs of unknown tasks are given up. */
+  unknownAfter: number;
   readonly hints: Hints = new Hints();
   feed: Feed = new Feed();
 
@@ -75,6 +77,8 @@ export class QueueState {
   /** Final jobs in the order they ended. */
   readonly completedJobs: Set<JobRow> = new Set();
   readonly otherFinalJobs: Set<JobRow> = new Set();
+  /** The same of each task that keeps no more than so many. */
+  readonly caps: Map<string, Cap> = new Map();
 
   /** Counts the moves of the queue from one storage to another. */
   epoch = 0;
@@ -84,9 +88,10 @@ export class QueueState {
   #fence = 0;
   #order = 0;
 
-  constructor(name: string, retention: StoredRetention) {
+  constructor(name: string, retention: StoredRetention, unknownAfter: number) {
     this.name = name;
     this.retention = retention;
+    this.unknownAfter = unknownAfter;
   }
 
   /** Greater than every one before. */
@@ -158,6 +163,16 @@ export interface StartLog {
   readonly starts: Start[];
   /** The longest window that anybody has asked for: starts are kept for so long. */
   span: number;
+}
+
+/** Final jobs of one task. */
+export interface Cap {
+  /** In the order they ended. */
+  jobs: Set<JobRow>;
+  /** Some of them were put aside for a while, and stand behind later ones. */
+  unsorted: boolean;
+  /** As the last of them says. */
+  max: number;
 }
 
 export interface TaskRevocation {

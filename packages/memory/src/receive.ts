@@ -77,7 +77,7 @@ function receiveRow(queue: QueueState, arriving: Arriving, record: MovedJob | Mo
   arriving.rows.set(record.id, record);
   const row = record.kind === "job" ? jobRow(queue, record) : joinRow(record);
   queue.rows.set(row.id, row);
-  const key = record.kind === "job" && record.named ? undefined : keyOf(row.id);
+  const key = record.named === true ? undefined : keyOf(row.id);
   if (key !== undefined) queue.madeIds.set(key, row.id);
 }
 

@@ -83,10 +83,11 @@ function lineOf({ state, gate, parkOrder }: JobRow): MovedJob["line"] {
 }
 
 function joinRecord(row: JoinRow): MovedJoin {
-  const { id, mode, state, enqueuedAt, finishedAt, reason, broken } = row;
+  const { id, named, mode, state, enqueuedAt, finishedAt, reason, broken } = row;
   return {
     kind: "join",
     id,
+    named,
     place: undefined,
     mode,
     state,

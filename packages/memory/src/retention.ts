@@ -8,14 +8,18 @@ import type { JobRow, Row } from "./rows.js";
 export function retain(queue: QueueState, row: Row): void {
   row.keepUntil = (row.finishedAt ?? 0) + keepFor(queue, row);
   queue.retained.push(row);
-  if (row.kind === "job") finalJobs(queue, row).add(row);
+  if (row.kind === "job") keepJob(queue, row);
 }
 
 /** Ends the retention of a row that is removed, or final no more. */
 export function forget(queue: QueueState, row: Row): void {
   queue.retained.remove(row);
   queue.withheld.delete(row);
-  if (row.kind === "job") finalJobs(queue, row).delete(row);
+  if (row.kind !== "job") return;
+  finalJobs(queue, row).delete(row);
+  const name = capName(row);
+  const jobs = queue.caps.get(name)?.jobs;
+  if (jobs?.delete(row) === true && jobs.size === 0) queue.caps.delete(name);
 }
 
 /** Puts a row aside whose retention has passed, until what depends on it is final. */
@@ -49,7 +53,10 @@ function rootsReadBy(row: Row): readonly Row[] {
 function release(queue: QueueState, row: Row): void {
   if (!queue.withheld.delete(row)) return;
   queue.retained.push(row);
-  if (row.kind === "job") finalJobs(queue, row).add(row);
+  if (row.kind !== "job") return;
+  keepJob(queue, row);
+  const cap = queue.caps.get(capName(row));
+  if (cap !== undefined) cap.unsorted = true;
 }
 
 /** Whether something unfinished depends on it: what follows it, or reads it through joins and skipped jobs. */
@@ -90,4 +97,22 @@ function keepFor(queue: QueueState, row: Row): number {
 
 function finalJobs(queue: QueueState, row: JobRow): Set<JobRow> {
   return row.state === "completed" ? queue.completedJobs : queue.otherFinalJobs;
+}
+
+function keepJob(queue: QueueState, row: JobRow): void {
+  finalJobs(queue, row).add(row);
+  const { keep } = row.job;
+  const max = row.state === "completed" ? keep?.completedMax : keep?.failedMax;
+  if (max === undefined) return;
+  const name = capName(row);
+  const cap = queue.caps.get(name);
+  if (cap === undefined) queue.caps.set(name, { jobs: new Set([row]), unsorted: false, max });
+  else {
+    cap.jobs.add(row);
+    cap.max = max;
+  }
+}
+
+function capName({ state, job }: JobRow): string {
+  return `${state === "completed" ? "completed" : "other"} ${job.task}`;
 }

@@ -37,7 +37,8 @@ interface FlowRow extends HeapItem {
 
 export interface JobRow extends FlowRow {
   readonly kind: "job";
-  readonly job: NewJob;
+  /** Replaced when a run is given back with other keys. */
+  job: NewJob;
   readonly order: number;
   /** Same as the job's; at hand for the heaps. */
   readonly priority: number;
@@ -74,6 +75,7 @@ export interface JobRow extends FlowRow {
 export interface JoinRow extends FlowRow {
   readonly kind: "join";
   readonly mode: NewJoin["mode"];
+  readonly named: boolean;
   readonly members: Row[];
   /** Members that do not count yet. */
   waitingFor: number;
@@ -174,6 +176,7 @@ export function newJoinRow(join: NewJoin, members: Row[], { flow, now }: Omit<St
     kind: "join",
     id: join.id,
     mode: join.mode,
+    named: join.named === true,
     members,
     flow,
     enqueuedAt: now,

@@ -6,6 +6,7 @@ import { begin } from "./claim.js";
 import { checkFlows } from "./enqueue.js";
 import { finish, finishUnasked, giveBack, type Ending } from "./finish.js";
 import { giveStartsBack } from "./gates.js";
+import { giveBackKeyed } from "./keyed.js";
 import type { Move } from "./queue-state.js";
 import type { JobRow, Run } from "./rows.js";
 import { recordAttempt, runOf } from "./runs.js";
@@ -42,11 +43,21 @@ export function settle(move: Move, settlement: Settlement): SettleAnswer {
   return "applied";
 }
 
-type Unfinished = Extract<SettledOutcome, { kind: "retry" | "released" | "postponed" | "interrupted" }>;
+type Unfinished = Extract<
+  SettledOutcome,
+  { kind: "retry" | "released" | "postponed" | "keyed" | "interrupted" }
+>;
+
+const UNFINISHED: ReadonlySet<SettledOutcome["kind"]> = new Set<Unfinished["kind"]>([
+  "retry",
+  "released",
+  "postponed",
+  "keyed",
+  "interrupted",
+]);
 
 function isUnfinished(outcome: SettledOutcome): outcome is Unfinished {
-  const { kind } = outcome;
-  return kind === "retry" || kind === "released" || kind === "postponed" || kind === "interrupted";
+  return UNFINISHED.has(outcome.kind);
 }
 
 function endingOf(outcome: Exclude<SettledOutcome, Unfinished>, error: Uint8Array | undefined): Ending {
@@ -80,6 +91,7 @@ function putBack(move: Move, row: JobRow, run: Run, outcome: Unfinished): void {
     finishUnasked(move, row, "failed", "interrupted");
     return;
   }
+  if (outcome.kind === "keyed") return giveBackKeyed(move, row, outcome);
   if (outcome.kind === "retry" && outcome.counts) row.failures += 1;
   if ("due" in outcome) row.due = outcome.due;
   giveBack(move, row);

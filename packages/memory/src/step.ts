@@ -55,7 +55,7 @@ function claimOnce(move: Move, request: StepRequest, knows: ReadonlySet<string>)
     const rows = request.request === owner.lastRequest ? stillHeld(owner) : [];
     return { rows, more: !queue.paused && queue.ready.size > 0 };
   }
-  openDueGates(move);
+  openDueGates(move, knows);
   promote(move);
   const claimed = claim(move, { name: request.owner, owner, knows }, request.claim);
   owner.lastRequest = request.request;

@@ -78,7 +78,7 @@ function addJoins({ queue, now }: Move, flow: NewFlow, number: number): readonly
       if (members.length < join.members.length) return true;
       const row = newJoinRow(join, members, { flow: number, now });
       for (const member of members) addMember(row, member);
-      addRow(queue, row, false);
+      addRow(queue, row, row.named);
       rows.push(row);
       return false;
     });

@@ -69,9 +69,10 @@ function skipAll(move: Move, { jobs }: NewFlow, cause: string): void {
 
 function isExtended({ edge, row }: Follower): boolean {
   const { condition } = edge;
-  if (condition !== ON_COMPLETED && condition !== ON_SETTLED && condition !== MEMBER) return false;
-  return !isFinalState(row.state);
+  return EXTENDED.has(condition) && !isFinalState(row.state);
 }
+
+const EXTENDED: ReadonlySet<number> = new Set([ON_COMPLETED, ON_SETTLED, MEMBER, MEMBER_ADDED]);
 
 /** The joins to which all that follows leads; `null` among them: some of it leads to none. */
 function trunksOf(move: Move, edges: readonly EdgeRow[]): ReadonlySet<Key | null> {
@@ -84,6 +85,16 @@ function trunksOf(move: Move, edges: readonly EdgeRow[]): ReadonlySet<Key | null
     if (trunk === null) for (const [join] of spared.all(target) as [Key][]) trunks.add(join);
   }
   return trunks;
+}
+
+/** The member of a join that its join waits for by this edge. */
+function memberOf(move: Move, { source, target, position, condition }: EdgeRow): Key | null {
+  if (condition === MEMBER) return source;
+  if (condition !== MEMBER_ADDED) return null;
+  const edge = move
+    .raw("SELECT CAST(member AS TEXT) FROM {edges} WHERE source = ? AND target = ? AND position = ?")
+    .get(source, target, position) as [Key | null];
+  return edge[0];
 }
 
 function extend(move: Move, edge: EdgeRow, end: Key, id: string): void {
@@ -99,7 +110,7 @@ function extend(move: Move, edge: EdgeRow, end: Key, id: string): void {
       edge.condition === MEMBER ? MEMBER_ADDED : edge.condition,
       id,
       edge.follower,
-      edge.condition === MEMBER ? edge.source : null,
+      memberOf(move, edge),
     );
   move.sql("UPDATE {jobs} SET pending = pending + 1 WHERE key = ?").run(edge.target);
   move.sql("UPDATE {jobs} SET flags = flags | 1 WHERE key = ?").run(end);

@@ -1,10 +1,11 @@
 import type { ControlAnswer, ControlRequest } from "@taskq/core/storage";
-import { dropRevocation } from "./claim.js";
 import { complete } from "./consequences.js";
 import { admitFrom } from "./enqueue.js";
+import { dropRevocation } from "./turn-away.js";
 import type { Move } from "./move.js";
 import { letStandingGo } from "./parking.js";
 import { isRevoked } from "./seldom.js";
+import { beginLinesAnew } from "./unknown.js";
 
 const NO_TASKS: readonly string[] = [];
 
@@ -14,6 +15,8 @@ export function control(move: Move, { task, change, run }: ControlRequest): Cont
   const changed = apply(move, task ?? "", change);
   if (changed) move.scope.hintsOf(move.queue).control = true;
   if (changed && change.kind === "resume") {
+    // Nobody could announce a task meanwhile.
+    if (task === undefined) beginLinesAnew(move.scope.connection, move.queue.id, move.now);
     letStandingGo(move, NO_TASKS, move.seldom());
     move.becameReady();
   }

@@ -1,7 +1,9 @@
+import { countCapped } from "./caps.js";
 import type { Move } from "./move.js";
 import {
   ACTIVE,
   ATTEMPTED,
+  CAPPED,
   FOLLOWED,
   GATED,
   hasHolders,
@@ -54,6 +56,7 @@ export function becameFinal(move: Move, row: Row, was: number): void {
   leaveRun(move, row, was);
   if ((row.flags & UNIQUE) !== 0) freeOnFinal(move, row);
   if ((row.flags & FOLLOWED) !== 0) move.finished.push(row);
+  if ((row.flags & CAPPED) !== 0) countCapped(move, row);
   move.becameFinal(idOf(row));
 }
 

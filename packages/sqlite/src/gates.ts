@@ -148,7 +148,8 @@ export function openDueGates(move: Move): void {
         "SELECT min(expires) AS instant FROM {holders} WHERE queue = {queues}.id AND expires IS NOT NULL UNION ALL " +
         "SELECT min(until) FROM {tickets} WHERE queue = {queues}.id UNION ALL " +
         "SELECT min(until) FROM {uniques} WHERE queue = {queues}.id AND until IS NOT NULL UNION ALL " +
-        "SELECT min(opens) FROM {openings} WHERE queue = {queues}.id)) WHERE id = ?",
+        "SELECT min(opens) FROM {openings} WHERE queue = {queues}.id UNION ALL " +
+        "SELECT min(until) FROM {parking} WHERE queue = {queues}.id)) WHERE id = ?",
     )
     .run(move.queue.id);
 }

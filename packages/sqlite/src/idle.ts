@@ -15,8 +15,8 @@ export function idleAnswer(
   request: StepRequest,
   now: number,
 ): StepAnswer | undefined {
-  if (request.settled.length > 0 || request.begun.length > 0 || hasPurgeable(connection, queue, now))
-    return undefined;
+  if (request.settled.length > 0 || request.begun.length > 0) return undefined;
+  if (isReadySurely(connection, queue, request) || hasPurgeable(connection, queue, now)) return undefined;
   // What was gathered is written before the queue falls silent.
   if (queue.stats.isDue(now, request.last === true)) return undefined;
   const [version, phase, wake, ready, later] = connection
@@ -48,6 +48,14 @@ export function idleAnswer(
     revoked: revokedRuns(connection, request.owner, seldom.revoked),
     effects: [],
   };
+}
+
+/** Whether there is something to claim, by what is known: the usual reason for a look, and so the first one. */
+function isReadySurely(connection: Connection, queue: OpenQueue, { claim }: StepRequest): boolean {
+  if (claim === undefined || claim.begin + claim.ahead === 0) return false;
+  if (queue.seldom === undefined || queue.seldom.controls.get("")?.paused === true) return false;
+  const ready = connection.raw("SELECT 1 FROM {jobs} WHERE queue = ? AND state = 0 LIMIT 1").get(queue.id);
+  return ready !== undefined;
 }
 
 function mayOpen(

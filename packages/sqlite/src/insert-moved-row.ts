@@ -1,11 +1,13 @@
 import { randomInt } from "node:crypto";
 import { splitId, TaskqError, type MovedJob, type MovedJoin, type NewJob } from "@taskq/core/storage";
+import { countCapped } from "./caps.js";
 import { flagsFor, metaFor, noteShortest, REMEMBERED } from "./insert-rows.js";
 import type { Move } from "./move.js";
 import { internOwner } from "./owners.js";
 import {
   ALL_OUTCOMES,
   BLOCKED,
+  CAPPED,
   isFinalState,
   JOIN,
   keyOf,
@@ -62,7 +64,13 @@ export function insertMovedRow(move: Move, record: MovedJob | MovedJoin): void {
       .sql("INSERT OR REPLACE INTO {names} (queue, name, key, task, until) VALUES (?, ?, ?, ?, ?)")
       .run(move.queue.id, record.id, place.key, columns.task, record.enqueuedAt + REMEMBERED);
   }
-  if (record.kind === "job" && isFinalState(state)) move.count(state);
+  if (record.kind !== "job" || !isFinalState(state)) return;
+  move.count(state);
+  const { finishedAt, task } = record;
+  const { key } = place;
+  if ((columns.flags & CAPPED) !== 0) {
+    countCapped(move, { key, task, state, ended: finishedAt ?? null, meta: JSON.stringify(meta) });
+  }
 }
 
 interface Columns {
@@ -142,7 +150,7 @@ interface Place {
 
 /** `undefined`: it is there. */
 function placeFor(move: Move, record: MovedJob | MovedJoin): Place | undefined {
-  const parts = record.kind === "job" && record.named ? undefined : splitId(record.id);
+  const parts = record.named === true ? undefined : splitId(record.id);
   if (parts === undefined) return placeOfName(move, record);
   const { time, low, random } = parts;
   const key = keyOf(time, low);

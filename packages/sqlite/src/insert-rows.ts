@@ -1,5 +1,6 @@
 import type { NewGate, NewJob, NewJoin } from "@taskq/core/storage";
 import { MEMBER, ON_COMPLETED, ON_FAILED, ON_SETTLED } from "./edge-rows.js";
+import { isCapped } from "./caps.js";
 import type { Move } from "./move.js";
 import { spare } from "./spared.js";
 import { isNamed, keyText, trunkOf, type Place, type Placing } from "./place.js";
@@ -7,6 +8,7 @@ import {
   ALL_OUTCOMES,
   AT_MOST_ONCE,
   BLOCKED,
+  CAPPED,
   FOLLOWED,
   FOLLOWER,
   GATED,
@@ -108,13 +110,14 @@ export function flagsFor(job: NewJob, meta: Meta, named: boolean): number {
     (meta.gates === undefined ? 0 : GATED) |
     (meta.unique === undefined ? 0 : UNIQUE) |
     (meta.keep === undefined ? 0 : KEPT) |
+    (isCapped(meta.keep) ? CAPPED : 0) |
     (meta.after === undefined ? 0 : FOLLOWER)
   );
 }
 
 const CONDITIONS = { completed: ON_COMPLETED, failed: ON_FAILED, settled: ON_SETTLED } as const;
 
-export function metaFor(job: NewJob): Meta {
+export function metaFor(job: Pick<NewJob, "gates" | "unique" | "after" | "keep">): Meta {
   const { gates, unique, keep, after } = job;
   return {
     ...(gates === undefined || gates.length === 0 ? {} : { gates: gates.map(metaGate) }),
@@ -132,6 +135,8 @@ function keepFor(keep: NonNullable<NewJob["keep"]>): NonNullable<Meta["keep"]> {
   return {
     ...(keep.completed === undefined ? {} : { completed: keep.completed }),
     ...(keep.failed === undefined ? {} : { failed: keep.failed }),
+    ...(keep.completedMax === undefined ? {} : { completedMax: keep.completedMax }),
+    ...(keep.failedMax === undefined ? {} : { failedMax: keep.failedMax }),
   };
 }
 

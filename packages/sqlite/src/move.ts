@@ -27,6 +27,8 @@ export class Move {
   consequencesLeft: number = CONSEQUENCES_PER_STEP;
   /** A join has failed, before which something waits. */
   hasDoomed = false;
+  /** A job of a task has become final that keeps no more than so many. */
+  hasCapped = false;
   private readonly counters: number[] = [0, 0, 0, 0, 0, 0];
   private counted = false;
   private seldomChanged = false;

@@ -27,6 +27,7 @@ function movedJoin(row: Row): MovedJoin {
   return {
     kind: "join",
     id: idOf(row),
+    named: (row.flags & NAMED) !== 0,
     place: placeOf(row),
     mode: (row.flags & ALL_OUTCOMES) === 0 ? "all" : "settled",
     state: stateName(row.state),
@@ -59,7 +60,7 @@ function movedJob(connection: Connection, row: Row, now: number): MovedJob {
     after,
     gates: gates?.map((gate): NewGate => ({ per: undefined, ...gate })),
     unique,
-    keep: keep === undefined ? undefined : { completed: keep.completed, failed: keep.failed },
+    keep: keep === undefined ? undefined : { completed: undefined, failed: undefined, ...keep },
     attempt: row.attempt,
     failures: row.failures,
     crashes: row.crashes,

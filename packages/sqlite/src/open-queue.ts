@@ -48,6 +48,8 @@ export class OpenQueue {
   readonly stats: PendingStats = new PendingStats();
   /** The shortest time for which a job of this process is kept, where that is its own. */
   shortest: number = Infinity;
+  /** How many rows ahead the next claim looks at. */
+  reach: number = Infinity;
   /** Where the next bounded purge goes on, and when one is due. */
   purgeFrom: string = "-1";
   purgeAt = 0;

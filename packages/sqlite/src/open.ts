@@ -1,7 +1,8 @@
-import type { OpenAnswer, OpenRequest } from "@taskq/core/storage";
+import { systemClock, type OpenAnswer, type OpenRequest } from "@taskq/core/storage";
 import type { Connection } from "./connection.js";
 import { phaseName } from "./moving.js";
 import type { TransactionScope } from "./transaction-scope.js";
+import { beginLinesAnew } from "./unknown.js";
 import { makeTurns } from "./turn.js";
 
 interface QueueRow {
@@ -12,6 +13,7 @@ interface QueueRow {
   readonly completed_max: number;
   readonly failed_for: number;
   readonly failed_max: number;
+  readonly unknown_after: number | null;
 }
 
 export interface OpenedQueue {
@@ -19,12 +21,12 @@ export interface OpenedQueue {
   readonly answer: OpenAnswer;
 }
 
-const COLUMNS = "id, epoch, phase, completed_for, completed_max, failed_for, failed_max";
+const COLUMNS = "id, epoch, phase, completed_for, completed_max, failed_for, failed_max, unknown_after";
 
 /** The queue, if it is there with this retention. */
 export function findQueue(
   connection: Connection,
-  { queue, retention }: OpenRequest,
+  { queue, retention, unknownAfter }: OpenRequest,
 ): OpenedQueue | undefined {
   const row = connection.sql(`SELECT ${COLUMNS} FROM {queues} WHERE name = ?`).get(queue) as
     | QueueRow
@@ -34,23 +36,38 @@ export function findQueue(
     row.completed_for === retention.completed.for &&
     row.completed_max === retention.completed.max &&
     row.failed_for === retention.failed.for &&
-    row.failed_max === retention.failed.max;
+    row.failed_max === retention.failed.max &&
+    row.unknown_after === (unknownAfter ?? null);
   return same ? opened(row) : undefined;
 }
 
-/** Makes the queue, or changes its retention. */
-export function writeQueue({ connection }: TransactionScope, { queue, retention }: OpenRequest): OpenedQueue {
+/** Makes the queue, or changes its retention, and how long jobs of unknown tasks may wait. */
+export function writeQueue(
+  { connection }: TransactionScope,
+  { queue, retention, unknownAfter, now = systemClock.now() }: OpenRequest,
+): OpenedQueue {
+  const before = connection.raw("SELECT unknown_after FROM {queues} WHERE name = ?").get(queue) as
+    | [number | null]
+    | undefined;
   const row = connection
     .sql(
-      "INSERT INTO {queues} (name, completed_for, completed_max, failed_for, failed_max) VALUES (?, ?, ?, ?, ?) " +
+      "INSERT INTO {queues} (name, completed_for, completed_max, failed_for, failed_max, unknown_after) " +
+        "VALUES (?, ?, ?, ?, ?, ?) " +
         "ON CONFLICT (name) DO UPDATE SET completed_for = excluded.completed_for, " +
         "completed_max = excluded.completed_max, failed_for = excluded.failed_for, " +
-        `failed_max = excluded.failed_max RETURNING ${COLUMNS}`,
+        `failed_max = excluded.failed_max, unknown_after = excluded.unknown_after RETURNING ${COLUMNS}`,
     )
-    .get(queue, retention.completed.for, retention.completed.max, retention.failed.for, retention.failed.max);
-  const { id } = row as QueueRow;
-  makeTurns(connection, id);
-  return opened(row as QueueRow);
+    .get(
+      queue,
+      retention.completed.for,
+      retention.completed.max,
+      retention.failed.for,
+      retention.failed.max,
+      unknownAfter ?? null,
+    ) as QueueRow;
+  if (before !== undefined && before[0] !== row.unknown_after) beginLinesAnew(connection, row.id, now);
+  makeTurns(connection, row.id);
+  return opened(row);
 }
 
 function opened({ id, epoch, phase }: QueueRow): OpenedQueue {

@@ -3,6 +3,7 @@ import type { Move } from "./move.js";
 import type { SeldomState } from "./open-queue.js";
 import { enterLine } from "./line.js";
 import { ROW_COLUMNS, READY, type Row } from "./row.js";
+import { beginLineAnew } from "./unknown.js";
 
 /** Lets jobs go that are parked under tasks that are known, or paused no more; a bounded number. */
 export function letStandingGo(move: Move, tasks: readonly string[], seldom: SeldomState): void {
@@ -33,6 +34,6 @@ function letGateGo(move: Move, gate: string, limit: number): number {
   if (rows.length < limit) {
     move.sql("DELETE FROM {parking} WHERE queue = ? AND gate = ?").run(move.queue.id, gate);
     move.changeSeldom();
-  }
+  } else beginLineAnew(move, gate);
   return rows.length;
 }

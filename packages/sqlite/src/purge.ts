@@ -6,6 +6,7 @@ import { leaveRun } from "./final.js";
 import type { Move } from "./move.js";
 import { LEAVING } from "./moving.js";
 import type { OpenQueue } from "./open-queue.js";
+import { hasOver, removeCapped } from "./over-caps.js";
 import { isNeeded, removeRow } from "./removal.js";
 import { forgetStarts } from "./starts.js";
 import { COMPLETED, JOIN, KEPT, metaOf, ROW_COLUMNS, type Key, type Row } from "./row.js";
@@ -30,7 +31,8 @@ export function purge(
 ): { readonly removed: number; readonly more: boolean } {
   if (request.everything === true) return flush(move, request.limit);
   const walk = new Walk(move.scope.connection, move.queue, move.now, "-1");
-  const removed = removeFound(move, walk, request.limit, LOOKED_AT_PER_CALL);
+  let removed = removeFound(move, walk, request.limit, LOOKED_AT_PER_CALL);
+  if (!walk.isStill) removed += removeCapped(move, request.limit - removed);
   forgetOld(move);
   complete(move);
   return { removed, more: removed >= request.limit || !walk.atEnd };
@@ -39,10 +41,14 @@ export function purge(
 /** What a step removes by the way: a bounded number of rows, beginning where the last step ended. */
 export function purgeSome(move: Move, settled: number): void {
   const { queue } = move;
-  if (isTooEarly(queue, move.now)) return;
-  const walk = new Walk(move.scope.connection, queue, move.now, queue.purgeFrom);
   const looks = LOOKED_AT_PER_STEP + LOOKED_AT_PER_RUN * settled;
+  if (isTooEarly(queue, move.now)) {
+    if (move.hasCapped) removeCapped(move, looks);
+    return;
+  }
+  const walk = new Walk(move.scope.connection, queue, move.now, queue.purgeFrom);
   removeFound(move, walk, looks, looks);
+  if (!walk.isStill && (walk.atEnd || move.hasCapped)) removeCapped(move, looks);
   if (walk.atEnd && !walk.isStill) forgetOld(move);
   planNext(queue, walk, move.now);
 }
@@ -52,6 +58,8 @@ export function hasPurgeable(connection: Connection, queue: OpenQueue, now: numb
   if (isTooEarly(queue, now)) return false;
   const walk = new Walk(connection, queue, now, queue.purgeFrom);
   if (walk.next(LOOKED_AT_PER_STEP) !== undefined) return true;
+  if (walk.atEnd && !walk.isStill && hasOver(connection, queue, { now, looks: LOOKED_AT_PER_STEP }))
+    return true;
   planNext(queue, walk, now);
   return false;
 }

@@ -1,8 +1,10 @@
+import { uncountCapped } from "./caps.js";
 import type { Connection } from "./connection.js";
 import { edgesFrom, TURN } from "./edge-rows.js";
 import type { Move } from "./move.js";
 import {
   ATTEMPTED,
+  CAPPED,
   FOLLOWED,
   idOf,
   isFinalState,
@@ -45,6 +47,7 @@ export function removeRow(move: Move, row: Row): void {
   move.sql("DELETE FROM {jobs} WHERE key = ?").run(row.key);
   removeEdges(move, row);
   if ((row.flags & JOIN) === 0 && isFinalState(row.state)) move.count(row.state, -1);
+  if ((row.flags & CAPPED) !== 0) uncountCapped(move, row);
 }
 
 /** An edge stays as long as one of its ends does, whose followers or members it names. */

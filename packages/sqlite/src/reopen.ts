@@ -1,4 +1,5 @@
 import type { Reopened } from "./affected.js";
+import { uncountCapped } from "./caps.js";
 import { followConsequences } from "./consequences.js";
 import { edgesFrom, edgesTo, ON_FAILED, TURN } from "./edge-rows.js";
 import { followEdge } from "./edges.js";
@@ -6,7 +7,7 @@ import { releaseGates } from "./final.js";
 import { block } from "./line.js";
 import type { Move } from "./move.js";
 import { release } from "./readiness.js";
-import { BLOCKED, GATED, isFinalState, JOIN, metaOf, UNIQUE, type Key, type Row } from "./row.js";
+import { BLOCKED, CAPPED, GATED, isFinalState, JOIN, metaOf, UNIQUE, type Key, type Row } from "./row.js";
 import { rowByKey } from "./rows.js";
 import { spare } from "./spared.js";
 
@@ -38,6 +39,7 @@ export function mend(move: Move, { jobs, others, anew }: Reopened): void {
 
 function blockAgain(move: Move, row: Row): void {
   if (isFinalState(row.state)) {
+    if ((row.flags & CAPPED) !== 0) uncountCapped(move, row);
     if ((row.flags & JOIN) === 0) move.count(row.state, -1);
     else forgetDoom(move, row);
   } else {

@@ -1,12 +1,14 @@
 import type { Connection } from "./connection.js";
 import type { OpenQueue } from "./open-queue.js";
-import { JOIN, keyOf, keyOfId, ROW_COLUMNS, type Key, type Row } from "./row.js";
+import { JOIN, keyOf, keyOfId, ROW_COLUMNS, rowOf, type Key, type Row, type RowValues } from "./row.js";
 import { splitId } from "@taskq/core/storage";
 
 const ROW_BY_KEY = `SELECT ${ROW_COLUMNS} FROM {jobs} WHERE key = ?`;
+const ROW_BY_ID = `${ROW_BY_KEY} AND random = ? AND queue = ? AND flags & 256 = 0`;
 
 export function rowByKey(connection: Connection, key: Key): Row | undefined {
-  return connection.sql(ROW_BY_KEY).get(key) as Row | undefined;
+  const values = connection.raw(ROW_BY_KEY).get(key) as RowValues | undefined;
+  return values === undefined ? undefined : rowOf(values);
 }
 
 /** A name that the caller gave, and the job or what is remembered of it. */
@@ -39,10 +41,8 @@ export function keyById(connection: Connection, queue: OpenQueue, id: string): K
 export function rowById(connection: Connection, queue: OpenQueue, id: string): Row | undefined {
   const parts = keyOfId(id);
   if (parts !== undefined) {
-    const row = connection
-      .sql(`SELECT ${ROW_COLUMNS} FROM {jobs} WHERE key = ? AND random = ? AND queue = ? AND flags & 256 = 0`)
-      .get(parts.key, parts.random, queue.id) as Row | undefined;
-    if (row !== undefined) return row;
+    const values = connection.raw(ROW_BY_ID).get(parts.key, parts.random, queue.id) as RowValues | undefined;
+    if (values !== undefined) return rowOf(values);
   }
   const key = nameRow(connection, queue, id)?.key;
   return key === undefined || key === null ? undefined : rowByKey(connection, key);

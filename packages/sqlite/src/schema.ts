@@ -20,7 +20,8 @@ CREATE TABLE {queues} (
   completed_max INTEGER NOT NULL,
   failed_for INTEGER NOT NULL,
   failed_max INTEGER NOT NULL,
-  shortest INTEGER
+  shortest INTEGER,
+  unknown_after INTEGER
 );
 CREATE TABLE {moves} (
   queue INTEGER PRIMARY KEY,
@@ -101,6 +102,26 @@ CREATE TABLE {edges} (
 CREATE INDEX {edges_target} ON {edges} (target, position);
 `;
 
+/** Of tasks that keep no more than so many final jobs: `other` than completed ones are counted apart. */
+const CAPS = `
+CREATE TABLE {caps} (
+  queue INTEGER NOT NULL,
+  task TEXT NOT NULL,
+  other INTEGER NOT NULL,
+  count INTEGER NOT NULL,
+  max INTEGER NOT NULL,
+  PRIMARY KEY (queue, task, other)
+) WITHOUT ROWID;
+CREATE TABLE {capped} (
+  queue INTEGER NOT NULL,
+  task TEXT NOT NULL,
+  other INTEGER NOT NULL,
+  ended INTEGER NOT NULL,
+  key INTEGER NOT NULL,
+  PRIMARY KEY (queue, task, other, ended, key)
+) WITHOUT ROWID;
+`;
+
 const RUNS = `
 CREATE TABLE {leases} (
   id INTEGER PRIMARY KEY,
@@ -146,7 +167,12 @@ CREATE TABLE {doomed} (key INTEGER PRIMARY KEY, queue INTEGER NOT NULL, cursor I
 `;
 
 const GATES = `
-CREATE TABLE {parking} (queue INTEGER NOT NULL, gate TEXT NOT NULL, PRIMARY KEY (queue, gate)) WITHOUT ROWID;
+CREATE TABLE {parking} (
+  queue INTEGER NOT NULL,
+  gate TEXT NOT NULL,
+  until INTEGER,
+  PRIMARY KEY (queue, gate)
+) WITHOUT ROWID;
 CREATE TABLE {holders} (
   queue INTEGER NOT NULL,
   gate TEXT NOT NULL,
@@ -261,7 +287,7 @@ CREATE TABLE {stats} (
 `;
 
 /** Statements that lead from version n to n + 1, at position n. Every file starts at 0. */
-export const MIGRATIONS: readonly string[] = [QUEUES + JOBS + RUNS + GATES + OTHERS];
+export const MIGRATIONS: readonly string[] = [QUEUES + JOBS + CAPS + RUNS + GATES + OTHERS];
 
 /** Puts the prefix before every name in braces. */
 export function prefixed(sql: string, prefix: string): string {

@@ -3,6 +3,7 @@ import { addFlows } from "./add-flows.js";
 import { followConsequences } from "./consequences.js";
 import { becameFinal, freeOnStart, leaveRun, recordAttempt } from "./final.js";
 import { giveStartsBack } from "./limits.js";
+import { giveBackKeyed } from "./keyed.js";
 import type { Move } from "./move.js";
 import { skipIfDead } from "./readiness.js";
 import {
@@ -122,6 +123,12 @@ function apply(move: Move, row: Row, settlement: Settlement): void {
       row.attempt -= 1;
       if ((row.flags & GATED) !== 0) giveStartsBack(move, row);
       giveBack(move, row, { due: outcome.due, failures: 0, startedAt });
+      return;
+    case "keyed":
+      row.attempt -= 1;
+      if ((row.flags & GATED) !== 0) giveStartsBack(move, row);
+      if ((row.flags & REVOKED) !== 0) endUnasked(move, row, CANCELLED, { startedAt, reason: "revoked" });
+      else giveBackKeyed(move, row, outcome, startedAt);
   }
 }
 

@@ -5,7 +5,9 @@ import { amend } from "./amend.js";
 import type { SqliteStorage, SqliteTransaction } from "./api.js";
 import { control } from "./control.js";
 import { countJobs } from "./counts.js";
-import { collisionOf, enqueue, enqueueFrom, isLoneFlow } from "./enqueue.js";
+import { enqueue, enqueueFrom } from "./enqueue.js";
+import { collisionOf } from "./known-flow.js";
+import { isLoneFlow } from "./plain-jobs.js";
 import { explain } from "./explain.js";
 import { exportQueue, isReading, readExport } from "./export.js";
 import { followFeed, readFeed } from "./feed-reading.js";
@@ -16,6 +18,7 @@ import { list } from "./list.js";
 import { LEFT, phaseName, phaseOf, refuseStill } from "./moving.js";
 import { note, notes } from "./note.js";
 import type { OpenQueue } from "./open-queue.js";
+import { oldestByTask } from "./oldest-by-task.js";
 import { settingsOf, type Settings, type SqliteOptions } from "./options.js";
 import { purge } from "./purge.js";
 import { readId } from "./read.js";
@@ -31,7 +34,7 @@ import { tick } from "./tick.js";
 import { runTransaction } from "./transaction.js";
 import { pathOfDatabase, userConnection } from "./user-database.js";
 import { changeValues, onlyReads, readValues } from "./values.js";
-import type { Connection } from "./connection.js";
+import type { Connection, Reader } from "./connection.js";
 
 /**
  * Keeps queues in a SQLite file, for any number of processes of one machine: in a file of its own, or in yours, beside
@@ -256,7 +259,11 @@ class SqliteStore implements StorageContract, AsyncDisposable {
 
   async stats(request: Request<"stats">): Answer<"stats"> {
     const { session, queue, now } = this.#target(request);
-    return readStats((work) => session.read(work), queue, request.since, now);
+    const read: Reader = (work) => session.read(work);
+    const answer = await readStats(read, queue, request.since, now);
+    return request.byTask === true
+      ? { ...answer, oldestDueByTask: await oldestByTask(read, queue, now) }
+      : answer;
   }
 
   async events(request: Request<"events">): Answer<"events"> {

@@ -1,5 +1,6 @@
 import type { RunReference, SettleAnswer, StepAnswer, StepRequest } from "@taskq/core/storage";
-import { claimedBefore, claimJobs, type Claimed } from "./claim.js";
+import { claimJobs, type Claimed } from "./claim.js";
+import { claimedBefore } from "./claimed-job.js";
 import { complete, followConsequences } from "./consequences.js";
 import { refuseMoved } from "./enqueue.js";
 import { writeFeed } from "./feed.js";
@@ -18,6 +19,7 @@ import { ACTIVE, UNBEGUN, UNIQUE } from "./row.js";
 import { jobById } from "./rows.js";
 import { settle } from "./settle.js";
 import { gatherStats } from "./stats.js";
+import { endUnknown } from "./unknown.js";
 import { nextTurn } from "./turn.js";
 
 /** Due jobs that one step makes ready. */
@@ -119,6 +121,7 @@ function prepare(move: Move, request: StepRequest, seldom: SeldomState, wake: nu
   let current = seldom;
   if (wake !== null && wake <= move.now) {
     openDueLimits(move);
+    endUnknown(move, request.tasks, isPaused(current));
     openDueGates(move);
   }
   followConsequences(move);

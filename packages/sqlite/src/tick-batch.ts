@@ -1,6 +1,8 @@
 /** Plain jobs that are enqueued one by one in the same tick, stored like one call for all of them. */
 import { TaskqError, type EnqueueAnswer, type EnqueueCollision, type NewFlow } from "@taskq/core/storage";
-import { Collision, enqueue, enqueuePlain } from "./enqueue.js";
+import { enqueue } from "./enqueue.js";
+import { Collision } from "./known-flow.js";
+import { enqueuePlain } from "./plain-jobs.js";
 import { Move } from "./move.js";
 import type { OpenQueue } from "./open-queue.js";
 import type { TransactionScope } from "./transaction-scope.js";
@@ -33,6 +35,8 @@ export class TickBatches {
 
   /** Stores a flow that `isLoneFlow` says may be stored with others: what befalls them cannot befall it. */
   add(queue: OpenQueue, now: number, flow: NewFlow): Promise<Answer> {
+    const answer = this.writer.alone((scope) => enqueuePlain(scope, queue, now, flow));
+    if (answer !== undefined) return Promise.resolve(answer);
     return new Promise((resolve, reject) => {
       const batch = this.open.find((other) => other.queue === queue) ?? this.begin(queue, now);
       batch.now = Math.max(batch.now, now);

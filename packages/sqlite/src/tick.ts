@@ -1,8 +1,8 @@
 import type { NewFlow, ScheduleRecord, StoredFlow, TickAnswer, TickRequest } from "@taskq/core/storage";
-import { dropRevocation } from "./claim.js";
 import { complete } from "./consequences.js";
 import { TURN } from "./edge-rows.js";
 import { admit, enqueueWhole } from "./enqueue.js";
+import { dropRevocation } from "./turn-away.js";
 import type { Move } from "./move.js";
 import { ACTIVE, isFinalState, type Key } from "./row.js";
 import { rowById, rowByKey } from "./rows.js";

@@ -3,7 +3,8 @@ import type { EnqueueOptions, Job, PreparedJob, Queue, Result } from "@taskq/cor
 import { TaskqError, type EnqueueAnswer, type StorageContract } from "@taskq/core/storage";
 import type { SqliteTransaction } from "./api.js";
 import type { Connection } from "./connection.js";
-import { Collision, enqueue, enqueueFrom } from "./enqueue.js";
+import { enqueue, enqueueFrom } from "./enqueue.js";
+import { Collision } from "./known-flow.js";
 import { isBusy, storageError } from "./failure.js";
 import { Move } from "./move.js";
 import type { Session } from "./session.js";

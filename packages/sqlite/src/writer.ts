@@ -46,6 +46,8 @@ export interface WriterOptions {
   readonly committed: () => void;
   /** @default `BUSY_LIMIT` */
   readonly busyLimit?: number | undefined;
+  /** Whether a commit costs little, so that the first of several calls need not wait for the others. @default false */
+  readonly eager?: boolean;
 }
 
 /**
@@ -60,6 +62,10 @@ export class Writer {
   private pending: Job[] = [];
   private scheduled = false;
   private readonly turn: Turn = new Turn();
+  private hasGoneAlone = false;
+  private readonly mayGoAlone = (): void => {
+    this.hasGoneAlone = false;
+  };
   private timer: NodeJS.Timeout | undefined;
   /** A busy file is going to be asked again. */
   private waiting = false;
@@ -71,6 +77,28 @@ export class Writer {
     this.begin = options.connection.sql("BEGIN IMMEDIATE");
     this.commit = options.connection.sql("COMMIT");
     this.rollback = options.connection.sql("ROLLBACK");
+  }
+
+  /**
+   * At once, as one statement, if nothing else waits: most callers await one call after the other. Those that follow
+   * before the next microtask share a transaction. `undefined`: it has not been done, and is to be submitted.
+   */
+  alone<T>(work: Work<T | undefined>): T | undefined {
+    if (this.options.eager !== true || this.hasGoneAlone || this.scheduled || this.waiting) return undefined;
+    if (this.pending.length > 0 || this.turn.isLong()) return undefined;
+    this.hasGoneAlone = true;
+    queueMicrotask(this.mayGoAlone);
+    const scope = new TransactionScope(this.options.connection);
+    let value: T | undefined;
+    try {
+      this.options.guard();
+      value = work(scope);
+    } catch {
+      // A busy file is asked again when it is submitted, and any other error met again and told.
+      return undefined;
+    }
+    if (value !== undefined) this.wasCommitted(scope);
+    return value;
   }
 
   /** With all others of this tick, in one transaction. The work may be run more than once. */
@@ -143,10 +171,14 @@ export class Writer {
       this.failed(jobs, current, error, strikes);
       return;
     }
+    this.wasCommitted(scope);
+    for (const job of jobs) job.resolve(job.value as never);
+  }
+
+  private wasCommitted(scope: TransactionScope): void {
     this.tries = 0;
     scope.committed();
     this.options.committed();
-    for (const job of jobs) job.resolve(job.value as never);
   }
 
   private undo(scope: TransactionScope): void {
@@ -220,24 +252,29 @@ function doneAlone(jobs: readonly Job[], scope: TransactionScope): boolean {
 
 /** Milliseconds for which writes may follow each other without the event loop going round. */
 const LONGEST_TURN = 4;
+/** Writes that are over before a turn is worth timing: they may also be one each of many turns. */
+const UNTIMED = 16;
 
 /**
  * How long the event loop has been at one turn. A write at the end of what runs now is sooner than one after the next
  * look for events; but a caller that awaits one after the other would then keep all others waiting.
  */
 class Turn {
-  private began: number | undefined;
+  private writes = 0;
+  private began = 0;
 
   isLong(): boolean {
-    const now = performance.now();
-    if (this.began === undefined) {
-      this.began = now;
-      setImmediate(() => {
-        this.began = undefined;
-      });
-    }
-    return now - this.began > LONGEST_TURN;
+    this.writes += 1;
+    if (this.writes < UNTIMED) return false;
+    if (this.writes > UNTIMED) return performance.now() - this.began > LONGEST_TURN;
+    this.began = performance.now();
+    setImmediate(this.end);
+    return false;
   }
+
+  private readonly end = (): void => {
+    this.writes = 0;
+  };
 }
 
 /** Random, and longer with each try, so that those who wait for the same file part. */

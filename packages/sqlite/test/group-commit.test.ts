@@ -40,6 +40,43 @@ test("calls of one tick share a transaction", async () => {
   expect((await storage.counts({ queue: QUEUE }))["*"]?.ready).toBe(100);
 });
 
+test.each([
+  { durability: "normal", atOnce: 1 },
+  { durability: "full", atOnce: 0 },
+] as const)("at durability $durability, $atOnce of the calls of a tick is stored at once", async (given) => {
+  const { durability, atOnce } = given;
+  const path = join(temporaryFolder(), "jobs.db");
+  const storage = await openStorage({ path, durability });
+  const database = new Database(path);
+  afterTest(() => void database.close());
+  const ready = database.prepare("SELECT count(*) FROM taskq_jobs").pluck();
+  const calls = [flow(), flow(), flow()].map((each) => storage.enqueue({ queue: QUEUE, flows: [each] }));
+  expect(ready.get()).toBe(atOnce);
+  for (const answer of await Promise.all(calls)) {
+    expect(answer).toMatchObject({ flows: [{ status: "stored", state: "ready" }] });
+  }
+  expect(ready.get()).toBe(3);
+  // One after the other, each is the first again.
+  const next = storage.enqueue({ queue: QUEUE, flows: [flow()] });
+  expect(ready.get()).toBe(3 + atOnce);
+  await next;
+});
+
+test("a call that finds the file busy is stored once it is free, like those behind it", async () => {
+  const path = join(temporaryFolder(), "jobs.db");
+  const storage = await openStorage({ path });
+  const database = new Database(path);
+  afterTest(() => void database.close());
+  database.exec("BEGIN IMMEDIATE");
+  const calls = [flow(), flow()].map((each) => storage.enqueue({ queue: QUEUE, flows: [each] }));
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  database.exec("ROLLBACK");
+  for (const answer of await Promise.all(calls)) {
+    expect(answer).toMatchObject({ flows: [{ status: "stored" }] });
+  }
+  expect((await storage.counts({ queue: QUEUE }))["*"]?.ready).toBe(2);
+});
+
 test("a call that fails is undone alone, and the others of its tick are kept", async () => {
   const { storage } = await counted();
   await storage.enqueue({ queue: QUEUE, flows: [flow({ id: "taken", named: true, task: "other" })] });

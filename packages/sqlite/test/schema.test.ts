@@ -87,11 +87,14 @@ test("what is stored is there when the file is opened again", async () => {
 test("eight processes that open a new file at once all get the same tables", async () => {
   const path = join(temporaryFolder(), "jobs.db");
   const children = Array.from({ length: 8 }, () =>
-    fork(new URL("./open-and-enqueue.js", import.meta.url), { env: { ...process.env, TASKQ_FILE: path } }),
+    fork(new URL("./other-process.js", import.meta.url), { env: { ...process.env, TASKQ_FILE: path } }),
   );
   afterTest(() => children.forEach((child) => void child.kill("SIGKILL")));
   await Promise.all(children.map((child) => once(child, "message")));
-  for (const child of children) child.send("go");
+  for (const child of children) {
+    child.send("store");
+    child.send("end");
+  }
   const codes = await Promise.all(children.map(exitCode));
   expect(codes).toEqual(children.map(() => 0));
   const storage = await openStorage({ path });

@@ -23,11 +23,12 @@ function listen(storage: StorageContract): Heard {
 
 /** A process that opens the file, and stores a job whenever it is told to. */
 async function other(path: string): Promise<ChildProcess> {
-  const child = fork(new URL("./store-when-told.js", import.meta.url), {
+  const child = fork(new URL("./other-process.js", import.meta.url), {
     env: { ...process.env, TASKQ_FILE: path },
   });
   afterTest(() => void child.kill("SIGKILL"));
   await once(child, "message");
+  await Promise.all([once(child, "message"), Promise.resolve(child.send("open"))]);
   return child;
 }
 

@@ -1,5 +1,4 @@
 import type { Fact } from "../report/fact-table.js";
-import type { GatesVerdict } from "./gates-verdict.js";
 import type { ChaosReport } from "./run-chaos.js";
 
 /** What is asked of a run under kills. */
@@ -29,13 +28,23 @@ export function chaosFacts(report: ChaosReport): readonly Fact[] {
   ];
 }
 
-function gateFacts({ together, longestFreeing, ticks, ticksTwice }: GatesVerdict): readonly Fact[] {
+/** A limit lets through nearly what it allows: what a killed consumer began counts, and comes once more. */
+const USED_AT_LEAST = 0.6;
+
+function gateFacts(gates: NonNullable<ChaosReport["gates"]>): readonly Fact[] {
+  const { together, ticks, ticksTwice, limits, freeing } = gates;
   return [
     none("runs that began while their gate was held", together),
-    // No bound: the job that waits for the lock may wait behind thousands of others too.
+    { name: "gates of dead holders", value: freeing.count },
+    { name: "  longest until one was free, ms", value: Math.round(freeing.longest) },
+    none("  not free within 1.5 leases and one pass", freeing.late),
+    { name: "starts under limits", value: limits.starts, met: limits.starts > 0 },
+    none("  more than a limit allows in some window", limits.exceeded),
+    none("  whose instant nothing proves", limits.unproven),
     {
-      name: "longest time until a dead holder's lock was taken again, ms",
-      value: Math.round(longestFreeing),
+      name: "  share of what the least used limit allowed",
+      value: limits.leastUsed.toFixed(2),
+      met: limits.leastUsed >= USED_AT_LEAST,
     },
     { name: "jobs of the schedule", value: ticks, met: ticks > 0 },
     none("instants that made two jobs", ticksTwice),

@@ -1,30 +1,34 @@
 import { createConsumer } from "@taskq/consumer";
 import type { Channel } from "../roles/channel.js";
 import { fileRecorder } from "./recorder.js";
-import { openChaosQueue, recordTo } from "./tasks.js";
+import { openChaosQueue, recordTo, type Flaw } from "./tasks.js";
 
 export interface ChaosConsumer {
   readonly path: string;
   /** Where it writes down its runs. */
   readonly log: string;
-  readonly popping: boolean;
+  readonly flaw?: Flaw | undefined;
   readonly beating: boolean;
 }
 export interface ChaosConsumerAnswer {
   readonly stopped: true;
 }
 
-/** A consumer of ten workers and a lease of a second, to be killed at any moment. */
+/** In milliseconds. */
+export const LEASE = 1_000;
+
+/** A consumer of ten workers, to be killed at any moment. */
 export async function chaosConsumer(
-  { path, log, popping, beating }: ChaosConsumer,
+  { path, log, flaw, beating }: ChaosConsumer,
   channel: Channel,
 ): Promise<ChaosConsumerAnswer> {
   const recorder = fileRecorder(log);
   recordTo(recorder);
-  const queue = openChaosQueue({ path, popping, beating });
+  const queue = openChaosQueue({ path, flaw, beating });
   queue.on("completed", ({ id, attempt }) => recorder.stored(id, attempt));
-  const consumer = createConsumer(queue, { workers: 10, lease: "1s" });
+  const consumer = createConsumer(queue, { workers: 10, lease: LEASE });
   await consumer.start();
+  recorder.up();
   await channel.stopped;
   await consumer.stop();
   await queue.close();

@@ -17,11 +17,11 @@ export class Consumers {
   readonly problems: string[] = [];
   readonly #slots: Slot[] = [];
   readonly #folder: string;
-  readonly #kind: Pick<ChaosConsumer, "popping" | "beating">;
+  readonly #kind: Pick<ChaosConsumer, "flaw" | "beating">;
   #started = 0;
   #stopping = false;
 
-  constructor(folder: string, kind: Pick<ChaosConsumer, "popping" | "beating">) {
+  constructor(folder: string, kind: Pick<ChaosConsumer, "flaw" | "beating">) {
     this.#folder = folder;
     this.#kind = kind;
   }

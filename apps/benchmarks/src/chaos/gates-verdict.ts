@@ -1,5 +1,5 @@
 import { BEAT } from "./tasks.js";
-import type { RecordedRun } from "./runs.js";
+import type { RecordedRun } from "./records.js";
 
 /** A gate, and the most runs that may hold it at a time. */
 export interface Gate {
@@ -11,8 +11,6 @@ export interface Gate {
 export interface GatesVerdict {
   /** Runs that began while others held their gate. */
   readonly together: readonly string[];
-  /** The longest time from the death of a gate's holder to the next start behind that gate, in milliseconds. */
-  readonly longestFreeing: number;
   /** Instants of the schedule, by key, that made several jobs. */
   readonly ticksTwice: readonly string[];
   /** Jobs that the schedule made. */
@@ -37,13 +35,11 @@ export function judgeGates(
     else known.runs.push(run);
   }
   const together: string[] = [];
-  let longest = 0;
   for (const { gate, runs: ofGate } of byGate.values()) {
     ofGate.sort((a, b) => a.startedAt - b.startedAt);
     together.push(...tooMany(gate, ofGate, deaths));
-    if (gate.max === 1) longest = Math.max(longest, freeing(ofGate, deaths));
   }
-  return { together, longestFreeing: longest / 1e6, ...judgeTicks(runs) };
+  return { together, ...judgeTicks(runs) };
 }
 
 function tooMany({ max }: Gate, runs: readonly RecordedRun[], deaths: Deaths): string[] {
@@ -59,18 +55,6 @@ function tooMany({ max }: Gate, runs: readonly RecordedRun[], deaths: Deaths): s
 
 function endOf(run: RecordedRun, deaths: Deaths): number {
   return run.endedAt ?? deaths.get(run.consumer) ?? Infinity;
-}
-
-/** At least the job of the dead holder itself waits for the gate. */
-function freeing(runs: readonly RecordedRun[], deaths: Deaths): number {
-  let longest = 0;
-  for (const [index, run] of runs.entries()) {
-    const death = deaths.get(run.consumer);
-    const next = runs[index + 1];
-    if (run.endedAt !== undefined || death === undefined || next === undefined) continue;
-    longest = Math.max(longest, next.startedAt - death);
-  }
-  return longest;
 }
 
 function judgeTicks(runs: readonly RecordedRun[]): Pick<GatesVerdict, "ticks" | "ticksTwice"> {

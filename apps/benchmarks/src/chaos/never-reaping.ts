@@ -1,4 +1,5 @@
 import type { Storage } from "@taskq/core";
+import { changedStorage } from "./changed-storage.js";
 
 const NOTHING = { reaped: [], effects: [], nextAt: undefined };
 
@@ -7,11 +8,5 @@ const NOTHING = { reaped: [], effects: [], nextAt: undefined };
  * it is ever reaped. Only to show that the harness notices.
  */
 export function neverReaping(storage: Storage): Storage {
-  return new Proxy(storage, {
-    get(target, property) {
-      if (property === "reap") return async () => NOTHING;
-      const value: unknown = Reflect.get(target, property, target);
-      return typeof value === "function" ? (value.bind(target) as unknown) : value;
-    },
-  });
+  return changedStorage(storage, () => ({ reap: async () => NOTHING }));
 }

@@ -3,11 +3,15 @@ import { join } from "node:path";
 import type { Result } from "@taskq/core";
 import { pause } from "../clock.js";
 import { checkIntegrity } from "../integrity.js";
+import { watchLoopDelay } from "../loop-delay.js";
 import { seededRandom } from "../random.js";
+import { LEASE } from "./consumer-role.js";
 import { Consumers } from "./consumers.js";
-import { judgeGates, type Gate, type GatesVerdict } from "./gates-verdict.js";
-import { parseRuns } from "./runs.js";
-import { openChaosQueue, type ChaosQueue, type Trail } from "./tasks.js";
+import { judgeFreeing, type Freeing } from "./freeing.js";
+import { judgeGates, type Deaths, type Gate, type GatesVerdict } from "./gates-verdict.js";
+import { judgeLimits, type Limit, type LimitsVerdict } from "./limits-verdict.js";
+import { Records } from "./records.js";
+import { openChaosQueue, type ChaosQueue, type Flaw, type Trail } from "./tasks.js";
 import { judge, type FinishedFlow, type Verdict } from "./verdict.js";
 import { planWorkload, type PlannedFlow } from "./workload.js";
 
@@ -20,8 +24,8 @@ export interface ChaosOptions {
   readonly seconds: number;
   /** The end, without kills. */
   readonly quietSeconds: number;
-  readonly popping: boolean;
-  /** Also locks, slots, unique keys, groups within groups and a schedule. */
+  readonly flaw: Flaw | undefined;
+  /** Also locks, slots, limits, unique keys, groups within groups and a schedule. */
   readonly gated: boolean;
   /** Told about progress. */
   readonly say: (line: string) => void;
@@ -37,7 +41,7 @@ export interface ChaosReport {
   /** Jobs that fail as planned. */
   readonly failing: number;
   /** What became of gates and of the schedule. */
-  readonly gates: GatesVerdict | undefined;
+  readonly gates: (GatesVerdict & { readonly limits: LimitsVerdict; readonly freeing: Freeing }) | undefined;
   /** Jobs that ended by the crash budget; they count as lost. */
   readonly crashed: number;
   /** What `PRAGMA integrity_check` said. */
@@ -52,34 +56,37 @@ const BATCH = 50;
 /** Runs a workload through consumers that are killed all the time, and judges what came of it. */
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const random = seededRandom(options.seed);
-  const { popping, gated } = options;
-  const planned = planWorkload(options.jobs, gated, random);
-  const queue = openChaosQueue({ path: join(options.folder, "queue.db"), popping, beating: false });
+  const { flaw, gated } = options;
+  const planned = planWorkload(options, random);
+  const queue = openChaosQueue({ path: join(options.folder, "queue.db"), flaw, beating: false });
   await queue.counts();
-  const consumers = new Consumers(options.folder, { popping, beating: gated });
+  const consumers = new Consumers(options.folder, { flaw, beating: gated });
   consumers.start(options.consumers);
+  const loopDelay = watchLoopDelay();
 
   const begun = performance.now();
   const { flows, results } = await killWhileEnqueueing(queue, planned, consumers, random, options);
   const killSeconds = (performance.now() - begun) / 1_000;
   options.say(`no more kills, for ${options.quietSeconds} s`);
   await pause(options.quietSeconds * 1_000);
+  const lateness = loopDelay.max();
   await consumers.stop();
 
   const finished = await finishedFlows(flows, results);
   const counts = await queue.counts();
   const crashed = await crashedJobs(queue);
   await queue.close();
-  const runs = Array.from({ length: consumers.started }, (_, number) => {
+  const records = new Records();
+  for (let number = 0; number < consumers.started; number += 1) {
     const log = consumers.logOf(number);
-    return existsSync(log) ? parseRuns(readFileSync(log, "utf8"), number) : [];
-  }).flat();
+    if (existsSync(log)) records.read(readFileSync(log, "utf8"), number);
+  }
   return {
-    verdict: judge(finished, runs, consumers.killed),
+    verdict: judge(finished, records.runs, consumers.killed),
     jobs: flows.reduce((sum, { keys }) => sum + keys.length, 0),
     failing: flows.reduce((sum, { failing = 0 }) => sum + failing, 0),
-    gates: gated ? judgeGates(gatesOf(flows), runs, consumers.killed) : undefined,
-    runs: runs.length,
+    gates: gated ? judgeAll({ flows, results, records, deaths: consumers.killed, lateness }) : undefined,
+    runs: records.runs.length,
     kills: consumers.killed.size,
     killSeconds,
     states: Object.fromEntries(Object.entries(counts).filter(([, count]) => count > 0)),
@@ -127,6 +134,29 @@ async function killWhileEnqueueing(
   done = true;
   await killing;
   return { flows: stored, results };
+}
+
+interface Judged {
+  readonly flows: readonly PlannedFlow[];
+  readonly results: readonly Result<Trail>[];
+  readonly records: Records;
+  readonly deaths: Deaths;
+  /** In milliseconds. */
+  readonly lateness: number;
+}
+
+function judgeAll({ flows, results, records, deaths, lateness }: Judged): ChaosReport["gates"] {
+  const gates = gatesOf(flows);
+  const limited = new Map<string, { key: string; limit: Limit }>();
+  for (const [index, { keys, limit }] of flows.entries()) {
+    const { id } = results[index] as Result<Trail>;
+    if (limit !== undefined) limited.set(id, { key: keys[0] ?? id, limit });
+  }
+  return {
+    ...judgeGates(gates, records.runs, deaths),
+    limits: judgeLimits(limited, records),
+    freeing: judgeFreeing(gates, records, deaths, { lease: LEASE, lateness }),
+  };
 }
 
 function gatesOf(flows: readonly PlannedFlow[]): ReadonlyMap<string, Gate> {

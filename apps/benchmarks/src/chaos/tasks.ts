@@ -6,12 +6,15 @@ import {
   task,
   type Outcome,
   type Queue,
+  type Storage,
   type TaskContext,
 } from "@taskq/core";
 import { sqliteStorage } from "@taskq/sqlite";
 import { pause } from "../clock.js";
+import { hardlyLimiting } from "./hardly-limiting.js";
 import { neverReaping } from "./never-reaping.js";
 import type { Recorder } from "./recorder.js";
+import { recordingStorage } from "./recording-storage.js";
 
 export interface Work {
   /** Names the job in this harness; ids are the storage's. */
@@ -66,6 +69,20 @@ export const slotted = task("slotted", { concurrency: { key: "slots", max: SLOTS
 /** One unfinished job for each name. */
 export const alone = task("alone", { unique: { key: ({ gate }: Gated) => gate } }, single);
 
+/** Milliseconds. */
+export const PER = 500;
+/** Starts in any window of `PER`. Before others, so that they wait for the limit and not behind those. */
+export const LIMIT = 5;
+export const limited = task("limited", { limit: { max: LIMIT, per: PER }, priority: 1 }, single);
+
+/** The same for each name. */
+export const KEY_LIMIT = 2;
+export const limitedByKey = task(
+  "limited-by-key",
+  { limit: { key: ({ gate }: Gated) => gate, max: KEY_LIMIT, per: PER }, priority: 1 },
+  single,
+);
+
 async function single(input: Work, context: TaskContext): Promise<Trail> {
   recorder.started(input.key, context);
   await pause(input.milliseconds);
@@ -111,8 +128,16 @@ const beat = periodic("beat", every("200ms"), { overlap: "allow" }, async (conte
   recorder.ended(key, context);
 });
 
-const silent: Recorder = { started() {}, ended() {}, stored() {} };
-let recorder: Recorder = silent;
+const silent: Recorder = {
+  up() {},
+  started() {},
+  ended() {},
+  stored() {},
+  claimed() {},
+  released() {},
+  reaped() {},
+};
+let recorder = silent;
 
 /** Where the handlers of this process write down what they do. */
 export function recordTo(target: Recorder): void {
@@ -120,23 +145,41 @@ export function recordTo(target: Recorder): void {
 }
 
 const plain = { work, stage, callback };
-const gated = { ...plain, locked, slotted, alone, failing, outcomes, nested };
+const gated = {
+  ...plain,
+  locked,
+  slotted,
+  alone,
+  limited,
+  "limited-by-key": limitedByKey,
+  failing,
+  outcomes,
+  nested,
+};
 
 export type ChaosTask = keyof typeof gated;
 export type ChaosQueue = Queue<ChaosTask>;
 
+/** What is wrong with a storage, to show that the harness notices: see `neverReaping` and `hardlyLimiting`. */
+export type Flaw = "popping" | "unlimited";
+
+const flawed: { readonly [Name in Flaw]: (storage: Storage) => Storage } = {
+  popping: neverReaping,
+  unlimited: hardlyLimiting,
+};
+
 export interface ChaosQueueOptions {
   readonly path: string;
-  /** On a storage that never gives back what a dead consumer held. */
-  readonly popping: boolean;
+  readonly flaw: Flaw | undefined;
   /** With a schedule. */
   readonly beating: boolean;
 }
 
-export function openChaosQueue({ path, popping, beating }: ChaosQueueOptions): ChaosQueue {
+/** The queue of the harness; what the storage answers goes to `recordTo`. */
+export function openChaosQueue({ path, flaw, beating }: ChaosQueueOptions): ChaosQueue {
   const storage = sqliteStorage({ path });
   return createQueue({
-    storage: popping ? neverReaping(storage) : storage,
+    storage: recordingStorage(flaw === undefined ? storage : flawed[flaw](storage), recorder),
     tasks: beating ? { ...gated, beat } : gated,
   }) as ChaosQueue;
 }

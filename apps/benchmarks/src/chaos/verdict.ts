@@ -1,4 +1,4 @@
-import type { RecordedRun } from "./runs.js";
+import type { RecordedRun } from "./records.js";
 
 /** One flow at the end: what was planned, and what the storage has of it. */
 export interface FinishedFlow {

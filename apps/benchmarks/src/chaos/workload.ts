@@ -1,7 +1,8 @@
 import { group, type Job } from "@taskq/core";
 import { integerBetween, shuffled } from "../random.js";
-import { planGated } from "./gated-workload.js";
+import { planGated, planLimited } from "./gated-workload.js";
 import type { Gate } from "./gates-verdict.js";
+import type { Limit } from "./limits-verdict.js";
 import { callback, stage, work, type ChaosTask, type Trail, type Work } from "./tasks.js";
 
 /** One thing that is enqueued, and what must come out of it. */
@@ -14,18 +15,29 @@ export interface PlannedFlow {
   readonly trail: readonly string[];
   /** What its job holds while it runs. */
   readonly gate?: Gate;
+  /** What limits the starts of its job. */
+  readonly limit?: Limit;
   /** Jobs of it that fail as planned. */
   readonly failing?: number;
 }
 
+export interface WorkloadOptions {
+  readonly jobs: number;
+  /** How long they keep coming. */
+  readonly seconds: number;
+  readonly gated: boolean;
+}
+
 const MEMBERS = 8;
 const STAGES = 3;
+/** In which part of the time limited jobs come. */
+const LIMITED_SHARE = 0.8;
 
 /**
  * A quarter of the jobs in pipelines of three stages, a tenth in groups of eight with a callback beyond those, the rest
- * single; `gated`: beside them jobs with locks, slots and unique keys, and groups of both modes with groups inside.
+ * single; `gated`: beside them jobs with locks, slots, limits and unique keys, and groups of both modes with groups inside.
  */
-export function planWorkload(jobs: number, gated: boolean, random: () => number): PlannedFlow[] {
+export function planWorkload({ jobs, seconds, gated }: WorkloadOptions, random: () => number): PlannedFlow[] {
   const pipelines = Math.round(jobs / 4 / STAGES);
   const groups = Math.round(jobs / 10 / MEMBERS);
   const singles = jobs - pipelines * STAGES - groups * MEMBERS;
@@ -35,7 +47,11 @@ export function planWorkload(jobs: number, gated: boolean, random: () => number)
     ...Array.from({ length: singles }, (_, index) => single(`single-${index}`, random)),
     ...(gated ? planGated(jobs, random) : []),
   ];
-  return shuffled(flows, random);
+  const mixed = shuffled(flows, random);
+  if (!gated) return mixed;
+  // Limited jobs come faster than they may start, and the last of them well before the end.
+  const early = mixed.splice(0, Math.round(mixed.length * LIMITED_SHARE));
+  return [...shuffled([...early, ...planLimited(seconds, random)], random), ...mixed];
 }
 
 function planned(key: string, random: () => number): Work {

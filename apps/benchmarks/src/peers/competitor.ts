@@ -15,9 +15,19 @@ export function payload(n: number, at: number = 0): Payload {
   return { n, at, text: "a text that makes the whole of it about one hundred bytes" };
 }
 
+/** The payloads from one number on, so many of them, but none beyond `end`. */
+export function payloads(from: number, count: number, end: number = Infinity): Payload[] {
+  return Array.from({ length: Math.min(count, end - from) }, (_, index) => payload(from + index));
+}
+
+/** What each job is guarded by: a lock of a thousand, the one lock there is, a limit of a hundred, a key of its own. */
+export type Guard = "lock" | "one-lock" | "limit" | "unique";
+
 export interface OpenOptions {
   readonly path: string;
   readonly durability: Durability;
+  /** @default none; taskq only */
+  readonly guard?: Guard | undefined;
 }
 export interface ConsumeOptions {
   readonly workers: number;
@@ -31,8 +41,8 @@ export interface ConsumeOptions {
 export interface Session {
   /** Stores one job; durable as asked once it is awaited. */
   enqueue(payload: Payload): unknown;
-  /** Stores many in the largest unit that the competitor offers. */
-  enqueueMany(payloads: readonly Payload[]): unknown;
+  /** Stores many in the largest unit that the competitor offers; `due`: taskq only. */
+  enqueueMany(payloads: readonly Payload[], due?: Date): unknown;
   /** Stores one job and waits for its result. */
   roundTrip(payload: Payload): Promise<number>;
   /** Begins to consume; answers how to stop. */

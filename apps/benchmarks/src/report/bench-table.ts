@@ -14,9 +14,9 @@ function line(row: Row, measurements: Measurements): string[] {
   const { title, ours, plainjobs, liteque, ceiling, target } = row;
   const shown = (cell: Cell | undefined): string =>
     cell === undefined ? "–" : figure(cell, target, measurements);
-  const reference = target?.kind === "times" ? target.reference : (ceiling ?? plainjobs);
+  const reference = target?.kind === "times" ? target.reference : (row.reference ?? ceiling ?? plainjobs);
   const ratio =
-    reference === undefined || isLatency(target)
+    reference === undefined || isNoRate(target)
       ? "–"
       : `${times(measurements.rate(ours) / measurements.rate(reference))} ${named(ours, reference)}`;
   const asked = target === undefined ? "–" : askedFor(target);
@@ -26,12 +26,14 @@ function line(row: Row, measurements: Measurements): string[] {
 
 function figure(cell: Cell, target: Target | undefined, measurements: Measurements): string {
   if (target?.kind === "loop-delay") return milliseconds(measurements.loopDelay(cell));
-  if (target?.kind !== "latency") return count(measurements.rate(cell));
-  return `${milliseconds(measurements.latency(cell, 0.5))} / ${milliseconds(measurements.latency(cell, 0.99))}`;
+  if (target?.kind === "at-most") return short(measurements.value(cell, target.value));
+  if (target?.kind !== "latency" && target?.kind !== "slowest") return count(measurements.rate(cell));
+  const upper = measurements.latency(cell, target.kind === "latency" ? 0.99 : 1);
+  return `${milliseconds(measurements.latency(cell, 0.5))} / ${milliseconds(upper)}`;
 }
 
-function isLatency(target: Target | undefined): boolean {
-  return target?.kind === "latency" || target?.kind === "loop-delay";
+function isNoRate(target: Target | undefined): boolean {
+  return target !== undefined && target.kind !== "times" && target.kind !== "rate";
 }
 
 function askedFor(target: Target): string {
@@ -42,6 +44,10 @@ function askedFor(target: Target): string {
       return `≥ ${count(target.atLeast)}`;
     case "latency":
       return `≤ ${target.p50} / ${target.p99}`;
+    case "slowest":
+      return `≤ ${target.most}`;
+    case "at-most":
+      return `≤ ${short(target.most)}`;
     case "loop-delay":
       return `≤ ${target.p999}`;
   }
@@ -55,6 +61,10 @@ function isMet(target: Target, ours: Cell, measurements: Measurements): boolean 
       return measurements.rate(ours) >= target.atLeast;
     case "latency":
       return measurements.latency(ours, 0.5) <= target.p50 && measurements.latency(ours, 0.99) <= target.p99;
+    case "slowest":
+      return measurements.latency(ours, 1) <= target.most;
+    case "at-most":
+      return measurements.value(ours, target.value) <= target.most;
     case "loop-delay":
       return measurements.loopDelay(ours) <= target.p999;
   }
@@ -70,6 +80,11 @@ function times(ratio: number): string {
 
 function count(value: number): string {
   return Number.isNaN(value) ? "–" : Math.round(value).toLocaleString("en");
+}
+
+/** Two digits behind the point for what is about as large as one, none for others. */
+function short(value: number): string {
+  return value < 10 ? value.toFixed(2) : count(value);
 }
 
 function milliseconds(value: number): string {

@@ -1,4 +1,4 @@
-import type { Cell, Measurement } from "../scenarios/cell.js";
+import type { Cell, Measurement, ValueName } from "../scenarios/cell.js";
 import { median, percentile } from "../statistics.js";
 
 /** What all runs showed, by cell. */
@@ -23,6 +23,10 @@ export class Measurements {
 
   loopDelay(cell: Cell): number {
     return this.#median(cell, ({ loopDelayP999 }) => loopDelayP999);
+  }
+
+  value(cell: Cell, name: ValueName): number {
+    return this.#median(cell, ({ values }) => values?.[name] ?? Number.NaN);
   }
 
   #median(cell: Cell, of: (measurement: Measurement) => number): number {

@@ -1,15 +1,23 @@
 import { setImmediate } from "node:timers/promises";
 import { nanoseconds, pause } from "../clock.js";
-import { payload, type CompetitorName, type Durability, type Session } from "../peers/competitor.js";
+import {
+  payload,
+  payloads,
+  type CompetitorName,
+  type Durability,
+  type Guard,
+  type Session,
+} from "../peers/competitor.js";
 import { loadCompetitor } from "../peers/competitors.js";
 import type { Channel } from "./channel.js";
 
 /**
  * `awaited`: one call a job, each awaited. `bulk`: 1,000 a call. `tick`: 1,000 calls in one tick, then awaited.
  * `server`: 100 calls in one tick, then awaited, as a busy server does. `paced`: one each 10 ms, with its instant.
- * `round-trip`: one after the other, each with its result.
+ * `round-trip`: one after the other, each with its result. `due`: in bulk, all of them due at one instant to come. `stamped`: in
+ * bulk, each with an instant, which makes its JSON 100 bytes.
  */
-export type ProduceMode = "awaited" | "bulk" | "tick" | "server" | "paced" | "round-trip";
+export type ProduceMode = "awaited" | "bulk" | "tick" | "server" | "paced" | "round-trip" | "due" | "stamped";
 
 export interface Produce {
   readonly competitor: CompetitorName;
@@ -17,40 +25,43 @@ export interface Produce {
   readonly durability: Durability;
   readonly mode: ProduceMode;
   readonly jobs: number;
+  readonly guard?: Guard | undefined;
 }
 export interface ProduceAnswer {
   readonly startedAt: number;
   readonly endedAt: number;
   /** Milliseconds of each round trip. */
   readonly latencies: readonly number[];
+  /** When all of them became due, where that is an instant to come. */
+  readonly dueAt: number | undefined;
   /** Jobs stored and not completed when it had ended: all of them where nobody consumes. */
   readonly unfinished: number;
 }
 
 /** Stores jobs and measures how long it takes. */
 export async function produce(configuration: Produce, channel: Channel): Promise<ProduceAnswer> {
-  const { competitor, path, durability, mode, jobs } = configuration;
-  const session = await (await loadCompetitor(competitor)).open({ path, durability });
+  const { competitor, path, durability, mode, jobs, guard } = configuration;
+  const session = await (await loadCompetitor(competitor)).open({ path, durability, guard });
   await channel.ready();
   const startedAt = nanoseconds();
-  const latencies = await modes[mode](session, jobs);
+  const { latencies = [], dueAt } = await modes[mode](session, jobs);
   const endedAt = nanoseconds();
   const unfinished = await session.unfinished();
   await session.close();
-  return { startedAt, endedAt, latencies, unfinished };
+  return { startedAt, endedAt, latencies, dueAt, unfinished };
 }
 
-type Mode = (session: Session, jobs: number) => Promise<readonly number[]>;
+interface Produced {
+  readonly latencies?: readonly number[];
+  readonly dueAt?: number;
+}
 
-const modes: Readonly<Record<ProduceMode, Mode>> = {
+const modes: { readonly [Name in ProduceMode]: (session: Session, jobs: number) => Promise<Produced> } = {
   async awaited(session, jobs) {
     for (let n = 0; n < jobs; n += 1) await session.enqueue(payload(n));
-    return [];
+    return {};
   },
-  async bulk(session, jobs) {
-    for (let from = 0; from < jobs; from += 1_000) await session.enqueueMany(payloads(from, 1_000, jobs));
-    return [];
-  },
+  bulk: (session, jobs) => inBulk(session, jobs),
   tick: (session, jobs) => together(session, jobs, 1_000),
   server: (session, jobs) => together(session, jobs, 100),
   async paced(session, jobs) {
@@ -58,7 +69,7 @@ const modes: Readonly<Record<ProduceMode, Mode>> = {
       await pause(10);
       await session.enqueue(payload(n, nanoseconds()));
     }
-    return [];
+    return {};
   },
   async "round-trip"(session, jobs) {
     const latencies: number[] = [];
@@ -67,18 +78,38 @@ const modes: Readonly<Record<ProduceMode, Mode>> = {
       await session.roundTrip(payload(n));
       latencies.push((nanoseconds() - begun) / 1e6);
     }
-    return latencies;
+    return { latencies };
+  },
+  async stamped(session, jobs) {
+    for (let from = 0; from < jobs; from += 1_000) {
+      await session.enqueueMany(payloads(from, 1_000, jobs).map(({ n }) => payload(n, STAMP)));
+    }
+    return {};
+  },
+  async due(session, jobs) {
+    const due = new Date(Date.now() + SHORTEST_LEAD + jobs * LEAD);
+    const dueAt = nanoseconds() + (due.getTime() - Date.now()) * 1e6;
+    await inBulk(session, jobs, due);
+    if (nanoseconds() > dueAt) throw new Error("storing the jobs took until after they were due");
+    return { dueAt };
   },
 };
 
-async function together(session: Session, jobs: number, size: number): Promise<readonly number[]> {
+/** As long as the nanoseconds since a machine started some days ago. */
+const STAMP = 123_456_789_012_345;
+/** How long before they are due jobs begin to be stored: in milliseconds, and for each job. */
+const SHORTEST_LEAD = 500;
+const LEAD = 0.03;
+
+async function inBulk(session: Session, jobs: number, due?: Date): Promise<Produced> {
+  for (let from = 0; from < jobs; from += 1_000) await session.enqueueMany(payloads(from, 1_000, jobs), due);
+  return {};
+}
+
+async function together(session: Session, jobs: number, size: number): Promise<Produced> {
   for (let from = 0; from < jobs; from += size) {
     await Promise.all(payloads(from, size, jobs).map((each) => session.enqueue(each)));
     await setImmediate();
   }
-  return [];
-}
-
-function payloads(from: number, size: number, jobs: number): ReturnType<typeof payload>[] {
-  return Array.from({ length: Math.min(size, jobs - from) }, (_, index) => payload(from + index));
+  return {};
 }

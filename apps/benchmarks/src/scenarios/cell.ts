@@ -1,4 +1,4 @@
-import type { CompetitorName, Durability } from "../peers/competitor.js";
+import type { CompetitorName, Durability, Guard } from "../peers/competitor.js";
 
 /** One thing measured of one competitor. */
 export interface Cell {
@@ -10,7 +10,12 @@ export interface Cell {
     | "process"
     | "pipe"
     | "pickup"
-    | "round-trip";
+    | "round-trip"
+    | "revoke"
+    | "backlog"
+    | "stored-bytes"
+    | "due"
+    | "memory";
   readonly durability: Durability;
   /** Of one consumer. */
   readonly workers: number;
@@ -19,7 +24,19 @@ export interface Cell {
   /** Consumer processes. */
   readonly processes: number;
   readonly jobs: number;
+  /** Of `backlog`: jobs that are there all the time. */
+  readonly backlog?: number;
+  /** What each job is guarded by. */
+  readonly guard?: Guard;
+  /** Jobs that are parked at such a guard all the time. */
+  readonly parked?: number;
 }
+
+/**
+ * `bytes` a waiting job takes; `due`: milliseconds from the instant at which all jobs became due until the last began;
+ * `memory`: the most resident megabytes; `growth`: the median of their last quarter against that of their first one.
+ */
+export type ValueName = "bytes" | "due" | "memory" | "growth";
 
 /** What one run of a cell showed. */
 export interface Measurement {
@@ -29,17 +46,21 @@ export interface Measurement {
   readonly latencies: readonly number[];
   /** Milliseconds; the worst of its consumers. */
   readonly loopDelayP999: number;
+  readonly values?: Readonly<Partial<Record<ValueName, number>>> | undefined;
 }
 
 /** What tells one cell from another. */
 export function cellName(cell: Cell): string {
-  const consuming = cell.kind === "process" || cell.kind === "pipe";
+  const consuming = ["process", "pipe", "backlog"].includes(cell.kind);
   return [
     cell.kind,
     cell.competitor,
     cell.durability === "full" ? "FULL" : undefined,
     consuming ? `c=${cell.workers}` : undefined,
     cell.prefetch === undefined ? undefined : `prefetch ${cell.prefetch}`,
+    cell.backlog === undefined ? undefined : `at ${cell.backlog}`,
+    cell.guard,
+    cell.parked === undefined ? undefined : `behind ${cell.parked} parked`,
     cell.processes > 1 ? `${cell.processes} processes` : undefined,
   ]
     .filter((part) => part !== undefined)

@@ -1,4 +1,4 @@
-import type { Cell } from "./cell.js";
+import type { Cell, ValueName } from "./cell.js";
 
 /** What a row is held to; those without are quoted. */
 export type Target =
@@ -8,6 +8,9 @@ export type Target =
   | { readonly kind: "rate"; readonly atLeast: number }
   /** Milliseconds, both of them. */
   | { readonly kind: "latency"; readonly p50: number; readonly p99: number }
+  /** Milliseconds, each of them. */
+  | { readonly kind: "slowest"; readonly most: number }
+  | { readonly kind: "at-most"; readonly value: ValueName; readonly most: number }
   | { readonly kind: "loop-delay"; readonly p999: number };
 
 /** One line of the table. */
@@ -18,6 +21,8 @@ export interface Row {
   readonly liteque?: Cell;
   readonly ceiling?: Cell;
   readonly target?: Target;
+  /** What its ratio is to, where no target says so. @default the ceiling, or else plainjobs */
+  readonly reference?: Cell;
 }
 
 /** A group of rows that is measured together. */

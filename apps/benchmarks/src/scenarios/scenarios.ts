@@ -1,12 +1,9 @@
 import type { CompetitorName } from "../peers/competitor.js";
+import { backlog, bytes, due, memory } from "./at-scale.js";
 import type { Cell } from "./cell.js";
+import { gates } from "./gates.js";
 import type { Row, Scenario } from "./scenario.js";
-
-/** How much is measured: the share of the usual number of jobs, and of latencies. */
-export interface Volume {
-  readonly jobs: number;
-  readonly latencies: number;
-}
+import { cell, type Volume } from "./volume.js";
 
 /** Everything that `pnpm bench` measures, with the targets of the design page on performance. */
 export function allScenarios(volume: Volume): readonly Scenario[] {
@@ -19,15 +16,14 @@ export function allScenarios(volume: Volume): readonly Scenario[] {
     pickup(volume),
     roundTrip(volume),
     processes(volume),
+    revoke(volume),
+    backlog(volume),
+    bytes(volume),
+    due(volume),
+    memory(volume),
+    gates(volume),
   ];
   return scenarios;
-}
-
-type Given = Pick<Cell, "competitor" | "kind" | "jobs"> & Partial<Cell>;
-
-function cell(volume: Volume, { jobs, ...given }: Given): Cell {
-  const base = { durability: "normal", workers: 10, prefetch: undefined, processes: 1 } as const;
-  return { ...base, ...given, jobs: Math.max(20, Math.round(jobs * volume.jobs)) };
 }
 
 function enqueue(volume: Volume): Scenario {
@@ -177,6 +173,16 @@ function roundTrip(volume: Volume): Scenario {
   };
   const target = { kind: "latency", p50: 0.5, p99: 3 } as const;
   return { name: "round-trip", rows: [{ title: "round trip with result, ms p50 / p99", ours, target }] };
+}
+
+function revoke(volume: Volume): Scenario {
+  const ours = {
+    ...cell(volume, { competitor: "taskq", kind: "revoke", jobs: 0 }),
+    jobs: Math.ceil(volume.latencies / 4),
+  };
+  const target = { kind: "slowest", most: 100 } as const;
+  const title = "revoke until the signal aborts in another process, ms p50 / max";
+  return { name: "revoke", rows: [{ title, ours, target }] };
 }
 
 function processes(volume: Volume): Scenario {

@@ -68,6 +68,17 @@ const KEPT_SHORT = 50_000;
 
 export const job: fc.Arbitrary<JobShape> = jobWith({ gates, unique });
 
+/** What a run may be given back with. */
+export const KEYS: readonly Partial<Pick<JobShape, "gates" | "unique">>[] = [
+  {},
+  { gates: [lock("door", "wait")] },
+  { gates: [SLOT, limit("wait")] },
+  { gates: [lock("gate", "skip")] },
+  { unique: { key: "one", until: "final", onConflict: "ignore" } },
+  { unique: { key: "two", until: "started", onConflict: "replace" }, gates: [lock("door", "wait")] },
+  { unique: { key: "one", until: 3_000, onConflict: "ignore" } },
+];
+
 /** Jobs that wait for nothing but their turn: the bulk of stages and members. */
 const plain: fc.Arbitrary<JobShape> = jobWith({
   gates: fc.constant(undefined),

@@ -28,6 +28,7 @@ const REQUIRED = [
   "settle: retry applied",
   "settle: released applied",
   "settle: postponed applied",
+  "settle: keyed applied",
   "settle: interrupted applied",
   "settle: cancelled applied",
   "settle: expired applied",

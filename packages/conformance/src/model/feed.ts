@@ -24,6 +24,9 @@ interface Followed {
 }
 const PAGE = 7;
 
+/** States that only a run brings about. */
+const BY_RUN: ReadonlySet<string> = new Set(["completed", "failed", "quarantined"]);
+
 /** What was read of the feed so far. */
 export class FollowedFeed {
   readonly #queue: string;
@@ -43,7 +46,9 @@ export class FollowedFeed {
       const events = await this.#readSide(world, side);
       for (const event of events) {
         const before = this.#told[side].get(event.id);
-        const again = before?.fence === event.fence && before.state === event.state && event.fence > 0;
+        // Without a run of its own a job may end again, when what stopped it was taken back.
+        const ran = event.fence > 0 && BY_RUN.has(event.state);
+        const again = ran && before?.fence === event.fence && before.state === event.state;
         assert.ok(!again, `${event.id} is told of twice for one run: ${side}`);
         this.#told[side].set(event.id, event);
       }

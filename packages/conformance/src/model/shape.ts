@@ -129,7 +129,7 @@ class FlowMaking {
       due: now + delay,
       expiresAt: expires === undefined ? undefined : now + delay + expires,
       after: after.length === 0 ? undefined : after,
-      unique: unique === undefined ? undefined : { ...unique, until: instant(unique.until, now) },
+      unique: uniqueOf(unique, now),
       keep: keep === undefined ? undefined : { completed: keep, failed: undefined },
     });
     return { end: id };
@@ -145,6 +145,11 @@ class FlowMaking {
     if (placed === undefined) throw new RangeError("a chain has at least one stage");
     return placed;
   }
+}
+
+/** The key of a shape, from this instant on. */
+export function uniqueOf(unique: UniqueShape | undefined, now: number): NewUnique | undefined {
+  return unique === undefined ? undefined : { ...unique, until: instant(unique.until, now) };
 }
 
 function instant(until: NewUnique["until"], now: number): NewUnique["until"] {

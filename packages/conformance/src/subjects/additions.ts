@@ -92,13 +92,19 @@ export const additions: Subject = subject("step: added flows", [
 
     /** The member's own result stays its result, but the group waits for what it added. */
     async function addedToMember(): Promise<void> {
-      const [member, two, sum, more] = context.jobs(4);
+      const [member, two, sum, more, further] = context.jobs(5);
       const group = context.group([member, two]);
       await context.enqueue(chain(group, sum));
       await context.runToEnd(two.id, "two");
       await context.runToEnd(member.id, "one", { add: [flowOf(more)] });
       assert.deepEqual(await context.states(group.end, sum.id), ["blocked", "blocked"]);
-      await context.runToEnd(more.id, "more");
+      await context.runToEnd(more.id, "more", { add: [flowOf(further)] });
+      assert.deepEqual(
+        await context.states(group.end, sum.id),
+        ["blocked", "blocked"],
+        "and what that added",
+      );
+      await context.runToEnd(further.id, "further");
       const [source] = (await context.claimOne(sum.id)).sources ?? [];
       const members = source?.kind === "join" ? source.members : [];
       assert.deepEqual(

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { joinId, splitId } from "@taskq/core/storage";
+import { joinId, splitId, type NewFlow, type NewJob } from "@taskq/core/storage";
 import { text } from "../bytes.js";
 import { RETENTION } from "../context.js";
-import { after, chain, flowOf, onError } from "../flows.js";
+import { after, chain, flowOf, join, onError } from "../flows.js";
 import { promise, subject, type Subject } from "../promise.js";
 import { at } from "../tuple.js";
 
@@ -60,9 +60,9 @@ export const enqueue: Subject = subject("enqueue", [
       "blocked",
       "blocked",
     ]);
-    const join = await context.joinRecord(group.end);
-    assert.deepEqual(join.members, [two.id, four.id]);
-    assert.equal(join.mode, "all");
+    const record = await context.joinRecord(group.end);
+    assert.deepEqual(record.members, [two.id, four.id]);
+    assert.equal(record.mode, "all");
     const stage = await context.jobRecord(sum.id);
     assert.deepEqual(stage.detail?.before, [group.end]);
     assert.deepEqual(stage.detail?.after, [alert.id]);
@@ -148,6 +148,64 @@ export const enqueue: Subject = subject("enqueue", [
       await context.rejects("TASKQ_ID_TAKEN", () =>
         context.enqueue(context.job({ id: "order 1", task: "bill" })),
       );
+    },
+  ),
+
+  promise(
+    "a group may have an id given by the caller, which is known again as that of a job is",
+    async (context) => {
+      await context.open(context.queue, {
+        completed: { for: 1_000, max: 1_000 },
+        failed: { for: 1_000, max: 1_000 },
+      });
+      // The second looks like one that core made.
+      for (const id of ["the group", context.id()]) {
+        const [one, two] = context.jobs(2);
+        const named = (members: readonly NewJob[]): NewFlow => {
+          const flow = join(id, members);
+          return { ...flow, joins: flow.joins.map((made) => ({ ...made, named: true })) };
+        };
+        const { flows } = await context.enqueue(named([one, two]));
+        assert.deepEqual(flows, [{ status: "stored", id, state: "ready" }]);
+        const [three, follower] = context.jobs(2);
+        const again = await context.enqueue(named([three]), after(follower, [id]));
+        assert.deepEqual(again.flows, [
+          { status: "existing", id, state: "blocked" },
+          { status: "stored", id: follower.id, state: "blocked" },
+        ]);
+        assert.deepEqual(await context.states(three.id, follower.id), [undefined, "blocked"]);
+        await context.rejects("TASKQ_ID_TAKEN", () => context.enqueue(context.job({ id })));
+        await context.runToEnd(one.id, "one");
+        await context.runToEnd(two.id, "two");
+        const record = await context.joinRecord(id);
+        assert.deepEqual([record.id, record.state, record.members], [id, "completed", [one.id, two.id]]);
+        const [source] = (await context.claimOne(follower.id)).sources ?? [];
+        assert.deepEqual([source?.kind, source?.id], ["join", id]);
+        await context.complete({ id: follower.id, fence: context.highestFence(follower.id) });
+        context.advance(60_000);
+        await context.storage.purge({ queue: context.queue, limit: 100, now: context.now });
+        assert.equal(await context.state(id), undefined);
+        assert.deepEqual((await context.enqueue(named([three]))).flows, [
+          { status: "existing", id, state: "completed" },
+        ]);
+        await context.rejects("TASKQ_ID_TAKEN", () => context.enqueue(context.job({ id })));
+        context.advance(DAY);
+        assert.equal((await context.enqueue(named([three]))).flows[0]?.status, "stored");
+        await context.runToEnd(three.id);
+      }
+      const job = context.job({ id: "a job" });
+      await context.enqueue(job);
+      const flow = join("a job", context.jobs(1));
+      await context.rejects("TASKQ_ID_TAKEN", () =>
+        context.enqueue({ ...flow, joins: flow.joins.map((made) => ({ ...made, named: true })) }),
+      );
+      await context.rejects("TASKQ_ID_TAKEN", () =>
+        context.enqueue(context.job({ id: "twice" }), {
+          ...join("twice", context.jobs(1)),
+          joins: [{ id: "twice", named: true, mode: "all", members: [] }],
+        }),
+      );
+      assert.equal(await context.state("twice"), undefined);
     },
   ),
 

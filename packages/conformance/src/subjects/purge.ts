@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { KEPT_AT_LEAST } from "@taskq/core/storage";
 import { text } from "../bytes.js";
 import { RETENTION, type Context } from "../context.js";
 import { chain, onError } from "../flows.js";
 import { promise, subject, type Subject } from "../promise.js";
+import { at } from "../tuple.js";
 
 /** Purges until nothing more is to be removed. */
 async function purge(context: Context, everything = false): Promise<number> {
@@ -108,6 +110,75 @@ export const purging: Subject = subject("purge", [
       "failed",
       "failed",
     ]);
+  }),
+
+  promise("more final jobs of a task than it keeps are purged, the oldest first", async (context) => {
+    const keep = { completed: undefined, failed: undefined, completedMax: 2, failedMax: 1 };
+    const capped = context.jobs(5, { task: "capped", keep });
+    const failing = context.jobs(3, { task: "capped", keep });
+    const plain = context.jobs(3);
+    const elsewhere = context.job({ task: "elsewhere", keep });
+    await context.enqueue(...capped, ...failing, ...plain, elsewhere);
+    // By the instant they ended, not by that of their enqueue.
+    for (const { id } of [...plain, elsewhere, ...capped.toReversed()]) {
+      context.advance(10);
+      await context.runToEnd(id);
+    }
+    for (const { id } of failing) {
+      context.advance(10);
+      await context.runToFailure(id);
+    }
+    const there = async (jobs: readonly { readonly id: string }[]): Promise<readonly boolean[]> => {
+      const states = await context.states(...jobs.map(({ id }) => id));
+      return states.map((state) => state !== undefined);
+    };
+    const later = async (): Promise<void> => {
+      context.advance(KEPT_AT_LEAST);
+      await purge(context);
+    };
+    await purge(context);
+    assert.deepEqual(
+      await there([...failing, at(capped, 0)]),
+      [true, true, true, true],
+      "they have just ended",
+    );
+    await later();
+    assert.deepEqual(await there(capped), [true, true, false, false, false]);
+    assert.deepEqual(await there(failing), [false, false, true]);
+    assert.deepEqual(await there([...plain, elsewhere]), [true, true, true, true]);
+
+    // One that is run again counts no more, until it has ended anew.
+    const [, , last] = failing;
+    const change = { kind: "retry" } as const;
+    await context.storage.amend({ queue: context.queue, ids: [last.id], change, now: context.now });
+    const again = context.job({ task: "capped", keep });
+    await context.enqueue(again);
+    await context.runToFailure(again.id);
+    await later();
+    assert.deepEqual(await context.states(last.id, again.id), ["ready", "failed"]);
+    await context.runToEnd(last.id);
+    await later();
+    assert.deepEqual(await there([...capped, last, again]), [true, false, false, false, false, true, true]);
+
+    // What is needed stays, and the newest do beside it.
+    const members = context.jobs(4, { task: "member", keep });
+    const open = context.job();
+    const group = context.group([...members, open]);
+    await context.enqueue(group);
+    for (const { id } of members) {
+      context.advance(10);
+      await context.runToEnd(id);
+    }
+    await later();
+    assert.deepEqual(await there(members), [true, true, true, true]);
+    await context.runToEnd(open.id);
+    await later();
+    assert.deepEqual(await there(members), [false, false, true, true]);
+    const less = context.job({ task: "member", keep: { ...keep, completedMax: 0 } });
+    await context.enqueue(less);
+    await context.runToEnd(less.id);
+    await later();
+    assert.deepEqual(await there([...members, less]), [false, false, false, false, false]);
   }),
 
   promise(

@@ -10,6 +10,7 @@ import {
 } from "@taskq/core/storage";
 import { bytes } from "../bytes.js";
 import { LEASE, type Context } from "../context.js";
+import { chain } from "../flows.js";
 import { promise, subject, type Subject } from "../promise.js";
 import { at } from "../tuple.js";
 
@@ -164,6 +165,33 @@ export const measuring: Subject = subject("stats", [
     assert.equal(await context.state(parked.id), "parked");
     assert.equal(await oldestDue(), first + 1_000);
   }),
+
+  promise(
+    "statistics tell of each task since when the job that waits longest has been due",
+    async (context) => {
+      const oldest = async (): Promise<unknown> => {
+        const request = { queue: context.queue, since: context.now, byTask: true, now: context.now };
+        return (await context.storage.stats(request)).oldestDueByTask;
+      };
+      const first = context.now;
+      assert.deepEqual(await oldest(), {});
+      const gates = [{ kind: "lock", key: "door", max: 1, per: undefined, onBusy: "wait" }] as const;
+      const [holder, parked] = context.jobs(2, { task: "parked", gates });
+      await context.enqueue(context.job({ task: "late", delay: 500 }), holder, parked);
+      await context.claim({ n: 2, tasks: ["parked", "late"] });
+      context.advance(400);
+      const [done, blocked] = context.jobs(2, { task: "flow" });
+      const [failing, given] = context.jobs(2, { task: "group", priority: 9 });
+      await context.enqueue(chain(done, blocked), context.group([failing, given]));
+      assert.deepEqual(await oldest(), { parked: first, flow: first + 400, group: first + 400 });
+      await context.runToEnd(done.id);
+      await context.runToFailure(failing.id);
+      context.advance(200);
+      assert.deepEqual(await oldest(), { late: first + 500, parked: first, flow: first + 400 });
+      const { oldestDueByTask } = await stats(context);
+      assert.equal(oldestDueByTask, undefined, "it was not asked for");
+    },
+  ),
 
   promise("statistics are kept for 48 hours", async (context) => {
     const first = context.now;

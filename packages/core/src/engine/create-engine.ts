@@ -6,7 +6,7 @@ import { createIdMaker } from "../id.js";
 import { checkedKeep } from "../keep.js";
 import { callable, flag, refuseUnknown, shown, unexpected } from "../options.js";
 import { jsonSerializer } from "../serializer/json-serializer.js";
-import type { StorageContract, StoredRetention } from "../storage.js";
+import type { OpenRequest, StorageContract, StoredRetention } from "../storage.js";
 import { checkedOptions, taskOptionNames } from "../task-options.js";
 import { virtualClock } from "../testing/virtual-clock.js";
 import type { Logger } from "../vocabulary/logger.js";
@@ -59,13 +59,13 @@ export function createEngine(options: Options, queue: () => Queue): MadeEngine {
   const name = checkedName(options.name ?? "default");
   const storage = checkedStorage(options.storage);
   const immediate = flag(options.immediate ?? false, "createQueue immediate");
-  if (options.unknownAfter !== undefined) milliseconds(options.unknownAfter, "createQueue unknownAfter");
+  const unknownAfter = unknownAfterOf(options);
   const tasks = collectTasks(options.tasks);
   const definitions = new Map([...tasks].map(([key, task]) => [key, definitionOf(task)]));
   const logger = options.logger ?? SILENT;
   const time = createEngineTime(checkedClock(options.clock, immediate), storage.clock);
   const waiter = new Waiter(storage, name, () => time.requestNow());
-  const life = createLife(storage, name, retentionOf(options), time);
+  const life = createLife(storage, { queue: name, retention: retentionOf(options), unknownAfter }, time);
   const engine: Engine = {
     name,
     get queue() {
@@ -92,7 +92,6 @@ export function createEngine(options: Options, queue: () => Queue): MadeEngine {
     open: life.open,
     assertOpen: life.assertOpen,
   };
-  warnOfWhatIsMissing(engine, options);
   let runner: InlineRunner | undefined;
   const inline = (): InlineRunner => (runner ??= new InlineRunner(engine));
   const close = async (): Promise<void> => {
@@ -101,23 +100,6 @@ export function createEngine(options: Options, queue: () => Queue): MadeEngine {
     await life.close();
   };
   return { engine, tasks, close };
-}
-
-/** What is accepted and has no effect yet is told, rather than taken in silence. */
-function warnOfWhatIsMissing({ policies, logger }: Engine, { unknownAfter }: Options): void {
-  if (unknownAfter !== undefined) {
-    logger.warn(
-      { unknownAfter },
-      "unknownAfter has no effect yet: jobs of unknown tasks wait until a consumer knows them",
-    );
-  }
-  for (const [task, { keep }] of policies) {
-    if (keep?.completed?.max === undefined && keep?.failed?.max === undefined) continue;
-    logger.warn(
-      { task },
-      "keep.max of a task has no effect yet: the queue's counts, and so does the task's keep.for",
-    );
-  }
 }
 
 /** What is stored in a queue that has begun to move goes along, and runs there. */
@@ -138,10 +120,10 @@ interface Life {
 /** Opens at the first use, and again after an opening that failed. */
 function createLife(
   storage: StorageContract,
-  queue: string,
-  retention: StoredRetention,
+  request: OpenRequest,
   time: { requestNow(): number | undefined },
 ): Life {
+  const { queue } = request;
   let state: "new" | "open" | "closed" = "new";
   let opening: Promise<void> | undefined;
   const assertOpen = (): void => {
@@ -156,7 +138,7 @@ function createLife(
         return Promise.reject(new TaskqError("TASKQ_CLOSED", `the queue '${queue}' is closed`));
       }
       opening ??= storage
-        .open({ queue, retention, now: time.requestNow() })
+        .open({ ...request, now: time.requestNow() })
         .then(() => {
           if (state === "new") state = "open";
           return undefined;
@@ -237,6 +219,14 @@ function policiesOf(definitions: ReadonlyMap<string, Definition>, options: Optio
   if (defaults !== undefined) refuseUnknown(defaults, DEFAULT_NAMES, "createQueue defaults");
   const checked = defaults === undefined ? undefined : checkedOptions(defaults, "createQueue defaults");
   return new Map([...definitions].map(([key, definition]) => [key, policyOf(definition, checked)]));
+}
+
+/** In milliseconds. No time at all would give up jobs before anybody could ask for them. */
+function unknownAfterOf({ unknownAfter }: Options): number | undefined {
+  if (unknownAfter === undefined) return undefined;
+  const time = milliseconds(unknownAfter, "createQueue unknownAfter");
+  if (time > 0) return time;
+  throw unexpected("createQueue unknownAfter", "a duration of at least 1 ms", unknownAfter);
 }
 
 function retentionOf({ keep }: Options): StoredRetention {

@@ -12,6 +12,7 @@ import { decodeMessage, difference, type JobMessage } from "./message.js";
 import type { Policy } from "./policy.js";
 import { settlementOf } from "./settle-run.js";
 import { contextOf, inputOf } from "./sources.js";
+import { keysOfStage } from "./stage-keys.js";
 
 /** How long a job of a newer version of its task is left to consumers that know it, in milliseconds. */
 const NEWER_VERSION_PAUSE = 5_000;
@@ -56,13 +57,40 @@ interface Call {
   readonly definition: Definition;
   readonly policy: Policy;
   readonly message: JobMessage;
+  /** Why the handler is not called. */
+  readonly refusal?: { readonly error: unknown };
 }
 
 function start(call: Call, input: unknown): void {
-  const { run, ended, definition, policy, message } = call;
+  const { run, ended, policy, message } = call;
   if ((message.version ?? 1) > policy.version) {
     return endUnrun(run, ended, { kind: "postponed", due: run.startedAt + NEWER_VERSION_PAUSE });
   }
+  if (message.keyed === undefined) begin(call, input);
+  else startStage(call, input);
+}
+
+/** Runs a stage that has its keys, and gives back one that has yet to wait by them. */
+function startStage(call: Call, input: unknown): void {
+  const { run, ended } = call;
+  const goOn = (outcome: SettledOutcome | undefined): void => {
+    if (outcome === undefined) begin(call, input);
+    else endUnrun(run, ended, outcome);
+  };
+  // A key that cannot be made is a failure of the run as any other.
+  const refuse = (error: unknown): void => begin({ ...call, refusal: { error } }, input);
+  let outcome: MaybePromise<SettledOutcome | undefined>;
+  try {
+    outcome = keysOfStage(call, input);
+  } catch (error) {
+    return refuse(error);
+  }
+  if (outcome instanceof Promise) outcome.then(goOn, refuse);
+  else goOn(outcome);
+}
+
+function begin(call: Call, input: unknown): void {
+  const { run, ended, definition, policy, message } = call;
   run.headersOfJob = message.headers;
   run.instant = message.instant;
   tellStarted(run);
@@ -73,7 +101,9 @@ function start(call: Call, input: unknown): void {
     ended(settlementOf(run, how, message, policy));
   };
   // The slot stays taken until the handler has really ended, whatever its signal said.
-  outputOf(run, definition, input).then(
+  const answer =
+    call.refusal === undefined ? outputOf(run, definition, input) : Promise.reject(call.refusal.error);
+  answer.then(
     (output) => end(endOfReturn(run, output)),
     (error: unknown) => end(endOfThrow(run, error)),
   );

@@ -44,18 +44,35 @@ function describeThrown(error: Error, details: unknown): JobError {
   };
 }
 
-/** The error of a job that ended without its handler's word: its consumer died or was stopped. */
+/**
+ * The error of a job that ended without its handler's word: its consumer died or was stopped, or no consumer knew its
+ * task for as long as its queue says.
+ */
 export function storageFailure(reason: string | undefined, attempt: number): JobError {
-  const crashed = reason === "crashed";
-  return {
-    name: "TaskqError",
-    message: crashed
-      ? `its consumer died in mid-run too often (runs begun: ${attempt})`
-      : "its consumer died or stopped in mid-run, and it must not run twice",
-    stack: undefined,
-    code: crashed ? "TASKQ_CRASHED" : "TASKQ_INTERRUPTED",
-    details: undefined,
-  };
+  const told = { name: "TaskqError", stack: undefined };
+  switch (reason) {
+    case "crashed":
+      return {
+        ...told,
+        message: `its consumer died in mid-run too often (runs begun: ${attempt})`,
+        code: "TASKQ_CRASHED",
+        details: undefined,
+      };
+    case "unknown-task":
+      return {
+        ...told,
+        message: "no consumer knew its task for as long as the queue's unknownAfter says",
+        code: "TASKQ_QUARANTINED",
+        details: { code: "TASKQ_UNKNOWN_TASK" },
+      };
+    default:
+      return {
+        ...told,
+        message: "its consumer died or stopped in mid-run, and it must not run twice",
+        code: "TASKQ_INTERRUPTED",
+        details: undefined,
+      };
+  }
 }
 
 /** Encodes an error; one whose details cannot travel goes without them. */

@@ -46,7 +46,7 @@ export function firstDraft(
   };
 }
 
-/** Lays a composition out as jobs, joins and edges. @throws `TASKQ_OPTION` `TASKQ_UNKNOWN_TASK` */
+/** Lays a composition out as jobs, joins and edges; an id that was given is that of its end. @throws `TASKQ_UNKNOWN_TASK` */
 export function planFlow(
   composition: Composition,
   makeId: () => string,
@@ -56,7 +56,6 @@ export function planFlow(
   const drafts: Draft[] = [];
   const joins: NewJoin[] = [];
   const stages: string[] = [];
-  let name = options.id;
 
   const add = (
     definition: Definition,
@@ -64,9 +63,8 @@ export function planFlow(
     isEnd: boolean,
   ): string => {
     if (!known(definition.name)) throw unknownTask(definition.name);
-    const named = isEnd && name !== undefined;
-    const id = named ? (name as string) : makeId();
-    if (named) name = undefined;
+    const named = isEnd && options.id !== undefined;
+    const id = named ? options.id : makeId();
     drafts.push({ id, named, definition, ...rest });
     if (rest.stage !== "error") stages.push(id);
     return id;
@@ -87,8 +85,9 @@ export function planFlow(
       }
       case "group": {
         const members = part.members.map((member) => lay(member, false));
-        const id = makeId();
-        joins.push({ id, mode: part.mode, members });
+        const named = isEnd && options.id !== undefined;
+        const id = named ? options.id : makeId();
+        joins.push({ id, ...(named ? { named } : {}), mode: part.mode, members });
         stages.push(id);
         return id;
       }
@@ -102,12 +101,6 @@ export function planFlow(
   };
 
   const end = lay(composition, true);
-  if (name !== undefined) {
-    throw new TaskqError(
-      "TASKQ_OPTION",
-      "enqueue id: names a job, and a group is none: pipe the group into a task, whose job then has the id",
-    );
-  }
   return { end, drafts, joins, stages };
 }
 

@@ -1,13 +1,13 @@
 /** A draft as the row that is stored: keys and bytes. */
 import type { MessageContext } from "../serializer/serializer.js";
 import type { NewGate, NewJob, NewKeep, NewUnique } from "../storage.js";
-import type { CheckedUnique } from "../task-options.js";
 import type { Engine } from "./engine-types.js";
 import type { CheckedEnqueue } from "./enqueue-options.js";
 import type { Draft } from "./flow-plan.js";
+import { gatesOf, isKeyedLate, uniqueOf } from "./keys-of-job.js";
 import { MESSAGE_VERSION, type JobMessage, type MessageOptions } from "./message.js";
 import type { Policy } from "./policy.js";
-import { keyFrom, keyOfInput, refuseFunction } from "./unique-key.js";
+import { keyOfInput } from "./unique-key.js";
 
 /** What a row is made of. */
 export interface RowParts {
@@ -42,8 +42,19 @@ export function rowOf(engine: Engine, draft: Draft, parts: RowParts, value: unkn
   const expiresAt =
     (stage === "error" ? undefined : options.expiresAt) ??
     (expires === undefined ? undefined : parts.now + expires);
-  const gates = gatesOf(draft, parts, value);
-  const unique = uniqueOf(engine, draft, parts, value, context);
+  // A stage whose keys are made from its input gets them when that is there.
+  const late = stage !== undefined && isKeyedLate(policy);
+  const gates = late ? undefined : gatesOf(policy, definition.name, value);
+  const asked = (draft.after === undefined ? options.unique : undefined) ?? policy.unique;
+  const unique =
+    late || asked === undefined
+      ? undefined
+      : uniqueOf(asked, {
+          task: definition.name,
+          value,
+          now: parts.now,
+          hash: () => keyOfInput(engine.serializer, parts.input, { ...context, id: "unique" }),
+        });
   const message = messageOf(draft, parts, expiresAt, gates, unique);
   return {
     id: draft.id,
@@ -85,14 +96,24 @@ function messageOf(
   if (policy.version !== 1) message.version = policy.version;
   if (expiresAt !== undefined) message.expiresAt = expiresAt;
   if (policy.delivery === "at-most-once") message.delivery = "at-most-once";
+  if (draft.stage !== undefined && isKeyedLate(policy)) message.keyed = "";
   if (gates !== undefined || unique !== undefined || draft.after !== undefined) {
-    message.guards = {
-      gates: gates?.map(({ key }) => key) ?? [],
-      ...(unique === undefined ? {} : { unique: unique.key }),
-      after: draft.after?.map(({ source }) => source) ?? [],
-    } as NonNullable<JobMessage["guards"]>;
+    message.guards = guardsFor(gates, unique, draft.after?.map(({ source }) => source) ?? []);
   }
   return message;
+}
+
+/** What stands outside the bytes as well. */
+export function guardsFor(
+  gates: readonly NewGate[] | undefined,
+  unique: NewUnique | undefined,
+  after: readonly string[],
+): NonNullable<JobMessage["guards"]> {
+  return {
+    gates: gates?.map(({ key }) => key) ?? [],
+    ...(unique === undefined ? {} : { unique: unique.key }),
+    after,
+  } as NonNullable<JobMessage["guards"]>;
 }
 
 function ownOptions({ retries, timeoutMs, backoff }: CheckedEnqueue): MessageOptions | undefined {
@@ -104,57 +125,12 @@ function ownOptions({ retries, timeoutMs, backoff }: CheckedEnqueue): MessageOpt
   };
 }
 
-function gatesOf(draft: Draft, { policy }: RowParts, value: unknown): readonly NewGate[] | undefined {
-  const { lock, limit, concurrency } = policy;
-  if (lock === undefined && limit === undefined && concurrency === undefined) return undefined;
-  const { name } = draft.definition;
-  if (draft.stage !== undefined) {
-    refuseFunction(lock?.key, `task '${name}' lock`);
-    refuseFunction(limit?.key, `task '${name}' limit`);
-    refuseFunction(concurrency?.key, `task '${name}' concurrency`);
-  }
-  const gates: NewGate[] = [];
-  if (lock !== undefined) {
-    const key = keyFrom(lock.key, value, `task '${name}' lock`);
-    gates.push({ kind: "lock", key, max: 1, per: undefined, onBusy: lock.onBusy });
-  }
-  if (concurrency !== undefined) {
-    const key = keyFrom(concurrency.key ?? name, value, `task '${name}' concurrency`);
-    gates.push({ kind: "concurrency", key, max: concurrency.max, per: undefined, onBusy: "wait" });
-  }
-  if (limit !== undefined) {
-    const key = keyFrom(limit.key ?? name, value, `task '${name}' limit`);
-    gates.push({ kind: "limit", key, max: limit.max, per: limit.perMs, onBusy: limit.onLimit });
-  }
-  return gates;
-}
-
-function uniqueOf(
-  engine: Engine,
-  draft: Draft,
-  { policy, options, input, now }: RowParts,
-  value: unknown,
-  context: MessageContext,
-): NewUnique | undefined {
-  const begins = draft.after === undefined;
-  const unique: CheckedUnique | undefined = (begins ? options.unique : undefined) ?? policy.unique;
-  if (unique === undefined) return undefined;
-  const { name } = draft.definition;
-  if (!begins) refuseFunction(unique.key ?? (() => ""), `task '${name}' unique key`);
-  const key =
-    unique.key === undefined
-      ? keyOfInput(engine.serializer, input, { ...context, id: "unique" })
-      : keyFrom(unique.key, value, `task '${name}' unique key`);
-  const until = { waiting: "started", unfinished: "final" } as const;
-  return {
-    // Of this task alone: two tasks may both call a key 'all'.
-    key: `${name}:${key}`,
-    until: typeof unique.while === "number" ? now + unique.while : until[unique.while],
-    onConflict: unique.onConflict,
-  };
-}
-
 function keepOf({ keep }: Policy): NewKeep | undefined {
   if (keep === undefined) return undefined;
-  return { completed: keep.completed?.forMs, failed: keep.failed?.forMs };
+  return {
+    completed: keep.completed?.forMs,
+    failed: keep.failed?.forMs,
+    completedMax: keep.completed?.max,
+    failedMax: keep.failed?.max,
+  };
 }

@@ -28,6 +28,10 @@ export interface JobMessage {
   readonly version?: number;
   readonly expiresAt?: number;
   readonly delivery?: "at-most-once";
+  /**
+   * Of a stage whose keys are made from its input: from which runs before it they were made; empty before that.
+   */
+  readonly keyed?: string;
   /** The same as stored outside the bytes. */
   readonly guards?: JobGuards;
 }

@@ -49,6 +49,7 @@ export function reportSettled(finished: FinishedRun, answer: SettleAnswer): void
       return events.emit("interrupted", event);
     case "released":
     case "postponed":
+    case "keyed":
       return;
   }
 }
@@ -73,7 +74,9 @@ export function reportEffects(engine: Engine, effects: readonly JobEffect[]): vo
     else if (kind === "cancelled" && reason === "revoked") events.emit("revoked", event);
     else if (kind === "cancelled") events.emit("cancelled", { ...event, reason: reason ?? "cancelled" });
     else if (kind === "interrupted") events.emit("interrupted", { ...event, attempt });
-    else if (kind === "failed") {
+    else if (kind === "quarantined") {
+      events.emit("quarantined", { ...event, error: storageFailure(reason, attempt) });
+    } else if (kind === "failed") {
       events.emit("failed", { ...event, attempt, durationMs: 0, error: storageFailure(reason, attempt) });
     } else if (kind === "parked" && gate?.startsWith(LIMIT) === true) {
       events.emit("limited", { ...event, key: gate.slice(LIMIT.length) });

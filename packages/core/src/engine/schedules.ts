@@ -66,6 +66,7 @@ export function createSchedules(engine: Engine): Schedules {
           name,
           task: name,
           expression: schedule.expression,
+          timeZone: schedule.timeZone,
           origin: "task",
           paused: false,
           lastAt: undefined,
@@ -107,10 +108,11 @@ function snapshotOf(engine: Engine, record: ScheduleRecord): ScheduleSnapshot {
     return {
       ...told,
       expression: schedule.expression,
+      timeZone: schedule.timeZone,
       nextAt: paused || next === undefined ? undefined : new Date(next),
     };
   } catch {
     // One that this program cannot fire is listed all the same.
-    return { ...told, expression: "?", nextAt: undefined };
+    return { ...told, expression: "?", timeZone: undefined, nextAt: undefined };
   }
 }

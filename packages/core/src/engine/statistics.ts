@@ -1,8 +1,15 @@
 /** `queue.stats`. */
 import { milliseconds, type Duration } from "../duration.js";
-import { refuseUnknown, unexpected } from "../options.js";
+import { oneOf, refuseUnknown, unexpected } from "../options.js";
 import { Histogram, STATS_KEPT, STATS_MINUTE, type StatsRow } from "../storage.js";
-import type { MinuteStats, Percentiles, Stats, TaskStats } from "../vocabulary/introspection.js";
+import type {
+  MinuteStats,
+  Percentiles,
+  Stats,
+  StatsByTask,
+  TaskBacklog,
+  TaskStats,
+} from "../vocabulary/introspection.js";
 import type { Engine } from "./engine-types.js";
 
 /** Minutes that are added up in one go. */
@@ -10,9 +17,10 @@ const MINUTES_AT_ONCE = 50;
 
 export async function readStats(
   engine: Engine,
-  options: { readonly window?: Duration } = {},
+  options: { readonly window?: Duration; readonly by?: "task" } = {},
 ): Promise<Stats> {
-  refuseUnknown(options, ["window"], "stats");
+  refuseUnknown(options, ["window", "by"], "stats");
+  const byTask = options.by !== undefined && oneOf(options.by, ["task"], "stats by") === "task";
   const window = milliseconds(options.window === undefined ? "1h" : options.window, "stats window");
   if (window > STATS_KEPT) {
     throw unexpected(
@@ -24,12 +32,28 @@ export async function readStats(
   await engine.open();
   const now = engine.time.now();
   const since = Math.floor((now - window) / STATS_MINUTE) * STATS_MINUTE;
-  const { oldestDue, rows } = await engine.storage.stats({
+  const answer = await engine.storage.stats({
     queue: engine.name,
     since,
+    byTask,
     now: engine.time.requestNow(),
   });
-  return statsOf(since, oldestDue === undefined ? undefined : Math.max(0, now - oldestDue), rows);
+  const waiting = (due: number | undefined) => (due === undefined ? undefined : Math.max(0, now - due));
+  const stats = await statsOf(since, waiting(answer.oldestDue), answer.rows);
+  return byTask ? withBacklog(stats, answer.oldestDueByTask ?? {}, waiting) : stats;
+}
+
+function withBacklog(
+  stats: Stats,
+  oldest: Readonly<Record<string, number>>,
+  waiting: (due: number | undefined) => number | undefined,
+): StatsByTask {
+  const names = new Set([...Object.keys(stats.tasks), ...Object.keys(oldest)]);
+  const tasks = [...names].map((task): [string, TaskBacklog] => [
+    task,
+    { ...(stats.tasks[task] ?? new Sum().stats()), oldestWaitingMs: waiting(oldest[task]) },
+  ]);
+  return { ...stats, tasks: Object.fromEntries(tasks) };
 }
 
 async function statsOf(

@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
-import { shown, unexpected } from "../options.js";
-import { TaskqError } from "../errors.js";
+import { unexpected } from "../options.js";
 import type { CheckedKey } from "../task-options.js";
 import type { MessageContext, Serializer } from "../serializer/serializer.js";
 
@@ -16,13 +15,4 @@ export function keyFrom(key: CheckedKey, input: unknown, what: string): string {
 /** The key of a unique job that names none: a hash of the encoded input. */
 export function keyOfInput(serializer: Serializer, input: unknown, context: MessageContext): string {
   return createHash("sha256").update(serializer.encode(input, context)).digest("base64url");
-}
-
-/** A stage does not know its input before it runs, so neither do functions of it. @throws `TASKQ_OPTION` */
-export function refuseFunction(key: CheckedKey | undefined, what: string): void {
-  if (typeof key !== "function") return;
-  throw new TaskqError(
-    "TASKQ_OPTION",
-    `${what}: a stage that waits for another has no input yet, so its key must be a text, got ${shown(key)}`,
-  );
 }

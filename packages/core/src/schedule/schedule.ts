@@ -2,6 +2,8 @@
 export interface Schedule {
   /** As it was given, in text. */
   readonly expression: string;
+  /** The IANA zone whose clock it follows; none where only elapsed time counts, as with `every`. */
+  readonly timeZone?: string;
   /**
    * The first instant after `after`, or none if there never is one.
    *
@@ -26,6 +28,7 @@ interface WithData extends Schedule {
 export function makeSchedule(data: ScheduleData, next: Schedule["next"]): Schedule {
   return Object.freeze({
     expression: data.expression,
+    ...(data.kind === "cron" ? { timeZone: data.timeZone } : {}),
     next,
     [underneath]: Object.freeze(data),
   });

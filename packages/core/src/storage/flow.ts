@@ -51,10 +51,16 @@ export interface NewUnique {
 /** How long a final job is kept, in milliseconds; the queue's own retention where it does not say. */
 export interface NewKeep {
   readonly completed: number | undefined;
+  /** In all other final states. */
   readonly failed: number | undefined;
+  /** How many jobs of its task are kept that completed, beside what the queue keeps. What the last one says counts.
+   * Not before `KEPT_AT_LEAST` has passed. */
+  readonly completedMax?: number | undefined;
+  /** The same of all other final states. */
+  readonly failedMax?: number | undefined;
 }
 
-/** One row. Everything but `priority` and `due` is immutable once stored. */
+/** One row. Everything but `priority` and `due` is immutable once stored, unless a run is given back `keyed`. */
 export interface NewJob {
   readonly id: string;
   /** Whether the caller gave the id. Such ids are remembered after the job is gone, for a day from enqueue. */
@@ -76,6 +82,8 @@ export interface NewJob {
 /** A group: never claimed; final when its members are. `all` fails with the first member that does not complete. */
 export interface NewJoin {
   readonly id: string;
+  /** Whether the caller gave the id, as of a job. @default false */
+  readonly named?: boolean | undefined;
   readonly mode: "all" | "settled";
   /** Ids of jobs and joins of the same flow, in the order given. */
   readonly members: readonly string[];
@@ -123,8 +131,16 @@ export interface EnqueueAnswer {
 export interface JobEffect {
   readonly id: string;
   readonly task: string;
-  readonly kind: "skipped" | "expired" | "cancelled" | "failed" | "parked" | "readied" | "interrupted";
-  /** Of a cancel: `revoked`, `replaced`; of a skip or a failure, why. */
+  readonly kind:
+    | "skipped"
+    | "expired"
+    | "cancelled"
+    | "failed"
+    | "quarantined"
+    | "parked"
+    | "readied"
+    | "interrupted";
+  /** Of a cancel: `revoked`, `replaced`; of a quarantine: `unknown-task`; of a skip or a failure, why. */
   readonly reason: string | undefined;
   /** The job because of which. */
   readonly cause: string | undefined;

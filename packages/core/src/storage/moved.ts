@@ -72,6 +72,8 @@ export interface MovedJob {
 export interface MovedJoin {
   readonly kind: "join";
   readonly id: string;
+  /** @default false */
+  readonly named?: boolean | undefined;
   readonly place: number | undefined;
   readonly mode: "all" | "settled";
   readonly state: StoredState;

@@ -11,12 +11,16 @@ export interface StatsRequest {
   readonly queue: string;
   /** The minute that this instant lies in, and all after it. */
   readonly since: number;
+  /** Tell also since when jobs of each task wait; it looks at all that wait. @default false */
+  readonly byTask?: boolean | undefined;
   readonly now?: number | undefined;
 }
 
 export interface StatsAnswer {
   /** When the job became due that waits longest of those that are due; `undefined`: none waits. */
   readonly oldestDue: number | undefined;
+  /** The same of each task of which one waits that is due, by its name. `undefined`: it was not asked for. */
+  readonly oldestDueByTask?: Readonly<Record<string, number>> | undefined;
   /** By minute, then by the name of the task. */
   readonly rows: readonly StatsRow[];
 }

@@ -1,5 +1,5 @@
 /** The hot path: settle what ended, claim what is free. */
-import type { JobEffect, NewFlow, NewGate, StoredState } from "./flow.js";
+import type { JobEffect, NewFlow, NewGate, NewUnique, StoredState } from "./flow.js";
 
 /** One run: the right to it is proved by the fence. */
 export interface RunReference {
@@ -62,6 +62,16 @@ export type SettledOutcome =
   | { readonly kind: "released" }
   /** Given back unbegun until an instant. */
   | { readonly kind: "postponed"; readonly due: number }
+  /**
+   * Given back unbegun with what it waits by from now on, in place of what it had: the keys of a stage are made from its
+   * input, which is there only when it is claimed. It keeps its place among the others, and is not counted.
+   */
+  | {
+      readonly kind: "keyed";
+      readonly body: Uint8Array;
+      readonly gates: readonly NewGate[] | undefined;
+      readonly unique: NewUnique | undefined;
+    }
   /** Given back by a consumer that stops in mid-run: ready at once; an at-most-once job ends `failed`. */
   | { readonly kind: "interrupted" }
   | { readonly kind: "cancelled"; readonly reason: string }

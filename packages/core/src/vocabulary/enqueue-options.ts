@@ -7,7 +7,10 @@ export type JobHeaders = Readonly<Record<string, string>>;
 
 /** What one job is enqueued with; it wins over the task's options. */
 export type EnqueueOptions = When & {
-  /** Makes enqueue idempotent for a day: the same id again answers the job that is there. @default a time-ordered, unguessable one */
+  /**
+   * Makes enqueue idempotent for a day: the same id again answers the job that is there. Of a flow, it is the id of the
+   * last stage, or of the group that ends it. @default a time-ordered, unguessable one
+   */
   readonly id?: string;
   /** An integer of 32 bits; higher first. @default the task's */
   readonly priority?: number;

@@ -131,6 +131,18 @@ export interface TaskStats {
   readonly runMs: Percentiles;
 }
 
+/** The same, told by task also of what waits. */
+export interface StatsByTask extends Stats {
+  /** Tasks of which one waits that is due are among them, also when none of them ran. */
+  readonly tasks: Readonly<Record<string, TaskBacklog>>;
+}
+
+/** One task of a queue. */
+export interface TaskBacklog extends TaskStats {
+  /** As of the queue. */
+  readonly oldestWaitingMs: number | undefined;
+}
+
 /** One minute of a queue. */
 export interface MinuteStats extends TaskStats {
   /** When it began. */

@@ -4,7 +4,15 @@ import type { Serializer } from "../serializer/serializer.js";
 import type { output } from "./brands.js";
 import type { BatchOptions, EnqueueOptions, Many, RevokeOptions } from "./enqueue-options.js";
 import type { EventType, QueueEvent } from "./events.js";
-import type { Counts, Explanation, JobFilter, JobInfo, Stats } from "./introspection.js";
+import type {
+  Counts,
+  Explanation,
+  JobFilter,
+  JobInfo,
+  JobState,
+  Stats,
+  StatsByTask,
+} from "./introspection.js";
 import type { Keep } from "./keep.js";
 import type { Limit, LimitOptions, Lock, LockOptions, Locks, SemaphoreOptions } from "./locks.js";
 import type { Logger } from "./logger.js";
@@ -38,7 +46,13 @@ export interface QueueOptions {
   readonly serializeError?: (error: unknown, job: FailedRun) => unknown;
   /** For tasks that do not say. @default none */
   readonly defaults?: Omit<TaskOptions, "unique" | "lock" | "limit" | "concurrency" | "version">;
-  /** How long a job of a task that no consumer knows may wait before it is quarantined. @default for ever */
+  /**
+   * How long a job of a task that no consumer knows may wait before it ends `quarantined`, with the reason
+   * `unknown-task`: counted from when it was due and a consumer that does not know its task has asked for jobs. It
+   * begins anew whenever a consumer that knows the task asks for jobs, so give it more than your longest runs and
+   * deployments. `queue.retry` lets such a job wait again. Of the queue, not of the process: what it was opened with
+   * last counts. At least 1 ms. @default for ever
+   */
   readonly unknownAfter?: Duration;
 }
 
@@ -124,11 +138,33 @@ export interface Queue<in Names extends string = never> extends AsyncDisposable 
    * const { total, oldestWaitingMs } = await queue.stats({ window: "15m" });
    * if (total.waitMs.p95 > 60_000) alarm(oldestWaitingMs);
    */
-  stats(options?: { /** @default '1h' */ readonly window?: Duration }): Promise<Stats>;
+  stats(options?: {
+    /** @default '1h' */
+    readonly window?: Duration;
+    readonly by?: never;
+  }): Promise<Stats>;
+  /**
+   * The same, and how long the oldest job of each task has been waiting. Looks at every job, some thousands at a time: not
+   * for every second.
+   */
+  stats(options: {
+    /** @default '1h' */ readonly window?: Duration;
+    readonly by: "task";
+  }): Promise<StatsByTask>;
   /** Runs a failed or quarantined job again. `false`: it is in another state. @throws `TASKQ_FLOW_FINISHED` */
   retry(id: string): Promise<boolean>;
-  /** Removes all jobs, results and values of this queue. @throws `TASKQ_CONFIRM` if it is not the queue's name. */
-  flush(options: { readonly confirm: string }): Promise<void>;
+  /**
+   * Removes all jobs, results and values of this queue, also those that run; or, where a state, a task or an age is
+   * given, only such jobs with their results, some hundreds at a time. Of those, jobs that wait are revoked first, so that
+   * what follows them in their flows is skipped; jobs that run stay (one that begins at that very moment is revoked), and so do results that an unfinished job needs, and
+   * what is enqueued meanwhile.
+   *
+   * @throws `TASKQ_CONFIRM` if `confirm` is not the queue's name; `TASKQ_OPTION`
+   * @example
+   * await queue.flush({ confirm: "default", state: "failed", olderThan: "1d" });
+   * await queue.flush({ confirm: "default", task: sendEmail, state: ["scheduled", "ready", "parked"] });
+   */
+  flush(options: FlushOptions): Promise<void>;
 
   /** Of this process; sent after the fact is stored. A listener that throws disturbs nobody. */
   on<Type extends EventType>(
@@ -164,6 +200,18 @@ export interface Queue<in Names extends string = never> extends AsyncDisposable 
   use(middleware: Middleware): Disposable;
   /** Ends all waiting, and closes the storage once no queue uses it. Again: nothing. */
   close(): Promise<void>;
+}
+
+/** What to remove from a queue. */
+export interface FlushOptions {
+  /** The name of the queue. */
+  readonly confirm: string;
+  /** Any but `active`. @default all of them, where a task or an age is given */
+  readonly state?: Exclude<JobState, "active"> | readonly Exclude<JobState, "active">[];
+  /** @default all */
+  readonly task?: TaskReference;
+  /** How long ago they were enqueued, at least. @default any age */
+  readonly olderThan?: Duration;
 }
 
 /** Encoded and ready to be stored, within a transaction. */

@@ -41,6 +41,8 @@ export interface ScheduleSnapshot {
   readonly task: string;
   /** The rule, in text. */
   readonly expression: string;
+  /** The IANA zone whose clock it follows. `undefined`: it follows none, as with `every`, or cannot be read here. */
+  readonly timeZone: string | undefined;
   /** Declared by a `periodic` task, or stored by `upsert`. */
   readonly origin: "task" | "stored";
   readonly paused: boolean;

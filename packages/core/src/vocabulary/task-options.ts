@@ -34,7 +34,13 @@ export interface TaskOptions<in Input = unknown> {
   readonly delivery?: "at-least-once" | "at-most-once";
   /** Where the handler runs: in the consumer's event loop, a thread or a process of its own. @default 'none' */
   readonly isolate?: "none" | "thread" | "process";
-  /** How long final jobs and their results are kept. @default the queue's */
+  /**
+   * How long final jobs and their results are kept, and how many of this task; the queue's `max` counts beside. The newest
+   * `max` stay for as long as `for` says, and so does what an unfinished job of a flow still needs. @default the queue's
+   *
+   * @example
+   * task("ping", { keep: { completed: { for: "1d", max: 100 }, failed: "7d" } }, ping);
+   */
   readonly keep?: Keep;
   /** `none`: the outcome is kept, the value is not. @default 'keep' */
   readonly results?: "keep" | "none";
@@ -42,7 +48,10 @@ export interface TaskOptions<in Input = unknown> {
   readonly version?: number;
 }
 
-/** A fixed name, or one made from the input. */
+/**
+ * A fixed name, or one made from the input: at enqueue, or for a later stage of a flow when its input is there. What the
+ * function throws refuses the job at enqueue, and is a failed attempt of a stage.
+ */
 export type Key<Input> = string | ((input: Input) => string);
 
 /** One job a key: what counts as the same, for how long, and what then happens to the new one. */

@@ -21,6 +21,9 @@ describe("the data under a schedule", () => {
   });
 
   test("names the zone, also the default", () => {
+    expect(cron("@daily", { timeZone: "Asia/Tokyo" }).timeZone).toBe("Asia/Tokyo");
+    expect(cron("@daily").timeZone).toBe("UTC");
+    expect(every("1h")).not.toHaveProperty("timeZone");
     expect(scheduleData(cron("@daily"))).toEqual({
       kind: "cron",
       expression: "@daily",

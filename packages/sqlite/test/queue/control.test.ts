@@ -93,13 +93,42 @@ describe.each(storages)("control on $name", ({ make }) => {
     await expect(queue.schedules.trigger("sums")).rejects.toMatchObject({ code: "TASKQ_UNKNOWN_SCHEDULE" });
   });
 
-  test("a day of a minutely task takes well under a second on memory", async () => {
+  test("a day of a minutely task fires 1,440 times, in well under a second of this process", async () => {
     let beats = 0;
     const beat = periodic("beat", every("1m"), () => void (beats += 1));
     const queue = immediateQueue(make(), { beat });
-    await advance(queue, "1d");
-    expect(beats).toBeGreaterThanOrEqual(1_440);
-  }, 20_000);
+    await advance(queue, "1h");
+    // Time spent by this process, as a busy machine must not count; the best day, as the first one compiles what it runs.
+    let spent = Number.POSITIVE_INFINITY;
+    for (let day = 0; day < 3 && spent >= 1_000; day += 1) {
+      const before = process.cpuUsage();
+      beats = 0;
+      await advance(queue, "1d");
+      expect(beats).toBe(1_440);
+      const { user, system } = process.cpuUsage(before);
+      spent = (user + system) / 1_000;
+    }
+    expect(spent).toBeLessThan(1_000);
+  }, 30_000);
+
+  test("a schedule tells the zone that it was made with, stored or of a task", async () => {
+    const nightly = periodic("nightly", cron("0 2 * * *", { timeZone: "Europe/Paris" }), () => {});
+    const queue = immediateQueue(make(), { nightly, tick });
+    const job = tick.job();
+    await queue.schedules.upsert("early", { schedule: cron("@daily", { timeZone: "Asia/Tokyo" }), job });
+    await queue.schedules.upsert("plain", { schedule: cron("@daily"), job });
+    await queue.schedules.upsert("steady", { schedule: every("1h"), job });
+    const told = async (): Promise<Record<string, string | undefined>> => {
+      const zones: Record<string, string | undefined> = {};
+      for await (const { name, timeZone } of queue.schedules.list()) zones[name] = timeZone;
+      return zones;
+    };
+    const zones = { early: "Asia/Tokyo", plain: "UTC", steady: undefined, nightly: "Europe/Paris" };
+    expect(await told()).toEqual(zones);
+    // Once it is stored itself, too.
+    await queue.schedules.pause("nightly");
+    expect(await told()).toEqual(zones);
+  });
 
   test("values keep their types, and counters add up", async () => {
     const queue = immediateQueue(make(), { tick });

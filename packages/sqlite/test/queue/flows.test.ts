@@ -26,6 +26,8 @@ const cancel = task("cancel", async (): Promise<number> => {
 const count = task("count", async (outcomes: readonly Outcome<number>[]) =>
   outcomes.map(({ state }) => state),
 );
+/** Too late for a flow that begins in an hour. */
+const late = task("late", { expires: "30m" }, async (): Promise<number> => 0);
 const big = task("big", async (size: number) => "x".repeat(size));
 const lengths = task("lengths", async (texts: readonly string[]) => texts.map((text) => text.length));
 
@@ -33,7 +35,7 @@ describe.each(storages)("flows on $name", ({ make }) => {
   function setUp() {
     const reports: FailureReport[] = [];
     const alert = task("alert", async (report: FailureReport) => void reports.push(report));
-    const tasks = { add, increase, sum, fibonacci, fail, cancel, count, big, lengths, alert };
+    const tasks = { add, increase, sum, fibonacci, fail, cancel, count, big, lengths, late, alert };
     return { queue: immediateQueue(make(), tasks), alert, reports };
   }
 
@@ -109,13 +111,14 @@ describe.each(storages)("flows on $name", ({ make }) => {
 
   test("a chord with failing, revoked and expired members is told each of them", async () => {
     const { queue } = setUp();
-    const members = [add.job({ a: 1, b: 1 }), fail.job(), add.job({ a: 2, b: 2 }), cancel.job()];
+    const members = [add.job({ a: 1, b: 1 }), fail.job(), add.job({ a: 2, b: 2 }), cancel.job(), late.job()];
     const flow = group(members, { mode: "settled" }).pipe(count);
-    const result = await queue.enqueue(flow, { delay: "1h", expires: "2h" });
+    const result = await queue.enqueue(flow, { delay: "1h" });
     const third = result.stages[2];
     expect(await third?.revoke()).toBe(true);
     await advance(queue, "1h");
-    expect(await result.wait()).toEqual(["completed", "failed", "cancelled", "cancelled"]);
+    expect(await result.wait()).toEqual(["completed", "failed", "cancelled", "cancelled", "expired"]);
+    expect(await queue.counts()).toMatchObject({ completed: 2, failed: 1, cancelled: 2, expired: 1 });
   });
 
   test("an error handler runs once, with the stage that failed", async () => {

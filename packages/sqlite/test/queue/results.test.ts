@@ -18,7 +18,6 @@ import { immediateQueue, storages } from "./storages.js";
 
 const add = task("add", async ({ a, b }: { a: number; b: number }) => a + b);
 const nothing = task("nothing", async () => {});
-const silent = (): void => {};
 
 describe.each(storages)("jobs and results on $name", ({ make }) => {
   test("a result repeats, and undefined is one", async () => {
@@ -297,15 +296,6 @@ describe.each(storages)("jobs and results on $name", ({ make }) => {
     const quiet = task("quiet", { results: "none" }, async () => 42);
     const queue = immediateQueue(make(), { quiet });
     expect(await (await queue.enqueue(quiet.job())).peek()).toEqual({ state: "completed", value: undefined });
-  });
-
-  test("what is accepted and has no effect yet is told to the logger", () => {
-    const told: string[] = [];
-    const warn = (_fields: unknown, message?: string): void => void told.push(message ?? "");
-    const logger = { debug: silent, info: silent, warn, error: silent };
-    const bounded = task("bounded", { keep: { completed: { max: 10 } } }, async () => {});
-    immediateQueue(make(), { bounded }, { unknownAfter: "1d", logger });
-    expect(told).toEqual([expect.stringMatching(/^unknownAfter/), expect.stringMatching(/^keep\.max/)]);
   });
 
   test("queues of different names on one storage keep apart, and the last to close closes it", async () => {

@@ -60,6 +60,28 @@ describe.each(storages)("statistics on $name", ({ make }) => {
     ]);
   });
 
+  test("tell by task for how long the oldest has been waiting, also of one that has not run", async () => {
+    const clock = virtualClock(START);
+    const quick = task("quick", async () => {});
+    const slow = task("slow", async () => {});
+    const queue = immediateQueue(make(), { quick, slow }, { clock });
+    await queue.enqueue(quick.job());
+    await queue.pause(slow);
+    await queue.enqueue(slow.job());
+    await clock.advance("10s");
+    await queue.enqueue(slow.job(), { delay: "1h" });
+    const { tasks, total, oldestWaitingMs } = await queue.stats({ by: "task" });
+    expect(tasks).toMatchObject({
+      quick: { completed: 1, oldestWaitingMs: undefined },
+      slow: { completed: 0, waitMs: NOTHING, oldestWaitingMs: 10_000 },
+    });
+    expect([total.completed, oldestWaitingMs]).toEqual([1, 10_000]);
+    expect((await queue.stats()).tasks).not.toHaveProperty("slow");
+    await expect(queue.stats({ by: "minute" as never })).rejects.toThrow(
+      "stats by: expected 'task', got 'minute'",
+    );
+  });
+
   test("tell how long jobs waited, and for how long the oldest has been waiting", async () => {
     const clock = virtualClock(START);
     const quick = task("quick", async () => {});

@@ -2,8 +2,8 @@
 import fc from "fast-check";
 import type { Settlement, SettledOutcome } from "@taskq/core/storage";
 import { bytes } from "../../bytes.js";
-import { flow, index, sometimes } from "../arbitraries.js";
-import { describeShape, makeFlow, type Shape } from "../shape.js";
+import { flow, index, KEYS, sometimes } from "../arbitraries.js";
+import { describeShape, makeFlow, uniqueOf, type Shape } from "../shape.js";
 import type { Pair, World } from "../world.js";
 
 /** Higher than any that is given. */
@@ -12,7 +12,7 @@ export const UNKNOWN_FENCE: number = 2 ** 39;
 export interface SettleAsked {
   readonly from: "held" | "any" | "unknown";
   readonly pick: number;
-  readonly outcome: SettledOutcome["kind"];
+  readonly outcome: Exclude<SettledOutcome["kind"], "keyed">;
   readonly delay: number;
   readonly flag: boolean;
   readonly add: Shape | undefined;
@@ -58,6 +58,7 @@ export function prepare(world: World, owner: string, asked: SettleAsked): Settli
       : [makeFlow(asked.add, { now: world.now, makeId: world.makeId, name: undefined, after: [] })];
   world.sent(add ?? []);
   const outcome = outcomeOf(asked, world.now, world.runs.length);
+  if (outcome.kind === "keyed" && outcome.unique !== undefined) world.uniques.add(run.id);
   return { run, asked, settlement: { id: run.id, startedAt: world.now, outcome, add } };
 }
 
@@ -67,7 +68,7 @@ function pickRun(world: World, owner: string, { from, pick }: SettleAsked): Sett
   return { id: world.makeId(), fence: { reference: UNKNOWN_FENCE, tested: UNKNOWN_FENCE } };
 }
 
-function outcomeOf({ outcome, delay, flag }: SettleAsked, now: number, salt: number): SettledOutcome {
+function outcomeOf({ outcome, delay, flag, pick }: SettleAsked, now: number, salt: number): SettledOutcome {
   const error = bytes(`error ${salt}`);
   switch (outcome) {
     case "completed":
@@ -79,6 +80,12 @@ function outcomeOf({ outcome, delay, flag }: SettleAsked, now: number, salt: num
       return { kind: outcome, error: flag ? error : undefined, due: now + delay, counts: flag };
     case "postponed":
       return { kind: outcome, due: now + delay };
+    case "released": {
+      // Half of them with keys.
+      const { gates, unique } = KEYS[pick % KEYS.length] ?? {};
+      if (!flag) return { kind: outcome };
+      return { kind: "keyed", body: bytes(`keyed ${salt}`), gates, unique: uniqueOf(unique, now) };
+    }
     case "cancelled":
     case "skipped":
       return { kind: outcome, reason: flag ? "reason" : "another reason" };

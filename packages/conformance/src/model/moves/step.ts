@@ -68,13 +68,14 @@ async function playStep(world: World, asked: StepAsked): Promise<void> {
   world.cover("begun: marked", begun.length);
 }
 
+/** Outcomes of runs that need not have begun. */
+const GIVEN_BACK: ReadonlySet<string> = new Set(["released", "postponed"]);
+
 /** A run is marked as begun before it ends by its handler. */
 function begunOf(world: World, owner: string, count: number, settling: readonly Settling[]): readonly Run[] {
   const ahead = world.heldBy(owner).filter((run) => !run.begun);
   const ending = new Set(
-    settling
-      .filter(({ asked }) => asked.outcome !== "released" && asked.outcome !== "postponed")
-      .map(({ run }) => run),
+    settling.filter(({ asked }) => !GIVEN_BACK.has(asked.outcome)).map(({ run }) => run),
   );
   return ahead.filter((run, at) => at < count || ending.has(run));
 }

@@ -1,12 +1,12 @@
-/** Opens the file, and stores a job for each message; answers with its id. */
+/** Opens the file with the first message; stores a job for each `store`, and answers with its id; ends with `end`. */
 import { createIdMaker } from "@taskq/core/storage";
 import { sqliteStorage } from "@taskq/sqlite";
 
 const storage = sqliteStorage({ path: process.env.TASKQ_FILE });
 const retention = { completed: { for: 1e9, max: 1e6 }, failed: { for: 1e9, max: 1e6 } };
-await storage.open({ queue: "main", retention });
 const makeId = createIdMaker();
-process.on("message", () => void store());
+let open;
+
 async function store() {
   const now = Date.now();
   const id = makeId(now);
@@ -22,4 +22,14 @@ async function store() {
   await storage.enqueue({ queue: "main", flows: [{ end: id, jobs: [job], joins: [] }] });
   process.send(id);
 }
+
+async function end() {
+  await storage.close();
+  process.disconnect();
+}
+
+const actions = { open: async () => process.send("open"), store, end };
+process.on("message", (message) => {
+  open = (open ?? storage.open({ queue: "main", retention })).then(actions[message]);
+});
 process.send("ready");

@@ -1,0 +1,20 @@
+import type { Cell } from "./cell.js";
+
+/** How much is measured: the share of the usual number of jobs, and of latencies. */
+export interface Volume {
+  readonly jobs: number;
+  readonly latencies: number;
+}
+
+type Given = Pick<Cell, "competitor" | "kind" | "jobs"> & Partial<Cell>;
+
+/** A cell with its usual settings where it does not say; of `jobs`, the share that is measured. */
+export function cell(volume: Volume, { jobs, ...given }: Given): Cell {
+  const base = { durability: "normal", workers: 10, prefetch: undefined, processes: 1 } as const;
+  return { ...base, ...given, jobs: shareOf(volume, jobs) };
+}
+
+/** The share of a number of jobs that is measured. */
+export function shareOf(volume: Volume, jobs: number): number {
+  return Math.max(20, Math.round(jobs * volume.jobs));
+}
