@@ -81,13 +81,13 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
     this.description = this.#link.description;
   }
 
-  async open({ queue, retention, now }: Request<"open">): Answer<"open"> {
+  async open({ queue, retention, unknownAfter, now }: Request<"open">): Answer<"open"> {
     this.#refuseClosed();
     const { completed, failed } = retention;
     await this.#link.open(queue);
     const known = this.#queues.get(queue) ?? new OpenQueue(queue, this.#link, this.#settings, this.#atOnce);
     const kept = [completed.for, completed.max, failed.for, failed.max];
-    const { answer } = await known.ask(SCRIPTS.open, { queue, now }, { retention: kept });
+    const { answer } = await known.ask(SCRIPTS.open, { queue, now }, { retention: kept, unknownAfter });
     this.#queues.set(queue, known);
     return { epoch: answer["epoch"] as number, phase: answer["phase"] as QueuePhase };
   }

@@ -12,9 +12,33 @@ import type { OpenQueue } from "./open-queue.js";
 import { addedUp } from "./pending-stats.js";
 import { numberIfAny } from "./wire/values.js";
 
-export async function stats(queue: OpenQueue, { since, now }: StatsRequest): Promise<StatsAnswer> {
+export async function stats(queue: OpenQueue, { since, byTask, now }: StatsRequest): Promise<StatsAnswer> {
   await writeStats(queue);
-  return read(queue, since, now);
+  const answer = await read(queue, since, now);
+  if (byTask !== true) return answer;
+  return { ...answer, oldestDueByTask: await oldestByTask(queue, now) };
+}
+
+/** The ready, the scheduled and the parked ones, in the order of the script. */
+const SCANNED = [1, 2, 3] as const;
+const AT_ONCE = 2_000;
+
+/** Looks at all that wait, a part with each script. */
+async function oldestByTask(
+  queue: OpenQueue,
+  now: number | undefined,
+): Promise<Readonly<Record<string, number>>> {
+  const oldest: Record<string, number> = {};
+  for (const scan of SCANNED) {
+    for (let offset = 0, ended = false; !ended; offset += AT_ONCE) {
+      const { answer } = await queue.ask(SCRIPTS.stats, { queue: queue.name, now }, { scan, offset });
+      for (const [task, due] of Object.entries((answer["oldest"] ?? {}) as Record<string, number>)) {
+        oldest[task] = Math.min(oldest[task] ?? due, due);
+      }
+      ended = answer["ended"] === true;
+    }
+  }
+  return oldest;
 }
 
 /** All that is kept, of all processes that have written it. */

@@ -36,17 +36,61 @@ function M.promote()
   return true
 end
 
+-- A line is looked at no more often than so many times in the time that its jobs may wait.
+local LOOKS, ENDED = 64, 500
+
+local function endLine(gate, limit)
+  local wait, over, first = Q.x.unknownAfter, {}, nil
+  for _, member in ipairs(M.lineOf(gate):all()) do
+    local due = struct.unpack(">I6", member, 11)
+    if due <= S.now - wait then over[#over + 1] = sub(member, 23)
+    elseif not first or due < first then first = due end
+  end
+  for place = 1, math.min(#over, limit) do
+    local row = M.rowAt(over[place])
+    if row.expiresAt and row.expiresAt <= S.now then M.finishUnasked(row, "expired")
+    else M.finishUnasked(row, "quarantined", "unknown-task") end
+    if Q.later then return limit end
+  end
+  if #over > limit then return limit end
+  gate.endsAt = math.max(first and first + wait or 0, S.now + math.ceil(wait / LOOKS))
+  return #over
+end
+
+-- Ends jobs that have waited too long for somebody who knows their task: a bounded number, the rest with the next step.
+function M.endUnknown(gates, knows)
+  local left = ENDED
+  for _, gate in ipairs(gates) do
+    if not Q.x.unknownAfter then gate.endsAt = nil
+    elseif Q.paused or knows[sub(gate.name, 6)] then gate.endsAt = M.endOfUnknown()
+    elseif not Q.later then left = left - endLine(gate, left) end
+    if M.gateOf(gate.name) == gate then M.planOpening(gate) end
+  end
+end
+
+-- From now on the jobs in all lines of unknown tasks may wait as long as the queue says.
+function M.beginLinesAnew()
+  for name in pairs(Q.x.lines or {}) do
+    local gate = sub(name, 1, 5) == "task:" and M.gateOf(name)
+    if gate then
+      gate.endsAt = M.endOfUnknown()
+      M.planOpening(gate)
+    end
+  end
+end
+
 -- Opens the gates whose instant has come.
-function M.openDueGates()
-  local opening = M.index(K.opening)
+function M.openDueGates(knows)
+  local opening, unknown = M.index(K.opening), {}
   while true do
     local name, at = opening:peek()
-    if not name or at > S.now then return end
+    if not name or at > S.now then return M.endUnknown(unknown, knows) end
     opening:remove(name)
     local gate = M.gateOf(name)
     if gate then
       gate.planned, gate.opensAt = nil, nil
-      if sub(name, 1, 7) == "unique:" then
+      if sub(name, 1, 5) == "task:" then unknown[#unknown + 1] = gate
+      elseif sub(name, 1, 7) == "unique:" then
         M.holderOf(sub(name, 8))
         if M.gateOf(name) == gate then M.planOpening(gate) end
       else M.openGate(gate) end
@@ -64,7 +108,10 @@ function M.letKnownGo(knows)
     local paused = Q.x.paused and Q.x.paused[task]
     if (kind == "task" and knows[task]) or (kind == "pause" and not paused) then
       local gate = M.gateOf(name)
-      if gate then left = left - M.letGo(gate, left) else Q.x.lines[name] = nil end
+      if gate then
+        gate.endsAt = kind == "task" and M.endOfUnknown() or nil
+        left = left - M.letGo(gate, left)
+      else Q.x.lines[name] = nil end
       if left == 0 then return gate ~= nil and gate.size > 0 end
     end
   end

@@ -36,9 +36,9 @@ function M.gateOf(name, make)
   if gate == nil then
     local text = call("HGET", K.gates, name)
     if text then
-      local number, size, jobs, passing, opensAt, tickets, waiting = decode(text)
+      local number, size, jobs, passing, opensAt, tickets, waiting, endsAt = decode(text)
       gate = {name = name, number = number, size = size, jobs = jobs, passing = passing, opensAt = opensAt or nil,
-        tickets = named(tickets), waiting = named(waiting), text = text}
+        tickets = named(tickets), waiting = named(waiting), endsAt = endsAt, text = text}
       gate.planned = gate.opensAt
     else gate = false end
     S.gates[name] = gate
@@ -54,7 +54,7 @@ function M.changedGates()
   local changed = {}
   for name, gate in pairs(S.gates) do
     if gate then
-      local text = pack(gate.number, gate.size, gate.jobs, gate.passing, gate.opensAt or false, inOrder(gate.tickets), inOrder(gate.waiting))
+      local text = pack(gate.number, gate.size, gate.jobs, gate.passing, gate.opensAt or false, inOrder(gate.tickets), inOrder(gate.waiting), gate.endsAt)
       if text ~= gate.text then
         changed[#changed + 1] = name
         changed[#changed + 1] = text

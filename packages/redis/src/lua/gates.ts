@@ -73,6 +73,7 @@ local function instantOf(gate)
   local head = M.headOf(gate)
   local own = head and ownGate(head, gate)
   if own and own.kind == "limit" then return M.instantOfRoom(own, gate.passing) end
+  if sub(gate.name, 1, 5) == "task:" then return gate.endsAt end
   if sub(gate.name, 1, 7) == "unique:" then
     local entry = M.uniqueOf(sub(gate.name, 8))
     return entry and type(entry["until"]) == "number" and entry["until"] or nil
@@ -81,6 +82,11 @@ local function instantOf(gate)
   for _, ticket in pairs(gate.tickets) do if not first or ticket.expiresAt < first then first = ticket.expiresAt end end
   for _, ticket in pairs(gate.waiting) do if not first or ticket.expiresAt < first then first = ticket.expiresAt end end
   return first
+end
+
+-- Until when a job may wait that is parked now for its unknown task; nil: for ever.
+function M.endOfUnknown()
+  return Q.x.unknownAfter and S.now + Q.x.unknownAfter
 end
 
 -- Keeps the instant at which the gate may open by itself; lets go of a gate that nobody uses.
@@ -261,6 +267,8 @@ function M.park(row, name)
   M.setState(row, "parked")
   row.gate = name
   row.park = M.nextOrder()
+  local line = M.gateOf(name, true)
+  if line.size == 0 and sub(name, 1, 5) == "task:" then line.endsAt = M.endOfUnknown() end
   local gate = M.enterGate(row)
   local kind = sub(name, 1, 5)
   if kind == "task:" or kind == "pause" then

@@ -35,6 +35,8 @@ export const KEY_NAMES = [
   "memory",
   "stats",
   "minutes",
+  "caps",
+  "capMax",
   "arriving",
   "history",
 ] as const;

@@ -11,7 +11,7 @@ end
 
 local function rowRecord(row)
   if row.kind == "join" then
-    return {kind = "join", id = row.id, mode = row.mode, state = row.state, enqueuedAt = row.enqueuedAt, finishedAt = row.finishedAt,
+    return {kind = "join", id = row.id, named = row.named == true, mode = row.mode, state = row.state, enqueuedAt = row.enqueuedAt, finishedAt = row.finishedAt,
       reason = row.reason, cause = row.cause}
   end
   local line = lineOf(row)

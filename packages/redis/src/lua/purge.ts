@@ -1,6 +1,6 @@
 /** Removing what need not be kept any longer. */
 export const purge: string = String.raw`
-local REMEMBERED, OWNER_KEPT = 86400000, 604800000
+local REMEMBERED, OWNER_KEPT, KEPT_AT_LEAST = 86400000, 604800000, 10000
 
 -- Removes a final row, and remembers its name if a caller gave it.
 function M.removeRow(row)
@@ -11,6 +11,13 @@ function M.removeRow(row)
   if type(row.body) == "number" then M.later("HDEL", K.bodies, "b:" .. row.key) end
   if row.apart then M.later("HDEL", K.bodies, "r:" .. row.key) end
   M.later("XDEL", K.listing, row.order .. "-1")
+  if row.named then
+    local till = row.enqueuedAt + REMEMBERED
+    if till > S.now then
+      M.later("HSET", K.memory, "n:" .. row.id, pack(row.task or "", row.state, till))
+      M.expire(till, "n:" .. row.id)
+    end
+  end
   if row.kind == "join" then
     M.later("HDEL", K.members, row.key)
     return
@@ -29,13 +36,6 @@ function M.removeRow(row)
   if row.unique then
     local entry = M.uniqueOf(row.unique.key)
     if entry and entry.holder == row.id then entry.state = row.state end
-  end
-  if row.named then
-    local till = row.enqueuedAt + REMEMBERED
-    if till > S.now then
-      M.later("HSET", K.memory, "n:" .. row.id, pack(row.task, row.state, till))
-      M.expire(till, "n:" .. row.id)
-    end
   end
   for _, edge in ipairs(row.edges or {}) do
     local broken = edge[2] == "f" and M.brokenOf(M.rowOrGone(edge[1]))
@@ -84,6 +84,30 @@ local function purgeOver(key, count, max, limit)
   return removed
 end
 
+-- Of tasks that keep no more than so many: what has just ended stays a while.
+local function purgeCaps(limit)
+  local removed, caps, list = 0, {}, call("HGETALL", K.capMax)
+  for place = 1, #list, 2 do caps[list[place]] = tonumber(list[place + 1]) end
+  for name, max in pairs(S.capMax or {}) do caps[name] = max end
+  for name, max in pairs(caps) do
+    local prefix = struct.pack(">I2", #name) .. name
+    local line = M.lineAt(K.caps, prefix)
+    local count = call("ZLEXCOUNT", K.caps, "[" .. prefix, "(" .. M.after(prefix))
+    for member in pairs(line.adds) do count = count + 1 end
+    for member in pairs(line.gone) do count = count - 1 end
+    if count <= 0 then M.later("HDEL", K.capMax, name) end
+    for _ = 1, 64 do
+      local member = line:peek()
+      if not member or count <= max or removed >= limit then break end
+      if struct.unpack(">I6", member, #prefix + 1) > S.now - KEPT_AT_LEAST then break end
+      local row = M.rowAt(sub(member, #prefix + 7))
+      if row then removed = removed + removeOrWithhold(row) else line:remove(member) end
+      count = count - 1
+    end
+  end
+  return removed
+end
+
 local function completedCount() return Q.counts[3] end
 local function otherCount() return Q.counts[4] + Q.counts[5] + Q.counts[6] + Q.counts[7] + Q.counts[8] end
 
@@ -126,6 +150,7 @@ function M.purgeDue(limit)
   local removed = purgeFrom(K.kept, S.now, limit)
   removed = removed + purgeFrom(K.done, S.now - kept[1], limit - removed)
   removed = removed + purgeFrom(K.gone, S.now - kept[3], limit - removed)
+  removed = removed + purgeCaps(limit - removed)
   removed = removed + purgeOver(K.done, completedCount, kept[2], limit - removed)
   removed = removed + purgeOver(K.gone, otherCount, kept[4], limit - removed)
   forgetExpired(64)

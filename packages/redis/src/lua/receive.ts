@@ -38,7 +38,7 @@ local function receiveJob(record)
 end
 
 local function receiveJoin(record)
-  putRow(record, {kind = "join", mode = record.mode, due = record.enqueuedAt, priority = 0, attempt = 0, failures = 0, crashes = 0, fence = 0,
+  putRow(record, {kind = "join", named = record.named or nil, mode = record.mode, due = record.enqueuedAt, priority = 0, attempt = 0, failures = 0, crashes = 0, fence = 0,
     settled = 0, waits = 0})
 end
 

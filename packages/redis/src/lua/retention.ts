@@ -63,8 +63,28 @@ local function retainedIn(row)
   return row.state == "completed" and K.done or K.gone
 end
 
+-- Final jobs of tasks that keep no more than so many, in the order they ended.
+local function capOf(row)
+  local completed = row.state == "completed"
+  local max = row.kind == "job" and row.keep and (completed and row.keep.completedMax or not completed and row.keep.failedMax) or nil
+  if not max then return nil end
+  local name = (completed and "c" or "o") .. row.task
+  return M.lineAt(K.caps, struct.pack(">I2", #name) .. name), name, max
+end
+
+local function capMember(line, row)
+  return line.prefix .. M.six(row.finishedAt) .. row.key
+end
+
 -- Begins the retention of a row that has become final.
 function M.retain(row)
+  local line, name, max = capOf(row)
+  if line then
+    line:push(0, capMember(line, row))
+    S.capMax = S.capMax or {}
+    S.capMax[name] = max
+    M.later("HSET", K.capMax, name, string.format("%.17g", max))
+  end
   local own = nil
   if row.keep then own = row.state == "completed" and row.keep.completed or nil end
   if row.keep and row.state ~= "completed" then own = row.keep.failed end
@@ -81,6 +101,8 @@ function M.forget(row)
     Q.x.withheld = Q.x.withheld - 1
     return
   end
+  local line = capOf(row)
+  if line then line:remove(capMember(line, row)) end
   M.index(retainedIn(row)):remove(row.key)
   row.kept = nil
 end

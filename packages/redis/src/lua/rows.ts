@@ -14,7 +14,7 @@ local RARE = {"expiresAt", "once", "named", "reaped", "stories", "gates", "uniqu
 -- Tables are stored as lists: the same row is the same bytes whenever it is packed.
 local function listed(name, value)
   if name == "unique" then return {value.key, value["until"]} end
-  if name == "keep" then return {value.completed or false, value.failed or false} end
+  if name == "keep" then return {value.completed or false, value.failed or false, value.completedMax or false, value.failedMax or false} end
   if name ~= "gates" then return value end
   local list = {}
   for place, own in ipairs(value) do list[place] = {own.kind, own.key, own.max, own.per or false, own.onBusy} end
@@ -23,7 +23,9 @@ end
 
 local function unlisted(name, value)
   if name == "unique" then return {key = value[1], ["until"] = value[2]} end
-  if name == "keep" then return {completed = value[1] or nil, failed = value[2] or nil} end
+  if name == "keep" then
+    return {completed = value[1] or nil, failed = value[2] or nil, completedMax = value[3] or nil, failedMax = value[4] or nil}
+  end
   if name ~= "gates" then return value end
   local list = {}
   for place, own in ipairs(value) do list[place] = {kind = own[1], key = own[2], max = own[3], per = own[4] or nil, onBusy = own[5]} end

@@ -106,7 +106,7 @@ export type ScriptName =
 
 /** By move. */
 export const SCRIPTS: Readonly<Record<ScriptName, Script>> = {
-  open: made("open", FEW, moves.open),
+  open: script("open", [], moves.open),
   enqueue: script("enqueue", [], moves.enqueue),
   /** Jobs that belong to nothing; answers 0 for all others, and has done nothing. */
   add: scriptOf("add", `-- taskq add\n${short.add}`),

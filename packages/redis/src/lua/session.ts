@@ -42,8 +42,8 @@ end
 function M.readQueue()
   local text = call("GET", K.queue)
   if not text then M.refuse("TASKQ_STORAGE", "the queue is not open: there is nothing of it on the server") end
-  local epoch, phase, fence, order, paused, later, a, b, c, d, e, f, g, h, retention, held, revoked, moving, looked, feed = decode(text)
-  local x = {retention = retention}
+  local epoch, phase, fence, order, paused, later, a, b, c, d, e, f, g, h, retention, held, revoked, moving, looked, feed, unknownAfter = decode(text)
+  local x = {retention = retention, unknownAfter = unknownAfter}
   if feed then x.feed = {tag = feed[1], last = feed[2], gone = feed[3], ["until"] = feed[4] or nil} end
   if held then
     x.awaited, x.withheld, x.flagged = held[1], held[2], held[5]
@@ -80,7 +80,7 @@ function M.encodeQueue()
     for place, name in ipairs(MOVING) do moving[place] = x.moving[name] or false end
   end
   return pack(Q.epoch, Q.phase, Q.fence, Q.order, Q.paused, Q.later, c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[8], x.retention, held, revoked, moving,
-    Q.looked, x.feed and {x.feed.tag, x.feed.last, x.feed.gone, x.feed["until"] or false} or nil)
+    Q.looked, x.feed and {x.feed.tag, x.feed.last, x.feed.gone, x.feed["until"] or false} or nil, x.unknownAfter)
 end
 
 -- Greater than every one before.

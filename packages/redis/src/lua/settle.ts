@@ -2,7 +2,7 @@
 export const settle: string = String.raw`
 -- Outcomes that only a handler brings about: whoever says how it ended says that it began.
 local HANDLED = {completed = true, failed = true, retry = true, interrupted = true}
-local UNFINISHED = {retry = true, released = true, postponed = true, interrupted = true}
+local UNFINISHED = {retry = true, released = true, postponed = true, keyed = true, interrupted = true}
 
 -- Throws what speaks against the flows that these settlements add, before anything is changed.
 function M.checkSettlements(settlements)
@@ -60,6 +60,17 @@ local function addFlows(row, flows)
   end
 end
 
+-- Ends the run, puts its keys in place of those it had, and lets it wait by them.
+local function giveBackKeyed(row, one)
+  M.endRun(row)
+  M.free(row)
+  if type(row.body) == "number" and #one.body <= INLINE then M.later("HDEL", K.bodies, "b:" .. row.key) end
+  row.body, row.gates, row.unique = one.body, one.gates, nil
+  if one.unique then row.unique = {key = one.unique.key, ["until"] = one.unique["until"]} end
+  if M.giveUp(row) then return end
+  if M.takeOrPark(row) then M.enterLine(row) end
+end
+
 -- The job is to run again, unless a user has revoked it meanwhile, or it may not.
 local function putBack(row, run, one)
   if one.kind == "retry" or one.kind == "interrupted" then M.recordAttempt(row, run, one.bytes)
@@ -69,6 +80,7 @@ local function putBack(row, run, one)
   end
   if run.revoked then return M.finishUnasked(row, "cancelled", "revoked") end
   if one.kind == "interrupted" and row.once then return M.finishUnasked(row, "failed", "interrupted") end
+  if one.kind == "keyed" then return giveBackKeyed(row, one) end
   if one.kind == "retry" and one.counts then row.failures = row.failures + 1 end
   if one.due then row.due = one.due end
   M.giveBack(row)

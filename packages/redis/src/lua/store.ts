@@ -32,20 +32,25 @@ function M.forgetAwaited(id)
   M.later("HDEL", K.awaited, id)
 end
 
-local function checkName(job, names)
-  local known = names[job.id]
-  if not known then
-    local row = M.jobOf(job.id)
-    if row then known = row.task
-    else
-      local tombstone = M.tombstoneOf(job.id)
-      known = tombstone and tombstone.task
-    end
+-- Empty: of a group.
+local function taskUnder(id)
+  local row = M.rowOf(id)
+  if row then return row.task or "" end
+  local tombstone = M.tombstoneOf(id)
+  return tombstone and tombstone.task
+end
+
+local function whose(task)
+  return task == "" and "a group" or 'a job of task "' .. task .. '"'
+end
+
+local function checkName(row, names)
+  local task = row.task or ""
+  local known = names[row.id] or taskUnder(row.id)
+  if known and known ~= task then
+    M.refuse("TASKQ_ID_TAKEN", 'the id "' .. row.id .. '" belongs to ' .. whose(known) .. ", not " .. (task == "" and "a group" or '"' .. task .. '"'))
   end
-  if known and known ~= job.task then
-    M.refuse("TASKQ_ID_TAKEN", 'the id "' .. job.id .. '" belongs to a job of task "' .. known .. '", not "' .. job.task .. '"')
-  end
-  names[job.id] = job.task
+  names[row.id] = task
 end
 
 -- An id that differs from one that is there in its random part only.
@@ -76,7 +81,10 @@ function M.checkFlows(flows)
       if job.named then checkName(job, names) end
       given[job.id] = true
     end
-    for _, join in ipairs(flow.joins) do given[join.id] = true end
+    for _, join in ipairs(flow.joins) do
+      if join.named then checkName(join, names) end
+      given[join.id] = true
+    end
     for _, job in ipairs(flow.jobs) do
       for _, edge in ipairs(job.after or {}) do
         if not given[edge[1]] and not M.rowOf(edge[1]) then
@@ -103,7 +111,10 @@ local function knownFlow(flow)
     if M.rowOf(job.id) then there = true end
     if job.id == flow["end"] and job.named then tombstone = M.tombstoneOf(job.id) end
   end
-  for _, join in ipairs(flow.joins) do if M.rowOf(join.id) then there = true end end
+  for _, join in ipairs(flow.joins) do
+    if M.rowOf(join.id) then there = true end
+    if join.id == flow["end"] and join.named then tombstone = M.tombstoneOf(join.id) end
+  end
   if not there and not tombstone then return nil end
   local row = M.rowOf(flow["end"])
   return {status = "existing", id = flow["end"], state = row and row.state or tombstone and tombstone.state or "completed"}
@@ -155,7 +166,7 @@ local function addJoins(joins, flow)
       for place, id in ipairs(join.members) do members[place] = M.rowOf(id) or nil end
       if #members < #join.members then rest[#rest + 1] = join
       else
-        local row = {kind = "join", id = join.id, key = M.keyFor(join.id, false), state = "blocked", order = M.nextOrder(), mode = join.mode,
+        local row = {kind = "join", id = join.id, key = M.keyFor(join.id, join.named), named = join.named, state = "blocked", order = M.nextOrder(), mode = join.mode,
           enqueuedAt = S.now, due = S.now, priority = 0, attempt = 0, failures = 0, crashes = 0, fence = 0, settled = 0, flow = flow, waits = 0}
         M.addRow(row)
         S.members[row.key] = join.members

@@ -163,13 +163,19 @@ function gateOf(record: AnswerRecord): NewGate {
 }
 
 function keepOf(record: AnswerRecord): NewKeep {
-  return { completed: numberIfAny(record["completed"]), failed: numberIfAny(record["failed"]) };
+  return {
+    completed: numberIfAny(record["completed"]),
+    failed: numberIfAny(record["failed"]),
+    completedMax: numberIfAny(record["completedMax"]),
+    failedMax: numberIfAny(record["failedMax"]),
+  };
 }
 
 function joinOf(record: AnswerRecord): MovedJoin {
   return {
     kind: "join",
     id: text(record["id"]),
+    named: record["named"] === true,
     place: undefined,
     mode: record["mode"] as MovedJoin["mode"],
     state: record["state"] as StoredState,

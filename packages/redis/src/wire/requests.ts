@@ -19,7 +19,12 @@ export function flowRequest({ end, jobs, joins }: NewFlow): unknown {
   return {
     end,
     jobs: jobs.map(jobRequest),
-    joins: joins.map(({ id, mode, members }) => ({ id, mode, members })),
+    joins: joins.map(({ id, named, mode, members }) => ({
+      id,
+      named: named === true ? true : undefined,
+      mode,
+      members,
+    })),
   };
 }
 
@@ -69,6 +74,7 @@ function otherOf(outcome: SettledOutcome, add: readonly unknown[] | undefined): 
     reason: "reason" in outcome ? outcome.reason : undefined,
     due: "due" in outcome ? outcome.due : undefined,
     counts: outcome.kind === "retry" ? outcome.counts : undefined,
+    ...(outcome.kind === "keyed" ? { body: outcome.body, gates: outcome.gates, unique: outcome.unique } : {}),
     add,
   });
 }

@@ -1,5 +1,5 @@
 /** Rows as they are stored, for those that this side writes and reads itself: `lua/rows.ts` has the whole of it. */
-import { splitId, type ClaimedJob, type NewJob } from "@taskq/core/storage";
+import { splitId, type ClaimedJob, type NewJob, type NewKeep } from "@taskq/core/storage";
 import { unpackAll } from "./unpack.js";
 
 /** Longer bytes stand apart from their row. */
@@ -45,8 +45,12 @@ function seldomOf({ expiresAt, delivery, gates, keep }: NewJob): unknown[] {
     const list = gates.map(({ kind, key, max, per, onBusy }) => [kind, key, max, per ?? false, onBusy]);
     seldom.push(GATES, list);
   }
-  if (keep !== undefined) seldom.push(KEEP, [keep.completed ?? false, keep.failed ?? false]);
+  if (keep !== undefined) seldom.push(KEEP, keepOf(keep));
   return seldom;
+}
+
+function keepOf({ completed, failed, completedMax, failedMax }: NewKeep): readonly unknown[] {
+  return [completed ?? false, failed ?? false, completedMax ?? false, failedMax ?? false];
 }
 
 /** A job that the short path of a step has claimed. */

@@ -45,6 +45,8 @@ return M.run(function()
   if task then changed = controlTask(task, change) else changed = controlQueue(change.kind) end
   if changed then S.control = true end
   if changed and change.kind == "resume" then
+    -- Nobody could announce a task meanwhile.
+    if not task then M.beginLinesAnew() end
     M.letKnownGo({})
     S.ready = true
   end

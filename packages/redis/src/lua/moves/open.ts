@@ -11,6 +11,10 @@ return M.run(function()
   for place = 1, 4 do
     if not before or before[place] ~= retention[place] then Q.x.retention = retention end
   end
+  if Q.x.unknownAfter ~= S.request.unknownAfter then
+    Q.x.unknownAfter = S.request.unknownAfter
+    M.beginLinesAnew()
+  end
   return {epoch = Q.epoch, phase = Q.phase}
 end)
 `;

@@ -42,6 +42,31 @@ if S.request.put then
   end)
 end
 
+-- Looks at a part of all that waits: since when jobs of each task have been due.
+local SCANNED = {K.ready, K.scheduled, K.lines}
+local BEHIND = {13, 11, 0}
+
+local function keyIn(number, member)
+  if number < 3 then return sub(member, BEHIND[number]) end
+  local kind = sub(member, 17, 17)
+  if kind == "j" then return sub(member, 23) end
+  return kind ~= "t" and sub(member, 24) or nil
+end
+
+if S.request.scan then
+  return M.look(function()
+    M.readQueue()
+    local number, from = S.request.scan, S.request.offset
+    local members, oldest = call("ZRANGE", SCANNED[number], from, from + 1999), {}
+    for _, member in ipairs(members) do
+      local key = keyIn(number, member)
+      local row = key and M.rowAt(key)
+      if row and row.due <= S.now and (not oldest[row.task] or row.due < oldest[row.task]) then oldest[row.task] = row.due end
+    end
+    return {oldest = oldest, ended = #members < 2000}
+  end)
+end
+
 return M.look(function()
   M.readQueue()
   local fields, rows = call("ZRANGEBYSCORE", K.minutes, S.request.from, "+inf"), {}

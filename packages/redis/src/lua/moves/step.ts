@@ -31,15 +31,17 @@ local function claimOnce(knows)
     end
     return rows, hasReady()
   end
-  M.openDueGates()
+  local before = #S.effects
+  M.openDueGates(knows)
   local due = M.promote()
   local rows, more, fence = M.claim(request.owner, knows, request.claim)
-  if #rows > 0 then
+  -- One that did nothing is not remembered, so that idling writes nothing.
+  if #rows > 0 or #S.effects > before then
     local keys = {}
     for place, row in ipairs(rows) do keys[place] = row.key end
     if owner.request < 0 then M.expire(S.now + 604800000, "o:" .. request.owner) end
     S.owner = request.owner
-    M.later("HSET", K.owners, request.owner, pack(request.request, fence, keys, S.now))
+    M.later("HSET", K.owners, request.owner, pack(request.request, fence or 0, keys, S.now))
   end
   return rows, more or (due and not request.claim.ids)
 end

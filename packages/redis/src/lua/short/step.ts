@@ -92,8 +92,8 @@ local function short()
   local text = call("GET", KEYS[1])
   if not text then return nil end
   local behind, epoch, phase, fence = decodeFrom(text, 3)
-  local behindAll, order, paused, later, c1, c2, completed, c4, c5, c6, c7, c8, kept, held, revoked, moving, looked, feed =
-    decodeFrom(text, 17, behind)
+  local behindAll, order, paused, later, c1, c2, completed, c4, c5, c6, c7, c8, kept, held, revoked, moving, looked, feed, unknownAfter =
+    decodeFrom(text, 18, behind)
   if phase ~= "open" or later or paused or revoked then return nil end
   local resting = held and pausedTasks(held)
   if held and not resting then return nil end
@@ -273,7 +273,7 @@ local function short()
       for place, event in ipairs(events) do call("XADD", ${key("feed")}, string.format("%d-1", feed[2] + place), "", event) end
       feed[2] = feed[2] + #events
     end
-    local own = pack(epoch, phase, fence, order, paused, later, c1, c2, completed, c4, c5, c6, c7, c8, kept, held, revoked, moving, looked, feed)
+    local own = pack(epoch, phase, fence, order, paused, later, c1, c2, completed, c4, c5, c6, c7, c8, kept, held, revoked, moving, looked, feed, unknownAfter)
     if own ~= text then call("SET", KEYS[1], own) end
     if settled > 0 and ARGV[2] ~= "" then
       call(ARGV[2], ${key("wake")}, pack({final = settled <= 100 and ids or true}))
