@@ -73,6 +73,6 @@ describe.skipIf(serverBinary() === undefined)("model", () => {
     name: "redis, all but one consequence of a call left to later ones,",
     create: async () => scanned(connectLate),
     reference,
-    runs: 200,
+    runs: 150,
   });
 });
