@@ -35,6 +35,11 @@ local function claimOnce(knows)
   M.openDueGates(knows)
   local due = M.promote()
   local rows, more, fence = M.claim(request.owner, knows, request.claim)
+  -- What it met is to be followed up first: then it is asked for again.
+  if #rows == 0 and Q.later then
+    S.part = true
+    return rows, true
+  end
   -- One that did nothing is not remembered, so that idling writes nothing.
   if #rows > 0 or #S.effects > before then
     local keys = {}
@@ -71,7 +76,7 @@ return M.run(function()
   if not M.isStill() and not Q.later then M.purgeDue(100) end
   local claimed = {}
   for _, row in ipairs(rows) do if row.run then claimed[#claimed + 1] = M.claimedJob(row) end end
-  return {settled = settled, claimed = claimed, more = more or (moreParked and not Q.paused), nextDue = M.nextDue(),
+  return {settled = settled, part = S.part, claimed = claimed, more = more or (moreParked and not Q.paused), nextDue = M.nextDue(),
     revoked = M.revokedRuns(request.owner)}
 end)
 `;
