@@ -2,6 +2,7 @@
 // each other and want the machine), adds up what they report. The last line is the sum.
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { ensureServer, howToGetOne } from "./redis-server.mjs";
 import { main, prepare, root, run, say } from "./setup.mjs";
 import { workspacePackages } from "./workspace.mjs";
 
@@ -32,10 +33,24 @@ function testPackage({ folder, name }) {
   return { name, seconds, note, ...numbers };
 }
 
+/** Whether a package's tests start, or visit, a Redis server: `"taskq": { "needs": ["redis"] }` in its manifest. */
+const needsRedis = ({ manifest }) => manifest.taskq?.needs?.includes("redis") === true;
+
+/** What is true of a package's tests where there is no Redis server: those that need one were skipped. */
+function withoutRedis(result) {
+  const isBuildMachine = process.env.CI === "true";
+  const note = `not run for want of a Redis server: ${howToGetOne}`;
+  return { ...result, failed: result.failed + (isBuildMachine ? 1 : 0), note };
+}
+
 function runTests() {
   prepare();
   const tested = workspacePackages(root).filter(({ manifest }) => manifest.scripts?.test !== undefined);
-  const results = tested.map(testPackage);
+  const redis = tested.some(needsRedis) ? ensureServer(say) : undefined;
+  if (redis !== undefined) say(`Redis for the tests: ${redis.where}`);
+  const results = tested.map((each) =>
+    redis === undefined && needsRedis(each) ? withoutRedis(testPackage(each)) : testPackage(each),
+  );
   const sum = (key) => results.reduce((total, result) => total + result[key], 0);
 
   console.log("");

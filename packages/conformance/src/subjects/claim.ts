@@ -10,7 +10,7 @@ export const claim: Subject = subject("step: claiming", [
     "jobs are claimed by priority, then the instant they became due, then the order of enqueue",
     async (context) => {
       const start = context.now;
-      for (const queue of ["one by one", "at once"]) {
+      for (const queue of ["one-by-one", "at-once"]) {
         context.now = start;
         await context.open(queue);
         const first = context.job();

@@ -250,7 +250,10 @@ export const joins: Subject = subject("step: joins", [
     const sum = context.job();
     const group = context.group(members);
     const outside = context.job({ priority: -1 });
+    const storing = performance.now();
     await context.enqueue(chain(group, sum), outside);
+    // a busy machine takes longer for this, too
+    const allowed = Math.max(1_000, 4 * (performance.now() - storing));
     const run = await context.claimOne();
     const started = performance.now();
     assert.equal(await context.fail(run, "boom"), "applied");
@@ -264,7 +267,7 @@ export const joins: Subject = subject("step: joins", [
     const [next] = await context.claim({ n: 3 });
     assert.equal(next?.id, outside.id);
     const took = performance.now() - started;
-    assert.ok(took < 1_000, `failing and claiming took ${Math.round(took)} ms`);
+    assert.ok(took < allowed, `failing and claiming took ${Math.round(took)} ms of ${Math.round(allowed)}`);
     for (let step = 0; step < 25; step += 1) assert.deepEqual(await context.claim({ n: 3 }), []);
     const last = await context.storage.counts({ queue: context.queue, now: context.now });
     assert.deepEqual([last["*"]?.skipped, last["*"]?.ready, last["*"]?.active], [10_000, 0, 1]);

@@ -1,0 +1,155 @@
+import type { TaskqError } from "@taskq/core/storage";
+import { isCluster, type Client, type ClusterClient, type Reply } from "./client.js";
+import type { Connection } from "./connection.js";
+import type { Deadlines } from "./deadlines.js";
+import { hopeless, judge, unavailable } from "./failure.js";
+
+/** Of a call's time, the part after which a connection that is silent is given up for another one. */
+const SILENCE = 0.4;
+/** Milliseconds that a call waits for a connection before it asks whether one can come about at all. */
+const HOPE = 100;
+
+/** What one call sends. */
+export interface Sending {
+  /** As messages name it. */
+  readonly what: string;
+  send(client: Client | ClusterClient): Promise<unknown>;
+  /** After the server has said that it does not know the script. */
+  sendWhole(client: Client | ClusterClient): Promise<unknown>;
+  /** What must be true before the answer counts; rejects if it is not. `remaining` is in milliseconds. */
+  readonly confirm?: ((client: Client | ClusterClient, remaining: number) => Promise<void>) | undefined;
+}
+
+export interface CallPlace {
+  readonly connection: Connection;
+  readonly deadlines: Deadlines;
+}
+
+/** One call, from the first attempt until it settles: within its timeout, in any case. */
+export class Call {
+  readonly promise: Promise<Reply>;
+  readonly #sending: Sending;
+  readonly #place: CallPlace;
+  readonly #timeout: number;
+  readonly #begun: number;
+  #resolve!: (reply: Reply) => void;
+  #reject!: (error: TaskqError) => void;
+  #pause: NodeJS.Timeout | undefined;
+  #sentTo: Client | ClusterClient | undefined;
+  #sentAt = 0;
+  #settled = false;
+  /** Why the server did not carry it out when it was last asked. */
+  #why: unknown;
+
+  constructor(sending: Sending, place: CallPlace, timeout: number) {
+    this.#sending = sending;
+    this.#place = place;
+    this.#timeout = timeout;
+    this.#begun = performance.now();
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    place.deadlines.add(this);
+    const { client } = place.connection;
+    if (client === undefined) place.connection.whenReady(this);
+    else this.#send(client, false, this.#begun);
+  }
+
+  reject(error: TaskqError): void {
+    if (this.#end()) this.#reject(error);
+  }
+
+  /** Sends it, as soon as there is a connection. */
+  attempt(): void {
+    if (this.#settled) return;
+    const { connection } = this.#place;
+    const { client } = connection;
+    if (client !== undefined) return this.#send(client, false, performance.now());
+    this.#sentTo = undefined;
+    connection.whenReady(this);
+  }
+
+  #send(client: Client | ClusterClient, whole: boolean, now: number): void {
+    this.#sentTo = client;
+    this.#sentAt = now;
+    let answer: Promise<unknown>;
+    try {
+      answer = whole ? this.#sending.sendWhole(client) : this.#sending.send(client);
+    } catch (error) {
+      return this.#failed(client, error);
+    }
+    answer.then(
+      (reply) => this.#answered(client, reply as Reply),
+      (error: unknown) => this.#failed(client, error),
+    );
+  }
+
+  #answered(client: Client | ClusterClient, reply: Reply): void {
+    this.#place.connection.answered();
+    if (this.#settled) return;
+    const { confirm } = this.#sending;
+    if (confirm === undefined) return this.#done(reply);
+    confirm(client, this.#begun + this.#timeout - performance.now()).then(
+      () => this.#done(reply),
+      (error: unknown) => this.#failed(client, error),
+    );
+  }
+
+  #done(reply: Reply): void {
+    if (this.#end()) this.#resolve(reply);
+  }
+
+  #failed(client: Client | ClusterClient, error: unknown): void {
+    if (this.#settled || this.#sentTo !== client) return;
+    const { connection } = this.#place;
+    this.#sentTo = undefined;
+    const verdict = judge(error, this.#sending.what);
+    switch (verdict.kind) {
+      case "fail":
+        return this.reject(verdict.error);
+      case "unknown-script":
+        return this.#send(client, true, performance.now());
+      case "again":
+        this.#why = error;
+        this.#pause = setTimeout(() => this.attempt(), verdict.pause);
+        return;
+      case "reconnect":
+        // of a lost connection, the connection knows why
+        this.#why = verdict.said ? error : undefined;
+        connection.doubt(client, verdict.said ? error : undefined);
+        this.attempt();
+    }
+  }
+
+  /** Ends the call if its time is over, and doubts a connection that is silent. Called now and then. */
+  look(now: number, precision: number): void {
+    const { connection } = this.#place;
+    if (now >= this.#begun + this.#timeout - precision) {
+      return this.reject(unavailable(this.#sending.what, this.#timeout, this.#why ?? connection.failure));
+    }
+    const client = this.#sentTo;
+    if (client === undefined) {
+      if (connection.client !== undefined || now < this.#begun + Math.min(HOPE, this.#timeout * 0.1)) return;
+      const error = hopeless(connection.failure, this.#sending.what);
+      if (error !== undefined) this.reject(error);
+    } else if (now >= this.#sentAt + this.#timeout * SILENCE && this.#isSilent(client)) {
+      // if it is given up, this call is rejected with all that is in flight on it, and each of them is sent again
+      connection.suspect(client);
+    }
+  }
+
+  /** Whether nothing has come since. Of a Cluster, it is one node that is silent while others answer. */
+  #isSilent(client: Client | ClusterClient): boolean {
+    return isCluster(client) || this.#place.connection.answeredAt < this.#sentAt;
+  }
+
+  #end(): boolean {
+    if (this.#settled) return false;
+    this.#settled = true;
+    if (this.#pause !== undefined) clearTimeout(this.#pause);
+    if (this.#sentTo === undefined) this.#place.connection.cancel(this);
+    this.#place.deadlines.delete(this);
+    return true;
+  }
+}

@@ -1,0 +1,21 @@
+import { createHash } from "node:crypto";
+
+/** A Lua script by name. Its text is sent once to each server; after that, its hash. */
+export interface Script {
+  /** As messages show it. */
+  readonly name: string;
+  readonly source: string;
+  /** Hex SHA-1 of the source. */
+  readonly sha: string;
+}
+
+/**
+ * A script by its source.
+ *
+ * It declares every key, reads before it writes, takes its time from `TIME`, and bounds its loops.
+ *
+ * @example const add = script("add", "return redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2])");
+ */
+export function script(name: string, source: string): Script {
+  return { name, source, sha: createHash("sha1").update(source).digest("hex") };
+}

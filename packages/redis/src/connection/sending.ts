@@ -1,0 +1,88 @@
+import type { Sending } from "./call.js";
+import { isCluster, type Client, type ClusterClient, type Parameter } from "./client.js";
+import { nodeOf } from "./copies.js";
+import type { Script } from "./script.js";
+
+/** Which client the whole text of a script was sent to last, so that it is sent once while many calls ask for it. */
+export class SentTexts {
+  readonly #last = new Map<string, { readonly client: Client | ClusterClient; readonly at: number }>();
+  #count = 0;
+
+  /** Numbers what is sent. */
+  next(): number {
+    this.#count += 1;
+    return this.#count;
+  }
+
+  noted(sha: string, client: Client | ClusterClient): void {
+    this.#last.set(sha, { client, at: this.next() });
+  }
+
+  /** Whether the text went to this client after the call of this number: then the call only has to come again. */
+  wasSentSince(sha: string, client: Client | ClusterClient, number: number): boolean {
+    const last = this.#last.get(sha);
+    return last !== undefined && last.client === client && last.at > number;
+  }
+}
+
+/** A script with its keys and parameters. */
+export class ScriptSending implements Sending {
+  readonly confirm: Sending["confirm"];
+  readonly #script: Script;
+  /** The hash, the number of keys, the keys, the parameters. */
+  readonly #words: Parameter[];
+  readonly #texts: SentTexts;
+  #number = 0;
+  #isUnknown = false;
+
+  constructor(script: Script, words: Parameter[], texts: SentTexts, confirm: Sending["confirm"]) {
+    this.#script = script;
+    this.#words = words;
+    this.#texts = texts;
+    this.confirm = confirm;
+  }
+
+  get what(): string {
+    return `script ${this.#script.name}`;
+  }
+
+  send(client: Client | ClusterClient): Promise<unknown> {
+    this.#number = this.#texts.next();
+    return client.callBuffer("evalsha", this.#words);
+  }
+
+  sendWhole(client: Client | ClusterClient): Promise<unknown> {
+    const { sha, source } = this.#script;
+    const first = !this.#isUnknown;
+    this.#isUnknown = true;
+    if (first && this.#texts.wasSentSince(sha, client, this.#number)) return this.send(client);
+    this.#texts.noted(sha, client);
+    return client.callBuffer("eval", [source, ...this.#words.slice(1)]);
+  }
+}
+
+/** A command; to the node of a key if one is given. */
+export class CommandSending implements Sending {
+  readonly #name: string;
+  readonly #words: readonly Parameter[];
+  readonly #key: string | undefined;
+
+  constructor(name: string, words: readonly Parameter[], key?: string) {
+    this.#name = name.toLowerCase();
+    this.#words = words;
+    this.#key = key;
+  }
+
+  get what(): string {
+    return `command ${this.#name.toUpperCase()}`;
+  }
+
+  send(client: Client | ClusterClient): Promise<unknown> {
+    const to = this.#key !== undefined && isCluster(client) ? nodeOf(client, this.#key) : client;
+    return to.callBuffer(this.#name, this.#words);
+  }
+
+  sendWhole(client: Client | ClusterClient): Promise<unknown> {
+    return this.send(client);
+  }
+}

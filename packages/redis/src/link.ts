@@ -1,0 +1,114 @@
+import { Caller } from "./connection/caller.js";
+import { descriptionOf } from "./connection/description.js";
+import { checkedQueue, keyBase } from "./names.js";
+import { checkServer, warnOf, type CheckedServer } from "./opening/check-server.js";
+import type { Finding } from "./opening/findings.js";
+import type { Settings } from "./options.js";
+import { Wake, type WakeListener } from "./wake/wake.js";
+
+/** After a reconnect, so many milliseconds without another one. */
+const CALM = 5_000;
+
+/**
+ * All that a storage has to do with a server: the calls, the checks when a queue opens, and the hints.
+ *
+ * Nothing connects before the first `open`. Scripts publish with `wakeCommand`, which is known from the first `open` on.
+ *
+ * @example
+ * const link = new Link(settingsOf(options));
+ * await link.open("main");
+ * link.listen(wakeChannel(settings.keyPrefix, "main"), (message) => look());
+ * await link.caller.run(script, keys, [link.wakeCommand ?? "", …]);
+ */
+export class Link {
+  readonly caller: Caller;
+  /** For people: where it is, without a password. */
+  readonly description: string;
+  readonly #settings: Settings;
+  readonly #opened = new Map<string, Promise<CheckedServer>>();
+  /** The queue that was checked there. */
+  readonly #queues = new Map<string, string>();
+  readonly #told = new Set<string>();
+  readonly #calm: number;
+  #wake: Wake | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(settings: Settings, calm: number = CALM) {
+    this.#settings = settings;
+    this.#calm = calm;
+    this.caller = new Caller(settings);
+    this.description = descriptionOf(settings.source);
+    this.caller.onConnected(() => this.#checkLater());
+  }
+
+  /** What scripts publish hints with: `undefined` where nobody could hear them. */
+  get wakeCommand(): "PUBLISH" | "SPUBLISH" | undefined {
+    return this.#wake?.command;
+  }
+
+  /**
+   * Checks the servers that have the queue, once each, and warns of what voids a promise.
+   *
+   * @throws `TASKQ_OPTION` for a name that is none, `TASKQ_STORAGE` for a server that cannot work, or that voids a promise under
+   * `strict`, `TASKQ_UNAVAILABLE`, `TASKQ_CLOSED`
+   */
+  async open(queue: string): Promise<void> {
+    checkedQueue(queue);
+    const isCluster = this.#settings.source.kind === "cluster";
+    // on a Cluster another queue lies on another node
+    const place = isCluster ? queue : "";
+    let opening = this.#opened.get(place);
+    if (opening === undefined) {
+      this.#queues.set(place, queue);
+      opening = this.#check(queue, isCluster);
+      this.#opened.set(place, opening);
+      opening.catch(() => this.#opened.delete(place));
+    }
+    const { findings, wake } = await opening;
+    this.#warn(findings);
+    const { caller } = this;
+    this.#wake ??= new Wake({ caller, source: this.#settings.source, mode: wake });
+  }
+
+  /** Hears a channel of a queue that is open, until the function it answers is called. See `Wake`. */
+  listen(channel: string, listener: WakeListener): () => void {
+    return this.#wake?.listen(channel, listener) ?? (() => {});
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#wake?.close();
+    this.caller.close();
+  }
+
+  /**
+   * Another connection may lead to a server that was started anew, without what was only set by `CONFIG SET`, or to
+   * another one. Looks once it is calm; what is wrong now is warned of also under `strict`, as calls are under way.
+   */
+  #checkLater(): void {
+    if (this.caller.generation < 2) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      for (const queue of this.#queues.values()) {
+        this.#check(queue, this.#settings.source.kind === "cluster", false).then(
+          ({ findings }) => this.#warn(findings),
+          // a server that cannot work at all is told by the calls
+          () => {},
+        );
+      }
+    }, this.#calm).unref();
+  }
+
+  #check(queue: string, cluster: boolean, strict = this.#settings.strict): Promise<CheckedServer> {
+    const { keyPrefix, partitions, minReplicas } = this.#settings;
+    const bases = Array.from({ length: partitions }, (_, n) => keyBase(keyPrefix, queue, n));
+    const { caller, description } = this;
+    return checkServer({ caller, cluster, strict, minReplicas, bases, description });
+  }
+
+  #warn(findings: readonly Finding[]): void {
+    const news = findings.filter(({ message }) => !this.#told.has(message));
+    for (const { message } of news) this.#told.add(message);
+    warnOf(news);
+  }
+}

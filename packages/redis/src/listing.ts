@@ -1,0 +1,63 @@
+/** Jobs page by page: each script looks at a bounded number of rows. */
+import {
+  STORED_STATES,
+  type JobRecord,
+  type ListAnswer,
+  type ListRequest,
+  type StoredCounts,
+  type StoredState,
+} from "@taskq/core/storage";
+import { SCRIPTS } from "./lua/scripts.js";
+import type { Asked, OpenQueue } from "./open-queue.js";
+import { jobRecordOf } from "./wire/answers.js";
+import { listOf } from "./wire/values.js";
+import type { AnswerRecord } from "./wire/unpack.js";
+
+const LONGEST_PAGE = 1000;
+
+export async function list(queue: OpenQueue, request: ListRequest): Promise<ListAnswer> {
+  const limit = Math.min(request.limit, LONGEST_PAGE);
+  const found: { readonly place: number; readonly record: JobRecord }[] = [];
+  let { after } = request;
+  for (;;) {
+    // One more than asked for tells whether there is another page.
+    const { answer } = await queue.ask(SCRIPTS.list, request, { after, limit: limit + 1 - found.length });
+    found.push(...listOf(answer["records"], placed));
+    after = answer["after"] as string;
+    if (found.length > limit || answer["ended"] === true) break;
+  }
+  const page = found.slice(0, limit);
+  const last = page.at(-1);
+  return {
+    records: page.map(({ record }) => record),
+    after: found.length > limit && last !== undefined ? `=${last.place}` : undefined,
+  };
+}
+
+function placed(answer: AnswerRecord): { readonly place: number; readonly record: JobRecord } {
+  const [place, record] = answer as unknown as readonly [number, AnswerRecord];
+  return { place, record: jobRecordOf(record) };
+}
+
+/** Looks at every job. */
+export async function countsByTask(
+  queue: OpenQueue,
+  request: Asked,
+): Promise<Readonly<Record<string, StoredCounts>>> {
+  const sums = new Map<string, Record<StoredState, number>>();
+  let after: string | undefined;
+  for (;;) {
+    const { answer } = await queue.ask(SCRIPTS.list, request, { counts: true, limit: 1, after });
+    for (const [task, counts] of Object.entries((answer["counts"] ?? {}) as AnswerRecord)) {
+      const sum = sums.get(task) ?? noCounts();
+      sums.set(task, sum);
+      for (const state of STORED_STATES) sum[state] += ((counts as AnswerRecord)[state] as number) ?? 0;
+    }
+    if (answer["ended"] === true) return Object.fromEntries(sums);
+    after = answer["after"] as string;
+  }
+}
+
+function noCounts(): Record<StoredState, number> {
+  return Object.fromEntries(STORED_STATES.map((state) => [state, 0])) as Record<StoredState, number>;
+}

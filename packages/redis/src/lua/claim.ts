@@ -1,0 +1,247 @@
+/** Claiming ready jobs, and what becomes possible as time passes. */
+export const claim: string = String.raw`
+local SLACK, LET_GO, PROMOTED = 64, 500, 1000
+local STATS_KEPT = 172860000
+
+-- Whether jobs of a task are skipped now, and how.
+function M.revocationOf(task)
+  local revoked = Q.x.revoked
+  local own = revoked and revoked[task]
+  if not own then return nil end
+  if own["until"] and own["until"] <= S.now then
+    revoked[task] = nil
+    return nil
+  end
+  return own
+end
+
+-- A job or an instant of the task was skipped.
+function M.useUpRevocation(task)
+  local own = Q.x.revoked and Q.x.revoked[task]
+  if own and own.once then Q.x.revoked[task] = nil end
+end
+
+-- Makes due jobs ready; whether there are more.
+function M.promote()
+  local scheduled, ready = M.index(K.scheduled), M.index(K.ready)
+  for _ = 1, PROMOTED do
+    local member, due = scheduled:peek()
+    if not member or due > S.now then return false end
+    scheduled:remove(member)
+    local priority = 2147483647 - struct.unpack(">I4", member)
+    ready:push(-priority, M.six(due) .. sub(member, 5))
+    local row = S.rows[sub(member, 11)]
+    if row then row.state = "ready" end
+  end
+  return true
+end
+
+-- A line is looked at no more often than so many times in the time that its jobs may wait.
+local LOOKS, ENDED = 64, 500
+
+local function endLine(gate, limit)
+  local wait, over, first = Q.x.unknownAfter, {}, nil
+  for _, member in ipairs(M.lineOf(gate):all()) do
+    local due = struct.unpack(">I6", member, 11)
+    if due <= S.now - wait then over[#over + 1] = sub(member, 23)
+    elseif not first or due < first then first = due end
+  end
+  for place = 1, math.min(#over, limit) do
+    local row = M.rowAt(over[place])
+    if row.expiresAt and row.expiresAt <= S.now then M.finishUnasked(row, "expired")
+    else M.finishUnasked(row, "quarantined", "unknown-task") end
+    if Q.later then return limit end
+  end
+  if #over > limit then return limit end
+  gate.endsAt = math.max(first and first + wait or 0, S.now + math.ceil(wait / LOOKS))
+  return #over
+end
+
+-- Ends jobs that have waited too long for somebody who knows their task: a bounded number, the rest with the next step.
+function M.endUnknown(gates, knows)
+  local left = ENDED
+  for _, gate in ipairs(gates) do
+    if not Q.x.unknownAfter then gate.endsAt = nil
+    elseif Q.paused or knows[sub(gate.name, 6)] then gate.endsAt = M.endOfUnknown()
+    elseif not Q.later then left = left - endLine(gate, left) end
+    if M.gateOf(gate.name) == gate then M.planOpening(gate) end
+  end
+end
+
+-- From now on the jobs in all lines of unknown tasks may wait as long as the queue says.
+function M.beginLinesAnew()
+  for name in pairs(Q.x.lines or {}) do
+    local gate = sub(name, 1, 5) == "task:" and M.gateOf(name)
+    if gate then
+      gate.endsAt = M.endOfUnknown()
+      M.planOpening(gate)
+    end
+  end
+end
+
+-- Opens the gates whose instant has come.
+function M.openDueGates(knows)
+  local opening, unknown = M.index(K.opening), {}
+  while true do
+    local name, at = opening:peek()
+    if not name or at > S.now then return M.endUnknown(unknown, knows) end
+    opening:remove(name)
+    local gate = M.gateOf(name)
+    if gate then
+      gate.planned, gate.opensAt = nil, nil
+      if sub(name, 1, 5) == "task:" then unknown[#unknown + 1] = gate
+      elseif sub(name, 1, 7) == "unique:" then
+        M.holderOf(sub(name, 8))
+        if M.gateOf(name) == gate then M.planOpening(gate) end
+      else M.openGate(gate) end
+    end
+  end
+end
+
+-- Lets jobs of known tasks and of resumed ones go; answers whether there are more of them.
+function M.letKnownGo(knows)
+  local left = LET_GO
+  local names = {}
+  for name in pairs(Q.x.lines or {}) do names[#names + 1] = name end
+  for _, name in ipairs(names) do
+    local kind, task = string.match(name, "^(%a+):(.*)$")
+    local paused = Q.x.paused and Q.x.paused[task]
+    if (kind == "task" and knows[task]) or (kind == "pause" and not paused) then
+      local gate = M.gateOf(name)
+      if gate then
+        gate.endsAt = kind == "task" and M.endOfUnknown() or nil
+        left = left - M.letGo(gate, left)
+      else Q.x.lines[name] = nil end
+      if left == 0 then return gate ~= nil and gate.size > 0 end
+    end
+  end
+  return false
+end
+
+-- When something next becomes due, or a gate opens by itself.
+function M.nextDue()
+  local _, due = M.index(K.scheduled):peek()
+  local _, opens = M.index(K.opening):peek()
+  if not due then return opens end
+  return opens and math.min(due, opens) or due
+end
+
+-- Statistics that a process has gathered: a field each, the bytes, and the minute.
+function M.putStats(rows)
+  for _, row in ipairs(rows) do
+    M.later("HSET", K.stats, row[1], row[2])
+    M.later("ZADD", K.minutes, row[3], row[1])
+  end
+  for _, field in ipairs(call("ZRANGEBYSCORE", K.minutes, "-inf", S.now - STATS_KEPT, "LIMIT", 0, 100)) do
+    M.later("HDEL", K.stats, field)
+    M.later("ZREM", K.minutes, field)
+  end
+end
+
+-- The handler of a run begins.
+function M.begin(row, run)
+  if run.begun then return end
+  run.begun = true
+  row.startedAt, run.startedAt = S.now, S.now
+  M.freeOnStart(row)
+end
+
+local function mayStart(row, knows)
+  if row.expiresAt and row.expiresAt <= S.now then
+    M.finishUnasked(row, "expired")
+    return false
+  end
+  local closed = nil
+  if not knows[row.task] then closed = "task:" .. row.task
+  elseif Q.x.paused and Q.x.paused[row.task] then closed = "pause:" .. row.task end
+  if closed then
+    M.withdraw(row)
+    M.park(row, closed)
+    return false
+  end
+  if not M.revocationOf(row.task) then return true end
+  M.useUpRevocation(row.task)
+  M.finishUnasked(row, "cancelled", "revoked")
+  return false
+end
+
+-- Jobs claimed ahead are held without running: not those that others wait behind, or that may run only once.
+local function mayBeAhead(row)
+  return not (row.gates and #row.gates > 0) and not row.once and not row.reaped
+end
+
+local function start(row, owner, fence, lease, begun, closed)
+  M.index(K.ready):remove(M.readyMember(row))
+  if not closed then M.holdGates(row, fence) else M.withdraw(row) end
+  M.setState(row, "active")
+  M.index(K.active):push(S.now + lease, row.key)
+  row.attempt = row.attempt + 1
+  row.fence, row.owner, row.startedAt = fence, owner, nil
+  local verdict = nil
+  if closed then verdict = {kind = closed.onBusy, gate = closed.key, gateKind = closed.kind} end
+  row.run = {fence = fence, owner = owner, lease = lease, claimedAt = S.now, begun = false, verdict = verdict}
+  if begun then M.begin(row, row.run) end
+end
+
+local function readyAmong(ids)
+  local rows, seen = {}, {}
+  for _, id in ipairs(ids) do
+    local row = M.jobOf(id)
+    if row and row.state == "ready" and not seen[row.id] then
+      seen[row.id] = true
+      rows[#rows + 1] = row
+    end
+  end
+  table.sort(rows, function(left, right)
+    if left.priority ~= right.priority then return left.priority > right.priority end
+    return M.readyMember(left) < M.readyMember(right)
+  end)
+  return rows
+end
+
+-- Claims the first of the ready jobs, and deals with those that it meets and that may not run.
+function M.claim(owner, knows, request)
+  if Q.paused then return {}, false end
+  local ready = M.index(K.ready)
+  local wanted = request.begin + request.ahead
+  local rows, left, looked, fence = {}, {}, 0, nil
+  local candidates = request.ids and readyAmong(request.ids)
+  local at = 1
+  while #rows < wanted and looked < wanted + SLACK and not Q.later do
+    local row = nil
+    if candidates then
+      row = candidates[at]
+      at = at + 1
+    else
+      local member = ready:peek()
+      row = member and M.rowAt(sub(member, 13))
+      if row then row.state = "ready" end
+    end
+    if not row then break end
+    looked = looked + 1
+    if row.state == "ready" then
+      local begins = #rows < request.begin
+      if not begins and not mayBeAhead(row) then
+        ready:remove(M.readyMember(row))
+        left[#left + 1] = row
+      elseif mayStart(row, knows) then
+        local closed = M.firstClosed(row)
+        if closed and closed.onBusy == "wait" then
+          M.withdraw(row)
+          M.park(row, M.nameOf(closed))
+        else
+          fence = fence or M.nextFence()
+          start(row, owner, fence, request.lease, begins, closed)
+          rows[#rows + 1] = row
+        end
+      end
+    end
+  end
+  local more = not request.ids and (ready:peek() ~= nil or Q.later == true)
+  -- One that was met later may have ended some of them, with its group.
+  for _, row in ipairs(left) do
+    if row.state == "ready" then ready:push(-row.priority, M.readyMember(row)) end
+  end
+  return rows, more, fence
+end
+`;

@@ -1,0 +1,317 @@
+/** The move that ends jobs, and all that follows from it. */
+export const finish: string = String.raw`
+local GROUP_FAILED = "group failed"
+-- Rows that one script ends because of others; what is left is written down, and is done before anything else.
+local AT_ONCE = S.request.atOnce or 500
+
+-- What is still to be told, first to last; before that come those that are ended together: of a failed join, or by a user.
+local ended, endedFrom, stranded, written = {}, 1, {}, 0
+
+-- The run ends, and gives back its gates; the job is to be given another state.
+function M.endRun(row)
+  if not row.run then return end
+  if row.run.revoked then
+    Q.x.flagged = Q.x.flagged - 1
+    M.later("HDEL", K.flagged, row.key)
+  end
+  row.run = nil
+  M.index(K.active):remove(row.key)
+  M.freeGates(row)
+end
+
+local function conclude(row, state, bytes, reason, broken)
+  if FINAL[row.state] then return end
+  M.withdraw(row)
+  M.endRun(row)
+  M.setState(row, state)
+  row.finishedAt, row.bytes, row.reason = S.now, bytes, reason
+  row.cause, row.failure = nil, nil
+  if broken then
+    row.cause, row.failure = broken.root, broken.failure
+    row.reason = broken.reason
+    M.addVictim(broken.root, row)
+  end
+  M.tellFeed(row)
+  M.freeOnFinal(row)
+  releaseWithheld(row)
+  M.retain(row)
+  insert(S.final, row.id)
+  insert(ended, {row.id, 1})
+  written = written + 1
+end
+
+local function concludeJoin(join, broken)
+  if FINAL[join.state] then return end
+  if not broken then join.state = "completed"
+  else
+    join.state = broken.failure and "failed" or "skipped"
+    join.reason, join.cause, join.failure = broken.reason, broken.root, broken.failure
+    M.addVictim(broken.root, join)
+  end
+  join.finishedAt = S.now
+  releaseWithheld(join)
+  M.retain(join)
+  insert(S.final, join.id)
+  insert(ended, {join.id, 1})
+  written = written + 1
+end
+
+local function skip(row, broken)
+  M.report(row, "skipped", broken.reason, broken.root)
+  conclude(row, "skipped", nil, broken.reason, broken)
+end
+
+-- Keeps the jobs that an error handler reads without an edge to them.
+function M.readRoots(row)
+  for _, edge in ipairs(row.edges or {}) do
+    local broken = edge[2] == "f" and M.brokenOf(M.rowOrGone(edge[1]))
+    local root = broken and M.rowOf(broken.root)
+    if root then
+      root.readers = root.readers or {}
+      insert(root.readers, row.id)
+    end
+  end
+end
+
+-- A job whose edges are satisfied takes its unique key and waits for its turn, or for the key.
+function M.enter(row)
+  local has = row.edges and #row.edges > 0
+  if has then
+    M.readRoots(row)
+    if row.due < S.now then row.due = S.now end
+  end
+  if not M.takeOrPark(row) then return end
+  M.enterLine(row)
+  if has and row.state == "ready" then M.report(row, "readied") end
+end
+
+-- A join fails with its first member that does not complete, and with it all that has not started for it.
+local function breakJoin(join, broken)
+  concludeJoin(join, broken)
+  -- Of a join, the offset of the next in the list of its members; or ids, and the place of the next.
+  insert(stranded, {join.id, 0, broken.root, false})
+end
+
+local function isOnlyMember(row, join)
+  if row.kind ~= "job" or row.edges then return false end
+  for _, dependent in ipairs(row.deps or {}) do if dependent[1] ~= join.id then return false end end
+  return true
+end
+
+-- The next ids of a packed list behind an offset, and the offset behind them; -1 at its end.
+local function nextIds(text, offset, count)
+  if offset == 0 then
+    local mark = byte(text)
+    offset = mark == 220 and 3 or mark == 221 and 5 or 1
+  end
+  if offset >= #text then return {}, -1 end
+  local ids = {decodeFrom(text, count, offset)}
+  return ids, table.remove(ids, 1)
+end
+
+-- Members that belong to nothing else are let go as they come; whatever hangs together with others is looked at as a whole.
+local function skipMembers(item, broken)
+  local join = M.rowOf(item[1])
+  -- One that this call has stored is not written yet.
+  local own = join and S.members[join.key]
+  local text = own and pack(own) or join and call("HGET", K.members, join.key)
+  while text and item[2] >= 0 do
+    if S.bounded and written >= AT_ONCE then return false end
+    local ids = nil
+    ids, item[2] = nextIds(text, item[2], math.max(1, math.min(AT_ONCE, AT_ONCE - written)))
+    M.readAhead(ids)
+    for _, id in ipairs(ids) do
+      local row = M.rowOf(id)
+      if row and row.flow == join.flow then
+        if not isOnlyMember(row, join) then item[4] = true
+        elseif not FINAL[row.state] and row.state ~= "active" then skip(row, broken) end
+      end
+    end
+  end
+  if not item[4] and not (join and join.added) then return true end
+  local left = {}
+  for place, row in ipairs(M.strandedBefore(join)) do left[place] = row.id end
+  item[1], item[2] = left, 1
+  return nil
+end
+
+local function skipStranded()
+  while #stranded > 0 do
+    local item = stranded[1]
+    local broken = {root = item[3], reason = GROUP_FAILED, failure = false}
+    if type(item[1]) == "string" then
+      local done = skipMembers(item, broken)
+      if done == false then return false end
+      if done then item[1], item[2] = {}, 1 end
+    end
+    local ids = item[1]
+    while item[2] <= #ids do
+      if S.bounded and written >= AT_ONCE then return false end
+      local row = M.rowOf(ids[item[2]])
+      item[2] = item[2] + 1
+      if row and item[5] then conclude(row, item[5], nil, item[6])
+      elseif row and row.kind == "job" then skip(row, broken)
+      elseif row then concludeJoin(row, broken) end
+    end
+    table.remove(stranded, 1)
+  end
+  return true
+end
+
+local function countMember(join, member)
+  local verdict = M.memberVerdict(join, member)
+  if verdict == "waiting" then return end
+  if type(verdict) == "table" then return breakJoin(join, verdict) end
+  -- A member that added flows may end together with them, and is told of each.
+  if join.added then M.recountMembers(join) else join.waits = join.waits - 1 end
+  if join.waits == 0 then concludeJoin(join, nil) end
+end
+
+local function tell(source, dependent)
+  local target = M.rowOf(dependent[1])
+  if not target or target.state ~= "blocked" then return end
+  if dependent[2] == "m" then
+    return countMember(target, dependent[3] and M.rowOrGone(dependent[3]) or source)
+  end
+  local verdict = M.verdictOf(source, dependent[2])
+  if type(verdict) == "table" then return skip(target, verdict) end
+  target.waits = target.waits - 1
+  if target.waits == 0 then
+    M.enter(target)
+    written = written + 1
+  end
+end
+
+-- The flow of a schedule that waited for the one before.
+local function letAwaitingGo(id)
+  if (Q.x.awaited or 0) == 0 then return end
+  local text = M.awaitedBy(id)
+  if not text then return end
+  M.forgetAwaited(id)
+  local gate = "schedule:" .. text[1]
+  for _, job in ipairs(text[2]) do
+    local row = M.jobOf(job)
+    if row and row.gate == gate then
+      M.withdraw(row)
+      M.enter(row)
+      if row.state == "ready" then M.report(row, "readied", nil, nil, gate) end
+    end
+  end
+end
+
+-- Goes through what waited for rows that have ended, and for those that end by it; stops when it was enough for one script.
+function M.follow()
+  if not skipStranded() then return M.postpone() end
+  while ended[endedFrom] do
+    local item = ended[endedFrom]
+    local source = M.rowOrGone(item[1])
+    local deps = source.deps or {}
+    while deps[item[2]] do
+      if S.bounded and written >= AT_ONCE then return M.postpone() end
+      local dependent = deps[item[2]]
+      item[2] = item[2] + 1
+      tell(source, dependent)
+      if not skipStranded() then return M.postpone() end
+    end
+    letAwaitingGo(item[1])
+    ended[endedFrom] = false
+    endedFrom = endedFrom + 1
+  end
+  ended, endedFrom = {}, 1
+end
+
+function M.postpone()
+  local left = {}
+  while ended[endedFrom] do
+    left[#left + 1] = ended[endedFrom]
+    endedFrom = endedFrom + 1
+  end
+  Q.later = true
+  S.postponed = pack({ended = left, stranded = stranded})
+end
+
+-- Goes on where an earlier call has stopped.
+function M.resume()
+  local text = call("GET", K.later)
+  local left = text and decode(text) or {ended = {}, stranded = {}}
+  ended, endedFrom, stranded, written = left.ended, 1, left.stranded, 0
+  Q.later = false
+  S.bounded = true
+  M.follow()
+  if not Q.later then M.later("DEL", K.later) end
+end
+
+-- Ends several jobs alike: all of them first, then what follows.
+function M.finishAll(rows, state, bytes, reason, broken)
+  for _, row in ipairs(rows) do conclude(row, state, bytes, reason, broken) end
+  M.follow()
+end
+
+-- Likewise, as many as one script may; the others before anything else happens.
+function M.endTogether(rows, state, reason)
+  local ids = {}
+  for place, row in ipairs(rows) do ids[place] = row.id end
+  if #ids > 0 then insert(stranded, {ids, 1, false, false, state, reason}) end
+  M.follow()
+end
+
+function M.finish(row, state, bytes, reason)
+  conclude(row, state, bytes, reason)
+  M.follow()
+end
+
+-- Ends a job that the move was not asked about.
+function M.finishUnasked(row, state, reason)
+  M.report(row, state, reason)
+  M.finish(row, state, nil, reason)
+end
+
+-- Skips a job that does not run, if the group that it leads to has failed; whether it did.
+function M.giveUp(row)
+  local join = M.failedGroupOf(row)
+  if not join then return false end
+  skip(row, {root = M.brokenOf(join).root, reason = GROUP_FAILED, failure = false})
+  M.follow()
+  return true
+end
+
+-- A run has been given back: the job waits again, unless the group that it leads to has failed.
+function M.giveBack(row)
+  M.endRun(row)
+  if not M.giveUp(row) then M.enterLine(row) end
+end
+
+-- Looks at a job that is blocked: it may have become ready, or impossible.
+function M.reconsider(row, broken)
+  if row.state ~= "blocked" then return end
+  if broken then
+    skip(row, broken)
+    M.follow()
+  elseif (row.waits or 0) == 0 then M.enter(row) end
+end
+
+function M.reconsiderJoin(join, broken)
+  if join.state ~= "blocked" then return end
+  if broken then breakJoin(join, broken)
+  elseif (join.waits or 0) == 0 then concludeJoin(join, nil) end
+  M.follow()
+end
+
+-- Keeps on the job that a run has ended otherwise than by completing it.
+function M.recordAttempt(row, run, bytes)
+  row.stories = (row.stories or 0) + 1
+  M.later("HSET", K.stories, row.stories .. ":" .. row.key, pack({attempt = row.attempt, fence = run.fence, owner = run.owner,
+    startedAt = run.startedAt or run.claimedAt, endedAt = S.now, error = bytes}))
+end
+
+-- A user has revoked an active job: its owner is told. Whether it was not so before.
+function M.flagRun(row)
+  if not row.run or row.run.revoked then return false end
+  row.run.revoked = true
+  Q.x.flagged = (Q.x.flagged or 0) + 1
+  M.later("HSET", K.flagged, row.key, row.run.owner)
+  S.control = true
+  return true
+end
+M.GROUP_FAILED = GROUP_FAILED
+`;

@@ -1,0 +1,214 @@
+/** Edges and joins: what waits for what, and when a member counts. */
+export const flows: string = String.raw`
+-- Why a final row is not completed: the job that did not complete by itself, what the followers are told, and whether
+-- error handlers run because of it.
+function M.brokenOf(row)
+  if row.state == "completed" or not FINAL[row.state] then return nil end
+  if row.cause then return {root = row.cause, reason = row.reason, failure = row.failure or false} end
+  return {root = row.id, reason = row.state, failure = row.state == "failed" or row.state == "quarantined"}
+end
+
+-- "satisfied", "waiting", or why it never will be satisfied.
+function M.verdictOf(source, on)
+  if not FINAL[source.state] then return "waiting" end
+  if on == "s" then return "satisfied" end
+  local broken = M.brokenOf(source)
+  if on == "c" then return broken or "satisfied" end
+  if not broken then return {root = source.id, reason = "completed", failure = false} end
+  return broken.failure and "satisfied" or broken
+end
+
+local function addDependent(source, target, on, member)
+  source.deps = source.deps or {}
+  insert(source.deps, {target.id, on, member})
+end
+M.addDependent = addDependent
+
+-- Adds an edge to a job that is not linked yet, or is blocked.
+function M.addEdge(row, source, on)
+  row.edges = row.edges or {}
+  insert(row.edges, {source.id, on})
+  addDependent(source, row, on)
+  if not FINAL[source.state] then row.waits = (row.waits or 0) + 1 end
+end
+
+function M.recountEdges(row)
+  local waits = 0
+  for _, edge in ipairs(row.edges or {}) do
+    if not FINAL[M.rowOrGone(edge[1]).state] then waits = waits + 1 end
+  end
+  row.waits = waits
+end
+
+-- Why a job never becomes ready, if one of its edges cannot be satisfied.
+function M.brokenEdge(row)
+  for _, edge in ipairs(row.edges or {}) do
+    local verdict = M.verdictOf(M.rowOrGone(edge[1]), edge[2])
+    if type(verdict) == "table" then return verdict end
+  end
+end
+
+function M.isErrorHandler(row)
+  for _, edge in ipairs(row.edges or {}) do if edge[2] == "f" then return true end end
+  return false
+end
+
+-- Ends of the flows that a member added.
+local function endsOf(join, member)
+  local ends = {}
+  for _, pair in ipairs(join.added or {}) do
+    if pair[1] == member.id then ends[#ends + 1] = M.rowOrGone(pair[2]) end
+  end
+  return ends
+end
+M.endsOf = endsOf
+
+-- How a member stands with its join: "counts", "waiting", or why it breaks it.
+function M.memberVerdict(join, member)
+  local waits, broken = not FINAL[member.state], M.brokenOf(member)
+  if join.added then
+    for _, ending in ipairs(endsOf(join, member)) do
+      if not FINAL[ending.state] then waits = true end
+      broken = broken or M.brokenOf(ending)
+    end
+  end
+  if join.mode == "settled" then return waits and "waiting" or "counts" end
+  return broken or (waits and "waiting" or "counts")
+end
+
+function M.addMember(join, member)
+  addDependent(member, join, "m")
+  if M.memberVerdict(join, member) == "waiting" then join.waits = (join.waits or 0) + 1 end
+end
+
+-- Makes a member count only when this flow is final too.
+function M.extendMember(join, memberId, ending)
+  join.added = join.added or {}
+  insert(join.added, {memberId, ending.id})
+  addDependent(ending, join, "m", memberId)
+end
+
+local function membersOf(join)
+  local ids = M.memberIds(join)
+  M.readAhead(ids)
+  local members = {}
+  for place, id in ipairs(ids) do members[place] = M.rowOrGone(id) end
+  return members
+end
+M.membersOf = membersOf
+
+function M.recountMembers(join)
+  local waits = 0
+  for _, member in ipairs(membersOf(join)) do
+    if M.memberVerdict(join, member) == "waiting" then waits = waits + 1 end
+  end
+  join.waits = waits
+end
+
+function M.brokenMember(join)
+  if (join.mode == "settled") then return nil end
+  for _, member in ipairs(membersOf(join)) do
+    local verdict = M.memberVerdict(join, member)
+    if type(verdict) == "table" then return verdict end
+  end
+end
+
+-- Ids of what a row waits for, or waited for.
+function M.sourceIds(row)
+  local ids = {}
+  if row.kind == "job" then
+    for place, edge in ipairs(row.edges or {}) do ids[place] = edge[1] end
+  elseif row.kind == "join" then
+    for place, id in ipairs(M.memberIds(row)) do ids[place] = id end
+    for _, pair in ipairs(row.added or {}) do ids[#ids + 1] = pair[2] end
+  end
+  return ids
+end
+
+function M.sourcesOf(row)
+  local ids, found = M.sourceIds(row), {}
+  if #ids > 8 then M.readAhead(ids) end
+  for place, id in ipairs(ids) do found[place] = M.rowOrGone(id) end
+  return found
+end
+
+function M.targetsOf(row)
+  local found = {}
+  for place, dependent in ipairs(row.deps or {}) do found[place] = M.rowOrGone(dependent[1]) end
+  return found
+end
+
+-- Unfinished ones of its flow before a failed join that are not running.
+local function waitingBefore(join)
+  local waiting, list, seen, open = {}, {}, {[join.id] = true}, M.sourcesOf(join)
+  while #open > 0 do
+    local row = open[#open]
+    open[#open] = nil
+    if not seen[row.id] and row.flow == join.flow and not row.removed then
+      seen[row.id] = true
+      if not FINAL[row.state] and row.state ~= "active" then
+        waiting[row.id] = row
+        list[#list + 1] = row
+      end
+      for _, source in ipairs(M.sourcesOf(row)) do open[#open + 1] = source end
+    end
+  end
+  return waiting, list
+end
+
+local function isAwaited(dependent, target)
+  return not FINAL[target.state] and dependent[2] ~= "f"
+end
+
+-- Those that lead nowhere else. Error handlers are not elsewhere: they run for failures of their own only.
+function M.strandedBefore(join)
+  local stranded, list = waitingBefore(join)
+  local function leadsElsewhere(row)
+    for _, dependent in ipairs(row.deps or {}) do
+      local id = dependent[1]
+      if id ~= join.id and not stranded[id] and isAwaited(dependent, M.rowOrGone(id)) then return true end
+    end
+    return false
+  end
+  local spared = {}
+  for _, row in ipairs(list) do if leadsElsewhere(row) then spared[#spared + 1] = row end end
+  while #spared > 0 do
+    local row = spared[#spared]
+    spared[#spared] = nil
+    if stranded[row.id] then
+      stranded[row.id] = nil
+      for _, source in ipairs(M.sourcesOf(row)) do spared[#spared + 1] = source end
+    end
+  end
+  local left = {}
+  for _, row in ipairs(list) do if stranded[row.id] then left[#left + 1] = row end end
+  return left
+end
+
+-- The failed join of its flow that is there, at any distance, to which a row leads.
+function M.failedGroupBehind(row)
+  local seen, open = {[row.id] = true}, {row}
+  local at = 1
+  while open[at] do
+    for _, target in ipairs(M.targetsOf(open[at])) do
+      if not target.removed and target.flow == row.flow and M.brokenOf(target) then
+        if target.kind == "join" then return target end
+        if not seen[target.id] then
+          seen[target.id] = true
+          open[#open + 1] = target
+        end
+      end
+    end
+    at = at + 1
+  end
+end
+
+-- The failed join to which an unfinished row leads, if it leads nowhere else.
+function M.failedGroupOf(row)
+  if not row.deps then return nil end
+  for _, dependent in ipairs(row.deps) do
+    if isAwaited(dependent, M.rowOrGone(dependent[1])) then return nil end
+  end
+  return M.failedGroupBehind(row)
+end
+`;

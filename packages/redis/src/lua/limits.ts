@@ -1,0 +1,127 @@
+/** Starts under limits: a sliding log for each key. */
+export const limits: string = String.raw`
+-- A log has a number; its starts are members of one set: number, instant, place, holder and fence.
+S.logs = {}
+
+local function logOf(key, make)
+  local log = S.logs[key]
+  if log == nil then
+    local text = call("HGET", K.limits, key)
+    if text then
+      local number, span = decode(text)
+      log = {key = key, number = number, span = span, text = text}
+    else log = false end
+    S.logs[key] = log
+  end
+  if not log and make then
+    log = {key = key, number = M.nextOrder(), span = 0}
+    S.logs[key] = log
+  end
+  return log or nil
+end
+
+local function countBetween(log, from, to)
+  local prefix = M.six(log.number)
+  local starts = M.lineAt(K.starts, prefix)
+  local first, last = prefix .. M.six(from), prefix .. M.six(to)
+  local count = call("ZLEXCOUNT", K.starts, "[" .. first, "(" .. last)
+  for member in pairs(starts.gone) do if member >= first and member < last then count = count - 1 end end
+  for member in pairs(starts.adds) do if member >= first and member < last then count = count + 1 end end
+  return count
+end
+
+-- Starts with which one of now shares a window, those of a clock that was ahead among them.
+function M.countStarts(own)
+  local log = logOf(own.key)
+  if not log then return 0 end
+  local per = own.per or 0
+  return countBetween(log, S.now - per + 1, S.now + per)
+end
+
+-- When a window has room for one more; nil: no time tells. reserved: starts that are promised already.
+function M.instantOfRoom(own, reserved)
+  local free = own.max - reserved
+  if free <= 0 then return nil end
+  local log = logOf(own.key)
+  if not log then return S.now end
+  local prefix = M.six(log.number)
+  local starts = M.lineAt(K.starts, prefix)
+  local changed = next(starts.gone) ~= nil or next(starts.adds) ~= nil
+  local member = nil
+  if changed then
+    local all = starts:all()
+    member = all[#all - free + 1]
+  else
+    member = call("ZREVRANGEBYLEX", K.starts, "(" .. M.after(prefix), "[" .. prefix, "LIMIT", free - 1, 1)[1]
+  end
+  if not member then return S.now end
+  return struct.unpack(">I6", member, 7) + (own.per or 0)
+end
+
+function M.addStart(own, holder, fence)
+  local log = logOf(own.key, true)
+  local per = own.per or 0
+  if per > log.span then log.span = per end
+  local prefix = M.six(log.number)
+  local starts = M.lineAt(K.starts, prefix)
+  starts:push(0, prefix .. M.six(S.now) .. M.six(M.nextOrder()) .. M.six(fence % 281474976710656) .. holder)
+  -- Each start removes some that are over.
+  local over = call("ZRANGEBYLEX", K.starts, "[" .. prefix, "(" .. prefix .. M.six(S.now - log.span + 1), "LIMIT", 0, 8)
+  for _, member in ipairs(over) do starts:remove(member) end
+  M.expire(S.now + log.span, "l:" .. own.key)
+end
+
+-- A start that was written down elsewhere; one that is there is the same.
+function M.mergeStart(key, time, holder, fence, till)
+  local log = logOf(key, true)
+  log.span = math.max(log.span, till - time)
+  local prefix = M.six(log.number)
+  local starts, wanted = M.lineAt(K.starts, prefix), M.six(fence % 281474976710656) .. holder
+  local at = prefix .. M.six(time)
+  for _, member in ipairs(call("ZRANGEBYLEX", K.starts, "[" .. at, "(" .. M.after(at))) do
+    if sub(member, 19) == wanted then return end
+  end
+  starts:push(0, at .. M.six(M.nextOrder()) .. wanted)
+  local known = M.index(K.expiry):score("l:" .. key) or 0
+  M.expire(math.max(known, time + log.span), "l:" .. key)
+end
+
+-- All of its starts are over.
+function M.forgetLog(key)
+  local log = logOf(key)
+  if not log then return end
+  local prefix = M.six(log.number)
+  M.later("ZREMRANGEBYLEX", K.starts, "[" .. prefix, "(" .. M.after(prefix))
+  M.later("HDEL", K.limits, key)
+  S.logs[key] = false
+end
+
+-- Takes a start back; whether it was there.
+function M.removeStart(key, holder, fence)
+  local log = logOf(key)
+  if not log then return false end
+  local starts = M.lineAt(K.starts, M.six(log.number))
+  local wanted = M.six(fence % 281474976710656) .. holder
+  for _, member in ipairs(starts:all()) do
+    if sub(member, 19) == wanted then
+      starts:remove(member)
+      return true
+    end
+  end
+  return false
+end
+
+function M.changedLogs()
+  local changed = {}
+  for key, log in pairs(S.logs) do
+    if log then
+      local text = pack(log.number, log.span)
+      if text ~= log.text then
+        changed[#changed + 1] = key
+        changed[#changed + 1] = text
+      end
+    end
+  end
+  return changed
+end
+`;

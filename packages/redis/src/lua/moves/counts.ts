@@ -1,0 +1,10 @@
+/** Jobs by state. */
+export const counts: string = String.raw`
+return M.look(function()
+  M.readQueue()
+  if M.isBehind() then return {behind = true} end
+  local counts = {ready = call("ZCARD", K.ready), scheduled = call("ZCARD", K.scheduled), active = call("ZCARD", K.active)}
+  for state, place in pairs(COUNTED) do counts[state] = Q.counts[place] end
+  return {counts = counts}
+end)
+`;

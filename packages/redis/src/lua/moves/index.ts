@@ -1,0 +1,26 @@
+/** The moves: the end of each script. */
+export { open } from "./open.js";
+export { enqueue } from "./enqueue.js";
+export { step } from "./step.js";
+export { resume } from "./resume.js";
+export { renew } from "./renew.js";
+export { reap } from "./reap.js";
+export { amend } from "./amend.js";
+export { control } from "./control.js";
+export { tick } from "./tick.js";
+export { schedules } from "./schedules.js";
+export { read } from "./read.js";
+export { list } from "./list.js";
+export { counts } from "./counts.js";
+export { explain } from "./explain.js";
+export { note } from "./note.js";
+export { notes } from "./notes.js";
+export { values } from "./values.js";
+export { keys } from "./keys.js";
+export { take } from "./take.js";
+export { stats } from "./stats.js";
+export { purge } from "./purge.js";
+export { exporting } from "./export.js";
+export { importing } from "./import.js";
+export { events } from "./events.js";
+export { phase } from "./phase.js";

@@ -1,0 +1,43 @@
+/** Jobs in the order of enqueue, a part of the way at a time. */
+export const list: string = String.raw`
+local request = S.request
+local LOOKED_AT = 2000
+
+local function orderOf(after)
+  if not after then return 0 end
+  local order = string.match(after, "^=(%d+)$")
+  if order then return tonumber(order) end
+  local row = M.jobOf(after)
+  return row and row.order or nil
+end
+
+return M.look(function()
+  M.readQueue()
+  if M.isBehind() then return {behind = true} end
+  local states, counts = nil, {}
+  if request.states then
+    states = {}
+    for _, state in ipairs(request.states) do states[state] = true end
+  end
+  local order = orderOf(request.after) or request.order or 0
+  local records, looked, ended = {}, 0, false
+  while #records < request.limit and looked < LOOKED_AT and not ended do
+    local entries = call("XRANGE", K.listing, "(" .. string.format("%d", order) .. "-1", "+", "COUNT", 100)
+    ended = #entries < 100
+    for _, entry in ipairs(entries) do
+      if #records >= request.limit then break end
+      order = tonumber(string.match(entry[1], "^%d+"))
+      looked = looked + 1
+      local row = M.rowAt(entry[2][2])
+      if row and row.kind == "job" and (not states or states[row.state]) and (not request.task or request.task == row.task) then
+        if request.counts then
+          local own = counts[row.task] or {}
+          counts[row.task] = own
+          own[row.state] = (own[row.state] or 0) + 1
+        else records[#records + 1] = {order, M.jobRecord(row, true)} end
+      end
+    end
+  end
+  return {records = records, counts = counts, after = "=" .. string.format("%d", order), ended = ended and #records < request.limit}
+end)
+`;

@@ -1,0 +1,38 @@
+/** Removes what need not be kept any longer, or everything. */
+export const purge: string = String.raw`
+local request = S.request
+
+-- A flush leaves the queue's settings: schedules, pauses and locks.
+local function flushAll()
+  local removed = 0
+  local entries = call("XRANGE", K.listing, "-", "+", "COUNT", request.limit)
+  local function drop(row)
+    if row.kind == "job" then
+      M.withdraw(row)
+      M.endRun(row)
+    end
+    M.removeRow(row)
+    if not FINAL[row.state] then row.state = "cancelled" end
+    removed = removed + 1
+  end
+  for _, entry in ipairs(entries) do
+    local row = M.rowAt(entry[2][2])
+    if row then drop(row) else M.later("XDEL", K.listing, entry[1]) end
+  end
+  if #entries >= request.limit then return {removed = removed, more = true} end
+  for _, key in ipairs({K.values, K.memory, K.uniques, K.awaited, K.bodies, K.members, K.stories}) do M.later("DEL", key) end
+  S.uniques, S.goneUniques = {}, nil
+  Q.x.awaited, Q.x.withheld, Q.x.flagged = nil, nil, nil
+  M.clearFeed()
+  return {removed = removed, more = false}
+end
+
+return M.run(function()
+  M.readQueue()
+  if not (request.everything and Q.phase == "left") then M.refuseStill() end
+  if M.isBehind() then return {behind = true} end
+  if request.everything then return flushAll() end
+  local removed = M.purgeDue(request.limit)
+  return {removed = removed, more = removed > 0 and removed >= request.limit}
+end)
+`;

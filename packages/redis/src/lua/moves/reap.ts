@@ -1,0 +1,62 @@
+/** Marks runs whose lease is over, and takes those that were marked half a lease ago. */
+export const reap: string = String.raw`
+local MAX_CRASHES = 3
+local LOOKED_AT = 1000
+
+local function putBack(row, run)
+  local once = run.begun and row.once
+  if run.revoked then M.finishUnasked(row, "cancelled", "revoked")
+  elseif once then M.finishUnasked(row, "failed", "interrupted")
+  elseif row.crashes > MAX_CRASHES then M.finishUnasked(row, "failed", "crashed")
+  else
+    -- Neighbours that crashed with a job that crashes its process shall not run beside it again.
+    if run.begun then row.due = S.now + floor(math.random() * row.crashes * run.lease) end
+    M.giveBack(row)
+  end
+end
+
+local function takeRun(row, run)
+  local attempt = row.attempt
+  row.reaped = true
+  if run.begun then
+    row.crashes = row.crashes + 1
+    M.recordAttempt(row, run, nil)
+  else row.attempt = attempt - 1 end
+  putBack(row, run)
+  return {id = row.id, fence = run.fence, task = row.task, attempt = attempt, begun = run.begun, state = FINAL[row.state] and row.state or "ready"}
+end
+
+-- Those whose lease was given by a clock that has been set back since are over too.
+local function overdue()
+  local keys = call("ZRANGEBYSCORE", K.active, "-inf", "(" .. string.format("%.17g", S.now), "LIMIT", 0, LOOKED_AT)
+  local last = call("ZREVRANGE", K.active, 0, 63, "WITHSCORES")
+  for place = 1, #last, 2 do
+    local row = M.rowAt(last[place])
+    if not (row and row.run and tonumber(last[place + 1]) > S.now + row.run.lease) then break end
+    keys[#keys + 1] = last[place]
+  end
+  return keys
+end
+
+return M.run(function()
+  M.readQueue()
+  if M.isBehind() then return {behind = true} end
+  math.randomseed(S.request.random)
+  S.bounded = true
+  local reaped, nextAt = {}, nil
+  for _, key in ipairs(overdue()) do
+    local row = M.rowAt(key)
+    local run = row and row.run
+    if not run then M.index(K.active):remove(key)
+    else
+      run.suspectSince = run.suspectSince or S.now
+      local at = run.suspectSince + run.lease / 2
+      if S.now >= at and #reaped < S.request.limit and not Q.later then reaped[#reaped + 1] = takeRun(row, run)
+      elseif not nextAt or at < nextAt then nextAt = at end
+    end
+  end
+  local following = call("ZRANGEBYSCORE", K.active, string.format("%.17g", S.now), "+inf", "WITHSCORES", "LIMIT", 0, 1)
+  if following[2] and (not nextAt or following[2] + 1 < nextAt) then nextAt = following[2] + 1 end
+  return {reaped = reaped, nextAt = nextAt, part = Q.later}
+end)
+`;

@@ -1,0 +1,85 @@
+/** What was done, and how long the oldest job has been waiting. */
+export const stats: string = String.raw`
+local LOOKED_AT = 20000
+
+local function dueOfReady()
+  local oldest, from = nil, "-inf"
+  for _ = 1, 1000 do
+    local head = call("ZRANGEBYSCORE", K.ready, from, "+inf", "WITHSCORES", "LIMIT", 0, 1)
+    if not head[1] then return oldest end
+    local due = struct.unpack(">I6", head[1])
+    if not oldest or due < oldest then oldest = due end
+    from = "(" .. head[2]
+  end
+  return oldest
+end
+
+local function dueOfParked()
+  local oldest, from, looked = nil, "-", 0
+  while looked < LOOKED_AT do
+    local members = call("ZRANGEBYLEX", K.lines, from, "+", "LIMIT", 0, 500)
+    for _, member in ipairs(members) do
+      local kind, due = sub(member, 17, 17), nil
+      if kind == "j" then due = struct.unpack(">I6", member, 11)
+      elseif kind ~= "t" then
+        local row = M.rowAt(sub(member, 24))
+        due = row and row.due
+      end
+      if due and (not oldest or due < oldest) then oldest = due end
+    end
+    if #members < 500 then return oldest end
+    from = "(" .. members[500]
+    looked = looked + 500
+  end
+  return oldest
+end
+
+if S.request.put then
+  return M.run(function()
+    M.readQueue()
+    M.putStats(S.request.put)
+    return {}
+  end)
+end
+
+-- Looks at a part of all that waits: since when jobs of each task have been due.
+local SCANNED = {K.ready, K.scheduled, K.lines}
+local BEHIND = {13, 11, 0}
+
+local function keyIn(number, member)
+  if number < 3 then return sub(member, BEHIND[number]) end
+  local kind = sub(member, 17, 17)
+  if kind == "j" then return sub(member, 23) end
+  return kind ~= "t" and sub(member, 24) or nil
+end
+
+if S.request.scan then
+  return M.look(function()
+    M.readQueue()
+    local number, from = S.request.scan, S.request.offset
+    local members, oldest = call("ZRANGE", SCANNED[number], from, from + 1999), {}
+    for _, member in ipairs(members) do
+      local key = keyIn(number, member)
+      local row = key and M.rowAt(key)
+      if row and row.due <= S.now and (not oldest[row.task] or row.due < oldest[row.task]) then oldest[row.task] = row.due end
+    end
+    return {oldest = oldest, ended = #members < 2000}
+  end)
+end
+
+return M.look(function()
+  M.readQueue()
+  local fields, rows = call("ZRANGEBYSCORE", K.minutes, S.request.from, "+inf"), {}
+  for place = 1, #fields, 1000 do
+    for _, row in ipairs(call("HMGET", K.stats, unpack(fields, place, math.min(place + 999, #fields)))) do
+      if row then rows[#rows + 1] = row end
+    end
+  end
+  local ready, parked = dueOfReady(), dueOfParked()
+  local _, oldest = M.index(K.scheduled):peek()
+  if ready and (not oldest or ready < oldest) then oldest = ready end
+  if parked and (not oldest or parked < oldest) then oldest = parked end
+  if oldest and oldest > S.now then oldest = nil end
+  return {oldestDue = oldest, rows = rows}
+end)
+`;

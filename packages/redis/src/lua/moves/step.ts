@@ -1,0 +1,82 @@
+/** Settles ended runs and claims others. */
+export const step: string = String.raw`
+local request = S.request
+
+local function ownerOf(name)
+  local text = call("HGET", K.owners, name)
+  if not text then return {request = -1} end
+  local number, fence, keys, at = decode(text)
+  return {request = number, fence = fence, keys = keys, at = at}
+end
+
+-- A repeat of a claim from before the queue began to leave is answered.
+local function claimsAnew()
+  local claim = request.claim
+  return claim and claim.begin + claim.ahead > 0 and request.request > ownerOf(request.owner).request
+end
+
+local function hasReady()
+  return not Q.paused and M.index(K.ready):peek() ~= nil
+end
+
+-- Claims, or answers a claim that was made already.
+local function claimOnce(knows)
+  if not request.claim then return {}, hasReady() end
+  local owner = ownerOf(request.owner)
+  if Q.phase ~= "open" or request.request <= owner.request then
+    local rows = {}
+    for _, key in ipairs(request.request == owner.request and owner.keys or {}) do
+      local row = M.rowAt(key)
+      if row and row.run and row.run.fence == owner.fence then rows[#rows + 1] = row end
+    end
+    return rows, hasReady()
+  end
+  local before = #S.effects
+  M.openDueGates(knows)
+  local due = M.promote()
+  local rows, more, fence = M.claim(request.owner, knows, request.claim)
+  -- What it met is to be followed up first: then it is asked for again.
+  if #rows == 0 and Q.later then
+    S.part = true
+    return rows, true
+  end
+  -- One that did nothing is not remembered, so that idling writes nothing.
+  if #rows > 0 or #S.effects > before then
+    local keys = {}
+    for place, row in ipairs(rows) do keys[place] = row.key end
+    if owner.request < 0 then M.expire(S.now + 604800000, "o:" .. request.owner) end
+    S.owner = request.owner
+    M.later("HSET", K.owners, request.owner, pack(request.request, fence or 0, keys, S.now))
+  end
+  return rows, more or (due and not request.claim.ids)
+end
+
+return M.run(function()
+  M.readQueue()
+  if Q.phase ~= "open" and claimsAnew() then M.moved() end
+  if M.isBehind() then return {behind = true} end
+  M.checkSettlements(request.settled)
+  -- First, since a run may have begun and ended since the step before.
+  for _, run in ipairs(request.begun) do
+    local row, own = M.runOf(run[1], run[2])
+    if row then M.begin(row, own) end
+  end
+  S.bounded = true
+  local settled = {}
+  for place, one in ipairs(request.settled) do
+    settled[place] = M.settle(one)
+    if Q.later then break end
+  end
+  if request.stats then M.putStats(request.stats) end
+  if Q.later then return {settled = settled, part = true} end
+  local knows = {}
+  for _, task in ipairs(request.tasks) do knows[task] = true end
+  local moreParked = Q.phase == "open" and M.letKnownGo(knows)
+  local rows, more = claimOnce(knows)
+  if not M.isStill() and not Q.later then M.purgeDue(100) end
+  local claimed = {}
+  for _, row in ipairs(rows) do if row.run then claimed[#claimed + 1] = M.claimedJob(row) end end
+  return {settled = settled, part = S.part, claimed = claimed, more = more or (moreParked and not Q.paused), nextDue = M.nextDue(),
+    revoked = M.revokedRuns(request.owner)}
+end)
+`;

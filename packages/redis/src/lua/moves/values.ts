@@ -1,0 +1,83 @@
+/** Values by key, beside the jobs. */
+export const values: string = String.raw`
+local REMEMBERED = 600000
+local known = {}
+
+local function get(key)
+  local value = known[key]
+  if value == nil then
+    local text = call("HGET", K.values, key)
+    value = false
+    if text then
+      local number, content, till = decode(text)
+      value = {number = number, content = content, ["until"] = till}
+    end
+    known[key] = value
+  end
+  if value and (not value["until"] or value["until"] > S.now) then return value end
+end
+
+local function put(key, value)
+  local before = known[key]
+  known[key] = value
+  if value then
+    M.later("HSET", K.values, key, pack(value.number, value.content, value["until"]))
+    if value["until"] then M.expire(value["until"], "v:" .. key) end
+  else M.later("HDEL", K.values, key) end
+  if before and before["until"] and not (value and value["until"]) then M.index(K.expiry):remove("v:" .. key) end
+end
+
+local function answerOf(value)
+  if not value then return {kind = "none"} end
+  if value.number then return {kind = "number", number = value.content} end
+  return {kind = "bytes", bytes = value.content}
+end
+
+local function remove(key)
+  local there = get(key) ~= nil
+  if known[key] then put(key, false) end
+  return there
+end
+
+local function carryOut(one)
+  local key, value = one.key, get(one.key)
+  if one.kind == "get" then return answerOf(value) end
+  if one.kind == "take" then
+    remove(key)
+    return answerOf(value)
+  elseif one.kind == "delete" then return {kind = "done", changed = remove(key)}
+  elseif one.kind == "compare-and-delete" then
+    local equal = value ~= nil and not value.number and value.content == one.bytes
+    return {kind = "done", changed = equal and remove(key)}
+  elseif one.kind == "increment" then
+    if value and not value.number then return {kind = "not-a-number"} end
+    local number = (value and value.content or 0) + one.by
+    put(key, {number = true, content = number, ["until"] = one.expiresAt or (value and value["until"])})
+    return {kind = "number", number = number}
+  end
+  if one.kind == "set-if-absent" and value then return {kind = "done", changed = false} end
+  put(key, {number = false, content = one.bytes, ["until"] = one.expiresAt})
+  return {kind = "done", changed = true}
+end
+
+return M.run(function()
+  local request = S.request
+  M.readQueue()
+  local changes = false
+  for _, one in ipairs(request.operations) do changes = changes or one.kind ~= "get" end
+  if changes then M.refuseStill() end
+  local name = "a:" .. request.operation
+  local before = changes and call("HGET", K.memory, name)
+  if before then
+    local till, answers = decode(before)
+    if till > S.now then return {answers = answers} end
+  end
+  local answers = {}
+  for place, one in ipairs(request.operations) do answers[place] = carryOut(one) end
+  if changes then
+    M.later("HSET", K.memory, name, pack(S.now + REMEMBERED, answers))
+    M.expire(S.now + REMEMBERED, name)
+  end
+  return {answers = answers}
+end)
+`;

@@ -1,0 +1,159 @@
+/** Removing what need not be kept any longer. */
+export const purge: string = String.raw`
+local REMEMBERED, OWNER_KEPT, KEPT_AT_LEAST = 86400000, 604800000, 10000
+
+-- Removes a final row, and remembers its name if a caller gave it.
+function M.removeRow(row)
+  if FINAL[row.state] then M.forget(row) end
+  M.dropRow(row)
+  M.removeVictim(row)
+  if FINAL[row.state] and row.state ~= "completed" then M.forgetVictims(row) end
+  if type(row.body) == "number" then M.later("HDEL", K.bodies, "b:" .. row.key) end
+  if row.apart then M.later("HDEL", K.bodies, "r:" .. row.key) end
+  M.later("XDEL", K.listing, row.order .. "-1")
+  if row.named then
+    local till = row.enqueuedAt + REMEMBERED
+    if till > S.now then
+      M.later("HSET", K.memory, "n:" .. row.id, pack(row.task or "", row.state, till))
+      M.expire(till, "n:" .. row.id)
+    end
+  end
+  if row.kind == "join" then
+    M.later("HDEL", K.members, row.key)
+    return
+  end
+  local counted = COUNTED[row.state]
+  if counted then Q.counts[counted] = Q.counts[counted] - 1 end
+  for place = 1, row.stories or 0 do M.later("HDEL", K.stories, place .. ":" .. row.key) end
+  if row.fence > 0 then
+    M.later("HDEL", K.stories, "p:" .. row.key)
+    local lines = call("HGET", K.stories, "n:" .. row.key)
+    if lines then
+      M.later("HDEL", K.stories, "n:" .. row.key)
+      for line = math.max(1, lines - 999), tonumber(lines) do M.later("HDEL", K.stories, "l" .. line .. ":" .. row.key) end
+    end
+  end
+  if row.unique then
+    local entry = M.uniqueOf(row.unique.key)
+    if entry and entry.holder == row.id then entry.state = row.state end
+  end
+  for _, edge in ipairs(row.edges or {}) do
+    local broken = edge[2] == "f" and M.brokenOf(M.rowOrGone(edge[1]))
+    local root = broken and M.rowOf(broken.root)
+    for place, id in ipairs(root and root.readers or {}) do
+      if id == row.id then
+        table.remove(root.readers, place)
+        break
+      end
+    end
+  end
+end
+
+local function removeOrWithhold(row)
+  if M.isNeeded(row) then
+    M.withhold(row)
+    return 0
+  end
+  M.removeRow(row)
+  return 1
+end
+
+local function purgeFrom(key, till, limit)
+  local index, removed, looked = M.index(key), 0, 0
+  while removed < limit and looked < limit + 64 do
+    local member, at = index:peek()
+    if not member or at > till then break end
+    looked = looked + 1
+    local row = M.rowAt(member)
+    if row then removed = removed + removeOrWithhold(row) else index:remove(member) end
+  end
+  return removed
+end
+
+-- The oldest first, as long as there are more jobs in these states than are kept.
+local function purgeOver(key, count, max, limit)
+  local removed, looked = 0, 0
+  local index = M.index(key)
+  while removed < limit and count() > max and looked < limit + 64 do
+    local member = index:peek()
+    if not member then break end
+    looked = looked + 1
+    local row = M.rowAt(member)
+    if row then removed = removed + removeOrWithhold(row) else index:remove(member) end
+  end
+  return removed
+end
+
+-- Of tasks that keep no more than so many: what has just ended stays a while.
+local function purgeCaps(limit)
+  local removed, caps, list = 0, {}, call("HGETALL", K.capMax)
+  for place = 1, #list, 2 do caps[list[place]] = tonumber(list[place + 1]) end
+  for name, max in pairs(S.capMax or {}) do caps[name] = max end
+  for name, max in pairs(caps) do
+    local prefix = struct.pack(">I2", #name) .. name
+    local line = M.lineAt(K.caps, prefix)
+    local count = call("ZLEXCOUNT", K.caps, "[" .. prefix, "(" .. M.after(prefix))
+    for member in pairs(line.adds) do count = count + 1 end
+    for member in pairs(line.gone) do count = count - 1 end
+    if count <= 0 then M.later("HDEL", K.capMax, name) end
+    for _ = 1, 64 do
+      local member = line:peek()
+      if not member or count <= max or removed >= limit then break end
+      if struct.unpack(">I6", member, #prefix + 1) > S.now - KEPT_AT_LEAST then break end
+      local row = M.rowAt(sub(member, #prefix + 7))
+      if row then removed = removed + removeOrWithhold(row) else line:remove(member) end
+      count = count - 1
+    end
+  end
+  return removed
+end
+
+local function completedCount() return Q.counts[3] end
+local function otherCount() return Q.counts[4] + Q.counts[5] + Q.counts[6] + Q.counts[7] + Q.counts[8] end
+
+-- Whether the name of a job, an answer or a start that was taken need not be known any more.
+function M.isForgotten(kind, text)
+  if not text then return false end
+  if kind == "t" then return tonumber(text) <= S.now end
+  local first, _, third = decode(text)
+  return (kind == "n" and third or first) <= S.now
+end
+
+-- Forgets what is over: values, answers, names, logs of limits, unique keys.
+local function forgetExpired(limit)
+  local index = M.index(K.expiry)
+  for _ = 1, limit do
+    local name, at = index:peek()
+    if not name or at > S.now then return end
+    index:remove(name)
+    local kind, rest = sub(name, 1, 1), sub(name, 3)
+    -- What was stored anew, or anew under a name that was forgotten, goes on.
+    if kind == "v" then
+      local text = call("HGET", K.values, rest)
+      local _, _, till = decode(text or pack(nil, nil, false))
+      if text and till and till <= S.now then M.later("HDEL", K.values, rest) end
+    elseif kind == "o" then
+      -- One that goes on asking is known as long as it does.
+      local text = call("HGET", K.owners, rest)
+      local _, _, _, at = decode(text or pack(0, 0, {}, 0))
+      if rest == S.owner or at > S.now - OWNER_KEPT then M.expire((rest == S.owner and S.now or at) + OWNER_KEPT, name)
+      else M.later("HDEL", K.owners, rest) end
+    elseif kind == "u" then M.holderOf(rest)
+    elseif kind == "l" then M.forgetLog(rest)
+    elseif M.isForgotten(kind, call("HGET", K.memory, name)) then M.later("HDEL", K.memory, name) end
+  end
+end
+
+-- Removes so many rows whose retention has passed, the oldest first.
+function M.purgeDue(limit)
+  local kept = Q.x.retention
+  local removed = purgeFrom(K.kept, S.now, limit)
+  removed = removed + purgeFrom(K.done, S.now - kept[1], limit - removed)
+  removed = removed + purgeFrom(K.gone, S.now - kept[3], limit - removed)
+  removed = removed + purgeCaps(limit - removed)
+  removed = removed + purgeOver(K.done, completedCount, kept[2], limit - removed)
+  removed = removed + purgeOver(K.gone, otherCount, kept[4], limit - removed)
+  forgetExpired(64)
+  return removed
+end
+`;

@@ -1,0 +1,188 @@
+/** Taking back that jobs are final: restoring after a revoke, retrying by hand. */
+export const reopen: string = String.raw`
+-- All jobs of a flow, from any of its rows; but no error handler that has become ready, and nothing beyond it.
+function M.flowOf(start)
+  local seen, list, at = {[start.id] = true}, {start}, 1
+  while list[at] do
+    local function look(rows)
+      for _, row in ipairs(rows) do
+        local handles = row.kind == "job" and row.state ~= "blocked" and not FINAL[row.state] and M.isErrorHandler(row)
+        if not seen[row.id] and not row.removed and not handles then
+          seen[row.id] = true
+          list[#list + 1] = row
+        end
+      end
+    end
+    look(M.sourcesOf(list[at]))
+    look(M.targetsOf(list[at]))
+    at = at + 1
+  end
+  local jobs = {}
+  for _, row in ipairs(list) do if row.kind == "job" then jobs[#jobs + 1] = row end end
+  return jobs
+end
+
+-- "apart": it stands where it stands for a reason of its own.
+local function standingOf(row, changed)
+  if row.state == "blocked" then return "apart" end
+  local broken = M.brokenOf(row)
+  local root = broken and broken.root
+  if root and root ~= row.id then return changed[root] and "affected" or "apart" end
+  if row.kind == "join" then return "affected" end
+  if row.state == "active" or row.attempt > 0 then return "started" end
+  return root == nil and "affected" or "apart"
+end
+
+-- All that is still there and stands where it stands because these jobs are final, and one of those that have started since.
+local function affectedBy(jobs)
+  local asked, changed, list, started = {}, {}, {}, nil
+  for place, job in ipairs(jobs) do
+    asked[job.id], changed[job.id], list[place] = true, true, job
+  end
+  local at = 1
+  while list[at] do
+    local row = list[at]
+    if FINAL[row.state] then
+      local others = M.targetsOf(row)
+      for _, id in ipairs(M.victims(row)) do others[#others + 1] = M.rowOrGone(id) end
+      for _, other in ipairs(others) do
+        if asked[other.id] and other.kind == "job" and other.attempt > 0 then started = other end
+        if not other.removed and not changed[other.id] then
+          local standing = standingOf(other, changed)
+          if standing == "affected" then
+            changed[other.id] = true
+            list[#list + 1] = other
+          elseif standing == "started" then started = other end
+        end
+      end
+    end
+    at = at + 1
+  end
+  local others = {}
+  for _, row in ipairs(list) do if not asked[row.id] then others[#others + 1] = row end end
+  return others, started
+end
+
+-- What cannot be waited for again, nor read: without it a follower would hang, or reckon with a part.
+local function firstRemovedSource(jobs, others)
+  local list, seen = {}, {}
+  local function add(row)
+    if not seen[row.id] then
+      seen[row.id] = true
+      list[#list + 1] = row
+    end
+  end
+  for _, row in ipairs(jobs) do add(row) end
+  for _, row in ipairs(others) do add(row) end
+  local at = 1
+  while list[at] do
+    for _, source in ipairs(M.sourcesOf(list[at])) do
+      if source.removed then return source end
+      if source.kind == "join" then add(source) end
+    end
+    at = at + 1
+  end
+end
+
+-- Revoked jobs among these, or in their flows.
+function M.restorableAmong(rows, scope)
+  local jobs, seen = {}, {}
+  for _, row in ipairs(rows) do
+    local asked = (row.kind == "join" or scope == "flow") and M.flowOf(row) or {row}
+    for _, job in ipairs(asked) do
+      if not seen[job.id] and job.state == "cancelled" and job.reason == "revoked" then
+        seen[job.id] = true
+        jobs[#jobs + 1] = job
+      end
+    end
+  end
+  for _, job in ipairs(jobs) do
+    if job.attempt > 0 then M.refuse("TASKQ_NOT_RESTORABLE", "the job " .. job.id .. " has run before") end
+  end
+  local others, gone = affectedBy(jobs)
+  for _, row in ipairs(others) do if not gone and row.kind == "join" then gone = row end end
+  for _, job in ipairs(jobs) do gone = gone or M.failedGroupBehind(job) end
+  if gone then M.refuse("TASKQ_NOT_RESTORABLE", "what followed the revoked job has gone on: " .. gone.id) end
+  local lacking = firstRemovedSource(jobs, others)
+  if lacking then M.refuse("TASKQ_NOT_RESTORABLE", "a part of the flow was removed: " .. lacking.id) end
+  return jobs, others
+end
+
+-- Failed and quarantined jobs among these.
+function M.retryableAmong(rows)
+  local jobs = {}
+  for _, row in ipairs(rows) do
+    if row.kind == "job" and (row.state == "failed" or row.state == "quarantined") then jobs[#jobs + 1] = row end
+  end
+  local others, started = affectedBy(jobs)
+  if started then M.refuse("TASKQ_FLOW_FINISHED", "what follows the failed job has started: " .. started.id) end
+  local lacking = firstRemovedSource(jobs, others)
+  if lacking then M.refuse("TASKQ_FLOW_FINISHED", "a part of the flow was removed: " .. lacking.id) end
+  return jobs, others
+end
+
+-- An error handler that is blocked again needs the job no more that had failed.
+local function stopReading(row)
+  for _, edge in ipairs(row.edges or {}) do
+    local broken = M.brokenOf(M.rowOrGone(edge[1]))
+    local root = broken and M.rowOf(broken.root)
+    for place, id in ipairs(root and root.readers or {}) do
+      if id == row.id then
+        table.remove(root.readers, place)
+        break
+      end
+    end
+  end
+end
+
+local function block(row)
+  if row.kind == "job" then
+    if FINAL[row.state] then M.forget(row)
+    else
+      M.withdraw(row)
+      M.free(row)
+    end
+    M.setState(row, "blocked")
+    row.bytes = nil
+  else
+    if FINAL[row.state] then M.forget(row) end
+    row.state = "blocked"
+  end
+  M.removeVictim(row)
+  row.cause, row.failure, row.reason, row.finishedAt = nil, nil, nil, nil
+end
+
+local function recount(row)
+  if row.kind == "job" then M.recountEdges(row) elseif row.kind == "join" then M.recountMembers(row) end
+end
+
+-- Makes the jobs wait again, and returns the others to blocked, from where they go on as their edges say.
+function M.mend(jobs, others, anew)
+  local rows, touched, seen = {}, {}, {}
+  for _, row in ipairs(jobs) do rows[#rows + 1] = row end
+  for _, row in ipairs(others) do rows[#rows + 1] = row end
+  for _, row in ipairs(rows) do if row.kind == "job" then stopReading(row) end end
+  for _, row in ipairs(rows) do block(row) end
+  for _, row in ipairs(jobs) do
+    if anew then
+      -- A late repeat of the settlement that is undone must not be told that it stands.
+      row.due, row.failures, row.crashes, row.settled = S.now, 0, 0, 0
+    else row.due = math.max(row.due, S.now) end
+  end
+  local function touch(row)
+    if not seen[row.id] and not row.removed then
+      seen[row.id] = true
+      touched[#touched + 1] = row
+    end
+  end
+  for _, row in ipairs(rows) do touch(row) end
+  for _, row in ipairs(rows) do for _, target in ipairs(M.targetsOf(row)) do touch(target) end end
+  for _, row in ipairs(touched) do recount(row) end
+  -- A group that stays failed has no use for what is retried.
+  for _, row in ipairs(jobs) do if anew and not M.giveUp(row) then M.enter(row) end end
+  for _, row in ipairs(touched) do
+    if row.kind == "job" then M.reconsider(row, M.brokenEdge(row))
+    else M.reconsiderJoin(row, M.brokenMember(row)) end
+  end
+end
+`;

@@ -1,0 +1,146 @@
+/** How long final rows are kept, and what is kept beside them. */
+export const retention: string = String.raw`
+-- What was broken because of a row; kept to be mended by a retry or a restore.
+local lines = {}
+
+local function victimsOf(root)
+  local line = lines[root]
+  if not line then
+    line = M.lineAt(K.victims, struct.pack(">I2", #root) .. root)
+    lines[root] = line
+  end
+  return line
+end
+
+function M.addVictim(root, row)
+  local line = victimsOf(root)
+  if root ~= row.id then line:push(0, line.prefix .. row.id) end
+end
+
+function M.removeVictim(row)
+  local line = row.cause and victimsOf(row.cause)
+  if line then line:remove(line.prefix .. row.id) end
+end
+
+function M.victims(row)
+  local line, ids = victimsOf(row.id), {}
+  for place, member in ipairs(line:all()) do ids[place] = sub(member, #line.prefix + 1) end
+  return ids
+end
+
+function M.forgetVictims(row)
+  local line = victimsOf(row.id)
+  for _, member in ipairs(line:all()) do line:remove(member) end
+end
+
+local function isReadThrough(row)
+  return row.kind == "join" or row.state == "skipped"
+end
+
+-- Whether something unfinished depends on it: what follows it, or reads it through joins and skipped jobs.
+function M.isNeeded(row)
+  local open, seen = {row}, {[row.id] = true}
+  while #open > 0 do
+    local one = open[#open]
+    open[#open] = nil
+    for _, id in ipairs(one.readers or {}) do
+      local reader = M.rowOf(id)
+      if reader and not FINAL[reader.state] then return true end
+    end
+    for _, target in ipairs(M.targetsOf(one)) do
+      if not FINAL[target.state] then return true end
+      if isReadThrough(target) and not seen[target.id] then
+        seen[target.id] = true
+        open[#open + 1] = target
+      end
+    end
+  end
+  return false
+end
+
+local function retainedIn(row)
+  if row.kept then return K.kept end
+  return row.state == "completed" and K.done or K.gone
+end
+
+-- Final jobs of tasks that keep no more than so many, in the order they ended.
+local function capOf(row)
+  local completed = row.state == "completed"
+  local max = row.kind == "job" and row.keep and (completed and row.keep.completedMax or not completed and row.keep.failedMax) or nil
+  if not max then return nil end
+  local name = (completed and "c" or "o") .. row.task
+  return M.lineAt(K.caps, struct.pack(">I2", #name) .. name), name, max
+end
+
+local function capMember(line, row)
+  return line.prefix .. M.six(row.finishedAt) .. row.key
+end
+
+-- Begins the retention of a row that has become final.
+function M.retain(row)
+  local line, name, max = capOf(row)
+  if line then
+    line:push(0, capMember(line, row))
+    S.capMax = S.capMax or {}
+    S.capMax[name] = max
+    M.later("HSET", K.capMax, name, string.format("%.17g", max))
+  end
+  local own = nil
+  if row.keep then own = row.state == "completed" and row.keep.completed or nil end
+  if row.keep and row.state ~= "completed" then own = row.keep.failed end
+  if own then
+    row.kept = row.finishedAt + own
+    M.index(K.kept):push(row.kept, row.key)
+  else M.index(retainedIn(row)):push(row.finishedAt, row.key) end
+end
+
+-- Ends the retention of a row that is removed, or final no more.
+function M.forget(row)
+  if row.withheld then
+    row.withheld = nil
+    Q.x.withheld = Q.x.withheld - 1
+    return
+  end
+  local line = capOf(row)
+  if line then line:remove(capMember(line, row)) end
+  M.index(retainedIn(row)):remove(row.key)
+  row.kept = nil
+end
+
+-- Puts a row aside whose retention has passed, until what depends on it is final.
+function M.withhold(row)
+  M.forget(row)
+  row.withheld = true
+  Q.x.withheld = (Q.x.withheld or 0) + 1
+end
+
+local function release(row)
+  if not row.withheld then return end
+  row.withheld = nil
+  Q.x.withheld = Q.x.withheld - 1
+  M.retain(row)
+end
+
+-- Lets go of what was put aside for a row that is final now; what is still needed is put aside again.
+local function releaseWithheld(row)
+  if (Q.x.withheld or 0) == 0 or (isReadThrough(row) and M.isNeeded(row)) then return end
+  local open, seen = {row}, {[row.id] = true}
+  while #open > 0 do
+    local one = open[#open]
+    open[#open] = nil
+    local sources = M.sourcesOf(one)
+    for _, edge in ipairs(one.kind == "job" and one.edges or {}) do
+      local broken = edge[2] == "f" and M.brokenOf(M.rowOrGone(edge[1]))
+      if broken then sources[#sources + 1] = M.rowOrGone(broken.root) end
+    end
+    for _, source in ipairs(sources) do
+      if not seen[source.id] and not source.removed then
+        seen[source.id] = true
+        release(source)
+        if isReadThrough(source) then open[#open + 1] = source end
+      end
+    end
+  end
+end
+M.releaseWithheld = releaseWithheld
+`;

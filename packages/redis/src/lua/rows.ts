@@ -1,0 +1,258 @@
+/** Rows of jobs and joins: how they are stored, and those that this call has looked at. */
+export const rows: string = String.raw`
+local STATES = {"blocked", "ready", "parked", "active", "completed", "failed", "cancelled", "expired", "skipped", "quarantined", "scheduled"}
+local CODES = {}
+for code, state in ipairs(STATES) do CODES[state] = code end
+-- Joins have the same states.
+local JOIN = 32
+-- Longer bytes stand apart, so that they are not written anew with every change of the row.
+local INLINE = 512
+-- What few rows have, by number. The short paths deal with the first five.
+local RARE = {"expiresAt", "once", "named", "reaped", "stories", "gates", "unique", "keep", "after", "edges", "deps", "waits", "cause",
+  "failure", "gate", "line", "passing", "park", "flow", "readers", "withheld", "added", "kept"}
+
+-- Tables are stored as lists: the same row is the same bytes whenever it is packed.
+local function listed(name, value)
+  if name == "unique" then return {value.key, value["until"]} end
+  if name == "keep" then return {value.completed or false, value.failed or false, value.completedMax or false, value.failedMax or false} end
+  if name ~= "gates" then return value end
+  local list = {}
+  for place, own in ipairs(value) do list[place] = {own.kind, own.key, own.max, own.per or false, own.onBusy} end
+  return list
+end
+
+local function unlisted(name, value)
+  if name == "unique" then return {key = value[1], ["until"] = value[2]} end
+  if name == "keep" then
+    return {completed = value[1] or nil, failed = value[2] or nil, completedMax = value[3] or nil, failedMax = value[4] or nil}
+  end
+  if name ~= "gates" then return value end
+  local list = {}
+  for place, own in ipairs(value) do list[place] = {kind = own[1], key = own[2], max = own[3], per = own[4] or nil, onBusy = own[5]} end
+  return list
+end
+S.rows, S.members, S.made, S.goneRows = {}, {}, {}, {}
+
+-- What is not random in an id that core made.
+local places = {}
+
+function M.placeOf(id)
+  local place = places[id]
+  if place == nil then
+    place = #id == 22 and byte(id, 10) <= 49 and find(id, "^[0-3][0-9a-v]+$") and sub(id, 1, 14) or false
+    places[id] = place
+  end
+  return place or nil
+end
+
+function M.readyMember(row)
+  return M.six(row.due) .. M.six(row.order) .. row.key
+end
+
+function M.scheduledMember(row)
+  return M.four(row.priority) .. M.six(row.order) .. row.key
+end
+
+-- Jobs become ready without their rows being written anew.
+local function stateOf(code, row)
+  local state = STATES[code]
+  if state == "scheduled" and not M.index(K.scheduled):has(M.scheduledMember(row)) then return "ready" end
+  return state
+end
+
+function M.decodeRow(key, text)
+  local order, at = struct.unpack(">I5I6", text)
+  local _, due, code, task, x, attempt, failures, crashes, fence, settled, started, finished, reason, owner, lease, claimed, odd, apart,
+    suffix, priority, body, bytes = decodeFrom(text, 21, 11)
+  local row = {}
+  for place = 1, x and #x or 0, 2 do
+    local name = RARE[x[place]]
+    row[name] = unlisted(name, x[place + 1])
+  end
+  row.key, row.text, row.order, row.task, row.enqueuedAt = key, text, order, task, at
+  row.id = suffix and key .. suffix or sub(key, 2)
+  row.due, row.priority, row.attempt, row.failures, row.crashes = at + due, priority, attempt, failures, crashes
+  row.fence, row.settled, row.body, row.bytes, row.reason, row.owner = fence, settled, apart or body, bytes, reason, owner
+  row.startedAt, row.finishedAt = started and at + started, finished and at + finished
+  row.apart = type(bytes) == "number"
+  if lease then
+    local suspect, revoked, verdict = unpack(odd or {})
+    row.run = {fence = fence, owner = owner, lease = lease, claimedAt = at + claimed, begun = started ~= nil, startedAt = row.startedAt,
+      suspectSince = suspect and at + suspect or nil, revoked = revoked or nil,
+      verdict = verdict and {kind = verdict[1], gate = verdict[2], gateKind = verdict[3]} or nil}
+  end
+  if code >= JOIN then
+    row.kind, row.mode, row.task = "join", task, nil
+    row.state = stateOf(code - JOIN, row)
+  else
+    row.kind = "job"
+    row.state = stateOf(code, row)
+  end
+  return row
+end
+
+function M.encodeRow(row)
+  local at, x, odd = row.enqueuedAt, nil, nil
+  for number, name in ipairs(RARE) do
+    local value = row[name]
+    if value ~= nil and value ~= false and (type(value) ~= "table" or next(value) ~= nil or name == "after" or name == "gates") then
+      x = x or {}
+      x[#x + 1] = number
+      x[#x + 1] = listed(name, value)
+    end
+  end
+  local run = row.run or {}
+  if run.suspectSince or run.revoked or run.verdict then
+    local verdict = run.verdict
+    odd = {run.suspectSince and run.suspectSince - at or false, run.revoked or false,
+      verdict and {verdict.kind, verdict.gate, verdict.gateKind} or false}
+  end
+  local suffix = nil
+  if byte(row.key) ~= 33 then suffix = sub(row.id, #row.key + 1) end
+  local code = CODES[row.state]
+  if row.kind == "join" then code = code + JOIN end
+  local apart = type(row.body) == "number" and row.body or nil
+  return struct.pack(">I5I6", row.order, at) .. pack(row.due - at, code, row.kind == "join" and row.mode or row.task, x, row.attempt,
+    row.failures, row.crashes, row.fence, row.settled, row.startedAt and row.startedAt - at, row.finishedAt and row.finishedAt - at, row.reason,
+    row.owner, run.lease, run.claimedAt and run.claimedAt - at, odd, apart, suffix, row.priority, not apart and row.body or nil, row.bytes)
+end
+
+function M.rowAt(key)
+  local row = S.rows[key]
+  if row == nil then
+    local text = call("HGET", K.rows, key)
+    row = text and M.decodeRow(key, text)
+    S.rows[key] = row
+  end
+  return row or nil
+end
+
+-- Reads many at once, so that each of them is at hand.
+function M.readAhead(ids)
+  local keys, seen = {}, {}
+  for _, id in ipairs(ids) do
+    local key = M.placeOf(id) or "!" .. id
+    if S.rows[key] == nil and not seen[key] then
+      seen[key] = true
+      keys[#keys + 1] = key
+    end
+  end
+  for from = 1, #keys, 1000 do
+    local to = math.min(from + 999, #keys)
+    local texts = call("HMGET", K.rows, unpack(keys, from, to))
+    for place = from, to do
+      local text = texts[place - from + 1]
+      S.rows[keys[place]] = text and M.decodeRow(keys[place], text)
+    end
+  end
+end
+
+-- The job or join with this id.
+function M.rowOf(id)
+  local place = M.placeOf(id)
+  if place then
+    local row = M.rowAt(place)
+    if row and row.id == id then return row end
+  end
+  return M.rowAt("!" .. id)
+end
+
+function M.jobOf(id)
+  local row = M.rowOf(id)
+  if row and row.kind == "job" then return row end
+end
+
+-- Stands for one that is not stored any more: its neighbours know its id, and nothing else of it.
+function M.rowOrGone(id)
+  local row = M.rowOf(id)
+  if row then return row end
+  row = S.goneRows[id]
+  if not row then
+    row = {id = id, key = "?" .. id, kind = "gone", removed = true, state = "completed", attempt = 0}
+    S.goneRows[id] = row
+  end
+  return row
+end
+
+function M.runOf(id, fence)
+  local row = M.jobOf(id)
+  if row and row.run and row.run.fence == fence then return row, row.run end
+end
+
+-- Runs of an owner that a user has revoked.
+function M.revokedRuns(owner)
+  if (Q.x.flagged or 0) == 0 then return {} end
+  local found, list = {}, call("HGETALL", K.flagged)
+  for place = 1, #list, 2 do
+    local row = list[place + 1] == owner and M.rowAt(list[place])
+    if row and row.run and row.run.revoked then found[#found + 1] = {id = row.id, fence = row.run.fence} end
+  end
+  return found
+end
+
+function M.addRow(row)
+  S.rows[row.key] = row
+end
+
+function M.dropRow(row)
+  S.rows[row.key] = false
+  S.dropped = S.dropped or {}
+  S.dropped[row.key] = row
+end
+
+-- Ids of the members of a join.
+function M.memberIds(join)
+  local ids = S.members[join.key]
+  if not ids then
+    local text = call("HGET", K.members, join.key)
+    ids = text and decode(text) or {}
+    S.members[join.key] = ids
+  end
+  return ids
+end
+
+function M.bodyOf(row)
+  if type(row.body) == "number" then return call("HGET", K.bodies, "b:" .. row.key) or "" end
+  return row.body
+end
+
+function M.bytesOf(row)
+  if type(row.bytes) == "number" then return call("HGET", K.bodies, "r:" .. row.key) or "" end
+  return row.bytes
+end
+
+function M.sizeOfBytes(row)
+  if not row.bytes then return 0 end
+  return type(row.bytes) == "number" and row.bytes or #row.bytes
+end
+
+local function setApart(row, apart)
+  if type(row.body) == "string" and #row.body > INLINE then
+    apart[#apart + 1] = "b:" .. row.key
+    apart[#apart + 1] = row.body
+    row.body = #row.body
+  end
+  if type(row.bytes) == "string" and #row.bytes > INLINE then
+    apart[#apart + 1] = "r:" .. row.key
+    apart[#apart + 1] = row.bytes
+    row.bytes = #row.bytes
+  elseif row.apart and type(row.bytes) ~= "number" then M.later("HDEL", K.bodies, "r:" .. row.key) end
+end
+
+-- What has changed, to be written.
+function M.changedRows()
+  local changed, apart, gone = {}, {}, {}
+  for key, row in pairs(S.rows) do
+    if row then
+      setApart(row, apart)
+      local text = M.encodeRow(row)
+      if text ~= row.text then
+        changed[#changed + 1] = key
+        changed[#changed + 1] = text
+      end
+    end
+  end
+  for key in pairs(S.dropped or {}) do if not S.rows[key] then gone[#gone + 1] = key end end
+  return changed, apart, gone
+end
+`;

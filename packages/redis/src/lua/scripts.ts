@@ -1,0 +1,138 @@
+/** The scripts: one for each move, put together from the parts that it needs. */
+import { script as scriptOf, type Script } from "../connection/script.js";
+import { answers } from "./answers.js";
+import { claim } from "./claim.js";
+import { feed } from "./feed.js";
+import { finish } from "./finish.js";
+import { flows } from "./flows.js";
+import { flush } from "./flush.js";
+import { gateRows } from "./gate-rows.js";
+import { gates } from "./gates.js";
+import { indexes } from "./indexes.js";
+import { KEY_NAMES } from "./key-names.js";
+import { limits } from "./limits.js";
+import * as moves from "./moves/index.js";
+import { moving } from "./moving.js";
+import { purge } from "./purge.js";
+import { receive } from "./receive.js";
+import { reopen } from "./reopen.js";
+import { retention } from "./retention.js";
+import { rows } from "./rows.js";
+import { session } from "./session.js";
+import { settle } from "./settle.js";
+import * as short from "./short/index.js";
+import { store } from "./store.js";
+import { unique } from "./unique.js";
+
+const keys = `local K = {${KEY_NAMES.map((name, place) => `${name} = KEYS[${place + 1}]`).join(", ")}}\n`;
+
+const PARTS = [
+  session,
+  indexes,
+  rows,
+  feed,
+  gateRows,
+  gates,
+  limits,
+  unique,
+  flows,
+  retention,
+  finish,
+  store,
+  claim,
+  answers,
+  purge,
+];
+
+/** For moves that look at single rows, or at none. */
+const FEW = [session, indexes, rows, feed];
+
+const packed = "local function REQUEST() return cmsgpack.unpack(ARGV[1]) end\n";
+
+function script(name: string, parts: readonly string[], move: string): Script {
+  return made(name, [...PARTS, ...parts], move);
+}
+
+function made(name: string, parts: readonly string[], move: string): Script {
+  return scriptOf(name, [`-- taskq ${name}\n`, packed, keys, ...parts, flush, move].join(""));
+}
+
+/** With a short way at the head, for what is common; the rest is made only for what it leaves. */
+const step = scriptOf(
+  "step",
+  [
+    "-- taskq step\nlocal REQUEST\nlocal function general()\n",
+    keys,
+    ...PARTS,
+    settle,
+    flush,
+    moves.step,
+    "\nend\n",
+    short.request,
+    short.step,
+    "\nreturn short() or general()\n",
+  ].join(""),
+);
+
+/** The moves, and `add`: the short way of storing. */
+export type ScriptName =
+  | "open"
+  | "enqueue"
+  | "add"
+  | "step"
+  | "shortStep"
+  | "resume"
+  | "renew"
+  | "reap"
+  | "amend"
+  | "control"
+  | "tick"
+  | "schedules"
+  | "read"
+  | "list"
+  | "counts"
+  | "explain"
+  | "note"
+  | "notes"
+  | "values"
+  | "keys"
+  | "take"
+  | "stats"
+  | "export"
+  | "import"
+  | "purge"
+  | "events"
+  | "phase";
+
+/** By move. */
+export const SCRIPTS: Readonly<Record<ScriptName, Script>> = {
+  open: script("open", [], moves.open),
+  enqueue: script("enqueue", [], moves.enqueue),
+  /** Jobs that belong to nothing; answers 0 for all others, and has done nothing. */
+  add: scriptOf("add", `-- taskq add\n${short.add}`),
+  step,
+  /** The short way of a step alone, likewise. */
+  shortStep: scriptOf("step (short)", `-- taskq short step\n${short.step}\nreturn short() or 0\n`),
+  resume: script("resume", [], moves.resume),
+  renew: made("renew", FEW, moves.renew),
+  reap: script("reap", [], moves.reap),
+  amend: script("amend", [reopen], moves.amend),
+  control: script("control", [], moves.control),
+  tick: script("tick", [], moves.tick),
+  schedules: made("schedules", FEW, moves.schedules),
+  read: script("read", [], moves.read),
+  list: script("list", [], moves.list),
+  counts: made("counts", FEW, moves.counts),
+  explain: script("explain", [], moves.explain),
+  note: made("note", FEW, moves.note),
+  notes: made("notes", FEW, moves.notes),
+  values: made("values", FEW, moves.values),
+  keys: script("keys", [], moves.keys),
+  take: script("take", [], moves.take),
+  stats: script("stats", [], moves.stats),
+  export: script("export", [moving], moves.exporting),
+  import: script("import", [moving, receive], moves.importing),
+  purge: script("purge", [], moves.purge),
+  events: made("events", FEW, moves.events),
+  phase: made("phase", FEW, moves.phase),
+};

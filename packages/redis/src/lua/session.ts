@@ -1,0 +1,169 @@
+/** One call: the request, the clock, the queue's row, and what is written at the end. */
+export const session: string = String.raw`
+local call, pack, decode, decodeFrom = redis.call, cmsgpack.pack, cmsgpack.unpack, cmsgpack.unpack_limit
+local sub, byte, find, floor, insert = string.sub, string.byte, string.find, math.floor, table.insert
+local M, S, Q = {}, {}, nil
+
+S.request = REQUEST()
+S.effects, S.writes, S.final = {}, {}, {}
+
+local FINAL = {completed = true, failed = true, cancelled = true, expired = true, skipped = true, quarantined = true}
+-- Those that are not counted by the size of an index.
+local COUNTED = {blocked = 1, parked = 2, completed = 3, failed = 4, cancelled = 5, expired = 6, skipped = 7, quarantined = 8}
+local EPOCH = 1099511627776
+
+function M.refuse(code, message)
+  error({code = code, message = message}, 0)
+end
+
+do
+  if S.request.now then S.now = S.request.now
+  else
+    local time = call("TIME")
+    S.now = time[1] * 1000 + floor(time[2] / 1000)
+  end
+end
+
+local MOVING = {"still", "departure", "destination", "origin", "arrival", "cursor", "complete", "sealing"}
+
+local function setOf(names)
+  local set = {}
+  for _, name in ipairs(names) do set[name] = true end
+  return set
+end
+
+local function sorted(set)
+  local names = {}
+  for name in pairs(set or {}) do names[#names + 1] = name end
+  table.sort(names)
+  return names
+end
+
+function M.readQueue()
+  local text = call("GET", K.queue)
+  if not text then M.refuse("TASKQ_STORAGE", "the queue is not open: there is nothing of it on the server") end
+  local epoch, phase, fence, order, paused, later, a, b, c, d, e, f, g, h, retention, held, revoked, moving, looked, feed, unknownAfter = decode(text)
+  local x = {retention = retention, unknownAfter = unknownAfter}
+  if feed then x.feed = {tag = feed[1], last = feed[2], gone = feed[3], ["until"] = feed[4] or nil} end
+  if held then
+    x.awaited, x.withheld, x.flagged = held[1], held[2], held[5]
+    x.lines, x.paused = setOf(held[3]), setOf(held[4])
+  end
+  for _, own in ipairs(revoked or {}) do
+    x.revoked = x.revoked or {}
+    x.revoked[own[1]] = {once = own[2], ["until"] = own[3] or nil}
+  end
+  if moving then
+    x.moving = {}
+    for place, name in ipairs(MOVING) do x.moving[name] = moving[place] or nil end
+  end
+  Q = {epoch = epoch, phase = phase, fence = fence, order = order, paused = paused, later = later,
+    counts = {a, b, c, d, e, f, g, h}, x = x, looked = looked, text = text}
+  S.queue = Q
+end
+
+-- What is empty is left out: the short paths ask only whether it is there.
+function M.encodeQueue()
+  local c, x = Q.counts, Q.x
+  local held, revoked, moving = nil, nil, nil
+  local lines, paused = sorted(x.lines), sorted(x.paused)
+  if #lines + #paused + (x.awaited or 0) + (x.withheld or 0) + (x.flagged or 0) > 0 then
+    held = {x.awaited or 0, x.withheld or 0, lines, paused, x.flagged or 0}
+  end
+  for _, task in ipairs(sorted(x.revoked)) do
+    revoked = revoked or {}
+    local own = x.revoked[task]
+    revoked[#revoked + 1] = {task, own.once, own["until"] or false}
+  end
+  if x.moving then
+    moving = {}
+    for place, name in ipairs(MOVING) do moving[place] = x.moving[name] or false end
+  end
+  return pack(Q.epoch, Q.phase, Q.fence, Q.order, Q.paused, Q.later, c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[8], x.retention, held, revoked, moving,
+    Q.looked, x.feed and {x.feed.tag, x.feed.last, x.feed.gone, x.feed["until"] or false} or nil, x.unknownAfter)
+end
+
+-- Greater than every one before.
+function M.nextFence()
+  Q.fence = Q.fence + 1
+  return Q.epoch * EPOCH + Q.fence
+end
+
+function M.nextOrder()
+  Q.order = Q.order + 1
+  return Q.order
+end
+
+local MOVED = {
+  open = "is not moving", leaving = "is moving to another storage",
+  left = "has moved to another storage", arriving = "is being filled from another storage",
+}
+
+function M.moved(but)
+  M.refuse("TASKQ_MOVED", 'the queue "' .. S.request.queue .. '" ' .. MOVED[Q.phase] .. (but or ""))
+end
+
+-- Refuses what is new.
+function M.admitNew()
+  if Q.phase ~= "open" then M.moved() end
+end
+
+-- Refuses what is new, but from a run: that ends where it is, with all that it does.
+function M.admitFrom(run)
+  if not (Q.phase == "leaving" and run and M.runOf(run.id, run.fence)) then M.admitNew() end
+end
+
+function M.isStill()
+  return Q.phase == "left" or Q.phase == "arriving" or (Q.phase == "leaving" and Q.x.moving.still == true)
+end
+
+-- Refuses what runs may still do.
+function M.refuseStill()
+  if M.isStill() then M.moved() end
+end
+
+-- Written after everything else was read.
+function M.later(...)
+  insert(S.writes, {...})
+end
+
+-- Calls a command with so many arguments that they do not fit the stack at once.
+function M.inCuts(command, key, list, step)
+  local size = #list
+  for from = 1, size, step do
+    call(command, key, unpack(list, from, math.min(from + step - 1, size)))
+  end
+end
+
+function M.report(row, kind, reason, cause, gate)
+  insert(S.effects, {row.id, row.task, kind, row.attempt, reason or false, cause or false, gate or false})
+end
+
+-- Whether something is left that follows from an earlier call: then nothing else may happen before.
+function M.isBehind()
+  return Q.later == true
+end
+
+-- For those that change nothing.
+function M.look(main)
+  local fine, answer = pcall(main)
+  if not fine then
+    if type(answer) == "table" then return pack({refused = answer}) end
+    return redis.error_reply("TASKQ_SCRIPT " .. tostring(answer))
+  end
+  return pack(answer)
+end
+
+function M.run(main)
+  local fine, answer = pcall(main)
+  if not fine then
+    if type(answer) == "table" then return pack({refused = answer}) end
+    return redis.error_reply("TASKQ_SCRIPT " .. tostring(answer))
+  end
+  answer.effects = S.effects
+  answer.hints = M.hints()
+  local text = pack(answer)
+  M.flush()
+  return text
+end
+`;

@@ -1,0 +1,286 @@
+import { key } from "./key.js";
+
+/** How a step is asked for. */
+export const request: string = String.raw`
+-- now, command to publish with, owner, request, begin, ahead, lease, tasks; packed: ids, begun, what is seldom, and of each settlement
+-- id, fence, startedAt, what it is, and bytes: 0 completed without a result, 1 with this one, 2 anything else, packed.
+
+local function unpacked(text)
+  if text ~= "" then return cmsgpack.unpack(text) end
+end
+
+local function settlementAt(list, at)
+  local mark, one = list[at + 3], {kind = "completed"}
+  if mark == 1 then one.bytes = list[at + 4] end
+  if mark == 2 then one = cmsgpack.unpack(list[at + 4]) end
+  one.id, one.fence, one.startedAt = list[at], list[at + 1], list[at + 2]
+  return one
+end
+
+-- The same request as the rest of the script reads it.
+function REQUEST()
+  local settled, list = {}, unpacked(ARGV[12]) or {}
+  for at = 1, #list, 5 do settled[#settled + 1] = settlementAt(list, at) end
+  local tasks, claim = {}, nil
+  for task in string.gmatch(ARGV[8], "[^\n]+") do tasks[#tasks + 1] = task end
+  if ARGV[5] ~= "" then
+    claim = {begin = tonumber(ARGV[5]), ahead = tonumber(ARGV[6]), lease = tonumber(ARGV[7]), ids = unpacked(ARGV[9])}
+  end
+  local seldom = unpacked(ARGV[11]) or {}
+  return {now = tonumber(ARGV[1]), queue = string.match(KEYS[1], "{(.-)}"), owner = ARGV[3], request = tonumber(ARGV[4]), tasks = tasks,
+    claim = claim, settled = settled, begun = unpacked(ARGV[10]) or {}, stats = seldom.stats, atOnce = seldom.atOnce}
+end
+
+`;
+
+/** Settling completed jobs that belong to nothing, and claiming others like them: by far the most steps. */
+export const step: string = String.raw`
+local ACTIVE, COMPLETED, INLINE, PURGED = 4, 5, 512, 100
+local call, pack, decodeFrom, sub = redis.call, cmsgpack.pack, cmsgpack.unpack_limit, string.sub
+
+-- What else a row has, by number: until when it may begin, at most once, named, reaped, attempts; then what is dealt with elsewhere.
+local function isPlain(x)
+  return not x or x[#x - 1] <= 5
+end
+
+local function mayBeClaimed(x, now, ahead)
+  for place = 1, #x, 2 do
+    local number = x[place]
+    if number > 5 or (number == 1 and x[place + 1] <= now) or (ahead and (number == 2 or number == 4)) then return false end
+  end
+  return true
+end
+
+-- Whether it is the key of this id shows the row that is found.
+local function keyOf(id)
+  return #id == 22 and sub(id, 1, 14) or "!" .. id
+end
+
+local function write(command, key, list)
+  if #list == 0 then return end
+  for from = 1, #list, 4000 do call(command, key, unpack(list, from, math.min(from + 3999, #list))) end
+end
+
+local function many(key, fields)
+  local found = {}
+  for from = 1, #fields, 4000 do
+    local to = math.min(from + 3999, #fields)
+    local texts = call("HMGET", key, unpack(fields, from, to))
+    for place = from, to do found[place] = texts[place - from + 1] end
+  end
+  return found
+end
+
+-- The tasks that are paused; nil if there is more to look at: what was withheld, a schedule's line, a run that was revoked, a line
+-- that may go on.
+local function pausedTasks(held)
+  if held[1] + held[2] + held[5] > 0 then return nil end
+  local paused = {}
+  for _, task in ipairs(held[4]) do paused[task] = true end
+  for _, name in ipairs(held[3]) do
+    local kind, task = string.match(name, "^(%a+):(.*)$")
+    if kind == "pause" then
+      if not paused[task] then return nil end
+    elseif string.find(ARGV[8], "\n" .. task .. "\n", 1, true) then return nil end
+  end
+  return paused
+end
+
+-- Answers nil, having changed nothing, when it meets anything else.
+local function short()
+  if ARGV[9] ~= "" or ARGV[11] ~= "" then return nil end
+  local text = call("GET", KEYS[1])
+  if not text then return nil end
+  local behind, epoch, phase, fence = decodeFrom(text, 3)
+  local behindAll, order, paused, later, c1, c2, completed, c4, c5, c6, c7, c8, kept, held, revoked, moving, looked, feed, unknownAfter =
+    decodeFrom(text, 18, behind)
+  if phase ~= "open" or later or paused or revoked then return nil end
+  local resting = held and pausedTasks(held)
+  if held and not resting then return nil end
+
+  local now = tonumber(ARGV[1])
+  if not now then
+    local time = call("TIME")
+    now = time[1] * 1000 + math.floor(time[2] / 1000)
+  end
+
+  local nowText = string.format("%.17g", now)
+
+  -- Runs that have ended.
+  local keys, places = {}, {}
+  local list = ARGV[12] ~= "" and cmsgpack.unpack(ARGV[12]) or {}
+  for at = 1, #list, 5 do
+    if list[at + 3] == 2 then return nil end
+    local key = keyOf(list[at])
+    if places[key] then return nil end
+    keys[#keys + 1] = key
+    places[key] = at
+  end
+  local settled, events, follows = #keys, {}, feed and feed[4]
+  if settled > 0 and follows and (now > follows or feed[2] - feed[3] > 1000000) then return nil end
+  local begun = ARGV[10] ~= "" and cmsgpack.unpack(ARGV[10]) or {}
+  for _, run in ipairs(begun) do
+    local key = keyOf(run[1])
+    if not places[key] then
+      keys[#keys + 1] = key
+      places[key] = run
+    end
+  end
+  local texts = many(${key("rows")}, keys)
+  local rows, apart, done, ended, ids = {}, {}, {}, {}, {}
+  for place, key in ipairs(keys) do
+    local row = texts[place]
+    if not row then return nil end
+    local tail, due, code, task, x, attempt, failures, crashes, own, last, started, finished, reason, owner, lease, since, odd, size, suffix =
+      decodeFrom(row, 18, 11)
+    local asked = places[key]
+    if code ~= ACTIVE or odd or not isPlain(x) then return nil end
+    local _, at = struct.unpack(">I5I6", row)
+    local id = suffix and key .. suffix or sub(key, 2)
+    local text = nil
+    if place <= settled then
+      if own ~= list[asked + 1] or id ~= list[asked] then return nil end
+      local bytes = list[asked + 3] == 1 and list[asked + 4] or nil
+      if bytes and #bytes > INLINE then
+        apart[#apart + 1] = "r:" .. key
+        apart[#apart + 1] = bytes
+        bytes = #bytes
+      end
+      -- An active row ends with the byte that says that it has no result.
+      text = sub(row, 1, 11) .. pack(due, COMPLETED, task, x, attempt, failures, crashes, own, own, list[asked + 2] - at, now - at,
+        reason, owner, nil, nil, nil, size, suffix) .. sub(row, tail + 1, -2) .. pack(bytes)
+      done[#done + 1] = nowText
+      done[#done + 1] = key
+      ended[#ended + 1] = key
+      ids[#ids + 1] = id
+      if follows then events[place] = pack({id, task, "completed", attempt, own, now, list[asked + 2], false, false}) end
+    else
+      if own ~= asked[2] or id ~= asked[1] then return nil end
+      if not started then
+        text = sub(row, 1, 11) .. pack(due, ACTIVE, task, x, attempt, failures, crashes, own, last, now - at, finished, reason, owner, lease,
+          since, nil, size, suffix) .. sub(row, tail + 1)
+      end
+    end
+    if text then
+      rows[#rows + 1] = key
+      rows[#rows + 1] = text
+    end
+  end
+  completed = completed + settled
+
+  -- What is there to claim.
+  local _, opens = unpack(call("ZRANGE", ${key("opening")}, 0, 0, "WITHSCORES"))
+  if opens and tonumber(opens) <= now then return nil end
+  local _, due = unpack(call("ZRANGE", ${key("scheduled")}, 0, 0, "WITHSCORES"))
+  if due and tonumber(due) <= now then return nil end
+  local begin, ahead, lease = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+  local claimed, taken, leases, more, owners = {}, {}, {}, false, nil
+  local head = call("ZRANGE", ${key("ready")}, 0, begin and begin + ahead or 0)
+  if begin then
+    local wanted = begin + ahead
+    local known = call("HGET", ${key("owners")}, ARGV[3])
+    local _, last = decodeFrom(known or "\255", 1)
+    if known and tonumber(ARGV[4]) <= last then return nil end
+    more = #head > wanted
+    head[wanted + 1] = nil
+    local found = {}
+    for place, member in ipairs(head) do found[place] = sub(member, 13) end
+    local own = epoch * 1099511627776 + fence + 1
+    local knows, till = {}, string.format("%.17g", now + lease)
+    for place, row in ipairs(many(${key("rows")}, found)) do
+      if not row then return nil end
+      local tail, dueIn, _, task, rest, attempt, failures, crashes, _, last, _, finished, reason, _, _, _, _, size, suffix =
+        decodeFrom(row, 18, 11)
+      if rest and not mayBeClaimed(rest, now, place > begin) then return nil end
+      if resting and resting[task] then return nil end
+      if not knows[task] then
+        if not string.find(ARGV[8], "\n" .. task .. "\n", 1, true) then return nil end
+        knows[task] = true
+      end
+      local _, at = struct.unpack(">I5I6", row)
+      local since = now - at
+      local text = sub(row, 1, 11) .. pack(dueIn, ACTIVE, task, rest, attempt + 1, failures, crashes, own, last, place <= begin and since or nil,
+        finished, reason, ARGV[3], lease, since, nil, size, suffix) .. sub(row, tail + 1)
+      local key = found[place]
+      rows[#rows + 1] = key
+      rows[#rows + 1] = text
+      leases[#leases + 1] = till
+      leases[#leases + 1] = key
+      claimed[#claimed + 1] = key
+      claimed[#claimed + 1] = text
+      claimed[#claimed + 1] = size and call("HGET", ${key("bodies")}, "b:" .. key) or ""
+    end
+    if #head > 0 then
+      fence = fence + 1
+      taken = head
+      owners = pack(tonumber(ARGV[4]), own, found, now)
+      if not known then apart.owner = true end
+    end
+  else more = #head > 0 end
+
+  -- What need not be kept any longer: too many are seen at once, what is too old is looked for once a second.
+  local over, oldest, looks = completed - kept[2], false, now - looked >= 1000 or now < looked
+  if looks then
+    -- The rest of the script lets go of what is too old in the feed.
+    if #events > 0 then
+      local first = call("XRANGE", ${key("feed")}, "-", "+", "COUNT", 1)[1]
+      if first and cmsgpack.unpack(first[2][2])[6] < now - 604800000 then return nil end
+    end
+    looked = now
+    for name, key in pairs({done = ${key("done")}, gone = ${key("gone")}, kept = ${key("kept")}, expiry = ${key("expiry")}}) do
+      local _, at = unpack(call("ZRANGE", key, 0, 0, "WITHSCORES"))
+      if name == "done" then oldest = at and tonumber(at) <= now - kept[1]
+      elseif at and tonumber(at) <= now - (name == "gone" and kept[3] or 0) then return nil end
+    end
+  end
+  local gone, lines, bodies = {}, {}, {}
+  if over > 0 or oldest then
+    local old = over > 0 and call("ZRANGE", ${key("done")}, 0, math.min(over, PURGED) - 1)
+      or call("ZRANGEBYSCORE", ${key("done")}, "-inf", string.format("%.17g", now - kept[1]), "LIMIT", 0, PURGED)
+    for place, row in ipairs(many(${key("rows")}, old)) do
+      if not row then return nil end
+      local _, _, code, _, rest, _, _, _, _, _, _, _, _, _, _, _, _, size, _, _, _, bytes = decodeFrom(row, 21, 11)
+      if code ~= COMPLETED or rest then return nil end
+      gone[place] = old[place]
+      lines[place] = string.format("%d-1", struct.unpack(">I5", row))
+      if size then bodies[#bodies + 1] = "b:" .. old[place] end
+      if type(bytes) == "number" then bodies[#bodies + 1] = "r:" .. old[place] end
+    end
+  end
+  if c4 + c5 + c6 + c7 + c8 > kept[4] then return nil end
+  if #gone == PURGED then looked = 0 end
+
+  -- From here on it writes.
+  if #rows > 0 or #gone > 0 then
+    if #apart > 0 then write("HSET", ${key("bodies")}, apart) end
+    write("HSET", ${key("rows")}, rows)
+    write("ZREM", ${key("active")}, ended)
+    write("ZADD", ${key("done")}, done)
+    if #gone > 0 then
+      write("ZREM", ${key("done")}, gone)
+      write("HDEL", ${key("rows")}, gone)
+      write("XDEL", ${key("listing")}, lines)
+      write("HDEL", ${key("bodies")}, bodies)
+      completed = completed - #gone
+    end
+    if #taken > 0 then
+      write("ZREM", ${key("ready")}, taken)
+      write("ZADD", ${key("active")}, leases)
+      call("HSET", ${key("owners")}, ARGV[3], owners)
+      if apart.owner then call("ZADD", ${key("expiry")}, now + 604800000, "o:" .. ARGV[3]) end
+    end
+    if #events > 0 then
+      for place, event in ipairs(events) do call("XADD", ${key("feed")}, string.format("%d-1", feed[2] + place), "", event) end
+      feed[2] = feed[2] + #events
+    end
+    local own = pack(epoch, phase, fence, order, paused, later, c1, c2, completed, c4, c5, c6, c7, c8, kept, held, revoked, moving, looked, feed, unknownAfter)
+    if own ~= text then call("SET", KEYS[1], own) end
+    if settled > 0 and ARGV[2] ~= "" then
+      call(ARGV[2], ${key("wake")}, pack({final = settled <= 100 and ids or true}))
+    end
+  end
+  local nextDue = opens
+  if due and (not opens or tonumber(due) < tonumber(opens)) then nextDue = due end
+  return {more and 1 or 0, nextDue or "", nowText, claimed}
+end
+`;

@@ -1,0 +1,109 @@
+/** Unique keys: one job each at a time. */
+export const unique: string = String.raw`
+S.uniques = {}
+
+-- Who has the key, whether or not it is over.
+function M.uniqueOf(key)
+  local entry = S.uniques[key]
+  if entry == nil then
+    local text = call("HGET", K.uniques, key)
+    entry = false
+    if text then
+      local holder, till, replacement, state = decode(text)
+      entry = {holder = holder, ["until"] = till, replacement = replacement, state = state, text = text}
+    end
+    S.uniques[key] = entry
+  end
+  return entry or nil
+end
+
+function M.changedUniques()
+  local changed, gone = {}, {}
+  for key, entry in pairs(S.uniques) do
+    if entry then
+      local text = pack(entry.holder, entry["until"], entry.replacement, entry.state)
+      if text ~= entry.text then
+        changed[#changed + 1] = key
+        changed[#changed + 1] = text
+      end
+    end
+  end
+  for key in pairs(S.goneUniques or {}) do if not S.uniques[key] then gone[#gone + 1] = key end end
+  return changed, gone
+end
+
+local function isOver(own, row)
+  if own["until"] == "started" then return row.attempt > 0 end
+  return type(own["until"]) == "number" and own["until"] <= S.now
+end
+
+-- A new job takes the key of the one it replaces, so that nobody in line comes between.
+function M.take(key, row)
+  local before = M.uniqueOf(key)
+  S.uniques[key] = {holder = row.id, ["until"] = row.unique["until"], text = before and before.text}
+  if type(row.unique["until"]) == "number" then M.expire(row.unique["until"], "u:" .. key) end
+  local gate = M.gateOf("unique:" .. key)
+  if gate then M.planOpening(gate) end
+end
+
+-- The key goes to the first in line that has a use for it, or is free.
+local function passOn(key)
+  S.uniques[key] = false
+  S.goneUniques = S.goneUniques or {}
+  S.goneUniques[key] = true
+  while true do
+    local gate = M.gateOf("unique:" .. key)
+    local row = gate and M.headOf(gate)
+    if not row then return end
+    local takes = row.unique and not isOver(row.unique, row)
+    if takes then M.take(key, row) end
+    M.letGo(gate, 1)
+    if takes then return end
+  end
+end
+
+-- Who has the key now.
+function M.holderOf(key)
+  while true do
+    local entry = M.uniqueOf(key)
+    if not entry then return nil end
+    local till = entry["until"]
+    if type(till) ~= "number" or till > S.now then return entry end
+    passOn(key)
+  end
+end
+
+-- Takes the key of a job that is about to wait for its turn, or parks it behind the holder; whether it may go on.
+function M.takeOrPark(row)
+  local own = row.unique
+  if not own or isOver(own, row) then return true end
+  local entry = M.holderOf(own.key)
+  if entry and entry.holder == row.id then return true end
+  if not entry then
+    M.take(own.key, row)
+    return true
+  end
+  M.park(row, "unique:" .. own.key)
+  return false
+end
+
+-- Gives back the key of a job, if it has it.
+function M.free(row)
+  local key = row.unique and row.unique.key
+  local entry = key and M.uniqueOf(key)
+  if entry and entry.holder == row.id then passOn(key) end
+end
+
+function M.freeOnStart(row)
+  if row.unique and row.unique["until"] == "started" then M.free(row) end
+end
+
+-- Gives back the key of a job that is final; one until an instant stays taken.
+function M.freeOnFinal(row)
+  local own = row.unique
+  if not own then return end
+  local entry = M.uniqueOf(own.key)
+  if entry and entry.replacement == row.id then entry.replacement = nil end
+  if type(own["until"]) ~= "number" then M.free(row) end
+end
+`;

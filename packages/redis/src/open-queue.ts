@@ -1,0 +1,135 @@
+/** Calls of scripts about one queue: requests, refusals, and what is left to do from earlier calls. */
+import { TaskqError, type JobEffect, type WatchHint } from "@taskq/core/storage";
+import type { CallParameter } from "./connection/caller.js";
+import type { Reply } from "./connection/client.js";
+import type { Script } from "./connection/script.js";
+import { SCRIPTS } from "./lua/scripts.js";
+import { effectOf } from "./wire/answers.js";
+import { listOf } from "./wire/values.js";
+import { pack } from "./wire/pack.js";
+import { unpack, type AnswerRecord } from "./wire/unpack.js";
+import { Hints } from "./hints.js";
+import type { Link } from "./link.js";
+import { wakeChannel } from "./names.js";
+import type { Settings } from "./options.js";
+import { PendingStats } from "./pending-stats.js";
+import { QueueKeys } from "./queue-keys.js";
+
+/** What every request names; each script reads more of its own. */
+export interface Asked {
+  readonly queue: string;
+  readonly now?: number | undefined;
+}
+
+export interface Told {
+  readonly answer: AnswerRecord;
+  readonly effects: readonly JobEffect[];
+}
+
+/** One queue as this storage knows it. */
+export class OpenQueue {
+  readonly name: string;
+  readonly #keys: QueueKeys;
+  readonly stats: PendingStats = new PendingStats();
+  /** Whether the last step went the short way: then the next one tries that alone. */
+  stepsAreShort = false;
+  readonly #hints = new Hints();
+  readonly #link: Link;
+  readonly #settings: Settings;
+  /** Rows that one script ends because of others; of tests. */
+  readonly atOnce: number | undefined;
+  #stopListening: (() => void) | undefined;
+
+  constructor(name: string, link: Link, settings: Settings, atOnce?: number) {
+    this.name = name;
+    this.#keys = new QueueKeys(settings.keyPrefix, name);
+    this.#link = link;
+    this.#settings = settings;
+    this.atOnce = atOnce;
+  }
+
+  watch(listener: (hint: WatchHint) => void): () => void {
+    const stop = this.#hints.watch(listener);
+    this.#stopListening ??= this.#link.listen(wakeChannel(this.#settings.keyPrefix, this.name), (message) => {
+      if (message === undefined) this.#hints.any();
+      else this.#hints.told(unpack(message) as AnswerRecord);
+    });
+    return () => {
+      stop();
+      if (this.#hints.isHeard) return;
+      this.#stopListening?.();
+      this.#stopListening = undefined;
+    };
+  }
+
+  /** Nobody hears any more. */
+  close(): void {
+    this.#hints.clear();
+    this.#stopListening?.();
+    this.#stopListening = undefined;
+  }
+
+  /** Runs a script; what is left from earlier calls is done first. */
+  async ask(script: Script, request: Asked, more: object = {}): Promise<Told> {
+    const asked = { ...request, ...more, atOnce: this.atOnce };
+    return this.caughtUp(request.now, () => this.#once(script, asked));
+  }
+
+  /** Makes a call again, once what it was told to be left from earlier calls is done. */
+  async caughtUp(now: number | undefined, call: () => Promise<AnswerRecord>): Promise<Told> {
+    let effects: readonly JobEffect[] = [];
+    for (;;) {
+      const answer = await call();
+      effects = [...effects, ...listOf(answer["effects"], effectOf)];
+      if (answer["behind"] !== true) return { answer, effects };
+      effects = [...effects, ...(await this.catchUp(now))];
+    }
+  }
+
+  /** Does what is left from earlier calls, a bounded part of it with each script. */
+  async catchUp(now: number | undefined): Promise<readonly JobEffect[]> {
+    const effects: JobEffect[] = [];
+    for (;;) {
+      const asked = { queue: this.name, now, atOnce: this.atOnce };
+      const answer = await this.#once(SCRIPTS.resume, asked);
+      effects.push(...listOf(answer["effects"], effectOf));
+      if (answer["behind"] !== true) return effects;
+    }
+  }
+
+  async #once(script: Script, request: Asked): Promise<AnswerRecord> {
+    return this.told(script, await this.run(script, [pack(request), this.publish]));
+  }
+
+  /** What scripts publish hints with; nothing where nobody can hear them. */
+  get publish(): string {
+    return this.#link.wakeCommand ?? "";
+  }
+
+  /** Runs a script, and answers what it replied. */
+  run(script: Script, parameters: readonly CallParameter[]): Promise<Reply> {
+    const stores = script === SCRIPTS.enqueue || script === SCRIPTS.add;
+    const copies = stores ? this.#settings.minReplicas : 0;
+    return this.#link.caller.run(script, this.#keys.of(script), parameters, { copies });
+  }
+
+  /** The packed reply of a script; throws what it refused, and hands on its hints. */
+  told(script: Script, reply: Reply): AnswerRecord {
+    if (!Buffer.isBuffer(reply)) {
+      throw new TaskqError("TASKQ_STORAGE", `the script ${script.name} answered otherwise than in bytes`);
+    }
+    const answer = unpack(reply) as AnswerRecord;
+    const refused = answer["refused"] as AnswerRecord | undefined;
+    if (refused !== undefined) {
+      throw new TaskqError(refused["code"] as TaskqError["code"], refused["message"] as string);
+    }
+    const hints = answer["hints"] as AnswerRecord | undefined;
+    if (hints !== undefined) this.hint(hints);
+    return answer;
+  }
+
+  /** Tells those who watch here; others hear it from the server. */
+  hint(hints: AnswerRecord): void {
+    this.#hints.told(hints);
+  }
+}

@@ -1,0 +1,48 @@
+/** What a server says of itself. What it may not say is `undefined`. */
+export interface ServerFacts {
+  /** `host:port` as we reach it. */
+  readonly address: string;
+  readonly kind: "redis" | "valkey" | undefined;
+  readonly version: string | undefined;
+  readonly mode: "standalone" | "cluster" | "sentinel" | undefined;
+  readonly role: "master" | "slave" | undefined;
+  /** Of a replica. */
+  readonly masterAddress: string | undefined;
+  readonly replicas: number | undefined;
+  readonly policy: string | undefined;
+  readonly appendOnly: boolean | undefined;
+  /** `always`, `everysec` or `no`. */
+  readonly appendSync: string | undefined;
+  /** When snapshots are taken: `3600 1 300 100`; empty for never. */
+  readonly snapshots: string | undefined;
+}
+
+/** The facts in the reply to `INFO`, and in those of `CONFIG GET` for `save` and `appendfsync`. */
+export function factsOf(
+  address: string,
+  info: string | undefined,
+  config: ReadonlyMap<string, string>,
+): ServerFacts {
+  const fields = new Map<string, string>();
+  for (const line of info?.split("\r\n") ?? []) {
+    const colon = line.indexOf(":");
+    if (colon > 0) fields.set(line.slice(0, colon), line.slice(colon + 1));
+  }
+  const valkey = fields.get("valkey_version");
+  const appendOnly = fields.get("aof_enabled");
+  const replicas = fields.get("connected_slaves");
+  const host = fields.get("master_host");
+  return {
+    address,
+    kind: info === undefined ? undefined : valkey === undefined ? "redis" : "valkey",
+    version: valkey ?? fields.get("redis_version"),
+    mode: (fields.get("redis_mode") ?? fields.get("server_mode")) as ServerFacts["mode"],
+    role: fields.get("role") as ServerFacts["role"],
+    masterAddress: host === undefined ? undefined : `${host}:${fields.get("master_port")}`,
+    replicas: replicas === undefined ? undefined : Number(replicas),
+    policy: fields.get("maxmemory_policy"),
+    appendOnly: appendOnly === undefined ? undefined : appendOnly === "1",
+    appendSync: config.get("appendfsync"),
+    snapshots: config.get("save"),
+  };
+}

@@ -1,0 +1,79 @@
+/** Statistics that this process gathers: a field of its own for each task and minute, written anew as the numbers grow. */
+import {
+  GatheredStats,
+  STATS_MINUTE,
+  type SettleAnswer,
+  type Settlement,
+  type StatsRow,
+} from "@taskq/core/storage";
+import { randomUUID } from "node:crypto";
+
+/** Milliseconds between two writes. */
+const PAUSE = 1_000;
+
+/** A field as a script writes it: its name, the row, and its minute. */
+export type StatsField = readonly [name: string, row: Uint8Array, minute: number];
+
+export class PendingStats {
+  #process = randomUUID();
+  #gathered = new GatheredStats();
+  /** Of the oldest minute that has changed since it was written. */
+  #changedSince: number | undefined;
+  #writtenAt = -Infinity;
+  /** When something was gathered last, by the clock of the calls. */
+  lastAt: number | undefined;
+
+  /** What was applied of the settlements. */
+  record(settlements: readonly Settlement[], answers: readonly SettleAnswer[], now: number): void {
+    for (const [place, settlement] of settlements.entries()) {
+      if (answers[place] !== "applied" || settlement.claimed === undefined) continue;
+      this.#gathered.record(settlement, now);
+      this.lastAt = now;
+      const minute = now - (now % STATS_MINUTE);
+      this.#changedSince = Math.min(this.#changedSince ?? minute, minute);
+    }
+  }
+
+  /** What is to be written now, if anything. A clock that was set back puts nothing off. */
+  due(now: number, last: boolean): readonly StatsField[] | undefined {
+    const since = this.#changedSince;
+    if (since === undefined || (!last && Math.abs(now - this.#writtenAt) < PAUSE)) return undefined;
+    this.#changedSince = undefined;
+    this.#writtenAt = now;
+    return this.#gathered.rows(since).map((row) => this.#field(row));
+  }
+
+  /** What was gathered so far has gone with the queue, and is not written again. */
+  startAnew(): void {
+    this.#process = randomUUID();
+    this.#gathered = new GatheredStats();
+    this.#changedSince = undefined;
+  }
+
+  /** All that is not written yet. */
+  takeAll(): readonly StatsField[] | undefined {
+    return this.lastAt === undefined ? undefined : this.due(this.lastAt, true);
+  }
+
+  /** It is not known whether what was due has been written. */
+  notWritten(fields: readonly StatsField[]): void {
+    for (const [, , minute] of fields) {
+      this.#changedSince = Math.min(this.#changedSince ?? minute, minute);
+    }
+  }
+
+  #field(row: StatsRow): StatsField {
+    const name = `${row.minute}:${this.#process}:${row.task}`;
+    return [name, Buffer.from(JSON.stringify(row)), row.minute];
+  }
+}
+
+/** The rows of all processes, added up. */
+export function addedUp(fields: readonly Uint8Array[], since: number): readonly StatsRow[] {
+  const all = new GatheredStats();
+  const rows = fields.map((bytes) => JSON.parse(Buffer.from(bytes).toString()) as StatsRow);
+  for (const row of rows.toSorted((left, right) => left.minute - right.minute)) {
+    if (row.minute + STATS_MINUTE > since) all.add(row);
+  }
+  return all.rows(since);
+}

@@ -1,0 +1,28 @@
+import type { Script } from "./connection/script.js";
+import { ADD_KEYS, KEY_NAMES, SHORT_STEP_KEYS } from "./lua/key-names.js";
+import { SCRIPTS } from "./lua/scripts.js";
+import { keyBase } from "./names.js";
+
+/** The keys of one queue, in the order in which every script declares them: all in one hash slot. */
+export function keysOf(prefix: string, queue: string): readonly string[] {
+  const base = keyBase(prefix, queue);
+  return KEY_NAMES.map((name) => `${base}${name}`);
+}
+
+/** The keys of one queue, as each script declares them. */
+export class QueueKeys {
+  readonly #all: readonly string[];
+  readonly #add: readonly string[];
+  readonly #shortStep: readonly string[];
+
+  constructor(prefix: string, queue: string) {
+    this.#all = keysOf(prefix, queue);
+    this.#add = this.#all.slice(0, ADD_KEYS);
+    this.#shortStep = this.#all.slice(0, SHORT_STEP_KEYS);
+  }
+
+  of(script: Script): readonly string[] {
+    if (script === SCRIPTS.add) return this.#add;
+    return script === SCRIPTS.shortStep ? this.#shortStep : this.#all;
+  }
+}

@@ -1,0 +1,278 @@
+/** The storage as core sees it: each call one script, or as many as it needs to do what an earlier call has left. */
+import type { Storage } from "@taskq/core";
+import {
+  systemClock,
+  TaskqError,
+  type JobEffect,
+  type KeysAnswer,
+  type QueuePhase,
+  type ReapedRun,
+  type StorageContract,
+  type StoredCounts,
+  type TickAnswer,
+} from "@taskq/core/storage";
+import { OpenQueue, type Asked, type Told } from "./open-queue.js";
+import { enqueue } from "./enqueue.js";
+import { Link } from "./link.js";
+import { countsByTask, list } from "./listing.js";
+import { events } from "./events.js";
+import { exportQueue, importQueue } from "./moving.js";
+import { SCRIPTS, type ScriptName } from "./lua/scripts.js";
+import { settingsOf, type RedisOptions, type Settings } from "./options.js";
+import { stats, writeStats } from "./stats.js";
+import { step } from "./step.js";
+import {
+  factOf,
+  holderOf,
+  noteOf,
+  reapedOf,
+  recordOf,
+  runOf,
+  scheduleOf,
+  storedFlowOf,
+  valueOf,
+} from "./wire/answers.js";
+import { listOf, numberIfAny, textsOf } from "./wire/values.js";
+import { flowRequest, runRequest } from "./wire/requests.js";
+import type { AnswerRecord } from "./wire/unpack.js";
+
+type Request<Method extends keyof StorageContract> = StorageContract[Method] extends (
+  request: infer Parameter,
+) => unknown
+  ? Parameter
+  : never;
+
+type Answer<Method extends keyof StorageContract> = StorageContract[Method] extends (
+  request: never,
+) => infer Value
+  ? Value
+  : never;
+
+/**
+ * Keeps queues in Redis or Valkey, for any number of processes on any number of machines.
+ *
+ * Nothing connects before a queue is used. Each call settles within `timeout`, whatever happens to server and network.
+ *
+ * @throws `TASKQ_OPTION` for options that contradict each other or make no sense
+ * @example
+ * const queue = createQueue({ storage: redisStorage({ url: "redis://127.0.0.1:6379" }), tasks: { add } });
+ */
+export function redisStorage(options: RedisOptions): Storage {
+  // Opaque to users; what it can do is for core.
+  return new RedisStorage(settingsOf(options)) as unknown as Storage;
+}
+
+export class RedisStorage implements StorageContract, AsyncDisposable {
+  readonly clock: StorageContract["clock"] = systemClock;
+  readonly namespace: string;
+  readonly description: string;
+  readonly #settings: Settings;
+  readonly #link: Link;
+  readonly #atOnce: number | undefined;
+  readonly #queues = new Map<string, OpenQueue>();
+  #closed = false;
+
+  /** @param atOnce rows that one script ends because of others; tests leave much to later ones */
+  constructor(settings: Settings, atOnce?: number) {
+    this.#atOnce = atOnce;
+    this.#settings = settings;
+    this.#link = new Link(settings);
+    this.namespace = settings.keyPrefix;
+    this.description = this.#link.description;
+  }
+
+  async open({ queue, retention, unknownAfter, now }: Request<"open">): Answer<"open"> {
+    this.#refuseClosed();
+    const { completed, failed } = retention;
+    await this.#link.open(queue);
+    const known = this.#queues.get(queue) ?? new OpenQueue(queue, this.#link, this.#settings, this.#atOnce);
+    const kept = [completed.for, completed.max, failed.for, failed.max];
+    const { answer } = await known.ask(SCRIPTS.open, { queue, now }, { retention: kept, unknownAfter });
+    this.#queues.set(queue, known);
+    return { epoch: answer["epoch"] as number, phase: answer["phase"] as QueuePhase };
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const queue of this.#queues.values()) {
+      queue.close();
+      await writeStats(queue);
+    }
+    this.#link.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async enqueue(request: Request<"enqueue">): Answer<"enqueue"> {
+    return enqueue(this.#queue(request.queue), request);
+  }
+
+  async step(request: Request<"step">): Answer<"step"> {
+    return step(this.#queue(request.queue), request);
+  }
+
+  async renew(request: Request<"renew">): Answer<"renew"> {
+    const { answer } = await this.#ask("renew", request, { runs: request.runs.map(runRequest) });
+    return {
+      leaseUntil: answer["leaseUntil"] as number,
+      lost: listOf(answer["lost"], runOf),
+      revoked: listOf(answer["revoked"], runOf),
+    };
+  }
+
+  async reap(request: Request<"reap">): Answer<"reap"> {
+    const queue = this.#queue(request.queue);
+    const reaped: ReapedRun[] = [];
+    const effects: JobEffect[] = [];
+    for (;;) {
+      const random = Math.floor(Math.random() * 2 ** 31);
+      const told = await queue.ask(SCRIPTS.reap, request, { random, limit: request.limit - reaped.length });
+      reaped.push(...listOf(told.answer["reaped"], reapedOf));
+      effects.push(...told.effects);
+      // More follows from what was reaped than one script may do.
+      if (told.answer["part"] === true) effects.push(...(await queue.catchUp(request.now)));
+      else return { reaped, effects, nextAt: numberIfAny(told.answer["nextAt"]) };
+    }
+  }
+
+  async amend(request: Request<"amend">): Answer<"amend"> {
+    const changed: string[] = [];
+    const effects: JobEffect[] = [];
+    for (let { ids } = request; ;) {
+      const told = await this.#ask("amend", request, { ids });
+      changed.push(...textsOf(told.answer["changed"]));
+      effects.push(...told.effects);
+      const done = numberIfAny(told.answer["done"]);
+      if (done === undefined) return { changed, effects };
+      ids = ids.slice(done);
+    }
+  }
+
+  async control(request: Request<"control">): Answer<"control"> {
+    const { answer } = await this.#ask("control", request);
+    return {
+      changed: answer["changed"] === true,
+      paused: answer["paused"] === true,
+      revoked: answer["revoked"] === true,
+    };
+  }
+
+  async tick(request: Request<"tick">): Answer<"tick"> {
+    const { answer, effects } = await this.#ask("tick", request, { flows: request.flows.map(flowRequest) });
+    return {
+      status: answer["status"] as TickAnswer["status"],
+      lastAt: numberIfAny(answer["lastAt"]),
+      flows: listOf(answer["flows"], storedFlowOf),
+      effects,
+    };
+  }
+
+  async schedules(request: Request<"schedules">): Answer<"schedules"> {
+    const { answer } = await this.#ask("schedules", request);
+    const schedules = listOf(answer["schedules"], scheduleOf);
+    return {
+      changed: answer["changed"] === true,
+      schedules: schedules.toSorted((left, right) => (left.name < right.name ? -1 : 1)),
+    };
+  }
+
+  async read(request: Request<"read">): Answer<"read"> {
+    const { answer } = await this.#ask("read", request);
+    return listOf(answer["records"], (record) => record as AnswerRecord | false).map((record) =>
+      record === false ? undefined : recordOf(record),
+    );
+  }
+
+  async list(request: Request<"list">): Answer<"list"> {
+    return list(this.#queue(request.queue), request);
+  }
+
+  async explain(request: Request<"explain">): Answer<"explain"> {
+    const { answer } = await this.#ask("explain", request);
+    return listOf(answer["facts"], factOf);
+  }
+
+  async counts(request: Request<"counts">): Answer<"counts"> {
+    if (request.by === "task") return countsByTask(this.#queue(request.queue), request);
+    const { answer } = await this.#ask("counts", request);
+    return { "*": answer["counts"] as unknown as StoredCounts };
+  }
+
+  async note({ run, ...request }: Request<"note">): Answer<"note"> {
+    const { answer } = await this.#ask("note", request, run);
+    return answer["kept"] === true;
+  }
+
+  async notes(request: Request<"notes">): Answer<"notes"> {
+    const { answer } = await this.#ask("notes", request);
+    return listOf(answer["lines"], noteOf);
+  }
+
+  async values(request: Request<"values">): Answer<"values"> {
+    const { answer } = await this.#ask("values", request);
+    return listOf(answer["answers"], valueOf);
+  }
+
+  async keys(request: Request<"keys">): Answer<"keys"> {
+    const { answer } = await this.#ask("keys", request);
+    return {
+      status: answer["status"] as KeysAnswer["status"],
+      fence: numberIfAny(answer["fence"]),
+      expiresAt: numberIfAny(answer["expiresAt"]),
+      holders: listOf(answer["holders"], holderOf),
+    };
+  }
+
+  async take(request: Request<"take">): Answer<"take"> {
+    const { answer } = await this.#ask("take", request);
+    return { taken: answer["taken"] === true, opensAt: numberIfAny(answer["opensAt"]) };
+  }
+
+  watch(queue: string, listener: Parameters<StorageContract["watch"]>[1]): () => void {
+    return this.#queue(queue).watch(listener);
+  }
+
+  async stats(request: Request<"stats">): Answer<"stats"> {
+    return stats(this.#queue(request.queue), request);
+  }
+
+  async events(request: Request<"events">): Answer<"events"> {
+    return events(this.#queue(request.queue), request);
+  }
+
+  async phase(request: Request<"phase">): Answer<"phase"> {
+    const { answer } = await this.#ask("phase", request);
+    return answer["phase"] as QueuePhase;
+  }
+
+  async export(request: Request<"export">): Answer<"export"> {
+    return exportQueue(this.#queue(request.queue), request);
+  }
+
+  async import(request: Request<"import">): Answer<"import"> {
+    return importQueue(this.#queue(request.queue), request);
+  }
+
+  async purge(request: Request<"purge">): Answer<"purge"> {
+    const { answer } = await this.#ask("purge", request);
+    return { removed: answer["removed"] as number, more: answer["more"] === true };
+  }
+
+  async #ask(name: ScriptName, request: Asked, more?: object): Promise<Told> {
+    return this.#queue(request.queue).ask(SCRIPTS[name], request, more);
+  }
+
+  #queue(name: string): OpenQueue {
+    this.#refuseClosed();
+    const queue = this.#queues.get(name);
+    if (queue === undefined) throw new TaskqError("TASKQ_STORAGE", `the queue "${name}" is not open`);
+    return queue;
+  }
+
+  #refuseClosed(): void {
+    if (this.#closed) throw new TaskqError("TASKQ_CLOSED", "the storage is closed");
+  }
+}

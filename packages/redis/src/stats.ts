@@ -1,0 +1,67 @@
+/** Statistics of all processes, and what this one still has to write. */
+import {
+  STATS_KEPT,
+  STATS_MINUTE,
+  systemClock,
+  type StatsAnswer,
+  type StatsRequest,
+  type StatsRow,
+} from "@taskq/core/storage";
+import { SCRIPTS } from "./lua/scripts.js";
+import type { OpenQueue } from "./open-queue.js";
+import { addedUp } from "./pending-stats.js";
+import { numberIfAny } from "./wire/values.js";
+
+export async function stats(queue: OpenQueue, { since, byTask, now }: StatsRequest): Promise<StatsAnswer> {
+  await writeStats(queue);
+  const answer = await read(queue, since, now);
+  if (byTask !== true) return answer;
+  return { ...answer, oldestDueByTask: await oldestByTask(queue, now) };
+}
+
+/** The ready, the scheduled and the parked ones, in the order of the script. */
+const SCANNED = [1, 2, 3] as const;
+const AT_ONCE = 2_000;
+
+/** Looks at all that wait, a part with each script. */
+async function oldestByTask(
+  queue: OpenQueue,
+  now: number | undefined,
+): Promise<Readonly<Record<string, number>>> {
+  const oldest: Record<string, number> = {};
+  for (const scan of SCANNED) {
+    for (let offset = 0, ended = false; !ended; offset += AT_ONCE) {
+      const { answer } = await queue.ask(SCRIPTS.stats, { queue: queue.name, now }, { scan, offset });
+      for (const [task, due] of Object.entries((answer["oldest"] ?? {}) as Record<string, number>)) {
+        oldest[task] = Math.min(oldest[task] ?? due, due);
+      }
+      ended = answer["ended"] === true;
+    }
+  }
+  return oldest;
+}
+
+/** All that is kept, of all processes that have written it. */
+export async function statsOf(queue: OpenQueue, now: number | undefined): Promise<readonly StatsRow[]> {
+  return (await read(queue, 0, now)).rows;
+}
+
+async function read(queue: OpenQueue, since: number, now: number | undefined): Promise<StatsAnswer> {
+  const oldest = Math.max(since, (now ?? systemClock.now()) - STATS_KEPT);
+  const from = oldest - STATS_MINUTE;
+  const { answer } = await queue.ask(SCRIPTS.stats, { queue: queue.name, now }, { from });
+  const fields = Array.isArray(answer["rows"]) ? (answer["rows"] as Uint8Array[]) : [];
+  return { oldestDue: numberIfAny(answer["oldestDue"]), rows: addedUp(fields, oldest) };
+}
+
+/** What this process has gathered and not written yet. */
+export async function writeStats(queue: OpenQueue): Promise<void> {
+  const put = queue.stats.takeAll();
+  if (put === undefined) return;
+  try {
+    await queue.ask(SCRIPTS.stats, { queue: queue.name, now: queue.stats.lastAt }, { put });
+  } catch (error) {
+    queue.stats.notWritten(put);
+    throw error;
+  }
+}

@@ -1,0 +1,145 @@
+/** Settling and claiming: one script, and others only where more follows from a settlement than one script may do. */
+import {
+  systemClock,
+  type ClaimedJob,
+  type JobEffect,
+  type SettleAnswer,
+  type Settlement,
+  type StepAnswer,
+  type StepRequest,
+} from "@taskq/core/storage";
+import type { CallParameter } from "./connection/caller.js";
+import type { Reply } from "./connection/client.js";
+import { SCRIPTS } from "./lua/scripts.js";
+import type { OpenQueue } from "./open-queue.js";
+import type { StatsField } from "./pending-stats.js";
+import { claimedOf, runOf } from "./wire/answers.js";
+import { listOf, numberIfAny, textsOf } from "./wire/values.js";
+import { pack } from "./wire/pack.js";
+import { claimedRow } from "./wire/rows.js";
+import { runRequest, settlementsRequest } from "./wire/requests.js";
+import type { AnswerRecord } from "./wire/unpack.js";
+
+export async function step(queue: OpenQueue, request: StepRequest): Promise<StepAnswer> {
+  const now = request.now ?? systemClock.now();
+  const effects: JobEffect[] = [];
+  let settled: readonly SettleAnswer[] = [];
+  for (;;) {
+    const rest = settled.length === 0 ? request.settled : request.settled.slice(settled.length);
+    const fields = queue.stats.due(now, request.last === true);
+    const { answer, effects: more, short } = await ask(queue, request, rest, fields);
+    effects.push(...more);
+    const answers =
+      short === undefined ? (textsOf(answer["settled"]) as SettleAnswer[]) : rest.map(() => APPLIED);
+    queue.stats.record(rest, answers, now);
+    settled = settled.length === 0 ? answers : [...settled, ...answers];
+    if (short !== undefined) return { ...short, settled, effects };
+    const done = answer["part"] !== true;
+    if (done || (settled.length === request.settled.length && request.claim === undefined)) {
+      if (request.last === true) await writeLast(queue, now);
+      return {
+        settled,
+        claimed: listOf(answer["claimed"], claimedOf),
+        more: answer["more"] === true || !done,
+        nextDue: numberIfAny(answer["nextDue"]),
+        revoked: listOf(answer["revoked"], runOf),
+        effects,
+      };
+    }
+    effects.push(...(await queue.catchUp(request.now)));
+  }
+}
+
+const APPLIED: SettleAnswer = "applied";
+
+interface Asked {
+  readonly answer: AnswerRecord;
+  readonly effects: readonly JobEffect[];
+  /** The answer of the short path, on which every settlement was applied. */
+  readonly short?: Pick<StepAnswer, "claimed" | "more" | "nextDue" | "revoked"> | undefined;
+}
+
+async function ask(
+  queue: OpenQueue,
+  request: StepRequest,
+  rest: readonly Settlement[],
+  stats: readonly StatsField[] | undefined,
+): Promise<Asked> {
+  const parameters = parametersOf(queue, request, rest, stats);
+  let short: Asked["short"];
+  try {
+    const { answer, effects } = await queue.caughtUp(request.now, async () => {
+      const mayBeShort = parameters[IDS] === "" && parameters[SELDOM] === "";
+      let reply: Reply = 0;
+      if (mayBeShort && queue.stepsAreShort) reply = await queue.run(SCRIPTS.shortStep, parameters);
+      if (reply === 0) reply = await queue.run(SCRIPTS.step, parameters);
+      if (mayBeShort) queue.stepsAreShort = !Buffer.isBuffer(reply);
+      if (Buffer.isBuffer(reply)) return queue.told(SCRIPTS.step, reply);
+      short = shortAnswer(reply, request);
+      if (rest.length > 0) queue.hint({ final: rest.map(({ id }) => id) });
+      return {};
+    });
+    return { answer, effects, short };
+  } catch (error) {
+    if (stats !== undefined) queue.stats.notWritten(stats);
+    throw error;
+  }
+}
+
+/** Places among the parameters. */
+const [IDS, SELDOM] = [8, 10];
+
+/** As the script reads them. */
+function parametersOf(
+  queue: OpenQueue,
+  { now, owner, request, tasks, claim, begun }: StepRequest,
+  rest: readonly Settlement[],
+  stats: readonly StatsField[] | undefined,
+): CallParameter[] {
+  return [
+    now ?? "",
+    queue.publish,
+    owner,
+    request,
+    claim?.begin ?? "",
+    claim?.ahead ?? "",
+    claim?.lease ?? "",
+    joined(tasks),
+    claim?.ids === undefined ? "" : pack(claim.ids),
+    begun.length === 0 ? "" : pack(begun.map(runRequest)),
+    stats === undefined && queue.atOnce === undefined ? "" : pack({ stats, atOnce: queue.atOnce }),
+    rest.length === 0 ? "" : settlementsRequest(rest),
+  ];
+}
+
+const joinedTasks = new WeakMap<readonly string[], string>();
+
+/** Callers keep their array from call to call. */
+function joined(tasks: readonly string[]): string {
+  let text = joinedTasks.get(tasks);
+  if (text === undefined) joinedTasks.set(tasks, (text = `\n${tasks.join("\n")}\n`));
+  return text;
+}
+
+function shortAnswer(reply: Reply, { claim }: StepRequest): NonNullable<Asked["short"]> {
+  const [more, nextDue, now, rows] = reply as readonly [number, Buffer, Buffer, readonly Buffer[]];
+  const claimed: ClaimedJob[] = [];
+  const leaseUntil = Number(now.toString()) + (claim?.lease ?? 0);
+  for (let at = 0; at < rows.length; at += 3) {
+    const [key, row, apart] = [rows[at], rows[at + 1], rows[at + 2]];
+    if (key !== undefined && row !== undefined)
+      claimed.push(claimedRow(key.toString(), row, { apart, leaseUntil }));
+  }
+  return {
+    claimed,
+    more: more === 1,
+    nextDue: nextDue.length === 0 ? undefined : Number(nextDue.toString()),
+    revoked: [],
+  };
+}
+
+/** The owner asks no more: what this step itself gathered is written too. */
+async function writeLast(queue: OpenQueue, now: number): Promise<void> {
+  const put = queue.stats.due(now, true);
+  if (put !== undefined) await queue.ask(SCRIPTS.stats, { queue: queue.name, now }, { put });
+}

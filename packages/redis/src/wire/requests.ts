@@ -1,0 +1,114 @@
+/** Requests as the scripts read them. */
+import { pack, Writer } from "./pack.js";
+import type {
+  EdgeCondition,
+  NewFlow,
+  NewJob,
+  RunReference,
+  SettledOutcome,
+  Settlement,
+} from "@taskq/core/storage";
+
+import { INLINE, placeOf, restOf } from "./rows.js";
+
+/** A condition as it is stored. */
+const CODES: Readonly<Record<EdgeCondition, string>> = { completed: "c", failed: "f", settled: "s" };
+
+/** What is left out where it says nothing. */
+export function flowRequest({ end, jobs, joins }: NewFlow): unknown {
+  return {
+    end,
+    jobs: jobs.map(jobRequest),
+    joins: joins.map(({ id, named, mode, members }) => ({
+      id,
+      named: named === true ? true : undefined,
+      mode,
+      members,
+    })),
+  };
+}
+
+function jobRequest(job: NewJob): unknown {
+  return {
+    id: job.id,
+    named: job.named ? true : undefined,
+    task: job.task,
+    body: job.body,
+    priority: job.priority,
+    due: job.due,
+    expiresAt: job.expiresAt,
+    once: job.delivery === "at-most-once" ? true : undefined,
+    after: job.after?.map(({ source, on }) => [source, CODES[on]]),
+    gates: job.gates,
+    unique: job.unique,
+    keep: job.keep,
+  };
+}
+
+/** Of each id, fence, start, what it is, and bytes: as the script `step` reads them. */
+export function settlementsRequest(settlements: readonly Settlement[]): Buffer {
+  const writer = new Writer();
+  writer.list(settlements.length * 5);
+  for (const { id, fence, startedAt, outcome, add } of settlements) {
+    writer.value(id);
+    writer.value(fence);
+    writer.value(startedAt);
+    const flows = add === undefined || add.length === 0 ? undefined : add.map(flowRequest);
+    if (outcome.kind !== "completed" || flows !== undefined) {
+      writer.value(OTHER);
+      writer.value(otherOf(outcome, flows));
+    } else {
+      writer.value(outcome.result === undefined ? COMPLETED : RESULT);
+      writer.value(outcome.result ?? "");
+    }
+  }
+  return writer.bytes();
+}
+
+const [COMPLETED, RESULT, OTHER] = [0, 1, 2];
+
+function otherOf(outcome: SettledOutcome, add: readonly unknown[] | undefined): Buffer {
+  return pack({
+    kind: outcome.kind,
+    bytes: bytesOf(outcome),
+    reason: "reason" in outcome ? outcome.reason : undefined,
+    due: "due" in outcome ? outcome.due : undefined,
+    counts: outcome.kind === "retry" ? outcome.counts : undefined,
+    ...(outcome.kind === "keyed" ? { body: outcome.body, gates: outcome.gates, unique: outcome.unique } : {}),
+    add,
+  });
+}
+
+function bytesOf(outcome: SettledOutcome): Uint8Array | undefined {
+  if (outcome.kind === "completed") return outcome.result;
+  return "error" in outcome ? outcome.error : undefined;
+}
+
+export function runRequest({ id, fence }: RunReference): unknown {
+  return [id, fence];
+}
+
+/**
+ * Jobs that belong to no flow, hold no key and were given no id, as the script `add` takes them; `undefined` if there is
+ * any other.
+ */
+export function plainRequest(flows: readonly NewFlow[]): Buffer | undefined {
+  const writer = new Writer();
+  writer.list(flows.length * 5);
+  const keys = new Set<string>();
+  for (const { jobs, joins } of flows) {
+    const [job] = jobs;
+    if (job === undefined || jobs.length > 1 || joins.length > 0) return undefined;
+    const key = placeOf(job.id);
+    if (key === undefined || job.named || job.unique !== undefined || job.after !== undefined)
+      return undefined;
+    keys.add(key);
+    const apart = job.body.length > INLINE;
+    writer.value(key);
+    writer.value(job.priority);
+    writer.value(job.due);
+    writer.nested(restOf(job, apart));
+    writer.value(apart ? job.body : "");
+  }
+  return keys.size === flows.length ? writer.bytes() : undefined;
+}

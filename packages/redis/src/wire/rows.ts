@@ -1,0 +1,110 @@
+/** Rows as they are stored, for those that this side writes and reads itself: `lua/rows.ts` has the whole of it. */
+import { splitId, type ClaimedJob, type NewJob, type NewKeep } from "@taskq/core/storage";
+import { unpackAll } from "./unpack.js";
+
+/** Longer bytes stand apart from their row. */
+export const INLINE = 512;
+/** Of an id that core made: the rest is random. */
+const PLACE = 14;
+/** The order and the instant of its enqueue, which the server writes. */
+const HEAD = 11;
+/** The place of the body among what follows. */
+const BODY_AT = 19;
+/** The numbers of what few rows have; `RARE` in `lua/rows.ts` has all. */
+const [EXPIRES_AT, ONCE, GATES, KEEP] = [1, 2, 6, 8];
+
+/** The key of a row under an id that core made. */
+export function placeOf(id: string): string | undefined {
+  return splitId(id) === undefined ? undefined : id.slice(0, PLACE);
+}
+
+/** What follows the due and the state in the row of a new job. */
+export function restOf(job: NewJob, apart: boolean): readonly unknown[] {
+  const seldom = seldomOf(job);
+  return [
+    job.task,
+    seldom.length > 0 ? seldom : undefined,
+    ...NOTHING_YET,
+    apart ? job.body.length : undefined,
+    job.id.slice(PLACE),
+    job.priority,
+    apart ? undefined : job.body,
+    undefined,
+  ];
+}
+
+/** Attempt, failures, crashes, two fences; then what a run leaves. */
+const NOTHING_YET: readonly unknown[] = [0, 0, 0, 0, 0, ...Array.from({ length: 7 }, () => undefined)];
+
+/** What few jobs have, each behind its number. */
+function seldomOf({ expiresAt, delivery, gates, keep }: NewJob): unknown[] {
+  const seldom: unknown[] = [];
+  if (expiresAt !== undefined) seldom.push(EXPIRES_AT, expiresAt);
+  if (delivery === "at-most-once") seldom.push(ONCE, true);
+  if (gates !== undefined) {
+    const list = gates.map(({ kind, key, max, per, onBusy }) => [kind, key, max, per ?? false, onBusy]);
+    seldom.push(GATES, list);
+  }
+  if (keep !== undefined) seldom.push(KEEP, keepOf(keep));
+  return seldom;
+}
+
+function keepOf({ completed, failed, completedMax, failedMax }: NewKeep): readonly unknown[] {
+  return [completed ?? false, failed ?? false, completedMax ?? false, failedMax ?? false];
+}
+
+/** A job that the short path of a step has claimed. */
+export function claimedRow(
+  key: string,
+  row: Buffer,
+  { apart, leaseUntil }: { readonly apart: Buffer | undefined; readonly leaseUntil: number },
+): ClaimedJob {
+  const enqueuedAt = row.readUIntBE(5, 6);
+  const [
+    due,
+    ,
+    task,
+    seldom,
+    attempt,
+    failures,
+    crashes,
+    fence,
+    ,
+    startedAt,
+    ,
+    ,
+    ,
+    ,
+    ,
+    ,
+    ,
+    suffix,
+    priority,
+    body,
+  ] = unpackAll(row.subarray(HEAD), BODY_AT);
+  const more = (seldom ?? []) as readonly unknown[];
+  return {
+    id: typeof suffix === "string" ? key + suffix : key.slice(1),
+    task: task as string,
+    fence: fence as number,
+    attempt: attempt as number,
+    failures: failures as number,
+    crashes: crashes as number,
+    priority: priority as number,
+    enqueuedAt,
+    due: enqueuedAt + (due as number),
+    expiresAt: behind(more, EXPIRES_AT) as number | undefined,
+    delivery: behind(more, ONCE) === true ? "at-most-once" : "at-least-once",
+    body: body instanceof Uint8Array ? body : new Uint8Array(apart ?? []),
+    begun: startedAt !== undefined,
+    leaseUntil,
+    verdict: undefined,
+    sources: undefined,
+    guards: undefined,
+  };
+}
+
+function behind(seldom: readonly unknown[], wanted: number): unknown {
+  for (let at = 0; at < seldom.length; at += 2) if (seldom[at] === wanted) return seldom[at + 1];
+  return undefined;
+}

@@ -1,0 +1,116 @@
+/** MessagePack, as far as answers of the scripts need it. */
+
+/** What a script answers. */
+export type Answer = number | boolean | string | Uint8Array | undefined | readonly Answer[] | AnswerRecord;
+export interface AnswerRecord {
+  readonly [name: string]: Answer;
+}
+
+/** Lua knows one kind of string: these names hold bytes, all others text. */
+const BYTES: ReadonlySet<string> = new Set(["body", "bytes", "error", "rows"]);
+
+/** The value that these bytes stand for. */
+export function unpack(bytes: Buffer): Answer {
+  return new Reader(bytes).value(false);
+}
+
+/** Values one behind the other; the one at this place holds bytes, if it is a string. */
+export function unpackAll(bytes: Buffer, raw: number): Answer[] {
+  const reader = new Reader(bytes);
+  const values: Answer[] = [];
+  while (!reader.isDone) values.push(reader.value(values.length === raw));
+  return values;
+}
+
+class Reader {
+  readonly #bytes: Buffer;
+  #at = 0;
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
+  }
+
+  get isDone(): boolean {
+    return this.#at >= this.#bytes.length;
+  }
+
+  value(raw: boolean): Answer {
+    const bytes = this.#bytes;
+    const kind = bytes[this.#at++] ?? 0xc0;
+    if (kind < 0x80) return kind;
+    if (kind < 0x90) return this.#record(kind & 15);
+    if (kind < 0xa0) return this.#list(kind & 15, raw);
+    if (kind < 0xc0) return this.#text(kind & 31, raw);
+    if (kind >= 0xe0) return kind - 256;
+    switch (kind) {
+      case 0xc2:
+        return false;
+      case 0xc3:
+        return true;
+      case 0xca:
+        return bytes.readFloatBE(this.#skip(4));
+      case 0xcb:
+        return bytes.readDoubleBE(this.#skip(8));
+      case 0xcc:
+        return bytes.readUInt8(this.#skip(1));
+      case 0xcd:
+        return bytes.readUInt16BE(this.#skip(2));
+      case 0xce:
+        return bytes.readUInt32BE(this.#skip(4));
+      case 0xcf:
+        return Number(bytes.readBigUInt64BE(this.#skip(8)));
+      case 0xd0:
+        return bytes.readInt8(this.#skip(1));
+      case 0xd1:
+        return bytes.readInt16BE(this.#skip(2));
+      case 0xd2:
+        return bytes.readInt32BE(this.#skip(4));
+      case 0xd3:
+        return Number(bytes.readBigInt64BE(this.#skip(8)));
+      case 0xd9:
+        return this.#text(bytes.readUInt8(this.#skip(1)), raw);
+      case 0xda:
+        return this.#text(bytes.readUInt16BE(this.#skip(2)), raw);
+      case 0xdb:
+        return this.#text(bytes.readUInt32BE(this.#skip(4)), raw);
+      case 0xdc:
+        return this.#list(bytes.readUInt16BE(this.#skip(2)), raw);
+      case 0xdd:
+        return this.#list(bytes.readUInt32BE(this.#skip(4)), raw);
+      case 0xde:
+        return this.#record(bytes.readUInt16BE(this.#skip(2)));
+      case 0xdf:
+        return this.#record(bytes.readUInt32BE(this.#skip(4)));
+      default:
+        return undefined;
+    }
+  }
+
+  #skip(count: number): number {
+    const at = this.#at;
+    this.#at += count;
+    return at;
+  }
+
+  #text(size: number, raw: boolean): string | Uint8Array {
+    const from = this.#skip(size);
+    // A copy of its own, so that the whole answer is not kept for a part of it.
+    if (raw) return new Uint8Array(this.#bytes.subarray(from, from + size));
+    return this.#bytes.toString("utf8", from, from + size);
+  }
+
+  #list(size: number, raw: boolean): readonly Answer[] {
+    const list: Answer[] = [];
+    for (let index = 0; index < size; index += 1) list.push(this.value(raw));
+    return list;
+  }
+
+  #record(size: number): AnswerRecord {
+    const record: Record<string, Answer> = {};
+    for (let index = 0; index < size; index += 1) {
+      const text = this.value(false) as string;
+      record[text] = this.value(BYTES.has(text));
+    }
+    return record;
+  }
+}

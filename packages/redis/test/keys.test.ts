@@ -1,0 +1,170 @@
+/** What the scripts leave on the server. */
+import {
+  createIdMaker,
+  type ClaimedJob,
+  type NewJob,
+  type StepAnswer,
+  type StepRequest,
+  type StorageContract,
+} from "@taskq/core/storage";
+import { Redis } from "ioredis";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { serverBinary } from "./servers/binary.js";
+import { startRedisServer, type RedisServer } from "./servers/redis-server.js";
+import { scan } from "./support/scan.js";
+import { connect, newPrefix } from "./support/store.js";
+
+const QUEUE = "main";
+const RETENTION = { completed: { for: 60_000, max: 1e6 }, failed: { for: 60_000, max: 1e6 } };
+const makeId = createIdMaker();
+
+function newJob(options: Partial<NewJob> = {}): NewJob {
+  return {
+    id: makeId(Date.now()),
+    named: false,
+    task: "work",
+    body: new Uint8Array(100).fill(120),
+    priority: 0,
+    due: Date.now(),
+    expiresAt: undefined,
+    delivery: "at-least-once",
+    after: undefined,
+    gates: undefined,
+    unique: undefined,
+    keep: undefined,
+    ...options,
+  };
+}
+
+async function enqueue(storage: StorageContract, ...jobs: readonly NewJob[]): Promise<void> {
+  const flows = jobs.map((job) => ({ end: job.id, jobs: [job], joins: [] }));
+  await storage.enqueue({ queue: QUEUE, flows });
+}
+
+function completed(job: ClaimedJob): StepRequest["settled"][number] {
+  const outcome = { kind: "completed", result: new Uint8Array(600) } as const;
+  const { id, fence } = job;
+  return { id, fence, startedAt: Date.now(), outcome, add: undefined, claimed: job };
+}
+
+/** Bytes that the server has in use. */
+async function used(redis: Redis): Promise<number> {
+  return Number(/used_memory:(\d+)/.exec(await redis.info("memory"))?.[1]);
+}
+
+describe.skipIf(serverBinary() === undefined)("keys", () => {
+  let server: RedisServer;
+  let redis: Redis;
+  let request = 0;
+
+  beforeAll(async () => {
+    server = await startRedisServer({ arguments: ["--appendonly", "yes"] });
+    redis = new Redis(server.url);
+  });
+  afterAll(async () => {
+    redis.disconnect();
+    await server.stop();
+  });
+
+  async function opened(prefix: string): Promise<StorageContract> {
+    const storage = connect(server, prefix);
+    await storage.open({ queue: QUEUE, retention: RETENTION });
+    return storage;
+  }
+
+  function step(storage: StorageContract, options: Partial<StepRequest> = {}): Promise<StepAnswer> {
+    request += 1;
+    return storage.step({
+      queue: QUEUE,
+      owner: "owner",
+      request,
+      tasks: ["work"],
+      settled: [],
+      begun: [],
+      claim: { begin: 10, ahead: 10, lease: 30_000 },
+      ...options,
+    });
+  }
+
+  async function changes(): Promise<string | undefined> {
+    return /rdb_changes_since_last_save:(\d+)/.exec(await redis.info("persistence"))?.[1];
+  }
+
+  test("steps, reaps and reads of an idle queue write nothing", async () => {
+    const storage = await opened(newPrefix());
+    const lock = { kind: "lock", key: "door", max: 1, per: undefined, onBusy: "wait" } as const;
+    await enqueue(storage, newJob({ gates: [lock] }), newJob({ gates: [lock] }));
+    await enqueue(storage, newJob({ task: "unknown" }), newJob({ due: Date.now() + 1e6 }));
+    expect((await step(storage)).claimed).toHaveLength(1);
+    await step(storage);
+    const before = await changes();
+    for (let turn = 0; turn < 20; turn += 1) {
+      expect((await step(storage)).claimed).toEqual([]);
+      await step(storage, { claim: undefined });
+      await storage.reap({ queue: QUEUE, limit: 10 });
+      await storage.schedules({ queue: QUEUE });
+      await storage.counts({ queue: QUEUE, by: "task" });
+      await storage.keys({ queue: QUEUE, kind: "inspect", name: "door" });
+    }
+    expect(await changes()).toBe(before);
+    await storage.close();
+  });
+
+  test("a waiting job of a hundred bytes takes about four hundred", async () => {
+    const storage = await opened(newPrefix());
+    await enqueue(storage, ...Array.from({ length: 100 }, () => newJob()));
+    const before = await used(redis);
+    for (let turn = 0; turn < 20; turn += 1)
+      await enqueue(storage, ...Array.from({ length: 1_000 }, () => newJob()));
+    expect((await used(redis)) - before).toBeLessThan(20_000 * 420);
+    await storage.close();
+  });
+
+  test("nothing is left of jobs that are purged, whichever way they went", async () => {
+    const prefix = newPrefix();
+    const storage = await opened(prefix);
+    const long = new Uint8Array(2_000);
+    await enqueue(storage, ...Array.from({ length: 30 }, () => newJob({ body: long })));
+    for (let turn = 0; turn < 3; turn += 1) {
+      const { claimed } = await step(storage);
+      await step(storage, { settled: claimed.map(completed), claim: undefined });
+    }
+    await scan(server.url, prefix, QUEUE);
+    const later = { queue: QUEUE, now: Date.now() + 100_000 };
+    // One step purges by the short way, and the rest is asked for.
+    await step(storage, { ...later, claim: undefined });
+    while ((await storage.purge({ ...later, limit: 100 })).more);
+    expect(await storage.list({ queue: QUEUE, limit: 10 })).toEqual({ records: [], after: undefined });
+    await scan(server.url, prefix, QUEUE);
+    for (const name of ["rows", "bodies", "done", "active", "ready"]) {
+      expect([name, await redis.call("EXISTS", `${prefix}:{${QUEUE}}:${name}`)]).toEqual([name, 0]);
+    }
+    await storage.close();
+  });
+
+  test("a job that the index of ready ones has lost is found by the scan of the tests", async () => {
+    const prefix = newPrefix();
+    const storage = await opened(prefix);
+    await enqueue(storage, newJob(), newJob());
+    await scan(server.url, prefix, QUEUE);
+    await redis.zpopmin(`${prefix}:{${QUEUE}}:ready`);
+    await expect(scan(server.url, prefix, QUEUE)).rejects.toThrow("ready");
+    await storage.close();
+  });
+
+  test("no key has a time to live", async () => {
+    const prefix = newPrefix();
+    const storage = await opened(prefix);
+    await enqueue(storage, newJob(), newJob({ id: "named", named: true, due: Date.now() + 1e6 }));
+    await storage.values({
+      queue: QUEUE,
+      operation: "one",
+      operations: [{ kind: "set", key: "a", bytes: new Uint8Array(1), expiresAt: Date.now() + 1e6 }],
+    });
+    await step(storage);
+    const names = await redis.keys(`${prefix}:*`);
+    expect(names.length).toBeGreaterThan(5);
+    for (const name of names) expect([name, await redis.pttl(name)]).toEqual([name, -1]);
+    await storage.close();
+  });
+});

@@ -1,0 +1,94 @@
+/** A TCP proxy in front of a server, that can fall silent or cut. */
+import { once } from "node:events";
+import { connect, createServer, type AddressInfo, type Socket } from "node:net";
+
+export interface Proxy {
+  readonly port: number;
+  readonly url: string;
+  /** Connections that were made through it so far. */
+  readonly connections: number;
+  /** From now on not a byte passes on the connections there are, and none of them is closed: half-open. New ones pass. */
+  freeze(): void;
+  /** New connections are taken and stay silent as well. */
+  freezeAll(): void;
+  /** New connections pass again; the frozen ones stay so. */
+  thaw(): void;
+  /** Destroys every connection, by a reset. */
+  cut(): void;
+  close(): Promise<void>;
+}
+
+export async function startProxy(targetPort: number): Promise<Proxy> {
+  const proxy = new FaultyProxy(targetPort);
+  await proxy.listen();
+  return proxy;
+}
+
+class FaultyProxy implements Proxy {
+  port = 0;
+  connections = 0;
+  readonly #target: number;
+  readonly #pairs = new Set<readonly [Socket, Socket]>();
+  readonly #frozen = new WeakSet<Socket>();
+  #silent = false;
+  readonly #server = createServer((socket) => this.#accept(socket));
+
+  constructor(target: number) {
+    this.#target = target;
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`;
+  }
+
+  async listen(): Promise<void> {
+    this.#server.listen(0, "127.0.0.1");
+    await once(this.#server, "listening");
+    this.port = (this.#server.address() as AddressInfo).port;
+  }
+
+  freeze(): void {
+    for (const pair of this.#pairs) for (const socket of pair) this.#frozen.add(socket);
+  }
+
+  freezeAll(): void {
+    this.#silent = true;
+    this.freeze();
+  }
+
+  thaw(): void {
+    this.#silent = false;
+  }
+
+  cut(): void {
+    for (const pair of this.#pairs) for (const socket of pair) socket.resetAndDestroy();
+  }
+
+  async close(): Promise<void> {
+    this.cut();
+    this.#server.close();
+    await once(this.#server, "close");
+  }
+
+  #accept(socket: Socket): void {
+    this.connections += 1;
+    const target = connect({ host: "127.0.0.1", port: this.#target });
+    const pair = [socket, target] as const;
+    this.#pairs.add(pair);
+    if (this.#silent) for (const each of pair) this.#frozen.add(each);
+    for (const [from, to] of [
+      [socket, target],
+      [target, socket],
+    ] as const) {
+      from.on("data", (bytes) => {
+        if (!this.#frozen.has(from)) to.write(bytes);
+      });
+      from.on("error", () => {});
+      from.on("close", () => {
+        this.#pairs.delete(pair);
+        // the other end of a half-open connection never hears of it
+        if (!this.#frozen.has(from)) to.destroy();
+      });
+    }
+  }
+}

@@ -1,0 +1,218 @@
+/** What must hold between the keys of a queue at every moment. */
+import assert from "node:assert/strict";
+import { isFinal, type StoredState } from "@taskq/core/storage";
+import { Redis } from "ioredis";
+import { KEY_NAMES, type KeyName } from "../../src/lua/key-names.js";
+import { keysOf } from "../../src/queue-keys.js";
+import { unpackAll, type Answer, type AnswerRecord } from "../../src/wire/unpack.js";
+
+const STATES: readonly StoredState[] = [
+  "blocked",
+  "ready",
+  "parked",
+  "active",
+  "completed",
+  "failed",
+  "cancelled",
+  "expired",
+  "skipped",
+  "quarantined",
+  "scheduled",
+];
+/** Those counted in the row of the queue, in its order. */
+const COUNTED: readonly StoredState[] = [
+  "blocked",
+  "parked",
+  "completed",
+  "failed",
+  "cancelled",
+  "expired",
+  "skipped",
+  "quarantined",
+];
+const JOIN = 32;
+const HEAD = 11;
+
+interface Row {
+  readonly key: string;
+  readonly order: number;
+  readonly join: boolean;
+  state: StoredState;
+  readonly seldom: AnswerRecord;
+}
+
+/** Reads all of a queue and throws on the first contradiction. */
+export async function scan(url: string, prefix: string, queue: string): Promise<void> {
+  const redis = new Redis(url);
+  try {
+    await new Scan(redis, prefix, queue).run();
+  } finally {
+    redis.disconnect();
+  }
+}
+
+class Scan {
+  readonly #redis: Redis;
+  readonly #keys: ReadonlyMap<KeyName, string>;
+
+  constructor(redis: Redis, prefix: string, queue: string) {
+    this.#redis = redis;
+    const keys = keysOf(prefix, queue);
+    this.#keys = new Map(KEY_NAMES.map((name, place) => [name, keys[place] ?? ""]));
+  }
+
+  async run(): Promise<void> {
+    const rows = await this.#rows();
+    await this.#checkPlaces(rows);
+    await this.#checkCounts(rows);
+    await this.#checkGates(rows);
+    await this.#checkRemains(rows);
+  }
+
+  #key(name: KeyName): string {
+    return this.#keys.get(name) ?? "";
+  }
+
+  async #rows(): Promise<readonly Row[]> {
+    const scheduled = new Set((await this.#members("scheduled")).map((member) => keyIn(member, 10)));
+    const all = await this.#hash("rows");
+    return [...all].map(([key, text]) => {
+      const values = unpackAll(text.subarray(HEAD), -1);
+      const code = values[1] as number;
+      const join = code >= JOIN;
+      let state = STATES[(join ? code - JOIN : code) - 1] ?? "blocked";
+      if (state === "scheduled" && !scheduled.has(key)) state = "ready";
+      return {
+        key,
+        order: text.readUIntBE(0, 5),
+        join,
+        state,
+        seldom: named((values[3] ?? []) as readonly Answer[]),
+      };
+    });
+  }
+
+  async #checkPlaces(rows: readonly Row[]): Promise<void> {
+    const of = (...states: StoredState[]): string[] =>
+      rows.filter(({ join, state }) => !join && states.includes(state)).map(({ key }) => key);
+    const keysAfter = async (name: KeyName, at: number): Promise<string[]> =>
+      (await this.#members(name)).map((member) => keyIn(member, at));
+    assert.deepEqual((await keysAfter("ready", 12)).toSorted(), of("ready").toSorted(), "ready");
+    assert.deepEqual((await keysAfter("scheduled", 10)).toSorted(), of("scheduled").toSorted(), "scheduled");
+    assert.deepEqual((await keysAfter("active", 0)).toSorted(), of("active").toSorted(), "active");
+    const lines = (await this.#members("lines")).map((member) => member.toString("latin1"));
+    for (const { key, state, seldom } of rows) {
+      const line = seldom["line"];
+      assert.equal(
+        line !== undefined,
+        state === "parked",
+        `${key} is ${state} in the line ${line as string}`,
+      );
+    }
+    assert.ok(lines.length >= of("parked").length, "parked jobs are in lines");
+    const kept = [
+      ...(await keysAfter("done", 0)),
+      ...(await keysAfter("gone", 0)),
+      ...(await keysAfter("kept", 0)),
+    ];
+    const final = rows.filter(({ state, seldom }) => isFinal(state) && seldom["withheld"] === undefined);
+    assert.deepEqual(kept.toSorted(), final.map(({ key }) => key).toSorted(), "retained");
+    const listing = await this.#redis.xrange(this.#key("listing"), "-", "+");
+    assert.deepEqual(
+      listing.map(([id, fields]) => `${id} ${fields[1]}`).toSorted(),
+      rows.map(({ order, key }) => `${order}-1 ${key}`).toSorted(),
+      "listing",
+    );
+  }
+
+  async #checkCounts(rows: readonly Row[]): Promise<void> {
+    const text = await this.#redis.getBuffer(this.#key("queue"));
+    assert.ok(text !== null);
+    const values = unpackAll(text, -1);
+    assert.equal(values[5], false, "something is left of earlier calls");
+    for (const [place, state] of COUNTED.entries()) {
+      const there = rows.filter((row) => !row.join && row.state === state).length;
+      assert.equal(values[6 + place], there, `the count of ${state} jobs`);
+    }
+    const withheld = rows.filter(({ seldom }) => seldom["withheld"] !== undefined).length;
+    const [, kept = 0] = (values[15] ?? []) as readonly number[];
+    assert.equal(kept, withheld, "the count of withheld rows");
+  }
+
+  async #checkGates(rows: readonly Row[]): Promise<void> {
+    const lines = await this.#members("lines");
+    const holds = await this.#members("holds");
+    let inLines = 0;
+    let held = 0;
+    for (const [name, text] of await this.#hash("gates")) {
+      const [number, size, jobs, passing, opensAt] = unpackAll(text, -1) as [
+        number,
+        number,
+        number,
+        number,
+        Answer,
+      ];
+      const own = (members: readonly Buffer[]): number =>
+        members.filter((member) => member.readUIntBE(0, 6) === number).length;
+      assert.equal(own(lines), size, `the line of ${name}`);
+      assert.equal(own(holds), jobs, `the holders of ${name}`);
+      const passes = rows.filter(({ seldom }) => seldom["passing"] === name).length;
+      assert.equal(passes, passing, `the places kept at ${name}`);
+      assert.ok(size + jobs + passing > 0 || hasTickets(text), `${name} is of no use`);
+      const opens = await this.#redis.zscore(this.#key("opening"), name);
+      assert.equal(opens, opensAt === false ? null : String(opensAt as number), `when ${name} opens`);
+      inLines += size;
+      held += jobs;
+    }
+    assert.equal(lines.length, inLines, "lines of no gate");
+    assert.equal(holds.length, held, "holders of no gate");
+  }
+
+  /** What belongs to rows that are gone. */
+  async #checkRemains(rows: readonly Row[]): Promise<void> {
+    const keys = new Set(rows.map(({ key }) => key));
+    for (const name of ["bodies", "stories"] as const) {
+      for (const field of (await this.#hash(name)).keys()) {
+        assert.ok(keys.has(field.slice(field.indexOf(":") + 1)), `${field} in ${name} belongs to nothing`);
+      }
+    }
+    for (const field of (await this.#hash("members")).keys()) {
+      assert.ok(keys.has(field), `${field} in members belongs to nothing`);
+    }
+    const active = new Set(rows.filter(({ state }) => state === "active").map(({ key }) => key));
+    for (const field of (await this.#hash("flagged")).keys())
+      assert.ok(active.has(field), `${field} is flagged`);
+  }
+
+  async #members(name: KeyName): Promise<Buffer[]> {
+    return this.#redis.zrangeBuffer(this.#key(name), "0", "-1");
+  }
+
+  async #hash(name: KeyName): Promise<ReadonlyMap<string, Buffer>> {
+    const all = await this.#redis.hgetallBuffer(this.#key(name));
+    return new Map(Object.entries(all));
+  }
+}
+
+/** What few rows have and is looked at here, by its number. */
+const NAMES: ReadonlyMap<Answer, string> = new Map([
+  [16, "line"],
+  [17, "passing"],
+  [21, "withheld"],
+]);
+
+function named(seldom: readonly Answer[]): AnswerRecord {
+  const record: Record<string, Answer> = {};
+  for (let at = 0; at < seldom.length; at += 2) record[NAMES.get(seldom[at]) ?? "other"] = seldom[at + 1];
+  return record;
+}
+
+function keyIn(member: Buffer, at: number): string {
+  return member.subarray(at).toString();
+}
+
+function hasTickets(text: Buffer): boolean {
+  return unpackAll(text, -1)
+    .slice(5)
+    .some((tickets) => typeof tickets === "object" && Object.keys(tickets).length > 0);
+}

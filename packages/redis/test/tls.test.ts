@@ -1,0 +1,104 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { serverBinary } from "./servers/binary.js";
+import { freePort } from "./servers/ports.js";
+import { startRedisServer } from "./servers/redis-server.js";
+import { allOf, callerOf, refusalOf } from "./support/callers.js";
+import { afterTest } from "./support/closing.js";
+
+/** Not of ours, and not everywhere. */
+const tool = "openssl";
+
+interface Keys {
+  readonly certificate: string;
+  readonly key: string;
+}
+
+/** A certificate for 127.0.0.1 that is its own authority. */
+function keysOfTest(): Keys {
+  const folder = mkdtempSync(join(tmpdir(), "taskq-tls-"));
+  afterTest(() => rmSync(folder, { recursive: true, force: true }));
+  const keys = { certificate: join(folder, "certificate.pem"), key: join(folder, "key.pem") };
+  const request = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=taskq";
+  execFileSync(
+    tool,
+    [
+      ...request.split(" "),
+      "-addext",
+      "subjectAltName=IP:127.0.0.1",
+      "-keyout",
+      keys.key,
+      "-out",
+      keys.certificate,
+    ],
+    { stdio: "ignore" },
+  );
+  return keys;
+}
+
+function hasOpenssl(): boolean {
+  try {
+    execFileSync(tool, ["version"], { stdio: "ignore" });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function tlsServer({ certificate, key }: Keys): Promise<number> {
+  const port = await freePort();
+  const server = await startRedisServer({
+    arguments: ["--tls-port", String(port), "--tls-cert-file", certificate, "--tls-key-file", key]
+      .concat("--tls-ca-cert-file", certificate)
+      .concat("--requirepass", "hidden word"),
+    password: "hidden word",
+  });
+  afterTest(() => server.stop());
+  return port;
+}
+
+describe.skipIf(serverBinary() === undefined || !hasOpenssl())("TLS", () => {
+  test("keys and passwords pass through, and calls go over TLS", async () => {
+    const keys = keysOfTest();
+    const port = await tlsServer(keys);
+    const [ca, key] = [readFileSync(keys.certificate), readFileSync(keys.key)];
+    const caller = callerOf({
+      connection: { host: "127.0.0.1", port, password: "hidden word", tls: { ca, key, cert: ca } },
+    });
+    expect(String(await caller.command("ping", []))).toBe("PONG");
+  });
+
+  test("a certificate that is not trusted is told within the time, and nothing secret with it", async () => {
+    const keys = keysOfTest();
+    const port = await tlsServer(keys);
+    const error = await refusalOf(
+      callerOf({ url: `rediss://:hidden%20word@127.0.0.1:${port}`, timeout: "1s" }).command("ping", []),
+    );
+    expect(error.code).toBe("TASKQ_UNAVAILABLE");
+    expect(error.message).toMatch(/self-signed certificate/);
+    expect(allOf(error)).not.toContain("hidden");
+    const plain = await refusalOf(
+      callerOf({ url: `redis://:hidden%20word@127.0.0.1:${port}`, timeout: "1s" }).command("ping", []),
+    );
+    expect(plain.code).toBe("TASKQ_UNAVAILABLE");
+    expect(allOf(plain)).not.toContain("hidden");
+  });
+
+  test("a key is in no error, whatever the client puts into it", async () => {
+    const keys = keysOfTest();
+    const port = await tlsServer(keys);
+    const secret = readFileSync(keys.key, "utf8");
+    const error = await refusalOf(
+      callerOf({
+        connection: { host: "127.0.0.1", port, tls: { ca: secret, key: secret }, password: "hidden word" },
+        timeout: "1s",
+      }).command("set", ["key", "the input of a job"]),
+    );
+    const body = secret.split("\n")[1] ?? "";
+    expect(body.length).toBeGreaterThan(20);
+    for (const each of [body, "hidden", "input of a job"]) expect(allOf(error)).not.toContain(each);
+  });
+});
