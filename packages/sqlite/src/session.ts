@@ -27,13 +27,13 @@ export class Session {
   private readonly busyLimit: number;
   private isClosed = false;
 
-  private constructor(connection: Connection, guard: FileGuard, eager: boolean, busyLimit: number) {
+  private constructor(connection: Connection, guard: FileGuard, busyLimit: number) {
     this.connection = connection;
     this.guard = guard;
     this.busyLimit = busyLimit;
     this.checkpointer = new Checkpointer(connection);
     const { committed } = this.checkpointer;
-    this.writer = new Writer({ connection, guard: guard.check, committed, busyLimit, eager });
+    this.writer = new Writer({ connection, guard: guard.check, committed, busyLimit });
     this.batches = new TickBatches(this.writer);
     this.files = new FileWatch({
       connection,
@@ -45,7 +45,7 @@ export class Session {
   /** @throws `TASKQ_STORAGE` `TASKQ_SCHEMA` `TASKQ_BUSY` */
   static async open(path: string, settings: Settings, busyLimit: number = BUSY_LIMIT): Promise<Session> {
     const { connection, guard } = await openFile(loadDriver(), path, settings, busyLimit);
-    return new Session(connection, guard, settings.durability === "normal", busyLimit);
+    return new Session(connection, guard, busyLimit);
   }
 
   /** Makes a queue ready for use. */

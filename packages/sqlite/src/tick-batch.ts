@@ -28,6 +28,8 @@ export class TickBatches {
   private readonly writer: Writer;
   /** Those that still take more: one a queue, so one as a rule. */
   private open: Batch[] = [];
+  /** Flows of the last transaction. */
+  private lastSize = 1;
 
   constructor(writer: Writer) {
     this.writer = writer;
@@ -35,8 +37,12 @@ export class TickBatches {
 
   /** Stores a flow that `isLoneFlow` says may be stored with others: what befalls them cannot befall it. */
   add(queue: OpenQueue, now: number, flow: NewFlow): Promise<Answer> {
-    const answer = this.writer.alone((scope) => enqueuePlain(scope, queue, now, flow));
-    if (answer !== undefined) return Promise.resolve(answer);
+    // Most callers await one after the other: each is stored at once then. Where many come together, the first waits for
+    // the others, as it did not know the first time: a transaction may have to wait for the disk.
+    if (this.lastSize === 1) {
+      const answer = this.writer.alone((scope) => enqueuePlain(scope, queue, now, flow));
+      if (answer !== undefined) return Promise.resolve(answer);
+    }
     return new Promise((resolve, reject) => {
       const batch = this.open.find((other) => other.queue === queue) ?? this.begin(queue, now);
       batch.now = Math.max(batch.now, now);
@@ -67,6 +73,7 @@ export class TickBatches {
   private close(batch: Batch): void {
     const index = this.open.indexOf(batch);
     if (index !== -1) this.open.splice(index, 1);
+    this.lastSize = batch.flows.length;
   }
 
   /** What befell one flow must not befall the others: each is stored by itself then. */

@@ -46,8 +46,6 @@ export interface WriterOptions {
   readonly committed: () => void;
   /** @default `BUSY_LIMIT` */
   readonly busyLimit?: number | undefined;
-  /** Whether a commit costs little, so that the first of several calls need not wait for the others. @default false */
-  readonly eager?: boolean;
 }
 
 /**
@@ -80,11 +78,11 @@ export class Writer {
   }
 
   /**
-   * At once, as one statement, if nothing else waits: most callers await one call after the other. Those that follow
-   * before the next microtask share a transaction. `undefined`: it has not been done, and is to be submitted.
+   * At once, as one statement, if nothing else waits, and nothing was done so before the last microtask. `undefined`: it
+   * has not been done, and is to be submitted.
    */
   alone<T>(work: Work<T | undefined>): T | undefined {
-    if (this.options.eager !== true || this.hasGoneAlone || this.scheduled || this.waiting) return undefined;
+    if (this.hasGoneAlone || this.scheduled || this.waiting) return undefined;
     if (this.pending.length > 0 || this.turn.isLong()) return undefined;
     this.hasGoneAlone = true;
     queueMicrotask(this.mayGoAlone);

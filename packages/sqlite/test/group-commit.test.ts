@@ -40,27 +40,34 @@ test("calls of one tick share a transaction", async () => {
   expect((await storage.counts({ queue: QUEUE }))["*"]?.ready).toBe(100);
 });
 
-test.each([
-  { durability: "normal", atOnce: 1 },
-  { durability: "full", atOnce: 0 },
-] as const)("at durability $durability, $atOnce of the calls of a tick is stored at once", async (given) => {
-  const { durability, atOnce } = given;
-  const path = join(temporaryFolder(), "jobs.db");
-  const storage = await openStorage({ path, durability });
-  const database = new Database(path);
-  afterTest(() => void database.close());
-  const ready = database.prepare("SELECT count(*) FROM taskq_jobs").pluck();
-  const calls = [flow(), flow(), flow()].map((each) => storage.enqueue({ queue: QUEUE, flows: [each] }));
-  expect(ready.get()).toBe(atOnce);
-  for (const answer of await Promise.all(calls)) {
-    expect(answer).toMatchObject({ flows: [{ status: "stored", state: "ready" }] });
-  }
-  expect(ready.get()).toBe(3);
-  // One after the other, each is the first again.
-  const next = storage.enqueue({ queue: QUEUE, flows: [flow()] });
-  expect(ready.get()).toBe(3 + atOnce);
-  await next;
-});
+test.each(["normal", "full"] as const)(
+  "at durability %s, a call that nothing came before is stored at once",
+  async (durability) => {
+    const path = join(temporaryFolder(), "jobs.db");
+    const storage = await openStorage({ path, durability });
+    const database = new Database(path);
+    afterTest(() => void database.close());
+    const ready = database.prepare("SELECT count(*) FROM taskq_jobs").pluck();
+    const enqueue = () => storage.enqueue({ queue: QUEUE, flows: [flow()] });
+    const three = [enqueue(), enqueue(), enqueue()];
+    expect(ready.get()).toBe(1);
+    for (const answer of await Promise.all(three)) {
+      expect(answer).toMatchObject({ flows: [{ status: "stored", state: "ready" }] });
+    }
+    expect(ready.get()).toBe(3);
+    // Several came together: the next ones are awaited, in case there are several again.
+    const two = [enqueue(), enqueue()];
+    expect(ready.get()).toBe(3);
+    await Promise.all(two);
+    const lone = enqueue();
+    expect(ready.get()).toBe(5);
+    await lone;
+    // One came alone: so does the next one.
+    const next = enqueue();
+    expect(ready.get()).toBe(7);
+    await next;
+  },
+);
 
 test("a call that finds the file busy is stored once it is free, like those behind it", async () => {
   const path = join(temporaryFolder(), "jobs.db");
