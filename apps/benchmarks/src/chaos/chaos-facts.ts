@@ -24,7 +24,7 @@ export function chaosFacts(report: ChaosReport): readonly Fact[] {
     none("flows with a wrong result", verdict.wrong),
     ...(gates === undefined ? [] : gateFacts(gates)),
     none("consumers that ended by themselves", report.problems),
-    { name: "integrity_check", value: report.integrity, met: report.integrity === "ok" },
+    { name: report.integrity.name, value: report.integrity.said, met: report.integrity.said === "ok" },
   ];
 }
 
