@@ -32,6 +32,7 @@ const report: Report = {
   hung: 4,
   unavailable: 0,
   resumedAfter: Infinity,
+  contradiction: "the count of ready jobs",
 };
 
 test("what an outage must not do is told, each by its name", () => {
@@ -43,6 +44,7 @@ test("what an outage must not do is told, each by its name", () => {
     "hung: 4",
     "the longest, ms: 7000",
     "longest until it went on, ms: Infinity",
+    "contradictions between keys: the count of ready jobs",
   ]);
   expect(problemsOf(outages.fullness, report)).toContain("enqueues refused and repeated: 0");
 });

@@ -32,6 +32,11 @@ export function findingsOf({ mayLose, refuses }: Outage, report: Report): readon
       value: Math.round(resumedAfter),
       met: resumedAfter <= LONGEST_REST,
     },
+    {
+      name: "contradictions between keys",
+      value: report.contradiction ?? "none",
+      met: report.contradiction === undefined,
+    },
   ];
 }
 

@@ -7,7 +7,8 @@ import { startCluster } from "../servers/cluster.js";
 import { startProxy } from "../servers/proxy.js";
 import { startRedisServer, type RedisServer } from "../servers/redis-server.js";
 import { startSentinelGroup } from "../servers/sentinel.js";
-import { underFire, type Aftermath, type Fire } from "./under-fire.js";
+import { scan } from "./scan.js";
+import { QUEUE, underFire, type Aftermath, type Fire } from "./under-fire.js";
 
 /** How long things are broken: for so many seconds, and so many times, at the least. */
 export interface Extent {
@@ -18,6 +19,8 @@ export interface Extent {
 /** What came of it, and how often something was broken. */
 export interface Report extends Aftermath {
   readonly times: number;
+  /** What contradicts itself in the server at the end. */
+  readonly contradiction?: string;
 }
 
 export interface Outage {
@@ -66,6 +69,16 @@ async function reported(
   return { ...aftermath, times };
 }
 
+/** With what contradicts itself in the server at the end. */
+async function scanned(report: Report, { url }: RedisServer): Promise<Report> {
+  try {
+    await scan(url, "taskq", QUEUE);
+    return report;
+  } catch (error) {
+    return { ...report, contradiction: String(error) };
+  }
+}
+
 /** On one server of its own. */
 async function onServer(
   serverArguments: readonly string[],
@@ -73,7 +86,7 @@ async function onServer(
 ): Promise<Report> {
   const server = await startRedisServer({ arguments: serverArguments });
   try {
-    return await work(server);
+    return await scanned(await work(server), server);
   } finally {
     await server.stop();
   }
@@ -219,7 +232,7 @@ function failOversOf(minReplicas: 0 | 1): Outage {
       const group = await startSentinelGroup(SOUND);
       try {
         const connection = { sentinels: [...group.sentinels], name: group.name };
-        return await reported({ storage: { connection, minReplicas }, lease: "3s" }, (fire) =>
+        const report = await reported({ storage: { connection, minReplicas }, lease: "3s" }, (fire) =>
           repeatedly(extent, 1_000, async (number) => {
             if (number % 2 === 1) await group.failOver();
             else await group.crash();
@@ -227,6 +240,7 @@ function failOversOf(minReplicas: 0 | 1): Outage {
             await group.settled();
           }),
         );
+        return await scanned(report, await group.master());
       } finally {
         await group.stop();
       }

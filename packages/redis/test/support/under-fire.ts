@@ -43,7 +43,7 @@ export interface Aftermath {
 
 const PRODUCERS = 4;
 const CONSUMERS = 2;
-const QUEUE = "fire";
+export const QUEUE = "fire";
 /** Given to what was called before its storage closed, in milliseconds. */
 const AFTER_CLOSE = 500;
 /** A queue that has come to rest says so for so long. */
