@@ -66,6 +66,7 @@ export type { FeedBounds } from "./feed-cursor.js";
 export { systemClock } from "./clock.js";
 export { TaskqError } from "./errors.js";
 export type * from "./storage/feed.js";
+export { Hints } from "./storage/hints.js";
 export { Histogram } from "./storage/histogram.js";
 export type { HistogramData } from "./storage/histogram.js";
 export { GatheredStats, STATS_KEPT, STATS_MINUTE } from "./storage/statistics.js";
@@ -469,6 +470,20 @@ export interface StorageContract {
    */
   purge(request: PurgeRequest): Promise<{ readonly removed: number; readonly more: boolean }>;
 }
+
+/** What a method of the contract is given. */
+export type StorageRequest<Method extends keyof StorageContract> = StorageContract[Method] extends (
+  request: infer Parameter,
+) => unknown
+  ? Parameter
+  : never;
+
+/** What a method of the contract answers. */
+export type StorageAnswer<Method extends keyof StorageContract> = StorageContract[Method] extends (
+  request: never,
+) => infer Value
+  ? Value
+  : never;
 
 export interface OpenRequest {
   readonly queue: string;
