@@ -536,6 +536,22 @@ export function takenError(id: string, known: string, asked: string): TaskqError
   );
 }
 
+const PHASE_WORDS: Readonly<Record<QueuePhase, string>> = {
+  open: "is not moving",
+  leaving: "is moving to another storage",
+  left: "has moved to another storage",
+  arriving: "is being filled from another storage",
+};
+
+/**
+ * The error for a call that the phase of its queue refuses.
+ *
+ * @param but why it is refused, if not for the phase alone
+ */
+export function movedError(queue: string, phase: QueuePhase, but = ""): TaskqError {
+  return new TaskqError("TASKQ_MOVED", `the queue "${queue}" ${PHASE_WORDS[phase]}${but}`);
+}
+
 /** All states, those that a job passes through first. */
 export const STORED_STATES: readonly StoredState[] = [
   "blocked",
