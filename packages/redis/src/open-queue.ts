@@ -1,14 +1,13 @@
 /** Calls of scripts about one queue: requests, refusals, and what is left to do from earlier calls. */
-import { TaskqError, type JobEffect, type WatchHint } from "@taskq/core/storage";
+import { Hints, TaskqError, type JobEffect, type WatchHint } from "@taskq/core/storage";
 import type { CallParameter } from "./connection/caller.js";
 import type { Reply } from "./connection/client.js";
 import type { Script } from "./connection/script.js";
 import { SCRIPTS } from "./lua/scripts.js";
 import { effectOf } from "./wire/answers.js";
-import { listOf } from "./wire/values.js";
+import { listOf, textsOf } from "./wire/values.js";
 import { pack } from "./wire/pack.js";
 import { unpack, type AnswerRecord } from "./wire/unpack.js";
-import { Hints } from "./hints.js";
 import type { Link } from "./link.js";
 import { wakeChannel } from "./names.js";
 import type { Settings } from "./options.js";
@@ -52,7 +51,7 @@ export class OpenQueue {
     const stop = this.#hints.watch(listener);
     this.#stopListening ??= this.#link.listen(wakeChannel(this.#settings.keyPrefix, this.name), (message) => {
       if (message === undefined) this.#hints.any();
-      else this.#hints.told(unpack(message) as AnswerRecord);
+      else this.hint(unpack(message) as AnswerRecord);
     });
     return () => {
       stop();
@@ -128,8 +127,12 @@ export class OpenQueue {
     return answer;
   }
 
-  /** Tells those who watch here; others hear it from the server. */
-  hint(hints: AnswerRecord): void {
-    this.#hints.told(hints);
+  /** Tells those who watch here, what a script told of its call; many final jobs are told without their ids. */
+  hint({ ready, control, final }: AnswerRecord): void {
+    if (!this.#hints.isHeard) return;
+    if (ready === true) this.#hints.ready();
+    if (control === true) this.#hints.control();
+    if (final === true) this.#hints.any();
+    else this.#hints.final(...textsOf(final));
   }
 }
