@@ -68,10 +68,16 @@ export class OpenQueue {
     this.#stopListening = undefined;
   }
 
-  /** Runs a script; what is left from earlier calls is done first. */
-  async ask(script: Script, request: Asked, more: object = {}): Promise<Told> {
+  /** Runs a script; what is left from earlier calls is done first. `since` is as of `run`. */
+  async ask(script: Script, request: Asked, more: object = {}, since?: number): Promise<Told> {
     const asked = { ...request, ...more, atOnce: this.atOnce };
-    return this.caughtUp(request.now, () => this.#once(script, asked));
+    let begun = since;
+    return this.caughtUp(request.now, () => {
+      const answer = this.#once(script, asked, begun);
+      // each part of what is left has a time of its own, and so has what comes after it
+      begun = undefined;
+      return answer;
+    });
   }
 
   /** Makes a call again, once what it was told to be left from earlier calls is done. */
@@ -96,8 +102,8 @@ export class OpenQueue {
     }
   }
 
-  async #once(script: Script, request: Asked): Promise<AnswerRecord> {
-    return this.told(script, await this.run(script, [pack(request), this.publish]));
+  async #once(script: Script, request: Asked, since?: number): Promise<AnswerRecord> {
+    return this.told(script, await this.run(script, [pack(request), this.publish], since));
   }
 
   /** What scripts publish hints with; nothing where nobody can hear them. */
@@ -105,11 +111,11 @@ export class OpenQueue {
     return this.#link.wakeCommand ?? "";
   }
 
-  /** Runs a script, and answers what it replied. */
-  run(script: Script, parameters: readonly CallParameter[]): Promise<Reply> {
+  /** Runs a script, and answers what it replied. Of scripts of one call, all but the first say `since` when it began. */
+  run(script: Script, parameters: readonly CallParameter[], since?: number): Promise<Reply> {
     const stores = script === SCRIPTS.enqueue || script === SCRIPTS.add;
     const copies = stores ? this.#settings.minReplicas : 0;
-    return this.#link.caller.run(script, this.#keys.of(script), parameters, { copies });
+    return this.#link.caller.run(script, this.#keys.of(script), parameters, { copies, since });
   }
 
   /** The packed reply of a script; throws what it refused, and hands on its hints. */
