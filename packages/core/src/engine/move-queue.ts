@@ -4,7 +4,9 @@ import { callable, refuseUnknown, unexpected } from "../options.js";
 import { MOVED_AT_ONCE, type ExportAnswer, type ImportAnswer, type MoveCounts } from "../storage.js";
 import type { Queue } from "../vocabulary/queue.js";
 import { engineOf } from "./engine-of.js";
+import { comeToRest } from "./come-to-rest.js";
 import type { Engine } from "./engine-types.js";
+import { refuseTarget } from "./refuse-target.js";
 import { runOn } from "./run-scope.js";
 
 /** How a move goes on, and is broken off. */
@@ -32,11 +34,6 @@ export interface MoveReport {
   readonly counts: Readonly<Record<string, number>> | undefined;
 }
 
-/** How often the source is asked whether its runs have ended, in milliseconds. */
-const DRAIN_PAUSE = 50;
-/** Runs that are reaped in one call. */
-const REAPED_AT_ONCE = 1_000;
-
 /**
  * Moves a queue to another storage: waiting jobs, flows in flight, results, values, schedules, pauses, unique keys,
  * given ids, the starts of limits and statistics. Both queues have the same name; the target must be empty. The source begins nothing new from the first
@@ -45,6 +42,8 @@ const REAPED_AT_ONCE = 1_000;
  * Broken off at any point, by a kill too, it goes on when it is called again with the same two queues; until the target
  * has opened, `cancelMove` takes it back. Never are both open. What the source kept stays there, to be read, until it
  * is flushed.
+ *
+ * A target that is not empty, that is moving itself or that is the source is refused before the source begins to leave.
  *
  * @throws `TASKQ_OPTION` `TASKQ_MOVED` when the source moved elsewhere, `TASKQ_MOVE` when the target is not empty or the counts differ, `TASKQ_WAIT_IN_HANDLER` in a handler of the queue
  * @example
@@ -56,7 +55,8 @@ const REAPED_AT_ONCE = 1_000;
 export async function moveQueue(from: Queue, to: Queue, options: MoveOptions = {}): Promise<MoveReport> {
   const move = await begun(from, to, options);
   refuseInHandler(move.source);
-  const left = await drain(move);
+  await refuseTarget(move.source, move.target);
+  const left = await comeToRest(move.source, move.check, (active) => move.tell("draining", active));
   const departure = named(left.departure, "departure");
   const target = await begin(move, left, departure);
   if (target.phase === "open") return report(move, undefined);
@@ -164,21 +164,6 @@ function refuseInHandler(source: Engine): void {
     "TASKQ_WAIT_IN_HANDLER",
     `the handler of job ${run.id} moves its own queue, which waits until that job has ended: call it from elsewhere`,
   );
-}
-
-/** Nothing new begins; what runs ends, or comes back when its lease is over. */
-async function drain(move: Moving): Promise<ExportAnswer> {
-  const { storage, time } = move.source;
-  for (;;) {
-    move.check();
-    const now = time.requestNow();
-    const answer = await storage.export({ ...move.about, kind: "begin", now });
-    if (answer.still) return answer;
-    move.tell("draining", answer.active);
-    if (answer.active === 0) continue;
-    await storage.reap({ ...move.about, limit: REAPED_AT_ONCE, now });
-    await new Promise((resolve) => setTimeout(resolve, DRAIN_PAUSE));
-  }
 }
 
 /** A source that has left opens the target for which it has left, and no other. */
