@@ -17,9 +17,12 @@ export interface MoveOptions {
   readonly onProgress?: (progress: MoveProgress) => void;
 }
 
-/** `draining`: runs are still active at the source. `copying`: records go over. `done`: the target is open. */
+/**
+ * `draining`: runs are still active at the source. `copying`: records go over. `comparing`: they are put together and
+ * counted. `done`: the target is open.
+ */
 export interface MoveProgress {
-  readonly phase: "draining" | "copying" | "done";
+  readonly phase: "draining" | "copying" | "comparing" | "done";
   /** Runs that have not ended. */
   readonly active: number;
   /** Records that went over in this call. */
@@ -205,6 +208,7 @@ async function compare(move: Moving, departure: string): Promise<MoveCounts> {
   const { source, target, about } = move;
   for (;;) {
     move.check();
+    move.tell("comparing", 0);
     const answer = await target.storage.import({ ...about, kind: "seal", departure });
     if (answer.more) continue;
     const { counts: expected = {} } = await source.storage.export({ ...about, kind: "count", departure });
