@@ -10,6 +10,11 @@ export class CountedRecords {
     return this.#count;
   }
 
+  /** By the names that moves have for them. */
+  get counts(): MoveCounts {
+    return Object.fromEntries(this.#counts);
+  }
+
   add(record: MovedRecord): void {
     this.#count += 1;
     // Whose turn comes next is found out anew.

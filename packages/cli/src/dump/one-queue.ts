@@ -9,7 +9,10 @@ export async function oneQueue(module: string, names: readonly string[] | undefi
   const queues = queuesOf(await loadModule(module), module, names);
   const [queue, ...others] = queues;
   if (queue !== undefined && others.length === 0) return queue;
-  const listed = queues.map(({ name }) => `'${name}'`).join(", ");
+  const listed = queues
+    .map(({ name }) => `'${name}'`)
+    .toSorted()
+    .join(", ");
   throw new UserError(`a file holds one queue; say which of ${listed}, with --queue <name>`, {
     code: exitCode.usage,
   });
