@@ -6,7 +6,7 @@ import type { Queue } from "../vocabulary/queue.js";
 import { engineOf } from "./engine-of.js";
 import { comeToRest } from "./come-to-rest.js";
 import type { Engine } from "./engine-types.js";
-import { refuseTarget } from "./refuse-target.js";
+import { refuseTarget, takenBack } from "./refuse-target.js";
 import { runOn } from "./run-scope.js";
 
 /** How a move goes on, and is broken off. */
@@ -46,7 +46,7 @@ export interface MoveReport {
  * has opened, `cancelMove` takes it back. Never are both open. What the source kept stays there, to be read, until it
  * is flushed.
  *
- * A target that is not empty, that is moving itself or that is the source is refused before the source begins to leave.
+ * A target that is not empty, that is moving itself or that is the source is refused, and the source stays open.
  *
  * @throws `TASKQ_OPTION` `TASKQ_MOVED` when the source moved elsewhere, `TASKQ_MOVE` when the target is not empty or the counts differ, `TASKQ_WAIT_IN_HANDLER` in a handler of the queue
  * @example
@@ -58,16 +58,25 @@ export interface MoveReport {
 export async function moveQueue(from: Queue, to: Queue, options: MoveOptions = {}): Promise<MoveReport> {
   const move = await begun(from, to, options);
   refuseInHandler(move.source);
-  await refuseTarget(move.source, move.target);
-  const left = await comeToRest(move.source, move.check, (active) => move.tell("draining", active));
+  const before = await refuseTarget(move.source, move.target);
+  move.check();
+  const left = await move.source.storage.export({
+    ...move.about,
+    kind: "begin",
+    now: move.source.time.requestNow(),
+  });
   const departure = named(left.departure, "departure");
-  const target = await begin(move, left, departure);
+  // The target closes too, before anybody has turned to it.
+  const target = await begin(move, left, departure).catch(async (error: unknown) => {
+    throw before === "open" ? await takenBack(move.source, move.target, error) : error;
+  });
   if (target.phase === "open") return report(move, undefined);
   const arrival = named(target.arrival, "arrival");
   if (left.phase === "left") {
     await open(move, departure, arrival);
     return report(move, undefined);
   }
+  await comeToRest(move.source, move.check, (active) => move.tell("draining", active));
   if (!target.complete) await copy(move, departure, target.cursor);
   const counts = await compare(move, departure);
   move.check();

@@ -1,12 +1,14 @@
 import { TaskqError } from "../errors.js";
+import type { QueuePhase } from "../storage.js";
 import type { Engine } from "./engine-types.js";
 
 /**
- * What can be seen to be wrong with the target of a move is told as long as nothing has happened.
+ * What can be seen to be wrong with the target of a move is told as long as nothing has happened. Answers where the
+ * source stands.
  *
- * @throws `TASKQ_MOVE` `TASKQ_MOVED` `TASKQ_OPTION`
+ * @throws `TASKQ_MOVE` `TASKQ_MOVED`
  */
-export async function refuseTarget(source: Engine, target: Engine): Promise<void> {
+export async function refuseTarget(source: Engine, target: Engine): Promise<QueuePhase> {
   const queue = source.name;
   const here = await source.storage.phase({ queue });
   const there = await target.storage.phase({ queue });
@@ -14,9 +16,8 @@ export async function refuseTarget(source: Engine, target: Engine): Promise<void
     const what = there === "left" ? "has moved on from there" : "is itself moving away from there";
     throw new TaskqError("TASKQ_MOVED", `moveQueue to: the queue "${queue}" ${what}`);
   }
-  if (here !== "open") return;
-  if (there === "open") await refuseJobs(target);
-  await refuseSameStore(source, target);
+  if (here === "open" && there === "open") await refuseJobs(target);
+  return here;
 }
 
 async function refuseJobs({ name, storage, time }: Engine): Promise<void> {
@@ -33,11 +34,16 @@ async function refuseJobs({ name, storage, time }: Engine): Promise<void> {
   );
 }
 
-/** Two storages may be one store: what the source begins is then seen at the target. */
-async function refuseSameStore(source: Engine, target: Engine): Promise<void> {
+/**
+ * The source had just begun to leave for a target that refused it: it opens again. Answers the error to throw.
+ */
+export async function takenBack(source: Engine, target: Engine, refusal: unknown): Promise<unknown> {
   const queue = source.name;
-  await source.storage.export({ queue, kind: "begin", now: source.time.requestNow() });
-  if ((await target.storage.phase({ queue })) !== "leaving") return;
+  if (!(refusal instanceof TaskqError) || !["TASKQ_MOVE", "TASKQ_MOVED"].includes(refusal.code))
+    return refusal;
+  // Two storages may be one store: what the source began is seen at the target.
+  const isSame = (await target.storage.phase({ queue })) === "leaving";
   await source.storage.export({ queue, kind: "cancel", destination: undefined });
-  throw new TaskqError("TASKQ_OPTION", "moveQueue: expected two stores, got two storages on the same one");
+  if (!isSame) return refusal;
+  return new TaskqError("TASKQ_OPTION", "moveQueue: expected two stores, got two storages on the same one");
 }

@@ -299,14 +299,13 @@ describe("a move that cannot be", () => {
     expect((await to.counts()).completed).toBe(1);
   });
 
-  test("is refused into a queue that keeps values only, and can be taken back", async () => {
+  test("is refused into a queue that keeps values only, and leaves the source open", async () => {
     const from = queueOn(makeMemory());
     const to = queueOn(makeSqlite());
     await to.values.set("kept", 1);
     const error = await failure(moveQueue(from, to));
     expect(error.code).toBe("TASKQ_MOVE");
     expect(error.message).toMatch(/expected the queue "default" to be empty, got one that keeps something/);
-    await cancelMove(from, to);
     await from.enqueue(add.job({ a: 1, b: 1 }));
     expect(await to.values.get("kept")).toBe(1);
   });
