@@ -2,6 +2,6 @@ import { defineConfig, mergeConfig, type ViteUserConfig } from "vitest/config";
 import shared from "../../vitest.shared.ts";
 const config: ViteUserConfig = mergeConfig(
   shared,
-  defineConfig({ test: { name: "demo", globalSetup: ["../../packages/redis/test/servers/required.ts"] } }),
+  defineConfig({ test: { name: "demo", globalSetup: ["test/redis-required.ts"] } }),
 );
 export default config;

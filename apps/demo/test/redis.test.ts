@@ -2,13 +2,9 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { hasTestServer, startTestServer, type TestServer } from "@taskq/redis-servers";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import {
-  hasTestServer,
-  startTestServer,
-  type TestServer,
-} from "../../../packages/redis/test/servers/test-server.js";
 import { runProgram } from "./programs.js";
 
 const PATIENCE = 90_000;

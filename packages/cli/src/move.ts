@@ -98,15 +98,22 @@ async function phaseOf(queue: Queue): Promise<QueuePhase> {
   return engine.storage.phase({ queue: engine.name });
 }
 
+async function phaseIfTold(queue: Queue): Promise<QueuePhase | undefined> {
+  try {
+    return await phaseOf(queue);
+  } catch {
+    return undefined;
+  }
+}
+
 /** The error, and how to go on from where it has left the queue. */
 async function withAdvice(error: unknown, pair: Pair): Promise<unknown> {
-  if (!(error instanceof TaskqError)) return error;
-  if ((await phaseOf(pair.from).catch(() => undefined)) === "open") return error;
+  if (!(error instanceof TaskqError) || (await phaseIfTold(pair.from)) === "open") return error;
   return new UserError([explain(error), ...(await adviceFor(pair))].join("\n  "), { cause: error });
 }
 
 async function adviceFor({ from }: Pair): Promise<readonly string[]> {
-  const phase = await phaseOf(from).catch(() => undefined);
+  const phase = await phaseIfTold(from);
   if (phase === "open") return ["the queue is open where it was, as if nothing had been asked"];
   return [
     phase === undefined

@@ -25,11 +25,11 @@ export async function storageAt(address: Address, module: string, isThere: boole
 }
 
 interface RedisPackage {
-  redisStorage(options: { readonly url: string }): Storage;
+  readonly redisStorage: (options: { readonly url: string }) => Storage;
 }
 
 interface SqlitePackage {
-  sqliteStorage(options: { readonly path: string }): Storage;
+  readonly sqliteStorage: (options: { readonly path: string }) => Storage;
 }
 
 async function packageOf<Package>(name: string, address: string, module: string): Promise<Package> {

@@ -109,27 +109,28 @@ test("a dump of a queue in use is of one moment: all that was taken before it, a
     .run()
     .catch((error: { code?: unknown }) => error.code);
   const [before, refused]: [string[], string[]] = [[], []];
+  const codes = new Set<unknown>();
+  let n = 0;
   const produce = async (until: () => boolean): Promise<void> => {
-    for (let n = 0; !until(); n += 1) {
+    for (; !until(); n += 1) {
       const id = `job ${n}`;
       const members = [add.job({ a: n, b: 1 }), add.job({ a: n, b: 2 })];
       const code = await codeOf(shop.enqueue(group(members).pipe(sum), { id }));
       (code === "resolved" ? before : refused).push(id);
-      if (code !== "resolved") expect(code).toBe("TASKQ_MOVED");
+      codes.add(code);
     }
   };
   await produce(() => before.length >= 50);
   await using command = project.taskq(["dump", "queue.mjs", "--keep-closed"]);
   let ended = false;
   const code = command.ended().finally(() => (ended = true));
-  before.length = 0;
   await produce(() => ended);
   expect(await code).toBe(0);
   expect(command.errors).toMatch(
     /the queue stays closed; the same line with --cancel instead of the other options opens it\n$/,
   );
   expect(await stopped).toBe("TASKQ_MOVED");
-  expect(refused.length).toBeGreaterThan(0);
+  expect([...codes]).toEqual(["resolved", "TASKQ_MOVED"]);
   await writeFile(project.path("shop.ndjson"), command.output);
 
   expect((await taskq(project, "new.db", "load", "queue.mjs", "shop.ndjson")).code).toBe(0);
@@ -138,7 +139,7 @@ test("a dump of a queue in use is of one moment: all that was taken before it, a
   expect(counts.active).toBe(0);
   await runAll(copy);
   for (const id of before) expect(await copy.result(sum, id).state()).toBe("completed");
-  expect((await idsOf(copy)).some((id) => refused.includes(id) && !before.includes(id))).toBe(false);
+  expect((await idsOf(copy)).some((id) => refused.includes(id))).toBe(false);
 
   const stillClosed = await taskq(project, "jobs.db", "dump", "queue.mjs", "-o", "again.ndjson");
   expect(stillClosed.errors).toMatch(/the queue was closed before, and stays so;/);

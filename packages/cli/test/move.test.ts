@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { createConsumer } from "@taskq/consumer";
 import { createQueue, group, task, type Queue } from "@taskq/core";
 import { sqliteStorage } from "@taskq/sqlite";
@@ -94,8 +95,8 @@ async function busy(queue: Queue, enqueue: () => Promise<unknown>) {
 }
 
 test("Ctrl-C breaks a move off; it is taken back, begun again, broken off again and finished", async () => {
-  let end = (): void => {};
-  const told = new Promise<void>((resolve) => (end = resolve));
+  const end = new AbortController();
+  const told = once(end.signal, "abort");
   const wait = task("wait", async (n: number) => {
     await told;
     return String(n);
@@ -128,7 +129,7 @@ test("Ctrl-C breaks a move off; it is taken back, begun again, broken off again 
   ]);
   await queue.enqueue(add.job({ a: 1, b: 1 }), { id: "after" });
   await breakOff();
-  end();
+  end.abort();
   await stopped;
   const moved = await taskq(project, "move", "queue.mjs", "sqlite:new.db");
   expect([moved.code, moved.errors]).toEqual([0, ""]);

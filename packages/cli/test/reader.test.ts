@@ -72,6 +72,14 @@ async function refusal(dump: string | Buffer): Promise<string> {
   );
 }
 
+function joined(lines: readonly string[]): string {
+  return `${lines.join("\n")}\n`;
+}
+
+function refusalOfRecord(record: object): Promise<string> {
+  return refusal(dumpOf([record as MovedRecord]));
+}
+
 let records: readonly MovedRecord[] = [];
 let dump = "";
 beforeAll(async () => {
@@ -128,7 +136,6 @@ describe("what is no dump is refused", () => {
   test("with a line more, a line less, or lines in another order", async () => {
     const lines = dump.trimEnd().split("\n");
     const last = lines.length;
-    const joined = (all: readonly string[]): string => `${all.join("\n")}\n`;
     expect(await refusal(joined(lines.toSpliced(3, 1)))).toBe(
       `the file, line ${last - 1}: expected ${last - 2} records before this line, got ${last - 3}`,
     );
@@ -161,15 +168,16 @@ describe("what is no dump is refused", () => {
 
   test("a record with a field that is missing, of another type, or not known", async () => {
     const value = { kind: "value", key: "k", value: 1, expiresAt: undefined } as const;
-    const line = (record: object): Promise<string> => refusal(dumpOf([record as MovedRecord]));
-    expect(await line(value)).toBe("read");
-    expect(await line({ ...value, key: 1 })).toBe(
+    expect(await refusalOfRecord(value)).toBe("read");
+    expect(await refusalOfRecord({ ...value, key: 1 })).toBe(
       "the file, line 2: expected a record of kind 'value', got one whose 'key' is none",
     );
-    expect(await line({ ...value, value: undefined })).toMatch(/whose 'value' is none$/);
-    expect(await line({ ...value, other: 1 })).toMatch(/whose 'other' is none$/);
-    expect(await line({ kind: "toString" })).toBe("the file, line 2: expected a record of a known kind");
-    expect(await line([1])).toBe("the file, line 2: expected a record");
+    expect(await refusalOfRecord({ ...value, value: undefined })).toMatch(/whose 'value' is none$/);
+    expect(await refusalOfRecord({ ...value, other: 1 })).toMatch(/whose 'other' is none$/);
+    expect(await refusalOfRecord({ kind: "toString" })).toBe(
+      "the file, line 2: expected a record of a known kind",
+    );
+    expect(await refusalOfRecord([1])).toBe("the file, line 2: expected a record");
   });
 
   test("a header that counts something else", async () => {

@@ -17,9 +17,14 @@ describe.skipIf(serverBinary() === undefined)("moves", () => {
   afterAll(() => server.stop());
 
   const redis = () => connect(server, newPrefix());
-  const memory = () => memoryStorage();
   const runner = { describe, test };
 
-  travelSuite({ runner, name: "redis", stores: [redis], reference: memory, runs });
-  travelSuite({ runner, name: "redis and memory", stores: [redis, memory], reference: memory, runs });
+  travelSuite({ runner, name: "redis", stores: [redis], reference: memoryStorage, runs });
+  travelSuite({
+    runner,
+    name: "redis and memory",
+    stores: [redis, memoryStorage],
+    reference: memoryStorage,
+    runs,
+  });
 });

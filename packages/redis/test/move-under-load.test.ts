@@ -13,7 +13,7 @@ import { engineOf } from "@taskq/core/engine";
 import { describe, expect, test } from "vitest";
 import { redisStorage } from "../src/index.js";
 import { folderWith } from "./moving/folder.js";
-import { taskq } from "./moving/processes.js";
+import { taskq, type Ended } from "./moving/processes.js";
 import { loadQueue, Producer, type LoadQueue } from "./moving/producer.js";
 import { Supervisor } from "./moving/supervisor.js";
 import { afterTest } from "./support/closing.js";
@@ -103,16 +103,15 @@ describe.skipIf(!hasTestServer)("a queue under load", () => {
           const args = ["move", here.module, there.module];
           const { signal, code, errors } = await taskq(folder, args, { ...environment, ...die });
           expect([errors, signal ?? code]).toEqual(["", signal === null ? 0 : "SIGKILL"]);
-          if (signal === "SIGKILL") seen.kills += 1;
-          else break;
-          if (random() < 0.25 && !(await isOpen(there.queue))) {
-            const taken = await taskq(folder, [...args, "--cancel"], environment);
-            expect([taken.errors, taken.code]).toEqual(["", 0]);
-            seen.cancelled += 1;
-          }
+          if (signal !== "SIGKILL") break;
+          seen.kills += 1;
+          if (random() >= 0.25 || (await isOpen(there.queue))) continue;
+          const taken = await taskq(folder, [...args, "--cancel"], environment);
+          expectDone(taken);
+          seen.cancelled += 1;
         }
         const moved = await taskq(folder, ["move", here.module, there.module], environment);
-        expect([moved.errors, moved.code]).toEqual(["", 0]);
+        expectDone(moved);
         [here, there] = [there, here];
         producer.place = here.queue;
       }
@@ -136,6 +135,10 @@ describe.skipIf(!hasTestServer)("a queue under load", () => {
     PATIENCE + MOVES * 30_000,
   );
 });
+
+function expectDone({ errors, code }: Ended): void {
+  expect([errors, code]).toEqual(["", 0]);
+}
 
 /** What was enqueued yields what it must. */
 async function expectAll(queue: LoadQueue, { expected }: Producer): Promise<void> {

@@ -11,9 +11,8 @@ let files = 0;
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const sqlite = () => sqliteStorage({ path: join(folder, `${(files += 1)}.db`) });
-const memory = () => memoryStorage();
 const runner = { describe, test };
 
-travelSuite({ runner, name: "memory", stores: [memory], reference: memory });
-travelSuite({ runner, name: "sqlite", stores: [sqlite], reference: memory });
-travelSuite({ runner, name: "memory and sqlite", stores: [memory, sqlite], reference: memory });
+travelSuite({ runner, name: "memory", stores: [memoryStorage], reference: memoryStorage });
+travelSuite({ runner, name: "sqlite", stores: [sqlite], reference: memoryStorage });
+travelSuite({ runner, name: "memory and sqlite", stores: [memoryStorage, sqlite], reference: memoryStorage });

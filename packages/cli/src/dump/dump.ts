@@ -83,12 +83,12 @@ async function openAgain(queue: Queue, phase: QueuePhase): Promise<number> {
   if (phase === "left" || phase === "arriving") {
     throw new UserError(`${where} is not closed by a dump, but by a move or a load: take that back instead`);
   }
-  if (phase === "leaving") await cancel(queue);
+  if (phase === "leaving") await open(queue);
   say(phase === "open" ? `${where} is open` : `${where} is open again: start consumers and producers`);
   return exitCode.ok;
 }
 
-async function cancel(queue: Queue): Promise<void> {
+async function open(queue: Queue): Promise<void> {
   const { storage, name } = engineOf(queue);
   await storage.export({ queue: name, kind: "cancel", destination: undefined });
 }
@@ -110,14 +110,14 @@ async function dumpClosed(queue: Queue, phase: QueuePhase, options: DumpOptions)
     say(`  broken off: ${after}`);
     return exitCode.interrupted;
   }
-  if (opens) await cancel(queue);
+  if (opens) await open(queue);
   for (const line of endLines(phase, opens)) say(`  ${line}`);
   return exitCode.ok;
 }
 
 async function reopened(queue: Queue): Promise<string> {
   try {
-    await cancel(queue);
+    await open(queue);
     return "is open again";
   } catch {
     return "may still be closed: open it with --cancel";

@@ -1,6 +1,5 @@
 import { createReadStream, statSync } from "node:fs";
 import type { Queue } from "@taskq/core";
-import { engineOf } from "@taskq/core/engine";
 import { BreakingOff } from "../breaking-off.js";
 import { countLines, grouped } from "../count-lines.js";
 import { exitCode } from "../exit-code.js";
@@ -38,12 +37,17 @@ export async function load(module: string, file: string | undefined, options: Lo
 }
 
 function refuseUse(file: string | undefined, { cancel, replace }: LoadOptions): void {
-  const usage = (message: string): UserError => new UserError(message, { code: exitCode.usage });
   if (cancel === true && (file !== undefined || replace !== undefined)) {
-    throw usage("--cancel takes back a load that was broken off; it goes with neither a file nor --replace");
+    throw misused(
+      "--cancel takes back a load that was broken off; it goes with neither a file nor --replace",
+    );
   }
   if (cancel !== true && file === undefined)
-    throw usage("expected the file of a dump, or - for standard input");
+    throw misused("expected the file of a dump, or - for standard input");
+}
+
+function misused(message: string): UserError {
+  return new UserError(message, { code: exitCode.usage });
 }
 
 async function cancelAll(queues: readonly Queue[]): Promise<number> {

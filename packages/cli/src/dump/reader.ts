@@ -87,11 +87,8 @@ function parsed(line: Buffer, refuse: Refuse): unknown {
 }
 
 function shortened(line: Buffer): string {
-  // oxlint-disable-next-line no-control-regex
-  const text = line
-    .subarray(0, 4 * SHOWN)
-    .toString("utf8")
-    .replaceAll(/[\u0000-\u001F\u007F-\u009F\uFFFD]+/g, "?");
+  const start = line.subarray(0, 4 * SHOWN).toString("utf8");
+  const text = start.replaceAll(/[\p{Cc}\uFFFD]+/gu, "?");
   return text === "" ? "an empty one" : `'${text.length > SHOWN ? `${text.slice(0, SHOWN - 1)}…` : text}'`;
 }
 

@@ -20,9 +20,6 @@ const CHANGING: ReadonlySet<string> = new Set([
   "keys",
   "take",
 ]);
-/** After these all that may go is purged: when a storage does so by itself is left to it. */
-const ENDING: ReadonlySet<string> = new Set(["step", "reap", "amend", "tick", "enqueue"]);
-
 interface Asked {
   readonly queue: string;
   readonly now: number;
@@ -98,9 +95,6 @@ export class Travelling {
     const call = Reflect.get(this.#here, name) as (request: Asked) => Promise<unknown>;
     const answer = await call.call(this.#here, request);
     this.#remember(name, request as never, answer);
-    for (let more = ENDING.has(name); more;) {
-      ({ more } = await this.#here.purge({ queue: given.queue, limit: 50, now: given.now }));
-    }
     return answer;
   }
 

@@ -20,7 +20,7 @@ export class Producer {
   refused = 0;
   /** Where the queue is: anywhere else, what is enqueued would be a queue of its own. */
   place: LoadQueue;
-  #running = true;
+  #stops = false;
   #loop: Promise<void> = Promise.resolve();
 
   constructor(place: LoadQueue) {
@@ -34,12 +34,12 @@ export class Producer {
   }
 
   async stop(): Promise<void> {
-    this.#running = false;
+    this.#stops = true;
     await this.#loop;
   }
 
   async #produce(): Promise<void> {
-    for (let n = 0; this.#running; n += 1) {
+    for (let n = 0; !this.#stops; n += 1) {
       await this.#enqueue(n);
       await sleep(10);
     }

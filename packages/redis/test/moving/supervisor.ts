@@ -43,17 +43,20 @@ export class Supervisor {
     const { folder, environment, lease } = this.#options;
     const consumer = new Taskq(folder, ["run", module, "--lease", lease, "--workers", "4"], environment);
     this.#running.add(consumer);
-    const end = consumer.ended.then(({ output, errors, code, signal }) => {
-      this.#running.delete(consumer);
-      for (const [, id = ""] of output.matchAll(/ lease-lost +\S+ +(\S+)/g)) this.lost.add(id);
-      // One that was still starting has not yet taken SIGTERM for itself.
-      const isKilled = signal === "SIGKILL" || (signal === "SIGTERM" && this.#stopped);
-      const isExpected = isKilled || code === 0 || errors.includes("(TASKQ_MOVED)");
-      if (!isExpected) throw new Error(`a consumer ended with ${code ?? signal}:\n${errors}`);
-    });
+    const end = this.#watch(consumer);
     this.#ends.push(end);
     // Told when all is stopped.
     end.catch(() => {});
+  }
+
+  async #watch(consumer: Taskq): Promise<void> {
+    const { output, errors, code, signal } = await consumer.ended;
+    this.#running.delete(consumer);
+    for (const [, id = ""] of output.matchAll(/ lease-lost +\S+ +(\S+)/g)) this.lost.add(id);
+    // One that was still starting has not yet taken SIGTERM for itself.
+    const isKilled = signal === "SIGKILL" || (signal === "SIGTERM" && this.#stopped);
+    if (isKilled || code === 0 || errors.includes("(TASKQ_MOVED)")) return;
+    throw new Error(`a consumer ended with ${code ?? signal}:\n${errors}`);
   }
 
   /** Kills one that has begun to work. Answers whether there was one. */
