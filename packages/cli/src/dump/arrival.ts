@@ -157,7 +157,7 @@ export class Arrival {
 
   async #look(): Promise<ImportAnswer> {
     await engineOf(this.#queue).open();
-    return this.#import({ ...this.#about, kind: "cancel", departure: NOBODY });
+    return this.#all({ ...this.#about, kind: "cancel", departure: NOBODY });
   }
 
   async #all(request: ImportRequest): Promise<ImportAnswer> {
