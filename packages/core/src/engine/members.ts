@@ -75,9 +75,7 @@ async function memberOfRecord(engine: Engine, record: StoredRecord): Promise<Mem
   if (record.kind === "job") return record.id;
   const members: Member[] = [];
   for (const [index, part] of (await readAll(engine, record.members)).entries()) {
-    members.push(
-      part === undefined ? (record.members[index] as string) : await memberOfRecord(engine, part),
-    );
+    members.push(part === undefined ? (record.members[index] as string) : await memberOfRecord(engine, part));
   }
   return { mode: record.mode, members };
 }
@@ -109,5 +107,8 @@ function hashOf(mode: "all" | "settled", parts: readonly (string | readonly stri
 }
 
 function differs(why: string): TaskqError {
-  return new TaskqError("TASKQ_SIGNATURE", `what came before the job differs from what its bytes say: ${why}`);
+  return new TaskqError(
+    "TASKQ_SIGNATURE",
+    `what came before the job differs from what its bytes say: ${why}`,
+  );
 }

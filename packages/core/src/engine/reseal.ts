@@ -29,7 +29,10 @@ interface Resealing {
 }
 
 /** Attempts and notes do not say what task their job is of. */
-async function tasksOf(source: Engine, records: readonly MovedRecord[]): Promise<ReadonlyMap<string, string>> {
+async function tasksOf(
+  source: Engine,
+  records: readonly MovedRecord[],
+): Promise<ReadonlyMap<string, string>> {
   const ids = new Set<string>();
   for (const record of records) if (record.kind === "attempt" || record.kind === "note") ids.add(record.id);
   const tasks = new Map<string, string>();
@@ -114,6 +117,9 @@ function opened(
   return { content: bytes, sealedAt: undefined };
 }
 
-function taskContext(engine: Engine, { id, task }: { readonly id: string; readonly task: string }): MessageContext {
+function taskContext(
+  engine: Engine,
+  { id, task }: { readonly id: string; readonly task: string },
+): MessageContext {
   return { purpose: "task", namespace: engine.storage.namespace, queue: engine.name, id, task };
 }
