@@ -1,5 +1,6 @@
 /** AES-256-GCM with a key of its own for each message. */
-import { createCipheriv, createDecipheriv, createHmac, randomFillSync, type KeyObject } from "node:crypto";
+import { createCipheriv, createDecipheriv, randomFillSync } from "node:crypto";
+import type { HmacKey } from "./hmac-key.js";
 
 const SALT_BYTES = 16;
 const NONCE_BYTES = 12;
@@ -12,9 +13,12 @@ export const HIDDEN_OVERHEAD: number = RANDOM_BYTES + TAG_BYTES;
 // Asking for random bytes takes longer than hashing a message, so that they are asked for in bulk.
 const pool = Buffer.alloc(128 * RANDOM_BYTES);
 let used = pool.length;
+const INFO = "taskq message key";
+const block = Buffer.from(`${INFO}${" ".repeat(SALT_BYTES)}\u0001`, "latin1");
+const derived = Buffer.alloc(32);
 
 /** Writes the content, hidden, behind the header, which is authenticated with it. */
-export function hide(key: KeyObject, message: Buffer, headerLength: number, content: Uint8Array): void {
+export function hide(key: HmacKey, message: Buffer, headerLength: number, content: Uint8Array): void {
   const salt = message.subarray(headerLength, headerLength + SALT_BYTES);
   writeRandom(message, headerLength);
   const nonce = message.subarray(headerLength + SALT_BYTES, headerLength + RANDOM_BYTES);
@@ -28,7 +32,7 @@ export function hide(key: KeyObject, message: Buffer, headerLength: number, cont
 }
 
 /** What `hide` was given. @throws for bytes that it did not write with that key */
-export function reveal(key: KeyObject, header: Uint8Array, hidden: Uint8Array): Buffer {
+export function reveal(key: HmacKey, header: Uint8Array, hidden: Uint8Array): Buffer {
   const salt = hidden.subarray(0, SALT_BYTES);
   const nonce = hidden.subarray(SALT_BYTES, RANDOM_BYTES);
   const decipher = createDecipheriv("aes-256-gcm", messageKey(key, salt), nonce, {
@@ -41,9 +45,14 @@ export function reveal(key: KeyObject, header: Uint8Array, hidden: Uint8Array): 
   return content;
 }
 
-/** The one block of an HKDF-Expand (RFC 5869, 2.3) with the salt in its info. */
-function messageKey(key: KeyObject, salt: Uint8Array): Buffer {
-  return createHmac("sha256", key).update("taskq message key").update(salt).update("\u0001").digest();
+/**
+ * The one block of an HKDF-Expand (RFC 5869, 2.3) with the salt in its info; good until the next one is made, and OpenSSL
+ * copies it.
+ */
+function messageKey(key: HmacKey, salt: Uint8Array): Buffer {
+  block.set(salt, INFO.length);
+  key.write(derived, 0, block, block.length);
+  return derived;
 }
 
 function writeRandom(target: Buffer, at: number): void {

@@ -5,7 +5,7 @@
  * time of sealing (6 bytes of milliseconds) · context: purpose, which parts it has, then namespace, queue, id, task,
  * fence, key, each text with its length · length of the payload (4 bytes) · payload · HMAC-SHA-256 over all before it
  */
-import { createHmac, timingSafeEqual, type KeyObject } from "node:crypto";
+import { timingSafeEqual } from "node:crypto";
 import { TaskqError, type MessageContext } from "@taskq/core";
 import { contextLength, differenceOf, writeContext } from "./context-bytes.js";
 import { HIDDEN_OVERHEAD, hide, reveal } from "./encryption.js";
@@ -22,6 +22,7 @@ const TIME_BYTES = 6;
 const PAYLOAD_LENGTH_BYTES = 4;
 const TAG_BYTES = 32;
 const LONGEST_ID = 64;
+const tag = Buffer.alloc(TAG_BYTES);
 const SMALLEST = HEAD_BYTES + 1 + TIME_BYTES + 2 + PAYLOAD_LENGTH_BYTES + TAG_BYTES;
 
 /** Bytes around a content, at most. */
@@ -51,7 +52,7 @@ export function seal(
   if (encrypt) hide(key.encrypting(context.purpose), message, headerLength, content);
   else message.set(content, headerLength);
   const end = headerLength + payloadLength;
-  message.set(tagOf(key.signing(context.purpose), message.subarray(0, end)), end);
+  key.signing(context.purpose).write(message, end, message, end);
   return message;
 }
 
@@ -65,7 +66,7 @@ export function open(
   if (message[1] !== VERSION) throw refused(context, `its envelope is of an unknown version, ${message[1]}`);
   const key = keyOf(ring, message, context);
   const end = message.length - TAG_BYTES;
-  const tag = tagOf(key.signing(context.purpose), message.subarray(0, end));
+  key.signing(context.purpose).write(tag, 0, message, end);
   if (!timingSafeEqual(tag, message.subarray(end))) {
     throw refused(context, "its signature does not fit: it was forged, altered, or is of another purpose");
   }
@@ -78,10 +79,6 @@ export function open(
     content: contentOf(key, message, payloadStart, context),
     sealedAt: message.readUIntBE(contextStart - TIME_BYTES, TIME_BYTES),
   };
-}
-
-function tagOf(key: KeyObject, bytes: Uint8Array): Buffer {
-  return createHmac("sha256", key).update(bytes).digest();
 }
 
 function keyOf(ring: KeyRing, message: Buffer, context: MessageContext): RingKey {

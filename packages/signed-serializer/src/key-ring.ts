@@ -1,6 +1,7 @@
 /** Keys for each use, made from the secrets by HKDF-SHA-256 (RFC 5869). */
-import { createHmac, createSecretKey, hkdfSync, type KeyObject } from "node:crypto";
+import { createHmac, hkdfSync } from "node:crypto";
 import type { MessageContext } from "@taskq/core";
+import { HmacKey } from "./hmac-key.js";
 
 /** A secret under its id, and what is made from it for each purpose, once. */
 export interface RingKey {
@@ -8,16 +9,16 @@ export interface RingKey {
   /** The id with its length before it, as it stands in a message. */
   readonly idBytes: Buffer;
   /** Signs messages of a purpose. */
-  signing(purpose: MessageContext["purpose"]): KeyObject;
+  signing(purpose: MessageContext["purpose"]): HmacKey;
   /** What the keys of single messages are made from. */
-  encrypting(purpose: MessageContext["purpose"]): KeyObject;
+  encrypting(purpose: MessageContext["purpose"]): HmacKey;
 }
 
 /** The first key signs, all of them verify. */
 export class KeyRing {
   readonly first: RingKey;
   readonly #keys: ReadonlyMap<string, RingKey>;
-  readonly #names: KeyObject;
+  readonly #names: Buffer;
 
   constructor(secrets: ReadonlyMap<string, Buffer>, nameSecret: Buffer | undefined) {
     const keys = [...secrets].map(([id, secret]) => ringKey(id, secret));
@@ -38,13 +39,13 @@ export class KeyRing {
 }
 
 function ringKey(id: string, secret: Buffer): RingKey {
-  const signing = onceEach((purpose) => derived(secret, `sign ${purpose}`));
-  const encrypting = onceEach((purpose) => derived(secret, `encrypt ${purpose}`));
+  const signing = onceEach((purpose) => new HmacKey(derived(secret, `sign ${purpose}`)));
+  const encrypting = onceEach((purpose) => new HmacKey(derived(secret, `encrypt ${purpose}`)));
   return { id, idBytes: Buffer.from(String.fromCharCode(id.length) + id, "latin1"), signing, encrypting };
 }
 
-function onceEach(make: (purpose: string) => KeyObject): (purpose: string) => KeyObject {
-  const made = new Map<string, KeyObject>();
+function onceEach(make: (purpose: string) => HmacKey): (purpose: string) => HmacKey {
+  const made = new Map<string, HmacKey>();
   return (purpose) => {
     let key = made.get(purpose);
     if (key === undefined) made.set(purpose, (key = make(purpose)));
@@ -52,6 +53,6 @@ function onceEach(make: (purpose: string) => KeyObject): (purpose: string) => Ke
   };
 }
 
-function derived(secret: Buffer, use: string): KeyObject {
-  return createSecretKey(Buffer.from(hkdfSync("sha256", secret, "", `taskq signed-serializer 1 ${use}`, 32)));
+function derived(secret: Buffer, use: string): Buffer {
+  return Buffer.from(hkdfSync("sha256", secret, "", `taskq signed-serializer 1 ${use}`, 32));
 }
