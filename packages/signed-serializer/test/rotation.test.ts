@@ -1,4 +1,13 @@
-import { createQueue, group, task, type Counts, type Storage, type TaskqError } from "@taskq/core";
+import {
+  createQueue,
+  Fatal,
+  group,
+  task,
+  type Counts,
+  type Queue,
+  type Storage,
+  type TaskqError,
+} from "@taskq/core";
 import { createConsumer } from "@taskq/consumer";
 import { memoryStorage } from "@taskq/memory";
 import { redisStorage } from "@taskq/redis";
@@ -77,7 +86,7 @@ describe.each(storages)("rotation on $name", ({ name, make }) => {
       for (const [phase, configurations] of phases.entries()) {
         const queues = configurations.map(queueWith);
         for (const [index, queue] of queues.entries()) {
-          for (let n = 0; n < 10; n += 1) {
+          for (let n = 0; n < 6; n += 1) {
             const chain = await queue.enqueue(add.job({ a: n, b: phase }).pipe(double));
             expected.set(chain.id, 2 * (n + phase));
             const chord = await queue.enqueue(group([add.job({ a: n, b: 1 }), double.job(n)]).pipe(sum));
@@ -93,9 +102,9 @@ describe.each(storages)("rotation on $name", ({ name, make }) => {
         const unique = await first!.enqueue(once.job({ n: phase }), { delay: "1h" });
         expect((await last.enqueue(once.job({ n: phase }), { delay: "1h" })).id).toBe(unique.id);
         // Some of it is done now, by whoever comes; the rest is for the phases to come.
-        for (const queue of queues) await work(queue, (done) => done >= 15);
+        for (const queue of queues) await work(queue, (done) => done >= 10);
         const { ready, blocked } = await first!.counts();
-        expect(ready + blocked).toBeGreaterThan(20);
+        expect(ready + blocked).toBeGreaterThan(8);
       }
       const both = queueWith([NEW, OLD]);
       await work(both, (_, { ready, blocked, active, scheduled, parked }) => {
@@ -127,11 +136,47 @@ describe.each(storages)("rotation on $name", ({ name, make }) => {
   );
 });
 
+describe.each(storages)("groups on $name", ({ name, make }) => {
+  const isHere = name !== "Redis" || serverBinary() !== undefined;
+  const fails = task("fails", async (): Promise<number> => {
+    throw new Fatal("for good");
+  });
+  const adds = task("adds", async (_: number, { enqueue }) => {
+    await enqueue(fails.job(), { join: true });
+    return 1;
+  });
+  const same = task("same", async (input: readonly unknown[]) => input);
+  const all = { ...tasks, fails, adds, same };
+
+  test.skipIf(!isHere)(
+    "a stage gets what its bytes say: groups within groups, and the job that failed for the member that added it",
+    async () => {
+      const serializer = signedSerializer({ keys: [NEW] });
+      const queue = createQueue({ storage: make()(), tasks: all, serializer });
+      afterTest(() => queue.close());
+      const within = group([double.job(1), double.job(2)]);
+      const nested = await queue.enqueue(group([within, double.job(3), group([])]).pipe(same));
+      const parts = group([adds.job(1), fails.job()], { mode: "settled" });
+      const settled = await queue.enqueue(
+        group([parts, adds.job(2), double.job(5)], { mode: "settled" }).pipe(same),
+      );
+      const consumer = createConsumer(queue, { workers: 2 });
+      await consumer.start();
+      expect(await nested.wait({ timeout: "5s" })).toEqual([[2, 4], 6, []]);
+      const failed = { state: "failed", error: { message: "for good" } };
+      expect(await settled.wait({ timeout: "5s" })).toMatchObject([
+        { state: "completed", value: [failed, failed] },
+        failed,
+        { state: "completed", value: 10 },
+      ]);
+      await consumer.stop();
+      expect(await queue.counts()).toMatchObject({ quarantined: 0 });
+    },
+  );
+});
+
 /** A consumer until enough is done. */
-async function work(
-  queue: ReturnType<typeof createQueue<typeof tasks>>,
-  isEnough: (done: number, counts: Counts) => boolean,
-): Promise<void> {
+async function work(queue: Queue, isEnough: (done: number, counts: Counts) => boolean): Promise<void> {
   let done = 0;
   using _ = queue.on("completed", () => void (done += 1));
   const consumer = createConsumer(queue, { workers: 2, grace: "5s" });
