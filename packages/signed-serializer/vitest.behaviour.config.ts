@@ -3,7 +3,7 @@ import { defineConfig, type ViteUserConfig } from "vitest/config";
 
 const folder = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 const tests = folder("../sqlite/test/");
-const signedCore = folder("test/support/signed-core.ts");
+const signedCore = folder("test/programs/signed-core.ts");
 
 /** What a queue does on memory and SQLite, by the tests of `@taskq/sqlite`, with signed or (`TASKQ_SERIALIZER=encrypted`) encrypted messages. */
 const config: ViteUserConfig = defineConfig({

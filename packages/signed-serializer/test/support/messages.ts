@@ -10,7 +10,7 @@ const PURPOSES = ["task", "result", "error", "value", "event", "schedule", "note
 const TEXTS = ["a", "mail", "reports.daily", "Grüße", "名前", "🚀🚀", "a'b\"c", "x".repeat(63)];
 
 /** Numbers that look random, from a seed (a linear congruential generator, Numerical Recipes). */
-export function numbers(seed: number): (below: number) => number {
+function numbers(seed: number): (below: number) => number {
   let state = seed >>> 0;
   return (below) => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
@@ -78,14 +78,17 @@ export function otherContexts(context: MessageContext): MessageContext[] {
 const firstOf = (text: string): string => String.fromCodePoint(text.codePointAt(0) ?? 0);
 const restOf = (text: string): string => text.slice(firstOf(text).length);
 
-function withTask({ task: _, ...rest }: MessageContext, task: string | undefined): MessageContext {
-  return task === undefined ? rest : { ...rest, task };
+function withTask(context: MessageContext, task: string | undefined): MessageContext {
+  const { task: own, ...rest } = context;
+  return task === undefined || task === own ? rest : { ...rest, task };
 }
 
-function withFence({ fence: _, ...rest }: MessageContext, fence: number | undefined): MessageContext {
-  return fence === undefined ? rest : { ...rest, fence };
+function withFence(context: MessageContext, fence: number | undefined): MessageContext {
+  const { fence: own, ...rest } = context;
+  return fence === undefined || fence === own ? rest : { ...rest, fence };
 }
 
-function withKey({ key: _, ...rest }: MessageContext, key: string | undefined): MessageContext {
-  return key === undefined ? rest : { ...rest, key };
+function withKey(context: MessageContext, key: string | undefined): MessageContext {
+  const { key: own, ...rest } = context;
+  return key === undefined || key === own ? rest : { ...rest, key };
 }
