@@ -15,6 +15,7 @@ export { reportEffects, reportLost, reportReaped, reportSettled } from "./engine
 export { Ticker } from "./engine/ticker.js";
 export { milliseconds } from "./duration.js";
 export { callable, flag, integer, oneOf, refuseUnknown, shown, text, unexpected } from "./options.js";
+export { maxSizeOf, rememberMaxSize } from "./serializer/limits.js";
 export { systemClock } from "./clock.js";
 export { scheduleData } from "./schedule/schedule-data.js";
 export type { ScheduleData } from "./schedule/schedule.js";

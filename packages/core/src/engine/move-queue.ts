@@ -7,6 +7,7 @@ import { engineOf } from "./engine-of.js";
 import { comeToRest } from "./come-to-rest.js";
 import type { Engine } from "./engine-types.js";
 import { refuseTarget, takenBack } from "./refuse-target.js";
+import { resealer } from "./reseal.js";
 import { runOn } from "./run-scope.js";
 
 /** How a move goes on, and is broken off. */
@@ -47,6 +48,7 @@ export interface MoveReport {
  * is flushed.
  *
  * A target that is not empty, that is moving itself or that is the source is refused, and the source stays open.
+ * Where messages are signed, those that the source can read are signed anew for the target, with their old time; what it cannot read goes over as it is, and cannot be read there either.
  *
  * @throws `TASKQ_OPTION` `TASKQ_MOVED` when the source moved elsewhere, `TASKQ_MOVE` when the target is not empty or the counts differ, `TASKQ_WAIT_IN_HANDLER` in a handler of the queue
  * @example
@@ -193,6 +195,7 @@ async function begin(move: Moving, left: ExportAnswer, departure: string): Promi
 async function copy(move: Moving, departure: string, from: string | undefined): Promise<void> {
   const { source, target, about } = move;
   let cursor = from;
+  const reseal = resealer(source, target);
   do {
     move.check();
     const page = await source.storage.export({
@@ -205,7 +208,8 @@ async function copy(move: Moving, departure: string, from: string | undefined): 
     });
     // Behind the last page there is nothing: it is read again should the move be broken off here.
     const next = page.cursor ?? cursor;
-    await target.storage.import({ ...about, kind: "page", departure, records: page.records, cursor: next });
+    const records = reseal === undefined ? page.records : await reseal(page.records);
+    await target.storage.import({ ...about, kind: "page", departure, records, cursor: next });
     move.records += page.records.length;
     move.tell("copying", 0);
     cursor = page.cursor;
