@@ -183,20 +183,24 @@ class Loading {
 function refuseOtherSeal(queue: Queue, { signed, namespace }: DumpHeader): void {
   const { serializer, storage } = engineOf(queue);
   const signs = serializer.seal !== undefined;
-  const refuse = (what: string, where: string): UserError =>
-    new UserError(`${what}; load it into ${where}, and move it from there with taskq move, which signs anew`);
   if (signed !== signs) {
     throw signed
-      ? refuse(
+      ? otherSeal(
           `the dump is signed, and the queue '${queue.name}' has no keys`,
           "a queue with the serializer it had",
         )
-      : refuse(`the dump is not signed, and the queue '${queue.name}' signs`, "a queue that does not");
+      : otherSeal(`the dump is not signed, and the queue '${queue.name}' signs`, "a queue that does not");
   }
   if (!signed || namespace === storage.namespace) return;
-  throw refuse(
+  throw otherSeal(
     `the dump is signed for the prefix '${namespace}', and '${queue.name}' is kept under '${storage.namespace}'`,
     "a storage with that prefix",
+  );
+}
+
+function otherSeal(what: string, where: string): UserError {
+  return new UserError(
+    `${what}; load it into ${where}, and move it from there with taskq move, which signs anew`,
   );
 }
 
