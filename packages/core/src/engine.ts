@@ -1,5 +1,6 @@
 /** `@taskq/core/engine`: a queue from inside, for `@taskq/consumer` and for storages. Not for users: it may change with any release. */
 export { MISFIRE_TOLERANCE } from "./engine/misfire.js";
+export { comeToRest } from "./engine/come-to-rest.js";
 export type { Engine, EngineTime } from "./engine/engine-types.js";
 export { engineOf } from "./engine/engine-of.js";
 export { execute } from "./engine/execute.js";
