@@ -69,8 +69,8 @@ const targets: [string, () => Storage][] = [
   ["memory", memoryStorage],
 ];
 if (serverBinary() !== undefined) {
-  const keyPrefix = (): string => `to-${Math.random().toString(36).slice(2)}`;
-  targets.push(["Redis", () => redisStorage({ url: redis!.url, keyPrefix: keyPrefix() })]);
+  let moves = 0;
+  targets.push(["Redis", () => redisStorage({ url: redis!.url, keyPrefix: `to-${(moves += 1)}` })]);
 }
 
 describe.each(ways)("moving $name", ({ from: fromSerializer, to: toSerializer }) => {
