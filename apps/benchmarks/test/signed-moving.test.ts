@@ -16,8 +16,8 @@ import { serverBinary, startRedisServer, type RedisServer } from "@taskq/redis-s
 import { sqliteStorage } from "@taskq/sqlite";
 import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { signedSerializer } from "../src/index.ts";
-import { afterTest, temporaryFile } from "./support/closing.ts";
+import { signedSerializer } from "@taskq/signed-serializer";
+import { afterTest, temporaryFile } from "./closing.ts";
 
 const secret = "a secret of the tests, with more than 32 bytes";
 const add = task("add", async ({ a, b }: { a: number; b: number }) => a + b);
