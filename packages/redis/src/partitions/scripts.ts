@@ -1,0 +1,230 @@
+/** The scripts that only queues in several partitions need; the moves themselves are those of one partition. */
+import { script as scriptOf, type Script } from "../connection/script.js";
+import { KEY_NAMES, type KeyName } from "../lua/key-names.js";
+import { FEW, made, script } from "../lua/scripts.js";
+
+/** Of the home partition: how many there are, and how far the feeds of the others have been gathered. */
+export const DIVISION_KEY = "partitions";
+export const GATHERED_KEY = "gathered";
+
+function key(name: KeyName): string {
+  return `KEYS[${KEY_NAMES.indexOf(name) + 1}]`;
+}
+
+const BESIDE = `KEYS[${KEY_NAMES.length + 1}]`;
+
+/** Says into how many partitions a queue is divided: what it is, or, of a new one, what is asked for. */
+export const divide: Script = scriptOf(
+  "divide",
+  String.raw`-- taskq divide
+local known = redis.call("GET", ${BESIDE})
+if not known then
+  if redis.call("EXISTS", ${key("queue")}) == 1 then known = "1"
+  else
+    known = string.format("%d", cmsgpack.unpack(ARGV[1]).partitions)
+    redis.call("SET", ${BESIDE}, known)
+  end
+end
+return cmsgpack.pack({partitions = tonumber(known)})
+`,
+);
+
+/** The same, and changes nothing. */
+export const divisionOf: Script = scriptOf(
+  "division",
+  String.raw`-- taskq division
+return cmsgpack.pack({partitions = tonumber(redis.call("GET", ${BESIDE}) or 1)})
+`,
+);
+
+/** What a claim would find: the first jobs that are ready, and whether there is anything else to do first. */
+export const peek: Script = scriptOf(
+  "peek",
+  String.raw`-- taskq peek
+local call, decodeFrom = redis.call, cmsgpack.unpack_limit
+local text = call("GET", ${key("queue")})
+if not text then return false end
+local behind, epoch, phase, fence = decodeFrom(text, 3)
+local _, order, paused, later, c1, c2, c3, c4, c5, c6, c7, c8, kept, held, revoked = decodeFrom(text, 14, behind)
+local now = tonumber(ARGV[1])
+if not now then
+  local time = call("TIME")
+  now = time[1] * 1000 + math.floor(time[2] / 1000)
+end
+local till = string.format("%.17g", now)
+
+-- Lines of tasks that are known, or were resumed: those in them go on.
+local function goesOn()
+  local stopped = {}
+  for _, task in ipairs(held[4]) do stopped[task] = true end
+  for _, name in ipairs(held[3]) do
+    local kind, task = string.match(name, "^(%a+):(.*)$")
+    if kind == "pause" and not stopped[task] then return true end
+    if kind == "task" and string.find(ARGV[3], "\n" .. task .. "\n", 1, true) then return true end
+  end
+  return false
+end
+
+local _, opens = unpack(call("ZRANGE", ${key("opening")}, 0, 0, "WITHSCORES"))
+local _, due = unpack(call("ZRANGE", ${key("scheduled")}, 0, 0, "WITHSCORES"))
+local needs = later or (opens and tonumber(opens) <= now) or (held and goesOn()) or false
+local once = {}
+for _, own in ipairs(revoked or {}) do
+  if own[2] then once[#once + 1] = {own[1], own[3] and string.format("%.17g", own[3]) or ""} end
+end
+local wanted, ready, promoted, count = tonumber(ARGV[2]), {}, {}, 0
+if phase == "open" and not paused then
+  count = call("ZCARD", ${key("ready")})
+  if due and tonumber(due) <= now then
+    promoted = call("ZRANGEBYSCORE", ${key("scheduled")}, "-inf", till, "WITHSCORES", "LIMIT", 0, math.max(1, wanted))
+    count = count + #promoted / 2
+  end
+  if wanted > 0 then ready = call("ZRANGE", ${key("ready")}, 0, wanted - 1, "WITHSCORES") end
+end
+local nextDue = opens
+if due and (not opens or tonumber(due) < tonumber(opens)) then nextDue = due end
+local last = string.format("%.17g", epoch * 1099511627776 + fence)
+return {phase, needs and 1 or 0, held and held[5] > 0 and 1 or 0, count, nextDue or "", once, ready, promoted, last}
+`,
+);
+
+/** From now on its fences are greater than this one, which another partition has given. */
+export const raise: Script = scriptOf(
+  "raise",
+  String.raw`-- taskq raise
+local text = redis.call("GET", ${key("queue")})
+if not text then return false end
+local after, epoch, phase, fence = cmsgpack.unpack_limit(text, 3)
+local least = tonumber(ARGV[1]) - epoch * 1099511627776
+if least > fence and least < 1099511627776 then
+  redis.call("SET", ${key("queue")}, cmsgpack.pack(epoch, phase, least) .. string.sub(text, after + 1))
+end
+return 1
+`,
+);
+
+/** Whether rows are there already under these keys; answers those that are, with the rest of their ids. */
+export const glance: Script = scriptOf(
+  "glance",
+  String.raw`-- taskq glance
+local text = redis.call("GET", ${key("queue")})
+if not text then return false end
+local _, epoch, phase = cmsgpack.unpack_limit(text, 2)
+local taken = {}
+for from = 3, #ARGV, 4000 do
+  local till = math.min(from + 3999, #ARGV)
+  for place, row in ipairs(redis.call("HMGET", ${key("rows")}, unpack(ARGV, from, till))) do
+    if row then
+      local suffix = select(19, cmsgpack.unpack_limit(row, 18, 11))
+      taken[#taken + 1] = ARGV[from + place - 1] .. (suffix or "")
+    end
+  end
+end
+return {phase, taken}
+`,
+);
+
+/** Stores flows that a run of another partition has added, and which it is about to settle. */
+export const adopt: Script = script(
+  "adopt",
+  [],
+  String.raw`
+return M.run(function()
+  M.readQueue()
+  M.refuseStill()
+  if M.isBehind() then return {behind = true} end
+  M.checkFlows(S.request.flows)
+  return {flows = M.answersOf(M.storeFlows(S.request.flows))}
+end)
+`,
+);
+
+/** How many final jobs there are, and when the oldest of them ended. */
+export const ages: Script = made(
+  "ages",
+  FEW,
+  String.raw`
+local function endsOf(index)
+  local list, ends = call("ZRANGE", index, 0, S.request.limit - 1, "WITHSCORES"), {}
+  for place = 2, #list, 2 do ends[#ends + 1] = tonumber(list[place]) end
+  return ends
+end
+
+return M.look(function()
+  M.readQueue()
+  local c = Q.counts
+  return {completed = c[3], others = c[4] + c[5] + c[6] + c[7] + c[8], retention = Q.x.retention, completedEnds = endsOf(K.done), otherEnds = endsOf(K.gone)}
+end)
+`,
+);
+
+/** Removes so many of the oldest final jobs beside those whose time is over. */
+export const trim: Script = script(
+  "trim",
+  [],
+  String.raw`
+return M.run(function()
+  M.readQueue()
+  M.refuseStill()
+  if M.isBehind() then return {behind = true} end
+  local kept, c = Q.x.retention, Q.counts
+  local others = c[4] + c[5] + c[6] + c[7] + c[8]
+  Q.x.retention = {kept[1], c[3] - S.request.completed, kept[3], others - S.request.others}
+  local removed = M.purgeDue(S.request.limit)
+  Q.x.retention = kept
+  return {removed = removed}
+end)
+`,
+);
+
+/** How far the feeds of the other partitions have been gathered. */
+export const gathered: Script = made(
+  "gathered",
+  FEW,
+  String.raw`
+return M.look(function()
+  M.readQueue()
+  local list, positions = call("HGETALL", ${BESIDE}), {}
+  for place = 1, #list, 2 do positions[#positions + 1] = {list[place], list[place + 1]} end
+  return {positions = positions, phase = Q.phase, followed = Q.x.feed ~= nil and Q.x.feed["until"] ~= nil}
+end)
+`,
+);
+
+/** Puts events of other partitions behind those of the home partition, unless somebody else has done so. */
+export const gather: Script = made(
+  "gather",
+  FEW,
+  String.raw`
+return M.run(function()
+  M.readQueue()
+  local ours, missed = {}, false
+  if S.request.anew then M.later("DEL", ${BESIDE}) end
+  for _, one in ipairs(S.request.positions) do
+    local partition, from, till = one[1], one[2], one[3]
+    if (call("HGET", ${BESIDE}, partition) or "") == from then
+      ours[partition] = true
+      M.later("HSET", ${BESIDE}, partition, till)
+      missed = missed or one[4] == true
+    end
+  end
+  local own = Q.x.feed
+  -- Some were let go before anybody has gathered them: whoever has read before that is told so.
+  if missed and own then
+    own.last = own.last + 1
+    M.clearFeed()
+  end
+  if own and own["until"] and S.now <= own["until"] then
+    for _, event in ipairs(S.request.events) do
+      if ours[event.partition] then
+        own.last = own.last + 1
+        M.later("XADD", K.feed, string.format("%d-1", own.last), "", pack({event.id, event.task, event.state, event.attempt, event.fence,
+          event.time, event.startedAt or false, event.reason or false, event.error or false}))
+        S.fed = true
+      end
+    end
+  end
+  return {}
+end)
+`,
+);
