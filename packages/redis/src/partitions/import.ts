@@ -1,5 +1,5 @@
 /** A queue in several partitions that is filled: all that comes lies at home, since no record tells what belongs to it. */
-import { TaskqError, type ImportAnswer, type ImportRequest, type StoredCounts } from "@taskq/core/storage";
+import { TaskqError, type ImportAnswer, type ImportRequest } from "@taskq/core/storage";
 import { SCRIPTS } from "../lua/scripts.js";
 import type { DividedQueue } from "./divided-queue.js";
 import { forgetGathered, goOnFollowing } from "./events.js";
@@ -39,7 +39,6 @@ async function begin(
   queue: DividedQueue,
   request: Extract<ImportRequest, { readonly kind: "begin" }>,
 ): Promise<ImportAnswer> {
-  await refuseFilled(queue, request.now);
   for (const part of queue.queues) part.stats.startAnew();
   const { now } = request;
   const standing = await Promise.all(queue.queues.map((part) => peekAt(part, { now, wanted: 0, tasks: "" })));
@@ -47,6 +46,13 @@ async function begin(
   const epoch = Math.max(request.epoch, ...standing.map(({ fence }) => Math.floor(fence / EPOCH)));
   const answer = await queue.home.import({ ...request, epoch });
   if (answer.phase !== "arriving" || answer.arrival === undefined) return answer;
+  if (standing[HOME]?.phase === "open" && (await isFilled(queue, now))) {
+    await queue.home.import({ queue: queue.name, now, kind: "cancel", departure: request.departure });
+    throw new TaskqError(
+      "TASKQ_MOVE",
+      `import: expected the queue "${queue.name}" to be empty, got one that keeps something`,
+    );
+  }
   if (standing[HOME]?.phase !== "arriving") await forgetGathered(queue, now);
   // They arrive under the same name, and are opened by it.
   const asked = { ...request, epoch: answer.epoch - 1, arrival: undefined };
@@ -56,19 +62,10 @@ async function begin(
   return answer;
 }
 
-/** As the home partition does, before that has become one that arrives. */
-async function refuseFilled(queue: DividedQueue, now: number | undefined): Promise<void> {
-  const asked = { queue: queue.name, now };
-  for (const part of queue.parts.slice(1)) {
-    if ((await part.phase(asked)) !== "open") continue;
-    const { "*": counts } = await part.counts(asked);
-    const kept = Object.values((counts ?? {}) as Partial<StoredCounts>).reduce((sum, one) => sum + one, 0);
-    if (kept === 0) continue;
-    throw new TaskqError(
-      "TASKQ_MOVE",
-      `import: expected the queue "${queue.name}" to be empty, got one that keeps something`,
-    );
-  }
+/** Whether another partition than the home one keeps anything. */
+async function isFilled(queue: DividedQueue, now: number | undefined): Promise<boolean> {
+  const parts = await queue.others((part) => part.counts({ queue: queue.name, now }));
+  return parts.some(({ "*": counts }) => Object.values(counts ?? {}).some((count) => count > 0));
 }
 
 async function besides(queue: DividedQueue, request: ImportRequest): Promise<void> {

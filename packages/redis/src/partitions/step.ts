@@ -17,8 +17,8 @@ import { ClaimRound } from "./claim-round.js";
 import type { DividedQueue } from "./divided-queue.js";
 import { peekAt, type Peeked } from "./peeked.js";
 
-/** A partition that was not asked for so long is: it purges, and writes what was gathered. */
-const LOOKED_AFTER = 1_000;
+/** A partition that was not asked for so many milliseconds is: a step purges by the way. */
+const LOOKED_AFTER = 5_000;
 
 /** What the request asks of one partition but for the claim. */
 interface Piece {

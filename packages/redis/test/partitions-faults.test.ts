@@ -1,0 +1,126 @@
+/** Queues in several partitions whose processes are killed, whose connections are cut, and whose server dies. */
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import type { NewFlow, StorageContract } from "@taskq/core/storage";
+import { describe, expect, test } from "vitest";
+import { ask } from "./servers/ask.js";
+import { serverBinary } from "./servers/binary.js";
+import { serverOfTest } from "./support/callers.js";
+import { again, alone, chain, newJob, opened, QUEUE, Worker } from "./support/spread.js";
+import { newPrefix } from "./support/store.js";
+
+const PARTITIONS = 3;
+const SOUND = ["--appendonly", "yes"];
+const WORKERS = 2;
+
+/** Mostly plain ones, some in batches; pipelines, and jobs behind a lock. */
+function flowsOf(number: number): readonly NewFlow[] {
+  if (number % 5 === 0) return [chain(newJob(), newJob())];
+  if (number % 7 === 0) return Array.from({ length: 6 }, () => alone(newJob()));
+  const lock = { kind: "lock", key: "door", max: 2, per: undefined, onBusy: "wait" } as const;
+  return [alone(newJob(number % 11 === 0 ? { gates: [lock] } : {}))];
+}
+
+async function unfinished(storage: StorageContract): Promise<number> {
+  const counts = (await again(() => storage.counts({ queue: QUEUE })))["*"];
+  const { ready = 0, active = 0, parked = 0, blocked = 0, scheduled = 0 } = counts ?? {};
+  return ready + active + parked + blocked + scheduled;
+}
+
+/** Stores and works until nobody disturbs any more, and then until all is done. */
+async function underFire(url: string, disturb: () => Promise<void>): Promise<void> {
+  const options = { url, keyPrefix: newPrefix(), partitions: PARTITIONS };
+  const storages = await Promise.all(Array.from({ length: WORKERS }, () => opened(options)));
+  const producer = await opened(options);
+  const phase = { disturbed: false, drained: false };
+  const enqueued: string[] = [];
+  const produce = async (): Promise<void> => {
+    for (let number = 1; !phase.disturbed; number += 1) {
+      const flows = flowsOf(number);
+      await again(() => producer.enqueue({ queue: QUEUE, flows }));
+      enqueued.push(...flows.flatMap(({ jobs }) => jobs.map(({ id }) => id)));
+      await sleep(1);
+    }
+  };
+  const workers = storages.map((storage, place) => new Worker(storage, `worker ${place}`));
+  const work = Promise.all(workers.map((worker) => worker.run(() => phase.drained)));
+  const produced = produce();
+  await disturb();
+  phase.disturbed = true;
+  await produced;
+  while ((await unfinished(producer)) > 0) await sleep(20);
+  phase.drained = true;
+  await work;
+  expect(workers.flatMap(({ lost }) => lost)).toEqual([]);
+  expect(workers.flatMap(({ done }) => done).toSorted()).toEqual(enqueued.toSorted());
+  expect(enqueued.length).toBeGreaterThan(20);
+}
+
+describe.skipIf(serverBinary() === undefined)("partitions under fire", () => {
+  test("nothing is lost or done twice while all connections are cut", { timeout: 60_000 }, async () => {
+    const server = await serverOfTest({ arguments: SOUND });
+    await underFire(server.url, async () => {
+      for (let turn = 0; turn < 15; turn += 1) {
+        await sleep(100);
+        await ask(server.port, [["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]]);
+      }
+    });
+  });
+
+  test(
+    "nothing is lost or done twice while the server is killed and starts again",
+    { timeout: 60_000 },
+    async () => {
+      const server = await serverOfTest({ arguments: SOUND });
+      await underFire(server.url, async () => {
+        for (let turn = 0; turn < 3; turn += 1) {
+          await sleep(400);
+          await server.kill();
+          await server.restart();
+        }
+      });
+    },
+  );
+
+  test("what a killed process has claimed is run by others", { timeout: 60_000 }, async () => {
+    const server = await serverOfTest({ arguments: SOUND });
+    const keyPrefix = newPrefix();
+    const storage = await opened({ url: server.url, keyPrefix, partitions: PARTITIONS });
+    const jobs = Array.from({ length: 90 }, () => newJob());
+    await storage.enqueue({ queue: QUEUE, flows: jobs.map(alone) });
+    const environment = {
+      TASKQ_URL: server.url,
+      TASKQ_PREFIX: keyPrefix,
+      TASKQ_PARTITIONS: "3",
+      TASKQ_LEASE: "400",
+    };
+    const claimed = new Set<string>();
+    for (let turn = 0; turn < 3; turn += 1) {
+      const child = fork(fileURLToPath(new URL("./support/claimer.js", import.meta.url)), [], {
+        execArgv: [],
+        env: { ...process.env, ...environment },
+      });
+      // In the middle of a claim, as likely as not.
+      for (let told = 0; told < 2 + turn; told += 1) {
+        const [ids] = (await once(child, "message")) as [string[]];
+        for (const id of ids) claimed.add(id);
+      }
+      child.kill("SIGKILL");
+      await once(child, "exit");
+    }
+    expect(claimed.size).toBeGreaterThan(20);
+    const phase = { drained: false };
+    const worker = new Worker(storage, "survivor");
+    const work = worker.run(() => phase.drained);
+    while ((await unfinished(storage)) > 0) {
+      await storage.reap({ queue: QUEUE, limit: 100 });
+      await sleep(50);
+    }
+    phase.drained = true;
+    await work;
+    expect(worker.lost).toEqual([]);
+    expect(worker.done.toSorted()).toEqual(jobs.map(({ id }) => id).toSorted());
+  });
+});
