@@ -135,6 +135,12 @@ export class OpenQueue {
     return this.told(script, await this.#link.caller.run(script, keys, [pack(request), this.publish]));
   }
 
+  /** Runs a script with its text: no call that is sent behind it is carried out before it for want of the text. */
+  async runWhole(script: Script, parameters: readonly CallParameter[]): Promise<Reply> {
+    const keys = this.#keys.of(script);
+    return this.#link.caller.command("eval", [script.source, keys.length, ...keys, ...parameters]);
+  }
+
   /** The packed reply of a script; throws what it refused, and hands on its hints. */
   told(script: Script, reply: Reply): AnswerRecord {
     if (!Buffer.isBuffer(reply)) {

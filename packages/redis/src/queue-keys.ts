@@ -14,6 +14,7 @@ export class QueueKeys {
   readonly #all: readonly string[];
   readonly #add: readonly string[];
   readonly #shortStep: readonly string[];
+  readonly #cuts = new Map<number, readonly string[]>();
 
   constructor(prefix: string, queue: string, partition = 0) {
     this.#all = keysOf(prefix, queue, partition);
@@ -22,7 +23,14 @@ export class QueueKeys {
   }
 
   of(script: Script): readonly string[] {
+    if (script.keys !== undefined) return this.#first(script.keys);
     if (script === SCRIPTS.add) return this.#add;
     return script === SCRIPTS.shortStep ? this.#shortStep : this.#all;
+  }
+
+  #first(count: number): readonly string[] {
+    let keys = this.#cuts.get(count);
+    if (keys === undefined) this.#cuts.set(count, (keys = this.#all.slice(0, count)));
+    return keys;
   }
 }

@@ -36,6 +36,8 @@ export class DividedQueue {
   readonly name: string;
   readonly parts: readonly RedisStorage[];
   readonly queues: readonly OpenQueue[];
+  /** The greatest fence that is known. */
+  fence = 0;
   /** When each was last asked by a step, by the clock of this process. */
   readonly askedAt: number[];
   /** Partitions of runs that are not where their ids say. */

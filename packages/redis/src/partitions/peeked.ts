@@ -33,16 +33,21 @@ export interface Peeked {
 /** Heads that one look answers, at most. */
 const MOST_HEADS = 128;
 
-/** @param wanted jobs that a claim would take */
+interface PeekOptions {
+  readonly now: number | undefined;
+  /** Jobs that a claim would take. */
+  readonly wanted: number;
+  /** Those that are known, each between two line feeds. */
+  readonly tasks: string;
+  /** Another partition has given this one: those given here are to be greater. */
+  readonly fence?: number | undefined;
+}
+
 export async function peekAt(
   queue: OpenQueue,
-  {
-    now,
-    wanted,
-    tasks,
-  }: { readonly now: number | undefined; readonly wanted: number; readonly tasks: string },
+  { now, wanted, tasks, fence: least }: PeekOptions,
 ): Promise<Peeked> {
-  const reply = await queue.run(peek, [now ?? "", Math.min(wanted, MOST_HEADS), tasks]);
+  const reply = await queue.run(peek, [now ?? "", Math.min(wanted, MOST_HEADS), tasks, least ?? ""]);
   if (!Array.isArray(reply)) {
     throw new TaskqError(
       "TASKQ_STORAGE",
@@ -103,40 +108,85 @@ function compare(left: Head, right: Head): number {
 
 /** Fences given there from now on are greater than this one. */
 export async function raiseFence(queue: OpenQueue, fence: number): Promise<void> {
-  await queue.run(raise, [fence]);
+  await queue.runWhole(raise, [fence]);
 }
 
 /** What one partition is to hand out. */
 export interface Share {
   readonly partition: number;
-  begin: number;
-  ahead: number;
+  readonly begin: number;
+  readonly ahead: number;
 }
 
 /** Which partitions have the first jobs of all, and how many of them each; the one with the very first comes first. */
 export function sharesOf(
-  peeks: readonly (Peeked | undefined)[],
+  peeks: readonly Peeked[],
   { begin, ahead }: Pick<ClaimRequest, "begin" | "ahead">,
 ): readonly Share[] {
-  const shares: Share[] = [];
+  const wanted = begin + ahead;
   const taken = peeks.map(() => 0);
-  for (let number = 0; number < begin + ahead; number += 1) {
+  const order: number[] = [];
+  for (let number = 0; number < wanted; number += 1) {
     const partition = firstOf(peeks, taken);
     if (partition === undefined) break;
+    if (taken[partition] === 0) order.push(partition);
     taken[partition] = (taken[partition] ?? 0) + 1;
-    let share = shares.find((one) => one.partition === partition);
-    if (share === undefined) shares.push((share = { partition, begin: 0, ahead: 0 }));
-    share[number < begin ? "begin" : "ahead"] += 1;
   }
-  return shares;
+  const all = order.map((partition) => ({ partition, count: taken[partition] ?? 0 }));
+  const counts = fewer(peeks, all) ?? all;
+  let left = begin;
+  return counts.map(({ partition, count }) => {
+    const own = Math.min(left, count);
+    left -= own;
+    return { partition, begin: own, ahead: count - own };
+  });
 }
 
-function firstOf(peeks: readonly (Peeked | undefined)[], taken: readonly number[]): number | undefined {
+/** Of a partition that has so many, jobs may be taken a little before those of others. */
+const MANY = 1_000;
+/** Then each partition that is asked gives so many at least. */
+const AT_LEAST = 16;
+
+interface Count {
+  readonly partition: number;
+  readonly count: number;
+}
+
+/**
+ * A call costs a server as much as two jobs: where so much waits that a few places more or less are nothing, fewer partitions are asked,
+ * those whose jobs come first. Never are jobs of a lower priority taken for it.
+ */
+function fewer(peeks: readonly Peeked[], counts: readonly Count[]): readonly Count[] | undefined {
+  const wanted = counts.reduce((sum, { count }) => sum + count, 0);
+  const most = Math.max(1, Math.floor(wanted / AT_LEAST));
+  if (counts.length <= most) return undefined;
+  const asked = counts.slice(0, most);
+  const each = Math.ceil(wanted / most);
+  const lowest = Math.min(...counts.map(({ partition, count }) => priorityAt(peeks[partition], count)));
+  const isFine = asked.every(({ partition }) => {
+    const peeked = peeks[partition];
+    return peeked !== undefined && peeked.count >= MANY && priorityAt(peeked, each) >= lowest;
+  });
+  if (!isFine || counts.some(({ partition }) => (peeks[partition]?.count ?? 0) < MANY)) return undefined;
+  let left = wanted;
+  return asked.map(({ partition }) => {
+    const count = Math.min(each, left);
+    left -= count;
+    return { partition, count };
+  });
+}
+
+/** Of the job at this place, as far as it was seen. */
+function priorityAt(peeked: Peeked | undefined, place: number): number {
+  return (peeked?.heads[place - 1] ?? peeked?.heads.at(-1))?.priority ?? 0;
+}
+
+function firstOf(peeks: readonly Peeked[], taken: readonly number[]): number | undefined {
   let first: number | undefined;
   let best: Head | undefined;
   for (const [partition, peeked] of peeks.entries()) {
     const at = taken[partition] ?? 0;
-    if (peeked === undefined || at >= peeked.count) continue;
+    if (at >= peeked.count) continue;
     // Behind the last one that was seen, others are taken to be like it.
     const head = peeked.heads[at] ?? peeked.heads.at(-1);
     if (head === undefined || (best !== undefined && compare(best, head) <= 0)) continue;

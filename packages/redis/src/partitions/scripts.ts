@@ -11,6 +11,11 @@ function key(name: KeyName): string {
   return `KEYS[${KEY_NAMES.indexOf(name) + 1}]`;
 }
 
+/** A script that declares no key behind this one. */
+function upTo(last: KeyName, name: string, source: string): Script {
+  return { ...scriptOf(name, source), keys: KEY_NAMES.indexOf(last) + 1 };
+}
+
 const BESIDE = `KEYS[${KEY_NAMES.length + 1}]`;
 
 /** Says into how many partitions a queue is divided: what it is, or, of a new one, what is asked for. */
@@ -38,7 +43,8 @@ return cmsgpack.pack({partitions = tonumber(redis.call("GET", ${BESIDE}) or 1)})
 );
 
 /** What a claim would find: the first jobs that are ready, and whether there is anything else to do first. */
-export const peek: Script = scriptOf(
+export const peek: Script = upTo(
+  "opening",
   "peek",
   String.raw`-- taskq peek
 local call, decodeFrom = redis.call, cmsgpack.unpack_limit
@@ -83,13 +89,20 @@ if phase == "open" and not paused then
 end
 local nextDue = opens
 if due and (not opens or tonumber(due) < tonumber(opens)) then nextDue = due end
+-- Fences are to grow from partition to partition.
+local least = (tonumber(ARGV[4]) or 0) - epoch * 1099511627776
+if phase == "open" and least > fence and least < 1099511627776 then
+  fence = least
+  call("SET", ${key("queue")}, cmsgpack.pack(epoch, phase, fence) .. string.sub(text, behind + 1))
+end
 local last = string.format("%.17g", epoch * 1099511627776 + fence)
 return {phase, needs and 1 or 0, held and held[5] > 0 and 1 or 0, count, nextDue or "", once, ready, promoted, last}
 `,
 );
 
 /** From now on its fences are greater than this one, which another partition has given. */
-export const raise: Script = scriptOf(
+export const raise: Script = upTo(
+  "queue",
   "raise",
   String.raw`-- taskq raise
 local text = redis.call("GET", ${key("queue")})
@@ -104,7 +117,8 @@ return 1
 );
 
 /** Whether rows are there already under these keys; answers those that are, with the rest of their ids. */
-export const glance: Script = scriptOf(
+export const glance: Script = upTo(
+  "rows",
   "glance",
   String.raw`-- taskq glance
 local text = redis.call("GET", ${key("queue")})

@@ -101,7 +101,9 @@ export class DividedStep {
 
   async peek(number: number, wanted: number): Promise<Peeked> {
     const now = this.request.now;
-    const peeked = await peekAt(this.queue.queue(number), { now, wanted, tasks: this.#tasks });
+    const fence = this.queue.fence === 0 ? undefined : this.queue.fence;
+    const peeked = await peekAt(this.queue.queue(number), { now, wanted, tasks: this.#tasks, fence });
+    this.queue.fence = Math.max(this.queue.fence, peeked.fence);
     this.more[number] = peeked.count > 0;
     this.nextDue[number] = peeked.nextDue;
     return peeked;
@@ -115,6 +117,7 @@ export class DividedStep {
     const own = { settled: [], begun: [], claim: undefined, request: request.request };
     const answer = await queue.part(number).step({ ...own, queue: queue.name, owner, tasks, now, ...part });
     this.effects.push(...answer.effects);
+    for (const claimed of answer.claimed) queue.fence = Math.max(queue.fence, claimed.fence);
     this.more[number] = answer.more;
     this.nextDue[number] = answer.nextDue;
     for (const run of answer.revoked) this.#revoked.set(`${run.id} ${run.fence}`, run);
