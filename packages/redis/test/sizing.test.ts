@@ -7,7 +7,6 @@ import { alone, newJob, opened, QUEUE } from "./support/spread.js";
 import { newPrefix } from "./support/store.js";
 
 const JOBS = 20_000;
-const BODY = new Uint8Array(100).fill(97);
 const RESULT = new Uint8Array(20).fill(98);
 
 function number(text: string, name: string): number {
@@ -29,6 +28,8 @@ async function spent(port: number): Promise<{ readonly time: number; readonly me
 interface Figures {
   readonly partitions: number;
   readonly batch: number;
+  /** Bytes of the body. */
+  readonly size: number;
   /** Microseconds a job: stored in calls of so many, and claimed and settled so many at a time. */
   readonly enqueue: number;
   readonly run: number;
@@ -37,14 +38,15 @@ interface Figures {
   readonly completed: number;
 }
 
-async function measured(partitions: number, batch: number): Promise<Figures> {
+async function measured(partitions: number, batch: number, size = 100): Promise<Figures> {
+  const body = new Uint8Array(size).fill(97);
   const server = await startRedisServer({ arguments: ["--appendonly", "yes"] });
   afterTest(() => server.stop());
   const storage = await opened({ url: server.url, keyPrefix: newPrefix(), partitions });
   const count = batch === 1 ? JOBS / 4 : JOBS;
   const before = await spent(server.port);
   for (let from = 0; from < count; from += batch) {
-    const flows = Array.from({ length: batch }, () => alone(newJob({ body: BODY })));
+    const flows = Array.from({ length: batch }, () => alone(newJob({ body })));
     await storage.enqueue({ queue: QUEUE, flows });
   }
   const stored = await spent(server.port);
@@ -68,6 +70,7 @@ async function measured(partitions: number, batch: number): Promise<Figures> {
   return {
     partitions,
     batch,
+    size,
     enqueue: (stored.time - before.time) / count,
     run: (done.time - stored.time) / count,
     waiting: (stored.memory - before.memory) / count,
@@ -79,13 +82,16 @@ describe.runIf(process.env["TASKQ_REDIS_SIZING"] === "1")("sizing", () => {
   test("what a job costs", { timeout: 600_000 }, async () => {
     const rows: Figures[] = [];
     for (const partitions of [1, 3, 8]) {
-      for (const batch of [1, 10, 50]) rows.push(await measured(partitions, batch));
+      for (const batch of [1, 10, 50, 200]) rows.push(await measured(partitions, batch));
     }
-    const lines = rows.map(({ partitions, batch, enqueue, run, waiting, completed }) =>
-      [partitions, batch, round(enqueue), round(run), Math.round(waiting), Math.round(completed)].join(" | "),
+    for (const size of [1_000, 10_000]) rows.push(await measured(1, 50, size));
+    const lines = rows.map(({ partitions, batch, size, enqueue, run, waiting, completed }) =>
+      [partitions, batch, size, round(enqueue), round(run), Math.round(waiting), Math.round(completed)].join(
+        " | ",
+      ),
     );
     const head =
-      "partitions | at a time | us to store | us to claim and settle | bytes waiting | bytes completed";
+      "partitions | at a time | body | us to store | us to claim and settle | bytes waiting | bytes completed";
     process.stdout.write(`${[head, ...lines].join("\n")}\n`);
     expect(rows.every(({ run }) => run > 0)).toBe(true);
   });
