@@ -6,15 +6,15 @@ import { HOME } from "./place.js";
 import type { DividedStep } from "./step.js";
 
 /** Requests of one owner to one partition within one step: what is to be done first, and so many claims. */
-const REQUESTS = 4;
+const REQUESTS = 8;
 const CLAIMS = REQUESTS - 1;
 
 export class ClaimRound {
   readonly #step: DividedStep;
   readonly #claim: ClaimRequest;
-  readonly #peeks: Peeked[];
+  #peeks: Peeked[];
   readonly #idle: readonly number[];
-  #last: LastClaim;
+  readonly #last: LastClaim;
 
   /** @param idle partitions that are to be asked, whatever they have */
   constructor(step: DividedStep, claim: ClaimRequest, peeks: Peeked[], idle: readonly number[]) {
@@ -69,37 +69,43 @@ export class ClaimRound {
 
   async #claimFirst(): Promise<void> {
     const step = this.#step;
+    // Those that had less to hand out than was seen: the rest of it may not be claimed now.
+    const short = new Set<number>();
     for (let round = 1; round <= CLAIMS; round += 1) {
       const begin = Math.max(0, this.#claim.begin - this.#begun);
       const shares = sharesOf(this.#peeks, { begin, ahead: this.#missing - begin });
       if (shares.length === 0) return;
-      const before = this.#last.claimed.length;
-      await this.#claimShares(shares, round);
-      const got = this.#last.claimed.length - before;
-      const goesOn = this.#missing > 0 && step.more.includes(true) && (got > 0 || begin > 0);
-      if (!goesOn || round === CLAIMS) return;
-      this.#peeks.splice(
-        0,
-        Infinity,
-        ...(await step.queue.each((_, number) => step.peek(number, this.#missing))),
-      );
+      const found = await this.#claimShares(shares, round);
+      for (const number of found) short.add(number);
+      if (found.length === 0 || this.#missing <= 0) return;
+      this.#peeks = await step.queue.each(async (_, number) => {
+        const peeked = this.#peeks[number] as Peeked;
+        return short.has(number) ? { ...peeked, count: 0 } : step.peek(number, this.#missing);
+      });
     }
   }
 
-  async #claimShares(shares: readonly Share[], round: number): Promise<void> {
+  /** Answers the partitions that handed out less. */
+  async #claimShares(shares: readonly Share[], round: number): Promise<readonly number[]> {
+    const short: number[] = [];
+    const claim = async (share: Share, isLent: boolean): Promise<void> => {
+      const call = isLent ? this.#claimWithRevocations(share, round) : this.#claimAt(share, round);
+      if ((await call) < share.begin + share.ahead) short.push(share.partition);
+    };
     if ((this.#peeks[HOME]?.once ?? []).length > 0) {
-      for (const share of shares) await this.#claimWithRevocations(share, round);
-      return;
+      for (const share of shares) await claim(share, true);
+      return short;
     }
-    const calls = await Promise.allSettled(shares.map((share) => this.#claimAt(share, round)));
+    const calls = await Promise.allSettled(shares.map((share) => claim(share, false)));
     for (const call of calls) if (call.status === "rejected") throw call.reason;
+    return short;
   }
 
   /**
    * That a task is revoked once is kept at home, and lent to the partition that claims: whoever takes it from home is the
    * only one who has it, so that one job is skipped and no more.
    */
-  async #claimWithRevocations(share: Share, round: number): Promise<void> {
+  async #claimWithRevocations(share: Share, round: number): Promise<number> {
     const { queue, request } = this.#step;
     const about = { queue: queue.name, now: request.now };
     const restore = { kind: "restore" } as const;
@@ -111,11 +117,12 @@ export class ClaimRound {
       await part.control({ ...about, task, change });
       lent.push({ task, change });
     }
-    await this.#claimAt(share, round);
+    const claimed = await this.#claimAt(share, round);
     for (const { task, change } of lent) {
       const { changed } = await part.control({ ...about, task, change: restore });
       if (changed) await queue.home.control({ ...about, task, change });
     }
+    return claimed;
   }
 
   async #claimIds(ids: readonly string[]): Promise<void> {
@@ -129,29 +136,36 @@ export class ClaimRound {
     }
   }
 
-  async #claimAt({ partition, begin, ahead }: Share, round: number, ids?: readonly string[]): Promise<void> {
+  /** Answers how many it was handed. */
+  async #claimAt(
+    { partition, begin, ahead }: Share,
+    round: number,
+    ids?: readonly string[],
+  ): Promise<number> {
     const { queue } = this.#step;
     const highest = Math.max(...this.#peeks.map(({ fence }) => fence), ...this.#fences);
     // Sent right before it, on the same connection.
-    const raised =
+    const raised: Promise<void> | undefined =
       highest > (this.#peeks[partition]?.fence ?? 0)
         ? raiseFence(queue.queue(partition), highest)
         : undefined;
     const claim = { begin, ahead, lease: this.#claim.lease, ids };
     const call = { partition, request: { claim, request: this.#number(round) } };
-    await Promise.all([raised, this.#send(this.#last, call)]);
+    const [claimed] = await Promise.all([this.#send(this.#last, call), raised]);
+    return claimed;
   }
 
   get #fences(): readonly number[] {
     return this.#last.claimed.map(({ fence }) => fence);
   }
 
-  async #send(last: LastClaim, call: ClaimCall): Promise<void> {
+  async #send(last: LastClaim, call: ClaimCall): Promise<number> {
     last.unanswered.add(call);
     const { claimed } = await this.#step.ask(call.partition, call.request);
     last.unanswered.delete(call);
     last.claimed.push(...claimed);
     for (const { id } of claimed) this.#partitions.set(id, call.partition);
+    return claimed.length;
   }
 
   /** What it was handed and still has; calls that were not answered are made again, word for word. */
