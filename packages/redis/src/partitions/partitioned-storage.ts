@@ -1,5 +1,11 @@
 /** The contract for queues in several partitions: each partition is a storage of its own, and this is what holds them together. */
-import { systemClock, TaskqError, type StorageContract } from "@taskq/core/storage";
+import {
+  systemClock,
+  TaskqError,
+  type StorageAnswer as Answer,
+  type StorageContract,
+  type StorageRequest as Request,
+} from "@taskq/core/storage";
 import { Link } from "../link.js";
 import { OpenQueue } from "../open-queue.js";
 import type { Settings } from "../options.js";
@@ -15,18 +21,6 @@ import { list } from "./listing.js";
 import { HOME } from "./place.js";
 import * as wide from "./queue-wide.js";
 import { step } from "./step.js";
-
-type Request<Method extends keyof StorageContract> = StorageContract[Method] extends (
-  request: infer Parameter,
-) => unknown
-  ? Parameter
-  : never;
-
-type Answer<Method extends keyof StorageContract> = StorageContract[Method] extends (
-  request: never,
-) => infer Value
-  ? Value
-  : never;
 
 /** Milliseconds between two looks of a process at how much is kept. */
 const TRIM_PAUSE = 10_000;
