@@ -7,7 +7,7 @@ import type { NewFlow, StorageContract } from "@taskq/core/storage";
 import { describe, expect, test } from "vitest";
 import { ask } from "./servers/ask.js";
 import { serverBinary } from "./servers/binary.js";
-import { serverOfTest } from "./support/callers.js";
+import { refusalOf, serverOfTest } from "./support/callers.js";
 import { again, alone, chain, newJob, opened, QUEUE, Worker } from "./support/spread.js";
 import { newPrefix } from "./support/store.js";
 
@@ -99,6 +99,49 @@ describe.skipIf(serverBinary() === undefined)("partitions under fire", () => {
       expect(enqueued.length).toBeGreaterThan(20);
     },
   );
+
+  test("every call settles in its time when the server freezes", { timeout: 60_000 }, async () => {
+    const server = await serverOfTest({ arguments: SOUND });
+    const options = {
+      url: server.url,
+      keyPrefix: newPrefix(),
+      partitions: PARTITIONS,
+      timeout: "500ms",
+    } as const;
+    const storage = await opened(options);
+    const jobs = Array.from({ length: 6 }, () => newJob());
+    await storage.enqueue({ queue: QUEUE, flows: jobs.map(alone) });
+    const queue = QUEUE;
+    const ids = jobs.map(({ id }) => id);
+    const claim = { begin: 5, ahead: 0, lease: 5_000 };
+    const step = { queue, owner: "owner", request: 1, tasks: ["work"], settled: [], begun: [], claim };
+    const run = { id: ids[0] ?? "", fence: 1 };
+    const calls: readonly (() => Promise<unknown>)[] = [
+      () => storage.enqueue({ queue, flows: [alone(newJob()), alone(newJob()), alone(newJob())] }),
+      () => storage.step(step),
+      () => storage.read({ queue, ids }),
+      () => storage.amend({ queue, ids, change: { kind: "revoke", scope: "flow" } }),
+      () => storage.control({ queue, task: "work", change: { kind: "pause" } }),
+      () => storage.renew({ queue, owner: "owner", lease: 1_000, runs: [run] }),
+      () => storage.note({ queue, run, kind: "log", bytes: new Uint8Array() }),
+      () => storage.explain({ queue, ids }),
+      () => storage.events({ queue, from: "now", limit: 1 }),
+      () => storage.counts({ queue }),
+    ];
+    server.pause();
+    const begun = performance.now();
+    const codes = await Promise.all(calls.map(async (call) => (await refusalOf(call())).code));
+    expect(new Set(codes)).toEqual(new Set(["TASKQ_UNAVAILABLE"]));
+    expect(performance.now() - begun).toBeLessThan(5_000);
+    server.resume();
+    await again(() => storage.control({ queue, task: "work", change: { kind: "resume" } }));
+    // Asked again by number, it answers what it may have claimed, or nothing, and then all that is left.
+    const some = await again(() => storage.step(step));
+    const rest = await again(() => storage.step({ ...step, request: 2, claim: { ...claim, begin: 50 } }));
+    const counts = (await storage.counts({ queue }))["*"];
+    expect(some.claimed.length + rest.claimed.length).toBe(counts?.active);
+    expect(counts?.ready).toBe(0);
+  });
 
   test("what a killed process has claimed is run by others", { timeout: 60_000 }, async () => {
     const server = await serverOfTest({ arguments: SOUND });

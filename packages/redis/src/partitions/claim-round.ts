@@ -163,7 +163,9 @@ export class ClaimRound {
     last.unanswered.add(call);
     const { claimed } = await this.#step.ask(call.partition, call.request);
     last.unanswered.delete(call);
-    last.claimed.push(...claimed);
+    // The same call may be under way twice.
+    const known = new Set(last.claimed.map(({ fence, id }) => `${id} ${fence}`));
+    last.claimed.push(...claimed.filter(({ fence, id }) => !known.has(`${id} ${fence}`)));
     for (const { id } of claimed) this.#partitions.set(id, call.partition);
     return claimed.length;
   }

@@ -36,6 +36,7 @@ export class DividedQueue {
   readonly name: string;
   readonly parts: readonly RedisStorage[];
   readonly queues: readonly OpenQueue[];
+  readonly timeout: number;
   /** The greatest fence that is known. */
   fence = 0;
   /** When each was last asked by a step, by the clock of this process. */
@@ -44,8 +45,10 @@ export class DividedQueue {
   readonly #strays = new Map<string, number>();
   readonly #claims = new Map<string, LastClaim>();
 
-  constructor(name: string, parts: readonly RedisStorage[]) {
+  /** @param timeout milliseconds that one call may take */
+  constructor(name: string, parts: readonly RedisStorage[], timeout: number) {
     this.name = name;
+    this.timeout = timeout;
     this.parts = parts;
     this.queues = parts.map((part) => part.opened(name));
     this.askedAt = parts.map(() => 0);

@@ -86,7 +86,7 @@ export function merge<Item>(
 }
 
 /** Within a millisecond ids that core made tell which was made first. */
-export function isBefore(left: Ordered, right: Ordered): boolean {
+function isBefore(left: Ordered, right: Ordered): boolean {
   if (left.enqueuedAt !== right.enqueuedAt) return left.enqueuedAt < right.enqueuedAt;
   return isMade(left.id) && isMade(right.id) && left.id < right.id;
 }

@@ -12,6 +12,7 @@ import type { Settings } from "../options.js";
 import { RedisStorage } from "../redis-storage.js";
 import * as byId from "./by-id.js";
 import { checkDivided } from "./divided.js";
+import { within } from "./deadline.js";
 import { DividedQueue } from "./divided-queue.js";
 import { enqueue } from "./enqueue.js";
 import { events } from "./events.js";
@@ -61,7 +62,8 @@ export class PartitionedStorage implements StorageContract, AsyncDisposable {
     // The home partition first: what another process asks of the others comes after.
     const answer = await this.#part(HOME).open(request);
     const others = await Promise.all(this.#parts.slice(1).map((part) => part.open(request)));
-    if (!this.#queues.has(queue)) this.#queues.set(queue, new DividedQueue(queue, this.#parts));
+    if (!this.#queues.has(queue))
+      this.#queues.set(queue, new DividedQueue(queue, this.#parts, this.#settings.timeout));
     return { ...answer, epoch: Math.max(answer.epoch, ...others.map(({ epoch }) => epoch)) };
   }
 
@@ -77,15 +79,15 @@ export class PartitionedStorage implements StorageContract, AsyncDisposable {
   }
 
   async enqueue(request: Request<"enqueue">): Answer<"enqueue"> {
-    return enqueue(this.#queue(request.queue), request);
+    return this.#within("enqueue", enqueue(this.#queue(request.queue), request));
   }
 
   async step(request: Request<"step">): Answer<"step"> {
-    return step(this.#queue(request.queue), request);
+    return this.#within("step", step(this.#queue(request.queue), request));
   }
 
   async renew(request: Request<"renew">): Answer<"renew"> {
-    return wide.renew(this.#queue(request.queue), request);
+    return this.#within("renew", wide.renew(this.#queue(request.queue), request));
   }
 
   async reap(request: Request<"reap">): Answer<"reap"> {
@@ -99,11 +101,11 @@ export class PartitionedStorage implements StorageContract, AsyncDisposable {
   }
 
   async amend(request: Request<"amend">): Answer<"amend"> {
-    return byId.amend(this.#queue(request.queue), request);
+    return this.#within("amend", byId.amend(this.#queue(request.queue), request));
   }
 
   async control(request: Request<"control">): Answer<"control"> {
-    return wide.control(this.#queue(request.queue), request);
+    return this.#within("control", wide.control(this.#queue(request.queue), request));
   }
 
   async tick(request: Request<"tick">): Answer<"tick"> {
@@ -115,7 +117,7 @@ export class PartitionedStorage implements StorageContract, AsyncDisposable {
   }
 
   async read(request: Request<"read">): Answer<"read"> {
-    return byId.read(this.#queue(request.queue), request);
+    return this.#within("read", byId.read(this.#queue(request.queue), request));
   }
 
   async list(request: Request<"list">): Answer<"list"> {
@@ -123,7 +125,7 @@ export class PartitionedStorage implements StorageContract, AsyncDisposable {
   }
 
   async explain(request: Request<"explain">): Answer<"explain"> {
-    return byId.explain(this.#queue(request.queue), request);
+    return this.#within("explain", byId.explain(this.#queue(request.queue), request));
   }
 
   async counts(request: Request<"counts">): Answer<"counts"> {
@@ -131,11 +133,11 @@ export class PartitionedStorage implements StorageContract, AsyncDisposable {
   }
 
   async note(request: Request<"note">): Answer<"note"> {
-    return byId.note(this.#queue(request.queue), request);
+    return this.#within("note", byId.note(this.#queue(request.queue), request));
   }
 
   async notes(request: Request<"notes">): Answer<"notes"> {
-    return byId.notes(this.#queue(request.queue), request);
+    return this.#within("notes", byId.notes(this.#queue(request.queue), request));
   }
 
   async values(request: Request<"values">): Answer<"values"> {
@@ -162,7 +164,7 @@ export class PartitionedStorage implements StorageContract, AsyncDisposable {
   }
 
   async events(request: Request<"events">): Answer<"events"> {
-    return events(this.#queue(request.queue), request);
+    return this.#within("events", events(this.#queue(request.queue), request));
   }
 
   async phase(request: Request<"phase">): Answer<"phase"> {
@@ -179,6 +181,10 @@ export class PartitionedStorage implements StorageContract, AsyncDisposable {
 
   async purge(request: Request<"purge">): Answer<"purge"> {
     return wide.purge(this.#queue(request.queue), request);
+  }
+
+  #within<Told>(what: string, call: Promise<Told>): Promise<Told> {
+    return within(this.#settings.timeout, `${what} in several partitions`, call);
   }
 
   /** A reap does not fail because of it: there is a next one. */

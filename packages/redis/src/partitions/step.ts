@@ -12,6 +12,7 @@ import type {
   StepRequest,
 } from "@taskq/core/storage";
 import { systemClock } from "@taskq/core/storage";
+import { unavailable } from "../connection/failure.js";
 import { storeAdded } from "./added.js";
 import { ClaimRound } from "./claim-round.js";
 import type { DividedQueue } from "./divided-queue.js";
@@ -49,6 +50,7 @@ export class DividedStep {
   readonly #settled: SettleAnswer[];
   readonly #settlements: Settlement[];
   readonly #tasks: string;
+  readonly #begun = performance.now();
 
   constructor(queue: DividedQueue, request: StepRequest) {
     this.queue = queue;
@@ -112,7 +114,12 @@ export class DividedStep {
   /** One step of one partition. */
   async ask(number: number, part: Partial<StepRequest>): Promise<StepAnswer> {
     const { queue, request } = this;
-    queue.askedAt[number] = performance.now();
+    const time = performance.now();
+    if (part.claim !== undefined && time - this.#begun >= queue.timeout) {
+      // Nobody waits for it any more: what it claims, nobody would be handed.
+      throw unavailable("step in several partitions", queue.timeout, undefined);
+    }
+    queue.askedAt[number] = time;
     const { owner, tasks, now } = request;
     const own = { settled: [], begun: [], claim: undefined, request: request.request };
     const answer = await queue.part(number).step({ ...own, queue: queue.name, owner, tasks, now, ...part });

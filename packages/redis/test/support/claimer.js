@@ -1,5 +1,5 @@
 /** Claims jobs of a queue in several partitions, says which, and does nothing with them: to be killed. */
-import { redisStorage } from "@taskq/redis";
+import { redisStorage } from "../../dist/index.js";
 
 const { TASKQ_URL: url, TASKQ_PREFIX: keyPrefix, TASKQ_PARTITIONS, TASKQ_LEASE } = process.env;
 const storage = redisStorage({ url, keyPrefix, partitions: Number(TASKQ_PARTITIONS) });
