@@ -19,7 +19,7 @@ import { countsByTask, list } from "./listing.js";
 import { events } from "./events.js";
 import { exportQueue, importQueue } from "./moving.js";
 import { SCRIPTS, type ScriptName } from "./lua/scripts.js";
-import { checkUndivided } from "./partitions/divided.js";
+import { checkUndivided } from "./partitions/division.js";
 import type { Settings } from "./options.js";
 import { stats, writeStats } from "./stats.js";
 import { step } from "./step.js";

@@ -12,7 +12,7 @@ import {
 } from "@taskq/core/storage";
 import type { DividedQueue } from "./divided-queue.js";
 import { HOME } from "./place.js";
-import { gather, gathered, GATHERED_KEY } from "./scripts.js";
+import { gather, gathered, GATHERED_KEY } from "./feed-scripts.js";
 
 /** Events of one partition that are gathered at once. */
 const PAGE = 500;

@@ -11,7 +11,7 @@ import { OpenQueue } from "../open-queue.js";
 import type { Settings } from "../options.js";
 import { RedisStorage } from "../redis-storage.js";
 import * as byId from "./by-id.js";
-import { checkDivided } from "./divided.js";
+import { checkDivided } from "./division.js";
 import { within } from "./deadline.js";
 import { DividedQueue } from "./divided-queue.js";
 import { enqueue } from "./enqueue.js";
