@@ -5,6 +5,7 @@ import { startRole, type RunningRole } from "../roles/start-role.js";
 import { median } from "../statistics.js";
 import type { Cell, Measurement } from "./cell.js";
 import { produceInto, rate } from "./measure-storing.js";
+import type { Place } from "./place.js";
 import { assertExactlyOnce, assertOnceAtMost } from "./once.js";
 
 /** Longer than any run may take. */
@@ -19,17 +20,17 @@ interface ConsumingOptions {
 
 export async function measureConsuming(
   cell: Cell,
-  path: string,
+  place: Place,
   { mode, left = 0 }: ConsumingOptions,
 ): Promise<Measurement> {
   // The consumers open first, one after the other, so that nobody meets a file that is just being made.
   const consumers: RunningRole<ConsumeAnswer>[] = [];
   for (let index = 0; index < cell.processes; index += 1) {
-    const consumer = consumerOf(cell, path);
+    const consumer = consumerOf(cell, place);
     consumers.push(consumer);
     await consumer.ready;
   }
-  const source = mode === undefined ? undefined : await produceInto(cell, path, mode);
+  const source = mode === undefined ? undefined : await produceInto(cell, place, mode);
   const allRun = whenRun(consumers, cell.jobs);
   const startedAt = nanoseconds();
   for (const consumer of consumers) consumer.go();
@@ -54,11 +55,11 @@ export async function measureConsuming(
   };
 }
 
-function consumerOf(cell: Cell, path: string): RunningRole<ConsumeAnswer> {
+export function consumerOf(cell: Cell, { path, cpu }: Place): RunningRole<ConsumeAnswer> {
   const { competitor, durability, workers, prefetch, jobs, backlog, guard } = cell;
   const watchMemory = cell.kind === "memory";
   const given = { competitor, path, durability, workers, prefetch, jobs, backlog, guard, watchMemory };
-  return startRole("consume", given);
+  return startRole("consume", given, cpu);
 }
 
 function checkRuns({ jobs, backlog }: Cell, answers: readonly ConsumeAnswer[], left: number): void {
