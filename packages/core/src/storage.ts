@@ -387,7 +387,7 @@ export interface StorageContract {
    *
    * Promise: watching tells of jobs that become ready and of jobs that become final
    */
-  watch(queue: string, listener: (hint: WatchHint) => void): () => void;
+  watch(queue: string, listener: (hint: WatchHint) => void, options?: WatchOptions): () => void;
 
   /**
    * What was done, minute by minute: runs by the minute they were settled in, with how long they waited and ran. A
@@ -505,6 +505,11 @@ export interface PurgeRequest {
   /** Everything of the queue, whatever its state: a flush. */
   readonly everything?: boolean | undefined;
   readonly now?: number | undefined;
+}
+
+export interface WatchOptions {
+  /** Told of jobs that become final; a storage may tell them all the same. @default true */
+  readonly final?: boolean | undefined;
 }
 
 export interface WatchHint {

@@ -6,10 +6,13 @@ type Listener = (hint: WatchHint) => void;
 
 /** Tells listeners of one queue that there may be something new: once for all that happens in one turn of the event loop. */
 export class Hints {
-  readonly #listeners = new Set<Listener>();
+  /** To whether they hear of final jobs. */
+  readonly #listeners = new Map<Listener, boolean>();
   #ready = false;
   #control = false;
   #any = false;
+  /** More became final than are named. */
+  #manyFinal = false;
   #final: string[] = [];
   #planned = false;
 
@@ -17,10 +20,16 @@ export class Hints {
     return this.#listeners.size > 0;
   }
 
-  watch(listener: Listener): () => void {
+  /** Whether somebody hears of jobs that became final. */
+  get isHeardOfFinal(): boolean {
+    for (const final of this.#listeners.values()) if (final) return true;
+    return false;
+  }
+
+  watch(listener: Listener, final: boolean): () => void {
     // Wrapped, so that a function that listens twice is let go once for each.
     const entry: Listener = (hint) => listener(hint);
-    this.#listeners.add(entry);
+    this.#listeners.set(entry, final);
     return () => {
       this.#listeners.delete(entry);
     };
@@ -31,8 +40,10 @@ export class Hints {
     if (!this.isHeard) return;
     if (ready === true) this.#ready = true;
     if (control === true) this.#control = true;
-    if (final === true) this.#any = true;
-    else this.#final.push(...textsOf(final));
+    if (final !== undefined && this.isHeardOfFinal) {
+      if (final === true) this.#manyFinal = true;
+      else this.#final.push(...textsOf(final));
+    } else if (ready !== true && control !== true) return;
     this.#plan();
   }
 
@@ -57,11 +68,16 @@ export class Hints {
     const hints: WatchHint[] = [];
     if (this.#control) hints.push({ kind: "control" });
     if (this.#ready) hints.push({ kind: "ready" });
-    if (this.#final.length > 0) hints.push({ kind: "final", ids: this.#final });
     if (this.#any) hints.push({ kind: "any" });
-    this.#planned = this.#ready = this.#control = this.#any = false;
+    const finals: WatchHint[] = [];
+    if (this.#final.length > 0) finals.push({ kind: "final", ids: this.#final });
+    if (this.#manyFinal && !this.#any) finals.push({ kind: "any" });
+    this.#planned = this.#ready = this.#control = this.#any = this.#manyFinal = false;
     this.#final = [];
-    for (const listener of this.#listeners) for (const hint of hints) tell(listener, hint);
+    for (const [listener, final] of this.#listeners) {
+      for (const hint of hints) tell(listener, hint);
+      if (final) for (const hint of finals) tell(listener, hint);
+    }
   }
 }
 

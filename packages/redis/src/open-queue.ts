@@ -1,5 +1,5 @@
 /** Calls of scripts about one queue: requests, refusals, and what is left to do from earlier calls. */
-import { TaskqError, type JobEffect, type WatchHint } from "@taskq/core/storage";
+import { TaskqError, type JobEffect, type WatchHint, type WatchOptions } from "@taskq/core/storage";
 import type { CallParameter } from "./connection/caller.js";
 import type { Reply } from "./connection/client.js";
 import type { Script } from "./connection/script.js";
@@ -10,7 +10,7 @@ import { pack } from "./wire/pack.js";
 import { unpack, type AnswerRecord } from "./wire/unpack.js";
 import { Hints } from "./hints.js";
 import type { Link } from "./link.js";
-import { wakeChannel } from "./names.js";
+import { finalChannel, wakeChannel } from "./names.js";
 import type { Settings } from "./options.js";
 import { PendingStats } from "./pending-stats.js";
 import { QueueKeys } from "./queue-keys.js";
@@ -39,6 +39,7 @@ export class OpenQueue {
   /** Rows that one script ends because of others; of tests. */
   readonly atOnce: number | undefined;
   #stopListening: (() => void) | undefined;
+  #stopListeningToFinal: (() => void) | undefined;
 
   constructor(name: string, link: Link, settings: Settings, atOnce?: number) {
     this.name = name;
@@ -48,25 +49,46 @@ export class OpenQueue {
     this.atOnce = atOnce;
   }
 
-  watch(listener: (hint: WatchHint) => void): () => void {
-    const stop = this.#hints.watch(listener);
-    this.#stopListening ??= this.#link.listen(wakeChannel(this.#settings.keyPrefix, this.name), (message) => {
+  watch(listener: (hint: WatchHint) => void, { final = true }: WatchOptions = {}): () => void {
+    const stop = this.#hints.watch(listener, final);
+    const channel = wakeChannel(this.#settings.keyPrefix, this.name);
+    this.#stopListening ??= this.#listen(channel);
+    // Whoever runs jobs makes many of them final, and does not wait for any.
+    if (final) this.#stopListeningToFinal ??= this.#listen(finalChannel(channel));
+    return () => {
+      stop();
+      if (!this.#hints.isHeardOfFinal) this.#stopFinal();
+      if (!this.#hints.isHeard) this.#stop();
+    };
+  }
+
+  /** Whether somebody here hears of jobs that became final. */
+  get isHeardOfFinal(): boolean {
+    return this.#hints.isHeardOfFinal;
+  }
+
+  #listen(channel: string): () => void {
+    return this.#link.listen(channel, (message) => {
       if (message === undefined) this.#hints.any();
       else this.#hints.told(unpack(message) as AnswerRecord);
     });
-    return () => {
-      stop();
-      if (this.#hints.isHeard) return;
-      this.#stopListening?.();
-      this.#stopListening = undefined;
-    };
+  }
+
+  #stop(): void {
+    this.#stopListening?.();
+    this.#stopListening = undefined;
+  }
+
+  #stopFinal(): void {
+    this.#stopListeningToFinal?.();
+    this.#stopListeningToFinal = undefined;
   }
 
   /** Nobody hears any more. */
   close(): void {
     this.#hints.clear();
-    this.#stopListening?.();
-    this.#stopListening = undefined;
+    this.#stop();
+    this.#stopFinal();
   }
 
   /** Runs a script; what is left from earlier calls is done first. */

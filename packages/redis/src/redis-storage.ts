@@ -42,6 +42,8 @@ type Request<Method extends keyof StorageContract> = StorageContract[Method] ext
   ? Parameter
   : never;
 
+type Watching = Parameters<StorageContract["watch"]> extends [string, ...infer Rest] ? Rest : never;
+
 type Answer<Method extends keyof StorageContract> = StorageContract[Method] extends (
   request: never,
 ) => infer Value
@@ -232,8 +234,8 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
     return { taken: answer["taken"] === true, opensAt: numberIfAny(answer["opensAt"]) };
   }
 
-  watch(queue: string, listener: Parameters<StorageContract["watch"]>[1]): () => void {
-    return this.#queue(queue).watch(listener);
+  watch(queue: string, ...watching: Watching): () => void {
+    return this.#queue(queue).watch(...watching);
   }
 
   async stats(request: Request<"stats">): Answer<"stats"> {

@@ -290,7 +290,7 @@ local function short()
     local own = pack(epoch, phase, fence, order, paused, later, c1, c2, completed, c4, c5, c6, c7, c8, kept, held, revoked, moving, looked, feed, unknownAfter)
     if own ~= text then call("SET", KEYS[1], own) end
     if settled > 0 and ARGV[2] ~= "" then
-      call(ARGV[2], ${key("wake")}, pack({final = settled <= 100 and ids or true}))
+      call(ARGV[2], ${key("wake")} .. ":final", pack({final = settled <= 100 and ids or true}))
     end
   end
   local nextDue = opens
