@@ -31,6 +31,10 @@ async function complete(storage: StorageContract, request: number): Promise<stri
   return id;
 }
 
+function ids(hints: readonly WatchHint[]): string[] {
+  return hints.flatMap((hint) => hint.ids ?? []);
+}
+
 test.skipIf(!hasTestServer)(
   "who does not ask for it is not told of jobs that became final, here or in another process",
   { timeout: 20_000 },
@@ -55,7 +59,6 @@ test.skipIf(!hasTestServer)(
     await vi.waitFor(() => expect(heard.waiting).toContainEqual({ kind: "any" }), PATIENCE);
     for (const hints of Object.values(heard)) hints.length = 0;
     const [own, other] = [await complete(here, 3), await complete(there, 5)];
-    const ids = (hints: readonly WatchHint[]): string[] => hints.flatMap((hint) => hint.ids ?? []);
     await vi.waitFor(
       () => expect(ids(heard.waiting)).toEqual(expect.arrayContaining([own, other])),
       PATIENCE,

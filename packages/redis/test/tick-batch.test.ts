@@ -30,6 +30,10 @@ function requestOf(options: Partial<NewJob> = {}): EnqueueRequest {
   return { queue: QUEUE, flows: [{ end: job.id, jobs: [job], joins: [] }] };
 }
 
+async function readyIn(storage: StorageContract): Promise<number | undefined> {
+  return (await storage.counts({ queue: QUEUE }))["*"]?.ready;
+}
+
 describe.skipIf(serverBinary() === undefined)("one tick", () => {
   let server: RedisServer;
   let redis: Redis;
@@ -48,10 +52,6 @@ describe.skipIf(serverBinary() === undefined)("one tick", () => {
     afterTest(() => storage.close());
     await storage.open({ queue: QUEUE, retention: RETENTION });
     return storage;
-  }
-
-  async function readyIn(storage: StorageContract): Promise<number | undefined> {
-    return (await storage.counts({ queue: QUEUE }))["*"]?.ready;
   }
 
   test("the jobs of one tick are stored by a few calls, each with its own answer", async () => {
