@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { assertExactlyOnce, assertOnceAtMost } from "../src/scenarios/once.ts";
 import { redisScenarios } from "../src/scenarios/redis-scenarios.ts";
 import { allScenarios } from "../src/scenarios/scenarios.ts";
-import { canStartRedis } from "../src/servers/redis-server.ts";
+import { serverBinary } from "@taskq/redis-servers";
 import { runProgram } from "./run-program.ts";
 
 it("the bench measures every scenario with every job run exactly once, and prints one table", async () => {
@@ -21,7 +21,7 @@ it("the bench measures every scenario with every job run exactly once, and print
 // Each peer and each way of measuring: the whole of it takes a minute.
 const ON_REDIS = ["enqueue", "pipe", "round-trip", "bytes", "due"];
 
-it.skipIf(!canStartRedis())(
+it.skipIf(serverBinary() === undefined)(
   "the bench measures the peers on a Redis of its own, and prints one table",
   async () => {
     const { code, output } = await runProgram("bench", [

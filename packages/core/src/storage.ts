@@ -9,6 +9,7 @@
 import type { Clock } from "./clock.js";
 import { TaskqError } from "./errors.js";
 import type { EventsAnswer, EventsRequest } from "./storage/feed.js";
+import type { WatchHint, WatchOptions } from "./storage/hints.js";
 import type {
   EnqueueAnswer,
   EnqueueCollision,
@@ -66,6 +67,7 @@ export type { FeedBounds } from "./feed-cursor.js";
 export { systemClock } from "./clock.js";
 export { TaskqError } from "./errors.js";
 export type * from "./storage/feed.js";
+export { Hints, type WatchHint, type WatchOptions } from "./storage/hints.js";
 export { Histogram } from "./storage/histogram.js";
 export type { HistogramData } from "./storage/histogram.js";
 export { GatheredStats, STATS_KEPT, STATS_MINUTE } from "./storage/statistics.js";
@@ -472,6 +474,20 @@ export interface StorageContract {
   purge(request: PurgeRequest): Promise<{ readonly removed: number; readonly more: boolean }>;
 }
 
+/** What a method of the contract is given. */
+export type StorageRequest<Method extends keyof StorageContract> = StorageContract[Method] extends (
+  request: infer Parameter,
+) => unknown
+  ? Parameter
+  : never;
+
+/** What a method of the contract answers. */
+export type StorageAnswer<Method extends keyof StorageContract> = StorageContract[Method] extends (
+  request: never,
+) => infer Value
+  ? Value
+  : never;
+
 export interface OpenRequest {
   readonly queue: string;
   readonly retention: StoredRetention;
@@ -507,18 +523,6 @@ export interface PurgeRequest {
   readonly now?: number | undefined;
 }
 
-export interface WatchOptions {
-  /** Told of jobs that become final; a storage may tell them all the same. @default true */
-  readonly final?: boolean | undefined;
-}
-
-export interface WatchHint {
-  /** `any`: another process did something, it is not known what. */
-  readonly kind: "ready" | "final" | "control" | "any";
-  /** Of `final`, where known. */
-  readonly ids?: readonly string[] | undefined;
-}
-
 /** The error for an id that stands for a job of another task. An empty task: a group. */
 export function takenError(id: string, known: string, asked: string): TaskqError {
   const whose = known === "" ? "a group" : `a job of task "${known}"`;
@@ -526,6 +530,22 @@ export function takenError(id: string, known: string, asked: string): TaskqError
     "TASKQ_ID_TAKEN",
     `the id "${id}" belongs to ${whose}, not ${asked === "" ? "a group" : `"${asked}"`}`,
   );
+}
+
+const PHASE_WORDS: Readonly<Record<QueuePhase, string>> = {
+  open: "is not moving",
+  leaving: "is moving to another storage",
+  left: "has moved to another storage",
+  arriving: "is being filled from another storage",
+};
+
+/**
+ * The error for a call that the phase of its queue refuses.
+ *
+ * @param but why it is refused, if not for the phase alone
+ */
+export function movedError(queue: string, phase: QueuePhase, but = ""): TaskqError {
+  return new TaskqError("TASKQ_MOVED", `the queue "${queue}" ${PHASE_WORDS[phase]}${but}`);
 }
 
 /** All states, those that a job passes through first. */

@@ -11,10 +11,11 @@ export async function enqueue(
   queue: OpenQueue,
   request: EnqueueRequest,
 ): Promise<EnqueueAnswer | EnqueueCollision> {
-  const plain = await addPlain(queue, request);
+  const begun = performance.now();
+  const plain = await addPlain(queue, request, begun);
   if (plain !== undefined) return plain;
   const flows = request.flows.map(flowRequest);
-  const { answer, effects } = await queue.ask(SCRIPTS.enqueue, request, { flows });
+  const { answer, effects } = await queue.ask(SCRIPTS.enqueue, request, { flows }, begun);
   if (typeof answer["collision"] === "string") return { collision: answer["collision"] };
   return { flows: listOf(answer["flows"], storedFlowOf), effects };
 }
@@ -27,6 +28,7 @@ const NO_EFFECTS: EnqueueAnswer["effects"] = [];
 async function addPlain(
   queue: OpenQueue,
   { flows, now }: EnqueueRequest,
+  begun: number,
 ): Promise<EnqueueAnswer | undefined> {
   let batch = batches.get(queue);
   const [flow] = flows;
@@ -36,18 +38,18 @@ async function addPlain(
     if (state !== undefined) return stored([flow], [state]);
     // One of them stood in the way, perhaps another.
   } else batch?.flush();
-  const states = await storePlain(queue, flows, now);
+  const states = await storePlain(queue, flows, { now, since: begun });
   return states === undefined ? undefined : stored(flows, states);
 }
 
 async function storePlain(
   queue: OpenQueue,
   flows: readonly NewFlow[],
-  now?: number,
+  { now, since }: { readonly now?: number | undefined; readonly since?: number } = {},
 ): Promise<readonly ("ready" | "scheduled")[] | undefined> {
   const packed = flows.length === 0 ? undefined : plainRequest(flows);
   if (packed === undefined) return undefined;
-  const states = await queue.run(SCRIPTS.add, [now ?? "", queue.publish, packed]);
+  const states = await queue.run(SCRIPTS.add, [now ?? "", queue.publish, packed], since);
   if (!Buffer.isBuffer(states)) return undefined;
   queue.hint({ ready: true });
   return Array.from(states, (state) => (state === READY ? "ready" : "scheduled"));

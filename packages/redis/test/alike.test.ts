@@ -1,4 +1,5 @@
 /** What the short way of a step makes of rows that are like one another, and of those among them that are not. */
+import { plainJob } from "@taskq/conformance";
 import { memoryStorage } from "@taskq/memory";
 import type {
   ClaimedJob,
@@ -18,6 +19,8 @@ const QUEUE = "main";
 const OWNER = "an owner of a name that is longer than thirty-one bytes";
 const TASKS = ["work", "a-task-of-a-name-that-is-longer-than-thirty-one-bytes", "w"];
 const RETENTION = { completed: { for: 60_000, max: 1e6 }, failed: { for: 60_000, max: 1e6 } };
+/** How long jobs have been due, in milliseconds. */
+const LATE = [0, 0, 0, 0, 3, 40, 200, 70_000, 5_000_000];
 const START = 1_800_000_000_000;
 
 /** A generator with a fixed seed: the same numbers in each run. */
@@ -32,20 +35,16 @@ function numbers(seed: number): (below: number) => number {
 /** Mostly the same; now and then another task, a due of long ago, a long body, an end of its time, a priority. */
 function jobs(count: number, random: (below: number) => number): NewJob[] {
   const makeId = createIdMaker();
-  return Array.from({ length: count }, (_, n) => ({
-    id: makeId(START + n),
-    named: false,
-    task: TASKS[random(8)] ?? "work",
-    body: new Uint8Array(random(10) === 0 ? 700 : random(90)).fill(120),
-    priority: random(6) === 0 ? random(5) - 2 : 0,
-    due: START - [0, 0, 0, 0, 3, 40, 200, 70_000, 5_000_000][random(9)]!,
-    expiresAt: random(9) === 0 ? START + 1_000_000 : undefined,
-    delivery: random(9) === 0 ? "at-most-once" : "at-least-once",
-    after: undefined,
-    gates: undefined,
-    unique: undefined,
-    keep: undefined,
-  }));
+  return Array.from({ length: count }, (_, n) =>
+    plainJob(makeId(START + n), {
+      task: TASKS[random(8)] ?? "work",
+      body: new Uint8Array(random(10) === 0 ? 700 : random(90)).fill(120),
+      priority: random(6) === 0 ? random(5) - 2 : 0,
+      due: START - (LATE[random(LATE.length)] ?? 0),
+      expiresAt: random(9) === 0 ? START + 1_000_000 : undefined,
+      delivery: random(9) === 0 ? "at-most-once" : "at-least-once",
+    }),
+  );
 }
 
 const LENGTHS = [0, 1, 5, 31, 32, 255, 300, 513, undefined];

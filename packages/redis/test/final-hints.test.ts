@@ -1,5 +1,6 @@
 /** Who is told of jobs that became final. */
 import { setTimeout as sleep } from "node:timers/promises";
+import { plainJob } from "@taskq/conformance";
 import { createIdMaker, type StorageContract, type WatchHint } from "@taskq/core/storage";
 import { expect, test, vi } from "vitest";
 import { hasTestServer, startTestServer } from "./servers/test-server.js";
@@ -13,15 +14,7 @@ const RETENTION = { completed: { for: 60_000, max: 1e6 }, failed: { for: 60_000,
 /** Stores a job, claims it and completes it. */
 async function complete(storage: StorageContract, request: number): Promise<string> {
   const id = createIdMaker()(Date.now());
-  const job = { id, named: false, task: "work", body: new Uint8Array(3), priority: 0, due: 0 };
-  const rest = {
-    expiresAt: undefined,
-    delivery: "at-least-once",
-    after: undefined,
-    gates: undefined,
-  } as const;
-  const whole = { ...job, ...rest, unique: undefined, keep: undefined };
-  await storage.enqueue({ queue: QUEUE, flows: [{ end: id, jobs: [whole], joins: [] }] });
+  await storage.enqueue({ queue: QUEUE, flows: [{ end: id, jobs: [plainJob(id)], joins: [] }] });
   const asked = { queue: QUEUE, owner: "owner", tasks: ["work"], begun: [] };
   const claim = { begin: 1, ahead: 0, lease: 30_000 };
   const { claimed } = await storage.step({ ...asked, request, settled: [], claim });

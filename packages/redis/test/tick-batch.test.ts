@@ -1,4 +1,5 @@
 /** Jobs that are enqueued one by one in the same tick. */
+import { plainJob } from "@taskq/conformance";
 import { createIdMaker, type EnqueueRequest, type NewJob, type StorageContract } from "@taskq/core/storage";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -12,21 +13,7 @@ const RETENTION = { completed: { for: 60_000, max: 1e6 }, failed: { for: 60_000,
 const makeId = createIdMaker();
 
 function requestOf(options: Partial<NewJob> = {}): EnqueueRequest {
-  const job: NewJob = {
-    id: makeId(Date.now()),
-    named: false,
-    task: "work",
-    body: new Uint8Array(100),
-    priority: 0,
-    due: 0,
-    expiresAt: undefined,
-    delivery: "at-least-once",
-    after: undefined,
-    gates: undefined,
-    unique: undefined,
-    keep: undefined,
-    ...options,
-  };
+  const job = plainJob(makeId(Date.now()), { body: new Uint8Array(100), ...options });
   return { queue: QUEUE, flows: [{ end: job.id, jobs: [job], joins: [] }] };
 }
 

@@ -20,7 +20,7 @@ export interface Place extends AsyncDisposable {
 
 /** A file in a folder of its own below `directory`, or a server of its own. */
 export function openPlace(competitor: CompetitorName, directory: string): Promise<Place> {
-  return isOnRedis(competitor) ? openServer(directory) : Promise.resolve(openFile(directory));
+  return isOnRedis(competitor) ? openServer() : Promise.resolve(openFile(directory));
 }
 
 function openFile(directory: string): Place {
@@ -41,18 +41,14 @@ function openFile(directory: string): Place {
   };
 }
 
-async function openServer(directory: string): Promise<Place> {
-  const folder = scratchFolder(directory);
-  const server = await startRedisServer(folder.path);
+async function openServer(): Promise<Place> {
+  const server = await startRedisServer();
   const empty = await server.memory();
   return {
     path: server.url,
     cpu: placement.clients,
     size: async () => (await server.memory()) - empty,
     sentWithin: (milliseconds) => server.sentWithin(milliseconds),
-    async [Symbol.asyncDispose]() {
-      await server[Symbol.asyncDispose]();
-      folder[Symbol.dispose]();
-    },
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };
 }

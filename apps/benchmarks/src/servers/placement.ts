@@ -22,6 +22,11 @@ function canSplit(): boolean {
   return cpus().length >= 2 && spawnSync(TASKSET, ["-c", "0,1", "true"]).status === 0;
 }
 
+/** Moves a process that runs, with all of its threads, to a CPU. */
+export function move(pid: number, cpu: Cpu): void {
+  if (cpu !== undefined) spawnSync(TASKSET, ["-a", "-c", "-p", String(cpu), String(pid)]);
+}
+
 /** A command as it is started on a CPU. */
 export function on(cpu: Cpu, command: readonly string[]): readonly string[] {
   return cpu === undefined ? command : [TASKSET, "-c", String(cpu), ...command];

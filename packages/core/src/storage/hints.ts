@@ -1,32 +1,43 @@
-import type { WatchHint } from "@taskq/core/storage";
-import type { AnswerRecord } from "./wire/unpack.js";
-import { textsOf } from "./wire/values.js";
+export interface WatchOptions {
+  /** Told of jobs that become final; a storage may tell them all the same. @default true */
+  readonly final?: boolean | undefined;
+}
+
+export interface WatchHint {
+  /** `any`: another process did something, it is not known what. */
+  readonly kind: "ready" | "final" | "control" | "any";
+  /** Of `final`, where known. */
+  readonly ids?: readonly string[] | undefined;
+}
 
 type Listener = (hint: WatchHint) => void;
 
-/** Tells listeners of one queue that there may be something new: once for all that happens in one turn of the event loop. */
+/**
+ * Tells the listeners of one queue's `watch` that there may be something new: once for all that happens in one turn of
+ * the event loop. Costs nothing while nobody listens.
+ */
 export class Hints {
-  /** To whether they hear of final jobs. */
+  /** To whether they are told of jobs that became final. */
   readonly #listeners = new Map<Listener, boolean>();
   #ready = false;
   #control = false;
   #any = false;
+  #final: string[] = [];
   /** More became final than are named. */
   #manyFinal = false;
-  #final: string[] = [];
   #planned = false;
 
   get isHeard(): boolean {
     return this.#listeners.size > 0;
   }
 
-  /** Whether somebody hears of jobs that became final. */
+  /** Whether somebody is told of jobs that became final. */
   get isHeardOfFinal(): boolean {
     for (const final of this.#listeners.values()) if (final) return true;
     return false;
   }
 
-  watch(listener: Listener, final: boolean): () => void {
+  watch(listener: Listener, { final = true }: WatchOptions = {}): () => void {
     // Wrapped, so that a function that listens twice is let go once for each.
     const entry: Listener = (hint) => listener(hint);
     this.#listeners.set(entry, final);
@@ -35,19 +46,32 @@ export class Hints {
     };
   }
 
-  /** What a script told of its call; many final jobs are told without their ids. */
-  told({ ready, control, final }: AnswerRecord): void {
+  ready(): void {
     if (!this.isHeard) return;
-    if (ready === true) this.#ready = true;
-    if (control === true) this.#control = true;
-    if (final !== undefined && this.isHeardOfFinal) {
-      if (final === true) this.#manyFinal = true;
-      else this.#final.push(...textsOf(final));
-    } else if (ready !== true && control !== true) return;
+    this.#ready = true;
     this.#plan();
   }
 
-  /** Something may have happened of which nothing is known: the connection that tells was lost. */
+  control(): void {
+    if (!this.isHeard) return;
+    this.#control = true;
+    this.#plan();
+  }
+
+  final(...ids: readonly string[]): void {
+    if (ids.length === 0 || !this.isHeardOfFinal) return;
+    this.#final.push(...ids);
+    this.#plan();
+  }
+
+  /** Jobs became final, it is not known which. */
+  manyFinal(): void {
+    if (!this.isHeardOfFinal) return;
+    this.#manyFinal = true;
+    this.#plan();
+  }
+
+  /** Something may have happened of which nothing is known. */
   any(): void {
     if (!this.isHeard) return;
     this.#any = true;
@@ -68,15 +92,15 @@ export class Hints {
     const hints: WatchHint[] = [];
     if (this.#control) hints.push({ kind: "control" });
     if (this.#ready) hints.push({ kind: "ready" });
-    if (this.#any) hints.push({ kind: "any" });
     const finals: WatchHint[] = [];
     if (this.#final.length > 0) finals.push({ kind: "final", ids: this.#final });
-    if (this.#manyFinal && !this.#any) finals.push({ kind: "any" });
+    if (this.#any || this.#manyFinal) finals.push({ kind: "any" });
+    const others: WatchHint[] = this.#any ? [{ kind: "any" }] : [];
     this.#planned = this.#ready = this.#control = this.#any = this.#manyFinal = false;
     this.#final = [];
     for (const [listener, final] of this.#listeners) {
       for (const hint of hints) tell(listener, hint);
-      if (final) for (const hint of finals) tell(listener, hint);
+      for (const hint of final ? finals : others) tell(listener, hint);
     }
   }
 }
