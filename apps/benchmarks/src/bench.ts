@@ -40,7 +40,11 @@ console.log(benchTable(scenarios, measurements, peers));
 async function once(cell: Cell, label: string): Promise<void> {
   const measurement = await measure(cell, directory);
   measurements.add(cell, measurement);
-  process.stderr.write(`${label} · ${cellName(cell)} · ${Math.round(measurement.rate)}/s\n`);
+  const { serverCpu = Number.NaN, consumerCpu = Number.NaN } = measurement.values ?? {};
+  const cpu = Number.isNaN(serverCpu)
+    ? ""
+    : ` · CPU a job: server ${serverCpu.toFixed(1)} µs, consumers ${consumerCpu.toFixed(1)} µs`;
+  process.stderr.write(`${label} · ${cellName(cell)} · ${Math.round(measurement.rate)}/s${cpu}\n`);
 }
 
 /** Forwards, then backwards, so that a machine that drifts favours nobody. */

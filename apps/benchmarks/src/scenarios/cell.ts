@@ -38,9 +38,10 @@ export interface Cell {
 /**
  * `bytes` a waiting job takes; `due`: milliseconds from the instant at which all jobs became due until the last began;
  * `memory`: the most resident megabytes; `growth`: the median of their last quarter against that of their first one;
- * `commands` that an idle consumer sends a second.
+ * `commands` that an idle consumer sends a second; `serverCpu` and `consumerCpu`: microseconds that one job takes, whatever else the
+ * machine does meanwhile.
  */
-export type ValueName = "bytes" | "due" | "memory" | "growth" | "commands";
+export type ValueName = "bytes" | "due" | "memory" | "growth" | "commands" | "serverCpu" | "consumerCpu";
 
 /** What one run of a cell showed. */
 export interface Measurement {

@@ -32,12 +32,14 @@ export async function measureConsuming(
   }
   const source = mode === undefined ? undefined : await produceInto(cell, place, mode);
   const allRun = whenRun(consumers, cell.jobs);
+  const cpuBefore = await place.serverCpu();
   const startedAt = nanoseconds();
   for (const consumer of consumers) consumer.go();
   // A consumer that waits is what these are about.
   if (mode === "paced" || mode === "round-trip" || mode === "due") await pause(300);
   const produced = await source?.run();
   await allRun;
+  const serverCpu = ((await place.serverCpu()) - cpuBefore) / cell.jobs;
 
   const answers: ConsumeAnswer[] = [];
   for (const consumer of consumers) {
@@ -51,7 +53,11 @@ export async function measureConsuming(
     latencies:
       mode === "round-trip" ? (produced?.latencies ?? []) : answers.flatMap(({ latencies }) => latencies),
     loopDelayP999: Math.max(...answers.map(({ loopDelayP999 }) => loopDelayP999)),
-    values: valuesOf(answers, produced, endedAt),
+    values: {
+      ...valuesOf(answers, produced, endedAt),
+      serverCpu,
+      consumerCpu: answers.reduce((sum, { cpu }) => sum + cpu, 0) / cell.jobs,
+    },
   };
 }
 

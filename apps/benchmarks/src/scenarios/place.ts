@@ -14,6 +14,8 @@ export interface Place extends AsyncDisposable {
   readonly cpu: Cpu;
   /** Bytes of everything in it, once nobody has it open. */
   size(): Promise<number>;
+  /** Microseconds of CPU that the server has used so far; NaN of a file. */
+  serverCpu(): Promise<number>;
   /** Commands that the server is sent within so many milliseconds; NaN of a file. */
   sentWithin(milliseconds: number): Promise<number>;
 }
@@ -34,6 +36,7 @@ function openFile(directory: string): Place {
       const sizes = files.map((file) => statSync(file, { throwIfNoEntry: false })?.size ?? 0);
       return sizes.reduce((sum, size) => sum + size, 0);
     },
+    serverCpu: async () => Number.NaN,
     sentWithin: async () => Number.NaN,
     async [Symbol.asyncDispose]() {
       folder[Symbol.dispose]();
@@ -48,6 +51,7 @@ async function openServer(): Promise<Place> {
     path: server.url,
     cpu: placement.clients,
     size: async () => (await server.memory()) - empty,
+    serverCpu: () => server.cpu(),
     sentWithin: (milliseconds) => server.sentWithin(milliseconds),
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };

@@ -9,6 +9,8 @@ export interface RedisServer extends AsyncDisposable {
   readonly url: string;
   /** Bytes of all that it holds. */
   memory(): Promise<number>;
+  /** Microseconds of CPU that it has used so far. */
+  cpu(): Promise<number>;
   /** Commands that clients send within so many milliseconds; those of scripts are not counted. */
   sentWithin(milliseconds: number): Promise<number>;
 }
@@ -22,6 +24,13 @@ export async function startRedisServer(): Promise<RedisServer> {
     url: server.url,
     async memory() {
       return Number(/^used_memory:(\d+)/m.exec(await client.info("memory"))?.[1]);
+    },
+    async cpu() {
+      const info = await client.info("cpu");
+      const seconds = ["user", "sys"].map(
+        (name) => new RegExp(`^used_cpu_${name}:([\\d.]+)`, "m").exec(info)?.[1],
+      );
+      return seconds.reduce((sum, each) => sum + Number(each) * 1e6, 0);
     },
     async sentWithin(milliseconds) {
       const monitor = await client.monitor();
