@@ -39,8 +39,6 @@ export class Dispatcher implements SlotUser {
   /** Slots taken that no run uses yet. */
   #slotsInHand = 0;
   #turnBegan: number | undefined;
-  /** How many may still start in this turn. */
-  #turnLeft = Infinity;
   #untold = false;
   #idle: (() => void) | undefined;
 
@@ -219,24 +217,11 @@ export class Dispatcher implements SlotUser {
 
   /** Also begins a turn. */
   #turnIsOver(now: number): boolean {
-    if (this.#turnBegan !== undefined) {
-      this.#turnLeft -= 1;
-      return this.#turnLeft < 0 || now - this.#turnBegan > LONGEST_TURN;
-    }
+    if (this.#turnBegan !== undefined) return now - this.#turnBegan > LONGEST_TURN;
     this.#turnBegan = now;
-    const { engine, slots } = this.#options;
-    if (engine.storage.remote === true) {
-      // Those that have ended are settled, and others claimed, while the rest of them run.
-      this.#turnLeft = Math.max(slots.size, Math.ceil(this.#waiting.length / 2)) - 1;
-      setImmediate(this.#afterStep);
-    } else setImmediate(this.#nextTurn);
+    setImmediate(this.#nextTurn);
     return false;
   }
-
-  /** A step that was asked for meanwhile is sent first. */
-  readonly #afterStep = (): void => {
-    setImmediate(this.#nextTurn);
-  };
 
   readonly #nextTurn = (): void => {
     this.#turnBegan = undefined;

@@ -110,8 +110,6 @@ export interface StorageContract {
   readonly namespace: string;
   /** What it is and where, for people: `sqlite /srv/app/jobs.db`. Never a password. */
   readonly description?: string;
-  /** Whether calls are answered by another process: a consumer then runs jobs while it waits. @default false */
-  readonly remote?: boolean;
 
   /**
    * Makes a queue ready for use; every other call about it comes after. Opening again changes its retention,

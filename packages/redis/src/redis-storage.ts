@@ -58,7 +58,6 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
   readonly clock: StorageContract["clock"] = systemClock;
   readonly namespace: string;
   readonly description: string;
-  readonly remote = true;
   readonly #settings: Settings;
   readonly #link: Link;
   readonly #atOnce: number | undefined;
