@@ -15,6 +15,8 @@ export { plainJob } from "./plain-job.js";
 export { poppingStorage } from "./faults/popping-storage.js";
 export { modelSuite } from "./model/model-suite.js";
 export type { ModelSuiteOptions } from "./model/model-suite.js";
+export { travelSuite } from "./model/travel-suite.js";
+export type { TravelSuiteOptions } from "./model/travel-suite.js";
 export { raceSuite } from "./races/race-suite.js";
 export type { RacePlace, RaceSuiteOptions } from "./races/race-suite.js";
 export { serializerSuite } from "./serializer-suite.js";

@@ -24,6 +24,7 @@ const report: Report = {
   times: 5,
   accepted: 100,
   completed: 99,
+  neverRun: 1,
   left: 1,
   duplicates: 2,
   leasesLost: 3,
@@ -38,6 +39,7 @@ const report: Report = {
 test("what an outage must not do is told, each by its name", () => {
   expect(problemsOf(outages.connections, report)).toEqual([
     "lost: 1",
+    "of them never run: 1",
     "left: 1",
     "run twice: 2",
     "leases lost: 3",

@@ -1,6 +1,7 @@
 import { createConsumer } from "@taskq/consumer";
-import { createQueue, task, type Storage, type TaskOptions } from "@taskq/core";
-import type { Guard, OpenOptions, Payload, Session } from "./competitor.js";
+import { createQueue, task, type Serializer, type Storage, type TaskOptions } from "@taskq/core";
+import { signedSerializer } from "@taskq/signed-serializer";
+import type { Guard, OpenOptions, Payload, Protection, Session } from "./competitor.js";
 
 const nobody = (_payload: Payload): Promise<number> => Promise.reject(new Error("nothing consumes here"));
 
@@ -12,12 +13,18 @@ const guards: { readonly [Name in Guard]: TaskOptions<Payload> } = {
   unique: { unique: { key: ({ n }) => `job-${n}` } },
 };
 
+function protectedBy(protection: Protection | undefined): { serializer?: Serializer } {
+  if (protection === undefined) return {};
+  const secret = "a secret that is the same in all processes";
+  return { serializer: signedSerializer({ secret, encrypt: protection === "encrypted" }) };
+}
+
 /** Ours, with everything as a user gets it: default serializer, results kept, fences, events, periodic scheduler. */
-export async function openTaskq(storage: Storage, { guard }: OpenOptions): Promise<Session> {
+export async function openTaskq(storage: Storage, { guard, protection }: OpenOptions): Promise<Session> {
   let run = nobody;
   const options = guard === undefined ? {} : guards[guard];
   const measured = task("measured", options, (payload: Payload) => run(payload));
-  const queue = createQueue({ storage, tasks: { measured } });
+  const queue = createQueue({ storage, tasks: { measured }, ...protectedBy(protection) });
   // A queue opens at its first use; that is no part of any figure.
   await queue.counts();
   return {

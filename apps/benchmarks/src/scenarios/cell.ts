@@ -1,4 +1,4 @@
-import type { CompetitorName, Durability, Guard } from "../peers/competitor.js";
+import type { CompetitorName, Durability, Guard, Protection } from "../peers/competitor.js";
 
 /** One thing measured of one competitor. */
 export interface Cell {
@@ -31,6 +31,8 @@ export interface Cell {
   readonly guard?: Guard;
   /** How long an idle consumer is watched. */
   readonly seconds?: number;
+  /** How its messages are protected. */
+  readonly protection?: Protection;
   /** Jobs that are parked at such a guard all the time. */
   readonly parked?: number;
 }
@@ -65,6 +67,7 @@ export function cellName(cell: Cell): string {
     cell.prefetch === undefined ? undefined : `prefetch ${cell.prefetch}`,
     cell.backlog === undefined ? undefined : `at ${cell.backlog}`,
     cell.guard,
+    cell.protection,
     cell.parked === undefined ? undefined : `behind ${cell.parked} parked`,
     cell.processes > 1 ? `${cell.processes} processes` : undefined,
   ]

@@ -6,7 +6,7 @@ import type { Engine } from "./engine-types.js";
 import { decodeError } from "./failure.js";
 import { isRecord } from "./is-record.js";
 import { decodeMessage, type JobMessage } from "./message.js";
-import { contextOf } from "./sources.js";
+import { contextOf, noteContext } from "./sources.js";
 import { recordOutcome } from "./stored-outcome.js";
 
 /** @param record read with `whole` */
@@ -58,7 +58,7 @@ export async function logsOf(engine: Engine, record: JobRecord): Promise<LogEntr
 function decodeNote(engine: Engine, record: JobRecord, note: NoteRecord): unknown {
   return engine.serializer.decode(
     note.bytes,
-    contextOf(engine, { id: record.id, task: record.task, fence: note.fence }, "note"),
+    noteContext(engine, { id: record.id, task: record.task, fence: note.fence }, note.kind),
   );
 }
 

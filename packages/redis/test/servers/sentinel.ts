@@ -25,8 +25,8 @@ export interface SentinelGroup {
 }
 
 const NAME = "main";
-/** Milliseconds until a Sentinel takes a silent server for gone. */
-const DOWN_AFTER = 500;
+/** Milliseconds until a Sentinel takes a silent server for gone; with 500, a busy machine made fail-overs of its own. */
+const DOWN_AFTER = 2_000;
 
 export async function startSentinelGroup(
   serverArguments: readonly string[] = [],

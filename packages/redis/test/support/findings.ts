@@ -14,12 +14,13 @@ const LONGEST_REST = 3_000;
 
 /** Judges one. */
 export function findingsOf({ mayLose, refuses }: Outage, report: Report): readonly Finding[] {
-  const { accepted, completed, unavailable, longestCall, resumedAfter } = report;
+  const { accepted, completed, unavailable, longestCall, resumedAfter, contradiction } = report;
   const nothing = mayLose === "nothing";
   return [
     { name: "times", value: report.times, met: report.times > 0 },
     { name: "jobs accepted", value: accepted, met: accepted >= 50 },
     none("lost", accepted - completed, mayLose !== "what was not copied"),
+    none("  of them never run", report.neverRun, mayLose !== "what was not copied"),
     none("left", report.left, true),
     none("run twice", report.duplicates, nothing),
     none("leases lost", report.leasesLost, nothing),
@@ -32,11 +33,9 @@ export function findingsOf({ mayLose, refuses }: Outage, report: Report): readon
       value: Math.round(resumedAfter),
       met: resumedAfter <= LONGEST_REST,
     },
-    {
-      name: "contradictions between keys",
-      value: report.contradiction ?? "none",
-      met: report.contradiction === undefined,
-    },
+    ...(contradiction === undefined
+      ? []
+      : [{ name: "contradictions between keys", value: contradiction, met: contradiction === "none" }]),
   ];
 }
 

@@ -24,6 +24,8 @@ export interface Aftermath {
   /** Jobs whose enqueue resolved, at once or when it was asked again under the same id. */
   readonly accepted: number;
   readonly completed: number;
+  /** Of the accepted ones, those that no handler was called for. */
+  readonly neverRun: number;
   /** Of the queue, when all is over: everything that is not completed. */
   readonly left: number;
   /** Handlers that ran although the job had been run to its end. */
@@ -78,22 +80,24 @@ export async function underFire(options: UnderFireOptions): Promise<Aftermath> {
   await Promise.all(consumers.map((consumer) => consumer.start()));
 
   const over = new AbortController();
-  const told = { accepted: 0, unavailable: 0 };
+  const told = { unavailable: 0 };
+  const accepted = new Set<string>();
   const produce = async (name: number): Promise<void> => {
     for (let n = 0; !over.signal.aborted; n += 1) {
       const id = `${name}-${n}`;
       const flow = n % 5 === 0;
       const enqueue = (): Promise<unknown> =>
         flow ? producer.enqueue(count.job(id).pipe(after), { id }) : producer.enqueue(count.job(id), { id });
-      await accepted(() => times.time(enqueue), told, options.refused === true);
-      told.accepted += flow ? 2 : 1;
+      await untilAccepted(() => times.time(enqueue), told, options.refused === true);
+      accepted.add(id);
+      if (flow) accepted.add(`${id}/after`);
       await pause(2);
     }
   };
   const producing = Promise.all(Array.from({ length: PRODUCERS }, (_, name) => produce(name)));
   producing.catch(() => {});
   // everything is open before the first thing breaks
-  await until(() => told.accepted > 0);
+  await until(() => accepted.size > 0);
   let resumedAfter = 0;
   const resumed = async (): Promise<void> => {
     const whole = performance.now();
@@ -104,18 +108,30 @@ export async function underFire(options: UnderFireOptions): Promise<Aftermath> {
   await resumed();
   over.abort();
   await producing;
-  const { completed, left } = await untilDone(producer, told.accepted);
+  const { completed, left } = await untilDone(producer, accepted.size);
   await Promise.all(consumers.map((consumer) => consumer.stop()));
   await Promise.all([...queues, producer].map((queue) => queue.close()));
   const settledBy = performance.now() + AFTER_CLOSE;
   while (times.pending > 0 && performance.now() < settledBy) await pause(5);
   const duplicates = [...runs.values()].filter((each) => each > 1).length;
   const { calls, longest: longestCall, pending: hung } = times;
-  return { ...told, completed, left, duplicates, leasesLost, calls, longestCall, hung, resumedAfter };
+  return {
+    ...told,
+    accepted: accepted.size,
+    neverRun: [...accepted].filter((id) => !runs.has(id)).length,
+    completed,
+    left,
+    duplicates,
+    leasesLost,
+    calls,
+    longestCall,
+    hung,
+    resumedAfter,
+  };
 }
 
 /** Asks until it is accepted, under the same id; an error other than one of an outage is thrown. */
-async function accepted(
+async function untilAccepted(
   enqueue: () => Promise<unknown>,
   told: { unavailable: number },
   refused: boolean,
