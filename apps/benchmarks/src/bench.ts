@@ -6,19 +6,25 @@ import { benchTable } from "./report/bench-table.js";
 import { Measurements } from "./report/measurements.js";
 import { cellName, type Cell } from "./scenarios/cell.js";
 import { measure } from "./scenarios/measure.js";
-import { cellsOf, type Scenario } from "./scenarios/scenario.js";
+import { redisScenarios } from "./scenarios/redis-scenarios.js";
+import { cellsOf, type Peer, type Scenario } from "./scenarios/scenario.js";
 import { allScenarios } from "./scenarios/scenarios.js";
 
 /** Jobs that a rate of ours is measured with in most scenarios; `--jobs` is read against it. */
 const USUAL_JOBS = 120_000;
 
-const given = readArguments(["only", "jobs", "runs", "directory"], ["quick"]);
+const given = readArguments(["storage", "only", "jobs", "runs", "directory"], ["quick"]);
 const quick = given.flag("quick");
 const runs = given.number("runs", quick ? 1 : 3);
 const jobs = given.number("jobs", quick ? 600 : USUAL_JOBS);
 const directory = given.text("directory") ?? tmpdir();
 const volume = { jobs: jobs / USUAL_JOBS, latencies: quick ? 20 : 500 };
-const scenarios = chosen(allScenarios(volume), given.text("only"));
+const storage = storageOf(given.text("storage") ?? "sqlite");
+const { scenariosOf, peers } = {
+  sqlite: { scenariosOf: allScenarios, peers: ["plainjobs", "liteque", "ceiling"] satisfies Peer[] },
+  redis: { scenariosOf: redisScenarios, peers: ["bullmq", "bee", "groupmq", "ceiling"] satisfies Peer[] },
+}[storage];
+const scenarios = chosen(scenariosOf(volume), given.text("only"));
 const measurements = new Measurements();
 
 for (let run = 1; run <= runs; run += 1) {
@@ -26,13 +32,19 @@ for (let run = 1; run <= runs; run += 1) {
     for (const cell of inTurn(cellsOf(scenario), run)) await once(cell, `run ${run}/${runs}`);
   }
 }
-console.log(`${machineLine(directory)}\nmedians of ${runs}; every job of every run ran exactly once\n`);
-console.log(benchTable(scenarios, measurements));
+console.log(
+  `${machineLine(storage, directory)}\nmedians of ${runs}; every job of every run ran exactly once\n`,
+);
+console.log(benchTable(scenarios, measurements, peers));
 
 async function once(cell: Cell, label: string): Promise<void> {
   const measurement = await measure(cell, directory);
   measurements.add(cell, measurement);
-  process.stderr.write(`${label} · ${cellName(cell)} · ${Math.round(measurement.rate)}/s\n`);
+  const { serverCpu = Number.NaN, consumerCpu = Number.NaN } = measurement.values ?? {};
+  const cpu = Number.isNaN(serverCpu)
+    ? ""
+    : ` · CPU a job: server ${serverCpu.toFixed(1)} µs, consumers ${consumerCpu.toFixed(1)} µs`;
+  process.stderr.write(`${label} · ${cellName(cell)} · ${Math.round(measurement.rate)}/s${cpu}\n`);
 }
 
 /** Forwards, then backwards, so that a machine that drifts favours nobody. */
@@ -46,4 +58,9 @@ function chosen(all: readonly Scenario[], only: string | undefined): readonly Sc
   if (unknown.length === 0) return all.filter(({ name }) => wanted.includes(name));
   const names = all.map(({ name }) => name).join(", ");
   throw new Error(`--only: expected some of ${names}, got ${unknown.join(", ")}`);
+}
+
+function storageOf(name: string): "sqlite" | "redis" {
+  if (name === "sqlite" || name === "redis") return name;
+  throw new Error(`--storage: expected sqlite or redis, got ${name}`);
 }

@@ -2,22 +2,37 @@ import { readFileSync, statfsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { cpus } from "node:os";
 import Database from "better-sqlite3";
+import { placement } from "./servers/placement.js";
+import { redisVersion } from "./servers/redis-server.js";
 
 /** One line on what the figures were measured with. */
-export function machineLine(directory: string): string {
+export function machineLine(storage: "sqlite" | "redis", directory: string): string {
   const processors = cpus();
+  return [
+    `${processors.length} × ${processors[0]?.model ?? "unknown CPU"}`,
+    `Node ${process.versions.node}`,
+    ...(storage === "sqlite" ? withSqlite(directory) : withRedis()),
+  ].join(" · ");
+}
+
+function withSqlite(directory: string): string[] {
   const database = new Database(":memory:");
   const sqlite = String(database.prepare("select sqlite_version()").pluck().get());
   database.close();
   return [
-    `${processors.length} × ${processors[0]?.model ?? "unknown CPU"}`,
-    `Node ${process.versions.node}`,
     `better-sqlite3 ${versionOf("better-sqlite3")}`,
     `SQLite ${sqlite}`,
     `plainjobs ${versionOf("plainjobs")}`,
     `liteque ${versionOf("liteque")}`,
     `files on ${fileSystem(directory)}`,
-  ].join(" · ");
+  ];
+}
+
+function withRedis(): string[] {
+  const { server, clients } = placement;
+  const peers = ["ioredis", "bullmq", "bee-queue", "groupmq"].map((name) => `${name} ${versionOf(name)}`);
+  const place = server === undefined ? "on any CPU" : `server on CPU ${server}, clients on CPU ${clients}`;
+  return [redisVersion(), ...peers, place, "nothing persisted"];
 }
 
 /** By the folder of the package, since not every one of them exports its package.json. */

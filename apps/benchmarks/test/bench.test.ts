@@ -1,6 +1,8 @@
 import { expect, it } from "vitest";
 import { assertExactlyOnce, assertOnceAtMost } from "../src/scenarios/once.ts";
+import { redisScenarios } from "../src/scenarios/redis-scenarios.ts";
 import { allScenarios } from "../src/scenarios/scenarios.ts";
+import { serverBinary } from "@taskq/redis-servers";
 import { runProgram } from "./run-program.ts";
 
 it("the bench measures every scenario with every job run exactly once, and prints one table", async () => {
@@ -15,6 +17,37 @@ it("the bench measures every scenario with every job run exactly once, and print
   expect(table).toHaveLength(rows.length + 2);
   expect(new Set(table.map((line) => line.length)).size).toBe(1);
 }, 180_000);
+
+// Each peer and each way of measuring: the whole of it takes a minute.
+const ON_REDIS = ["enqueue", "pipe", "round-trip", "bytes", "due"];
+
+it.skipIf(serverBinary() === undefined)(
+  "the bench measures the peers on a Redis of its own, and prints one table",
+  async () => {
+    const { code, output } = await runProgram("bench", [
+      "--storage",
+      "redis",
+      "--quick",
+      "--only",
+      ON_REDIS.join(","),
+    ]);
+
+    expect(output).not.toMatch(/Error|Warning/);
+    expect(code).toBe(0);
+    const scenarios = redisScenarios({ jobs: 1, latencies: 1 }).filter(({ name }) => ON_REDIS.includes(name));
+    for (const { title } of scenarios.flatMap(({ rows }) => rows)) expect(output).toContain(`| ${title} `);
+    expect(output).not.toContain("NaN");
+    expect(output).toMatch(/bullmq 6\.7\.0 · bee-queue 2\.0\.0 · groupmq 1\.1\.0/);
+  },
+  180_000,
+);
+
+it("the bench names the storages there are when asked for another", async () => {
+  const { code, output } = await runProgram("bench", ["--storage", "paper"]);
+
+  expect(code).not.toBe(0);
+  expect(output).toMatch(/--storage: expected sqlite or redis, got paper/);
+});
 
 it("the bench names the scenarios there are when asked for another", async () => {
   const { code, output } = await runProgram("bench", ["--only", "teleport"]);

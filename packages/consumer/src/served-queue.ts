@@ -40,7 +40,8 @@ export class ServedQueue {
   }
 
   start(): void {
-    this.#unwatch = this.engine.storage.watch(this.engine.name, (hint) => this.#hear(hint));
+    const hear = (hint: WatchHint): void => this.#hear(hint);
+    this.#unwatch = this.engine.storage.watch(this.engine.name, hear, { final: false });
     this.worker.start();
     this.#reaping.start();
     this.#firing?.start();

@@ -9,7 +9,7 @@
 import type { Clock } from "./clock.js";
 import { TaskqError } from "./errors.js";
 import type { EventsAnswer, EventsRequest } from "./storage/feed.js";
-import type { WatchHint } from "./storage/hints.js";
+import type { WatchHint, WatchOptions } from "./storage/hints.js";
 import type {
   EnqueueAnswer,
   EnqueueCollision,
@@ -67,8 +67,7 @@ export type { FeedBounds } from "./feed-cursor.js";
 export { systemClock } from "./clock.js";
 export { TaskqError } from "./errors.js";
 export type * from "./storage/feed.js";
-export { Hints } from "./storage/hints.js";
-export type { WatchHint } from "./storage/hints.js";
+export { Hints, type WatchHint, type WatchOptions } from "./storage/hints.js";
 export { Histogram } from "./storage/histogram.js";
 export type { HistogramData } from "./storage/histogram.js";
 export { GatheredStats, STATS_KEPT, STATS_MINUTE } from "./storage/statistics.js";
@@ -388,7 +387,7 @@ export interface StorageContract {
    *
    * Promise: watching tells of jobs that become ready and of jobs that become final
    */
-  watch(queue: string, listener: (hint: WatchHint) => void): () => void;
+  watch(queue: string, listener: (hint: WatchHint) => void, options?: WatchOptions): () => void;
 
   /**
    * What was done, minute by minute: runs by the minute they were settled in, with how long they waited and ran. A

@@ -21,7 +21,12 @@ export function keyBase(keyPrefix: string, queue: string, partition = 0): string
   return `${keyPrefix}:{${queue}${partition === 0 ? "" : `:${partition}`}}:`;
 }
 
-/** Where a partition's scripts say that something happened. */
+/** Where a partition's scripts say that there may be something to claim, or that a user changed something. */
 export function wakeChannel(keyPrefix: string, queue: string, partition = 0): string {
   return `${keyBase(keyPrefix, queue, partition)}wake`;
+}
+
+/** Where the same scripts say which jobs became final. */
+export function finalChannel(channel: string): string {
+  return `${channel}:final`;
 }

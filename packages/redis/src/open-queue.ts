@@ -1,5 +1,5 @@
 /** Calls of scripts about one queue: requests, refusals, and what is left to do from earlier calls. */
-import { Hints, TaskqError, type JobEffect, type WatchHint } from "@taskq/core/storage";
+import { Hints, TaskqError, type JobEffect, type WatchHint, type WatchOptions } from "@taskq/core/storage";
 import type { CallParameter } from "./connection/caller.js";
 import type { Reply } from "./connection/client.js";
 import type { Script } from "./connection/script.js";
@@ -9,7 +9,7 @@ import { listOf, textsOf } from "./wire/values.js";
 import { pack } from "./wire/pack.js";
 import { unpack, type AnswerRecord } from "./wire/unpack.js";
 import type { Link } from "./link.js";
-import { keyBase, wakeChannel } from "./names.js";
+import { finalChannel, keyBase, wakeChannel } from "./names.js";
 import type { Settings } from "./options.js";
 import { PendingStats } from "./pending-stats.js";
 import { QueueKeys } from "./queue-keys.js";
@@ -45,6 +45,7 @@ export class OpenQueue {
   /** Rows that one script ends because of others; of tests. */
   readonly atOnce: number | undefined;
   #stopListening: (() => void) | undefined;
+  #stopListeningToFinal: (() => void) | undefined;
 
   /** Of a queue that is spread over several; 0 is the home partition. */
   readonly partition: number;
@@ -59,28 +60,46 @@ export class OpenQueue {
     this.atOnce = atOnce;
   }
 
-  watch(listener: (hint: WatchHint) => void): () => void {
-    const stop = this.#hints.watch(listener);
-    this.#stopListening ??= this.#link.listen(
-      wakeChannel(this.#settings.keyPrefix, this.name, this.partition),
-      (message) => {
-        if (message === undefined) this.#hints.any();
-        else this.hint(unpack(message) as AnswerRecord);
-      },
-    );
+  watch(listener: (hint: WatchHint) => void, options: WatchOptions = {}): () => void {
+    const stop = this.#hints.watch(listener, options);
+    const channel = wakeChannel(this.#settings.keyPrefix, this.name, this.partition);
+    this.#stopListening ??= this.#listen(channel);
+    // Whoever runs jobs makes many of them final, and does not wait for any.
+    if (options.final !== false) this.#stopListeningToFinal ??= this.#listen(finalChannel(channel));
     return () => {
       stop();
-      if (this.#hints.isHeard) return;
-      this.#stopListening?.();
-      this.#stopListening = undefined;
+      if (!this.#hints.isHeardOfFinal) this.#stopFinal();
+      if (!this.#hints.isHeard) this.#stop();
     };
+  }
+
+  /** Whether somebody here hears of jobs that became final. */
+  get isHeardOfFinal(): boolean {
+    return this.#hints.isHeardOfFinal;
+  }
+
+  #listen(channel: string): () => void {
+    return this.#link.listen(channel, (message) => {
+      if (message === undefined) this.#hints.any();
+      else this.hint(unpack(message) as AnswerRecord);
+    });
+  }
+
+  #stop(): void {
+    this.#stopListening?.();
+    this.#stopListening = undefined;
+  }
+
+  #stopFinal(): void {
+    this.#stopListeningToFinal?.();
+    this.#stopListeningToFinal = undefined;
   }
 
   /** Nobody hears any more. */
   close(): void {
     this.#hints.clear();
-    this.#stopListening?.();
-    this.#stopListening = undefined;
+    this.#stop();
+    this.#stopFinal();
   }
 
   /** Runs a script; what is left from earlier calls is done first. `since` is as of `run`. */
@@ -166,7 +185,7 @@ export class OpenQueue {
     if (!this.#hints.isHeard) return;
     if (ready === true) this.#hints.ready();
     if (control === true) this.#hints.control();
-    if (final === true) this.#hints.any();
-    else this.#hints.final(...textsOf(final));
+    if (final === true) this.#hints.manyFinal();
+    else if (final !== undefined) this.#hints.final(...textsOf(final));
   }
 }

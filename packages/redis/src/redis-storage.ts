@@ -38,6 +38,9 @@ import { listOf, numberIfAny, textsOf } from "./wire/values.js";
 import { flowRequest, runRequest } from "./wire/requests.js";
 import type { AnswerRecord } from "./wire/unpack.js";
 
+/** What `watch` is given beside the queue. */
+export type Watching = Parameters<StorageContract["watch"]> extends [string, ...infer Rest] ? Rest : never;
+
 /** Which partition a storage has of each queue, and the link that it shares with the others. */
 export interface Partition {
   readonly number: number;
@@ -220,8 +223,8 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
     return { taken: answer["taken"] === true, opensAt: numberIfAny(answer["opensAt"]) };
   }
 
-  watch(queue: string, listener: Parameters<StorageContract["watch"]>[1]): () => void {
-    return this.#queue(queue).watch(listener);
+  watch(queue: string, ...watching: Watching): () => void {
+    return this.#queue(queue).watch(...watching);
   }
 
   async stats(request: Request<"stats">): Answer<"stats"> {

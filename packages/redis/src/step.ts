@@ -77,7 +77,7 @@ async function ask(
       if (mayBeShort) queue.stepsAreShort = !Buffer.isBuffer(reply);
       if (Buffer.isBuffer(reply)) return queue.told(SCRIPTS.step, reply);
       short = shortAnswer(reply, request);
-      if (rest.length > 0) queue.hint({ final: rest.map(({ id }) => id) });
+      if (rest.length > 0 && queue.isHeardOfFinal) queue.hint({ final: rest.map(({ id }) => id) });
       return {};
     });
     return { answer, effects, short };

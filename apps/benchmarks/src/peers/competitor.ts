@@ -1,5 +1,8 @@
-/** Who is measured: `taskq` is ours, `ceiling` a bare loop on better-sqlite3. */
-export type CompetitorName = "taskq" | "plainjobs" | "liteque" | "ceiling";
+/** Who is measured on SQLite: `taskq` is ours, `ceiling` a bare loop on better-sqlite3. */
+export type OnSqlite = "taskq" | "plainjobs" | "liteque" | "ceiling";
+/** Who is measured on Redis: `taskq-redis` is ours, `ceiling-redis` a bare loop of one script. */
+export type OnRedis = "taskq-redis" | "bullmq" | "bee-queue" | "groupmq" | "ceiling-redis";
+export type CompetitorName = OnSqlite | OnRedis;
 export type Durability = "normal" | "full";
 
 /** What travels with each job: about 100 bytes of JSON. */
@@ -27,7 +30,9 @@ export type Guard = "lock" | "one-lock" | "limit" | "unique";
 export type Protection = "signed" | "encrypted";
 
 export interface OpenOptions {
+  /** The file of the queue, or the URL of its server. */
   readonly path: string;
+  /** Of a file. */
   readonly durability: Durability;
   /** @default none; taskq only */
   readonly guard?: Guard | undefined;
@@ -46,7 +51,7 @@ export interface ConsumeOptions {
 export interface Session {
   /** Stores one job; durable as asked once it is awaited. */
   enqueue(payload: Payload): unknown;
-  /** Stores many in the largest unit that the competitor offers; `due`: taskq only. */
+  /** Stores many in the largest unit that the competitor offers; `due`: taskq and BullMQ only. */
   enqueueMany(payloads: readonly Payload[], due?: Date): unknown;
   /** Stores one job and waits for its result. */
   roundTrip(payload: Payload): Promise<number>;

@@ -1,55 +1,11 @@
-import { createConsumer } from "@taskq/consumer";
-import { createQueue, task, type Serializer, type TaskOptions } from "@taskq/core";
-import { signedSerializer } from "@taskq/signed-serializer";
 import { sqliteStorage } from "@taskq/sqlite";
-import type { Competitor, Guard, Payload, Protection } from "./competitor.js";
+import type { Competitor } from "./competitor.js";
+import { openTaskq } from "./open-taskq.js";
 
-const nobody = (_payload: Payload): Promise<number> => Promise.reject(new Error("nothing consumes here"));
-
-/** As far apart as users' keys are: what one claim takes hardly ever meets. */
-const guards: { readonly [Name in Guard]: TaskOptions<Payload> } = {
-  lock: { lock: ({ n }) => `lock-${n % 1_000}` },
-  "one-lock": { lock: "one" },
-  limit: { limit: { key: ({ n }) => `limit-${n % 100}`, max: 10_000, per: "1m" } },
-  unique: { unique: { key: ({ n }) => `job-${n}` } },
-};
-
-function protectedBy(protection: Protection | undefined): { serializer?: Serializer } {
-  if (protection === undefined) return {};
-  const secret = "a secret that is the same in all processes";
-  return { serializer: signedSerializer({ secret, encrypt: protection === "encrypted" }) };
-}
-
-/** Ours, with everything as a user gets it: default serializer, results kept, fences, events, periodic scheduler. */
+/** Ours on SQLite. */
 export const taskq: Competitor = {
-  async open({ path, durability, guard, protection }) {
-    let run = nobody;
-    const options = guard === undefined ? {} : guards[guard];
-    const measured = task("measured", options, (payload: Payload) => run(payload));
-    const storage = sqliteStorage({ path, durability });
-    const queue = createQueue({ storage, tasks: { measured }, ...protectedBy(protection) });
-    // A queue opens at its first use; that is no part of any figure.
-    await queue.counts();
-    return {
-      enqueue: (payload) => queue.enqueue(measured.job(payload)),
-      enqueueMany: (payloads, due) =>
-        queue.enqueueMany(
-          payloads.map((each) => measured.job(each)),
-          due === undefined ? {} : { at: due },
-        ),
-      roundTrip: async (payload) => (await queue.enqueue(measured.job(payload))).wait(),
-      async consume({ workers, prefetch, run: handler }) {
-        run = handler;
-        const ahead = prefetch === undefined ? {} : { prefetch };
-        const consumer = createConsumer(queue, { workers, ...ahead });
-        await consumer.start();
-        return () => consumer.stop();
-      },
-      async unfinished() {
-        const { completed: _completed, ...others } = await queue.counts();
-        return Object.values(others).reduce((sum, each) => sum + each, 0);
-      },
-      close: () => queue.close(),
-    };
+  open(options) {
+    const { path, durability } = options;
+    return openTaskq(sqliteStorage({ path, durability }), options);
   },
 };

@@ -1,27 +1,46 @@
 import type { Cell } from "../scenarios/cell.js";
-import type { Row, Scenario, Target } from "../scenarios/scenario.js";
+import { PEERS, type Peer, type Row, type Scenario, type Target } from "../scenarios/scenario.js";
 import type { Measurements } from "./measurements.js";
 import { markdownTable } from "./table.js";
 
+/** What the columns of peers are called. */
+const TITLES: Readonly<Record<Peer, string>> = {
+  plainjobs: "plainjobs",
+  liteque: "liteque",
+  bullmq: "BullMQ",
+  bee: "Bee-Queue, lean",
+  groupmq: "GroupMQ",
+  ceiling: "ceiling",
+};
+
 /** The one table: ours, the peers, the ceiling, the ratio, what is asked and whether it is met. */
-export function benchTable(scenarios: readonly Scenario[], measurements: Measurements): string {
-  const head = ["jobs a second", "taskq", "plainjobs", "liteque", "ceiling", "ratio", "target", ""];
-  const rows = scenarios.flatMap((scenario) => scenario.rows.map((row) => line(row, measurements)));
+export function benchTable(
+  scenarios: readonly Scenario[],
+  measurements: Measurements,
+  peers: readonly Peer[],
+): string {
+  const head = ["jobs a second", "taskq", ...peers.map((peer) => TITLES[peer]), "ratio", "target", ""];
+  const rows = scenarios.flatMap((scenario) => scenario.rows.map((row) => line(row, measurements, peers)));
   return markdownTable(head, rows);
 }
 
-function line(row: Row, measurements: Measurements): string[] {
-  const { title, ours, plainjobs, liteque, ceiling, target } = row;
+function line(row: Row, measurements: Measurements, peers: readonly Peer[]): string[] {
+  const { title, ours, target } = row;
   const shown = (cell: Cell | undefined): string =>
     cell === undefined ? "–" : figure(cell, target, measurements);
-  const reference = target?.kind === "times" ? target.reference : (row.reference ?? ceiling ?? plainjobs);
+  const reference =
+    target?.kind === "times" ? target.reference : (row.reference ?? row.ceiling ?? firstOf(row));
   const ratio =
     reference === undefined || isNoRate(target)
       ? "–"
       : `${times(measurements.rate(ours) / measurements.rate(reference))} ${named(ours, reference)}`;
   const asked = target === undefined ? "–" : askedFor(target);
   const verdict = target === undefined ? "" : isMet(target, ours, measurements) ? "ok" : "UNDER";
-  return [title, shown(ours), shown(plainjobs), shown(liteque), shown(ceiling), ratio, asked, verdict];
+  return [title, shown(ours), ...peers.map((peer) => shown(row[peer])), ratio, asked, verdict];
+}
+
+function firstOf(row: Row): Cell | undefined {
+  return PEERS.map((peer) => row[peer]).find((cell) => cell !== undefined);
 }
 
 function figure(cell: Cell, target: Target | undefined, measurements: Measurements): string {
@@ -71,7 +90,9 @@ function isMet(target: Target, ours: Cell, measurements: Measurements): boolean 
 }
 
 function named(ours: Cell, reference: Cell): string {
-  return reference.competitor === ours.competitor ? "itself" : reference.competitor;
+  const { competitor } = reference;
+  if (competitor === ours.competitor) return "itself";
+  return competitor === "ceiling-redis" ? "ceiling" : competitor;
 }
 
 function times(ratio: number): string {

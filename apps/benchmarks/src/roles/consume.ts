@@ -41,6 +41,8 @@ export interface ConsumeAnswer {
   readonly loopDelayP999: number;
   /** Jobs stored to keep up the backlog. */
   readonly refilled: number;
+  /** Microseconds of CPU that this process took while it consumed. */
+  readonly cpu: number;
   /** Resident bytes, one look after the other. */
   readonly memory: readonly number[];
 }
@@ -86,6 +88,7 @@ export async function consume(configuration: Consume, channel: Channel): Promise
   await channel.ready();
 
   const loopDelay = watchLoopDelay();
+  const before = process.cpuUsage();
   const stop = await session.consume({ workers, prefetch, run });
   let told = 0;
   const telling = setInterval(() => {
@@ -97,11 +100,12 @@ export async function consume(configuration: Consume, channel: Channel): Promise
   const look = (): unknown => memory.push(process.memoryUsage.rss());
   const looking = configuration.watchMemory === true ? setInterval(look, LOOK) : undefined;
   await channel.stopped;
+  const { user, system } = process.cpuUsage(before);
   clearInterval(telling);
   clearInterval(looking);
   const loopDelayP999 = loopDelay.p999();
   await Promise.all([stop(), ...refills]);
   const unfinished = await session.unfinished();
   await session.close();
-  return { runs, lastAt, latencies, unfinished, loopDelayP999, refilled, memory };
+  return { runs, lastAt, latencies, unfinished, loopDelayP999, refilled, memory, cpu: user + system };
 }

@@ -101,7 +101,7 @@ const modes: { readonly [Name in ProduceMode]: (session: Session, jobs: number) 
 const STAMP = 123_456_789_012_345;
 /** How long before they are due jobs begin to be stored: in milliseconds, and for each job. */
 const SHORTEST_LEAD = 500;
-const LEAD = 0.03;
+const LEAD = 0.2;
 
 async function inBulk(session: Session, jobs: number, due?: Date): Promise<Produced> {
   for (let from = 0; from < jobs; from += 1_000) await session.enqueueMany(payloads(from, 1_000, jobs), due);

@@ -1,6 +1,7 @@
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { deferred } from "../deferred.js";
+import { on, type Cpu } from "../servers/placement.js";
 import type { MessageFromRole, MessageToRole } from "./channel.js";
 import type { RoleName, Roles } from "./roles.js";
 
@@ -19,14 +20,20 @@ export interface RunningRole<Answer> {
   onProgress(listener: (count: number) => void): void;
 }
 
-/** Starts a role: `src/role.ts` in a fresh process. */
+/** Servers of our own persist nothing, and need not be told of in each process. */
+const QUIET = "--disable-warning=TASKQ_REDIS_PERSISTENCE";
+
+/** Starts a role: `src/role.ts` in a fresh process, on a CPU. */
 export function startRole<Name extends RoleName>(
   name: Name,
   configuration: Roles[Name]["configuration"],
+  cpu?: Cpu,
 ): RunningRole<Roles[Name]["answer"]> {
   const program = fileURLToPath(new URL("../role.js", import.meta.url));
+  const [execPath = "", ...execArgv] = on(cpu, [process.execPath, QUIET]);
   const child = fork(program, [name, JSON.stringify(configuration)], {
-    execArgv: [],
+    execPath,
+    execArgv,
     serialization: "advanced",
     stdio: ["ignore", "ignore", "inherit", "ipc"],
   });

@@ -15,7 +15,8 @@ export interface Cell {
     | "backlog"
     | "stored-bytes"
     | "due"
-    | "memory";
+    | "memory"
+    | "idle";
   readonly durability: Durability;
   /** Of one consumer. */
   readonly workers: number;
@@ -28,6 +29,8 @@ export interface Cell {
   readonly backlog?: number;
   /** What each job is guarded by. */
   readonly guard?: Guard;
+  /** How long an idle consumer is watched. */
+  readonly seconds?: number;
   /** How its messages are protected. */
   readonly protection?: Protection;
   /** Jobs that are parked at such a guard all the time. */
@@ -36,9 +39,11 @@ export interface Cell {
 
 /**
  * `bytes` a waiting job takes; `due`: milliseconds from the instant at which all jobs became due until the last began;
- * `memory`: the most resident megabytes; `growth`: the median of their last quarter against that of their first one.
+ * `memory`: the most resident megabytes; `growth`: the median of their last quarter against that of their first one;
+ * `commands` that an idle consumer sends a second; `serverCpu` and `consumerCpu`: microseconds that one job takes, whatever else the
+ * machine does meanwhile.
  */
-export type ValueName = "bytes" | "due" | "memory" | "growth";
+export type ValueName = "bytes" | "due" | "memory" | "growth" | "commands" | "serverCpu" | "consumerCpu";
 
 /** What one run of a cell showed. */
 export interface Measurement {

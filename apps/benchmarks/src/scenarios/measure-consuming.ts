@@ -5,6 +5,7 @@ import { startRole, type RunningRole } from "../roles/start-role.js";
 import { median } from "../statistics.js";
 import type { Cell, Measurement } from "./cell.js";
 import { produceInto, rate } from "./measure-storing.js";
+import type { Place } from "./place.js";
 import { assertExactlyOnce, assertOnceAtMost } from "./once.js";
 
 /** Longer than any run may take. */
@@ -19,24 +20,26 @@ interface ConsumingOptions {
 
 export async function measureConsuming(
   cell: Cell,
-  path: string,
+  place: Place,
   { mode, left = 0 }: ConsumingOptions,
 ): Promise<Measurement> {
   // The consumers open first, one after the other, so that nobody meets a file that is just being made.
   const consumers: RunningRole<ConsumeAnswer>[] = [];
   for (let index = 0; index < cell.processes; index += 1) {
-    const consumer = consumerOf(cell, path);
+    const consumer = consumerOf(cell, place);
     consumers.push(consumer);
     await consumer.ready;
   }
-  const source = mode === undefined ? undefined : await produceInto(cell, path, mode);
+  const source = mode === undefined ? undefined : await produceInto(cell, place, mode);
   const allRun = whenRun(consumers, cell.jobs);
+  const cpuBefore = await place.serverCpu();
   const startedAt = nanoseconds();
   for (const consumer of consumers) consumer.go();
   // A consumer that waits is what these are about.
   if (mode === "paced" || mode === "round-trip" || mode === "due") await pause(300);
   const produced = await source?.run();
   await allRun;
+  const serverCpu = ((await place.serverCpu()) - cpuBefore) / cell.jobs;
 
   const answers: ConsumeAnswer[] = [];
   for (const consumer of consumers) {
@@ -50,16 +53,20 @@ export async function measureConsuming(
     latencies:
       mode === "round-trip" ? (produced?.latencies ?? []) : answers.flatMap(({ latencies }) => latencies),
     loopDelayP999: Math.max(...answers.map(({ loopDelayP999 }) => loopDelayP999)),
-    values: valuesOf(answers, produced, endedAt),
+    values: {
+      ...valuesOf(answers, produced, endedAt),
+      serverCpu,
+      consumerCpu: answers.reduce((sum, { cpu }) => sum + cpu, 0) / cell.jobs,
+    },
   };
 }
 
-function consumerOf(cell: Cell, path: string): RunningRole<ConsumeAnswer> {
+export function consumerOf(cell: Cell, { path, cpu }: Place): RunningRole<ConsumeAnswer> {
   const { competitor, durability, workers, prefetch, jobs, backlog, guard, protection } = cell;
   const watchMemory = cell.kind === "memory";
   const options = { competitor, path, durability, guard, protection };
   const given = { ...options, workers, prefetch, jobs, backlog, watchMemory };
-  return startRole("consume", given);
+  return startRole("consume", given, cpu);
 }
 
 function checkRuns({ jobs, backlog }: Cell, answers: readonly ConsumeAnswer[], left: number): void {

@@ -1,9 +1,10 @@
 import { startRole } from "../roles/start-role.js";
 import type { Cell, Measurement } from "./cell.js";
+import type { Place } from "./place.js";
 import { rate } from "./measure-storing.js";
 
 /** From just before a running job is revoked until its signal aborts in another process. */
-export async function measureRevoking({ jobs }: Cell, path: string): Promise<Measurement> {
+export async function measureRevoking({ jobs }: Cell, { path }: Place): Promise<Measurement> {
   const runner = startRole("revoke-runner", { path });
   await runner.ready;
   runner.go();

@@ -1,17 +1,17 @@
-import { statSync } from "node:fs";
 import type { ProduceAnswer, ProduceMode } from "../roles/produce.js";
 import { startRole } from "../roles/start-role.js";
 import type { Cell, Measurement } from "./cell.js";
+import type { Place } from "./place.js";
 
 interface Producer {
   run(): Promise<ProduceAnswer>;
 }
 
 /** A process that stores the jobs of a cell once it is told to. */
-export async function produceInto(cell: Cell, path: string, mode: ProduceMode): Promise<Producer> {
+export async function produceInto(cell: Cell, place: Place, mode: ProduceMode): Promise<Producer> {
   const { competitor, durability, jobs, guard, protection } = cell;
-  const options = { competitor, path, durability, guard, protection };
-  const role = startRole("produce", { ...options, mode, jobs });
+  const options = { competitor, path: place.path, durability, guard, protection };
+  const role = startRole("produce", { ...options, mode, jobs }, place.cpu);
   await role.ready;
   return {
     run() {
@@ -21,17 +21,16 @@ export async function produceInto(cell: Cell, path: string, mode: ProduceMode): 
   };
 }
 
-export async function measureEnqueue(cell: Cell, path: string, mode: ProduceMode): Promise<Measurement> {
-  const { startedAt, endedAt, unfinished } = await (await produceInto(cell, path, mode)).run();
+export async function measureEnqueue(cell: Cell, place: Place, mode: ProduceMode): Promise<Measurement> {
+  const { startedAt, endedAt, unfinished } = await (await produceInto(cell, place, mode)).run();
   if (unfinished !== cell.jobs) throw new Error(`stored ${unfinished} of ${cell.jobs} jobs`);
   return { rate: rate(cell.jobs, startedAt, endedAt), latencies: [], loopDelayP999: 0 };
 }
 
-/** The files of a queue that nobody has open, over the jobs in it. */
-export async function measureBytes(cell: Cell, path: string): Promise<Measurement> {
-  const stored = await measureEnqueue(cell, path, "stamped");
-  const sizes = [path, `${path}-wal`].map((file) => statSync(file, { throwIfNoEntry: false })?.size ?? 0);
-  const bytes = sizes.reduce((sum, size) => sum + size, 0) / cell.jobs;
+/** All that a queue takes that nobody has open, over the jobs in it. */
+export async function measureBytes(cell: Cell, place: Place): Promise<Measurement> {
+  const stored = await measureEnqueue(cell, place, "stamped");
+  const bytes = (await place.size()) / cell.jobs;
   return { ...stored, values: { bytes } };
 }
 

@@ -1,5 +1,8 @@
 import type { Cell, ValueName } from "./cell.js";
 
+/** Who has a column of the table beside ours. */
+export type Peer = "plainjobs" | "liteque" | "bullmq" | "bee" | "groupmq" | "ceiling";
+
 /** What a row is held to; those without are quoted. */
 export type Target =
   /** Ours is at least so many times the reference. */
@@ -13,15 +16,14 @@ export type Target =
   | { readonly kind: "at-most"; readonly value: ValueName; readonly most: number }
   | { readonly kind: "loop-delay"; readonly p999: number };
 
+export const PEERS = ["plainjobs", "liteque", "bullmq", "bee", "groupmq", "ceiling"] satisfies Peer[];
+
 /** One line of the table. */
-export interface Row {
+export interface Row extends Readonly<Partial<Record<Peer, Cell>>> {
   readonly title: string;
   readonly ours: Cell;
-  readonly plainjobs?: Cell;
-  readonly liteque?: Cell;
-  readonly ceiling?: Cell;
   readonly target?: Target;
-  /** What its ratio is to, where no target says so. @default the ceiling, or else plainjobs */
+  /** What its ratio is to, where no target says so. @default the ceiling, or else the first peer */
   readonly reference?: Cell;
 }
 
@@ -33,9 +35,9 @@ export interface Scenario {
 
 /** The cells of a scenario, each once, in the order of its rows. */
 export function cellsOf(scenario: Scenario): readonly Cell[] {
-  const cells = scenario.rows.flatMap(({ ours, plainjobs, liteque, ceiling, target }) => {
+  const cells = scenario.rows.flatMap(({ ours, target, ...row }) => {
     const reference = target?.kind === "times" ? target.reference : undefined;
-    return [ours, plainjobs, liteque, ceiling, reference];
+    return [ours, ...PEERS.map((peer) => row[peer]), reference];
   });
   return [...new Set(cells.filter((cell) => cell !== undefined))];
 }

@@ -1,3 +1,8 @@
+export interface WatchOptions {
+  /** Told of jobs that become final; a storage may tell them all the same. @default true */
+  readonly final?: boolean | undefined;
+}
+
 export interface WatchHint {
   /** `any`: another process did something, it is not known what. */
   readonly kind: "ready" | "final" | "control" | "any";
@@ -12,21 +17,30 @@ type Listener = (hint: WatchHint) => void;
  * the event loop. Costs nothing while nobody listens.
  */
 export class Hints {
-  readonly #listeners = new Set<Listener>();
+  /** To whether they are told of jobs that became final. */
+  readonly #listeners = new Map<Listener, boolean>();
   #ready = false;
   #control = false;
   #any = false;
   #final: string[] = [];
+  /** More became final than are named. */
+  #manyFinal = false;
   #planned = false;
 
   get isHeard(): boolean {
     return this.#listeners.size > 0;
   }
 
-  watch(listener: Listener): () => void {
+  /** Whether somebody is told of jobs that became final. */
+  get isHeardOfFinal(): boolean {
+    for (const final of this.#listeners.values()) if (final) return true;
+    return false;
+  }
+
+  watch(listener: Listener, { final = true }: WatchOptions = {}): () => void {
     // Wrapped, so that a function that listens twice is let go once for each.
     const entry: Listener = (hint) => listener(hint);
-    this.#listeners.add(entry);
+    this.#listeners.set(entry, final);
     return () => {
       this.#listeners.delete(entry);
     };
@@ -45,8 +59,15 @@ export class Hints {
   }
 
   final(...ids: readonly string[]): void {
-    if (!this.isHeard || ids.length === 0) return;
+    if (ids.length === 0 || !this.isHeardOfFinal) return;
     this.#final.push(...ids);
+    this.#plan();
+  }
+
+  /** Jobs became final, it is not known which. */
+  manyFinal(): void {
+    if (!this.isHeardOfFinal) return;
+    this.#manyFinal = true;
     this.#plan();
   }
 
@@ -71,11 +92,16 @@ export class Hints {
     const hints: WatchHint[] = [];
     if (this.#control) hints.push({ kind: "control" });
     if (this.#ready) hints.push({ kind: "ready" });
-    if (this.#final.length > 0) hints.push({ kind: "final", ids: this.#final });
-    if (this.#any) hints.push({ kind: "any" });
-    this.#planned = this.#ready = this.#control = this.#any = false;
+    const finals: WatchHint[] = [];
+    if (this.#final.length > 0) finals.push({ kind: "final", ids: this.#final });
+    if (this.#any || this.#manyFinal) finals.push({ kind: "any" });
+    const others: WatchHint[] = this.#any ? [{ kind: "any" }] : [];
+    this.#planned = this.#ready = this.#control = this.#any = this.#manyFinal = false;
     this.#final = [];
-    for (const listener of this.#listeners) for (const hint of hints) tell(listener, hint);
+    for (const [listener, final] of this.#listeners) {
+      for (const hint of hints) tell(listener, hint);
+      for (const hint of final ? finals : others) tell(listener, hint);
+    }
   }
 }
 

@@ -35,6 +35,8 @@ function M.flush()
   for _, write in ipairs(S.writes) do call(unpack(write)) end
   if S.postponed then call("SET", K.later, S.postponed) end
   -- Where nobody could hear it, there is no command.
-  if hints and ARGV[2] ~= "" then call(ARGV[2], K.wake, pack(hints)) end
+  if not hints or ARGV[2] == "" then return end
+  if hints.ready or hints.control then call(ARGV[2], K.wake, pack({ready = hints.ready, control = hints.control})) end
+  if hints.final then call(ARGV[2], K.wake .. ":final", pack({final = hints.final})) end
 end
 `;

@@ -9,7 +9,7 @@ import {
 import { Link } from "../link.js";
 import { OpenQueue } from "../open-queue.js";
 import type { Settings } from "../options.js";
-import { RedisStorage } from "../redis-storage.js";
+import { RedisStorage, type Watching } from "../redis-storage.js";
 import * as byId from "./by-id.js";
 import { checkDivided } from "./division.js";
 import { within } from "./deadline.js";
@@ -152,8 +152,8 @@ export class PartitionedStorage implements StorageContract, AsyncDisposable {
     return this.#queue(request.queue).home.take(request);
   }
 
-  watch(queue: string, listener: Parameters<StorageContract["watch"]>[1]): () => void {
-    const stops = this.#queue(queue).parts.map((part) => part.watch(queue, listener));
+  watch(queue: string, ...watching: Watching): () => void {
+    const stops = this.#queue(queue).parts.map((part) => part.watch(queue, ...watching));
     return () => {
       for (const stop of stops) stop();
     };

@@ -96,12 +96,11 @@ export function plainRequest(flows: readonly NewFlow[]): Buffer | undefined {
   const writer = new Writer();
   writer.list(flows.length * 5);
   const keys = new Set<string>();
-  for (const { jobs, joins } of flows) {
-    const [job] = jobs;
-    if (job === undefined || jobs.length > 1 || joins.length > 0) return undefined;
+  for (const flow of flows) {
+    const [job] = flow.jobs;
+    if (job === undefined || !isPlainFlow(flow)) return undefined;
     const key = placeOf(job.id);
-    if (key === undefined || job.named || job.unique !== undefined || job.after !== undefined)
-      return undefined;
+    if (key === undefined) return undefined;
     keys.add(key);
     const apart = job.body.length > INLINE;
     writer.value(key);
@@ -111,4 +110,11 @@ export function plainRequest(flows: readonly NewFlow[]): Buffer | undefined {
     writer.value(apart ? job.body : "");
   }
   return keys.size === flows.length ? writer.bytes() : undefined;
+}
+
+/** Whether it is one job that belongs to nothing, waits for no key and was given no id. */
+export function isPlainFlow({ jobs, joins }: NewFlow): boolean {
+  const [job] = jobs;
+  if (job === undefined || jobs.length > 1 || joins.length > 0) return false;
+  return !job.named && job.unique === undefined && job.after === undefined;
 }

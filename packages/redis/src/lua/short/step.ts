@@ -1,3 +1,4 @@
+import { alike } from "./alike.js";
 import { key } from "./key.js";
 
 /** How a step is asked for. */
@@ -86,6 +87,7 @@ local function pausedTasks(held)
   return paused
 end
 
+${alike}
 -- Answers nil, having changed nothing, when it meets anything else.
 local function short()
   if ARGV[9] ~= "" or ARGV[11] ~= "" then return nil end
@@ -107,13 +109,14 @@ local function short()
   local nowText = string.format("%.17g", now)
 
   -- Runs that have ended.
-  local keys, places = {}, {}
+  local keys, places, ended = {}, {}, {}
   local list = ARGV[12] ~= "" and cmsgpack.unpack(ARGV[12]) or {}
   for at = 1, #list, 5 do
     if list[at + 3] == 2 then return nil end
     local key = keyOf(list[at])
     if places[key] then return nil end
     keys[#keys + 1] = key
+    ended[#ended + 1] = key
     places[key] = at
   end
   local settled, events, follows = #keys, {}, feed and feed[4]
@@ -127,39 +130,45 @@ local function short()
     end
   end
   local texts = many(${key("rows")}, keys)
-  local rows, apart, done, ended, ids = {}, {}, {}, {}, {}
+  local rows, apart, done, ids = {}, {}, {}, {}
   for place, key in ipairs(keys) do
     local row = texts[place]
     if not row then return nil end
-    local tail, due, code, task, x, attempt, failures, crashes, own, last, started, finished, reason, owner, lease, since, odd, size, suffix =
-      decodeFrom(row, 18, 11)
     local asked = places[key]
-    if code ~= ACTIVE or odd or not isPlain(x) then return nil end
     local _, at = struct.unpack(">I5I6", row)
-    local id = suffix and key .. suffix or sub(key, 2)
-    local text = nil
-    if place <= settled then
-      if own ~= list[asked + 1] or id ~= list[asked] then return nil end
-      local bytes = list[asked + 3] == 1 and list[asked + 4] or nil
-      if bytes and #bytes > INLINE then
-        apart[#apart + 1] = "r:" .. key
-        apart[#apart + 1] = bytes
-        bytes = #bytes
-      end
-      -- An active row ends with the byte that says that it has no result.
-      text = sub(row, 1, 11) .. pack(due, COMPLETED, task, x, attempt, failures, crashes, own, own, list[asked + 2] - at, now - at,
-        reason, owner, nil, nil, nil, size, suffix) .. sub(row, tail + 1, -2) .. pack(bytes)
-      done[#done + 1] = nowText
-      done[#done + 1] = key
-      ended[#ended + 1] = key
-      ids[#ids + 1] = id
-      if follows then events[place] = pack({id, task, "completed", attempt, own, now, list[asked + 2], false, false}) end
+    local ends, text, bytes, id, fence, began = place <= settled, nil, nil, nil, nil, nil
+    if ends then
+      id, fence, began = list[asked], list[asked + 1], list[asked + 2]
+      bytes = list[asked + 3] == 1 and list[asked + 4] or nil
+      if not (bytes and #bytes > INLINE) then text = completedLike(row, id, fence, began - at, now - at, bytes) end
+    else id, fence = asked[1], asked[2] end
+    if text then
+      if follows then events[place] = pack({id, likeActive.task, "completed", likeActive.attempt, fence, now, began, false, false}) end
     else
-      if own ~= asked[2] or id ~= asked[1] then return nil end
-      if not started then
+      local tail, due, code, task, x, attempt, failures, crashes, own, last, started, finished, reason, owner, lease, since, odd, size, suffix =
+        decodeFrom(row, 18, 11)
+      if code ~= ACTIVE or odd or not isPlain(x) then return nil end
+      if own ~= fence or id ~= (suffix and key .. suffix or sub(key, 2)) then return nil end
+      if ends then
+        if suffix and not size then learnActive(row, tail, task, attempt, own, owner) end
+        if bytes and #bytes > INLINE then
+          apart[#apart + 1] = "r:" .. key
+          apart[#apart + 1] = bytes
+          bytes = #bytes
+        end
+        -- An active row ends with the byte that says that it has no result.
+        text = sub(row, 1, 11) .. pack(due, COMPLETED, task, x, attempt, failures, crashes, own, own, began - at, now - at,
+          reason, owner, nil, nil, nil, size, suffix) .. sub(row, tail + 1, -2) .. pack(bytes)
+        if follows then events[place] = pack({id, task, "completed", attempt, own, now, began, false, false}) end
+      elseif not started then
         text = sub(row, 1, 11) .. pack(due, ACTIVE, task, x, attempt, failures, crashes, own, last, now - at, finished, reason, owner, lease,
           since, nil, size, suffix) .. sub(row, tail + 1)
       end
+    end
+    if ends then
+      done[#done + 1] = nowText
+      done[#done + 1] = key
+      ids[place] = id
     end
     if text then
       rows[#rows + 1] = key
@@ -189,26 +198,29 @@ local function short()
     local knows, till = {}, string.format("%.17g", now + lease)
     for place, row in ipairs(many(${key("rows")}, found)) do
       if not row then return nil end
-      local tail, dueIn, _, task, rest, attempt, failures, crashes, _, last, _, finished, reason, _, _, _, _, size, suffix =
-        decodeFrom(row, 18, 11)
-      if rest and not mayBeClaimed(rest, now, place > begin) then return nil end
-      if resting and resting[task] then return nil end
-      if not knows[task] then
-        if not string.find(ARGV[8], "\n" .. task .. "\n", 1, true) then return nil end
-        knows[task] = true
-      end
       local _, at = struct.unpack(">I5I6", row)
-      local since = now - at
-      local text = sub(row, 1, 11) .. pack(dueIn, ACTIVE, task, rest, attempt + 1, failures, crashes, own, last, place <= begin and since or nil,
-        finished, reason, ARGV[3], lease, since, nil, size, suffix) .. sub(row, tail + 1)
-      local key = found[place]
+      local key, since, body = found[place], now - at, ""
+      local text = claimedLike(row, place <= begin, since)
+      if not text then
+        local tail, dueIn, _, task, rest, attempt, failures, crashes, _, last, _, finished, reason, _, _, _, _, size, suffix =
+          decodeFrom(row, 18, 11)
+        if rest and not mayBeClaimed(rest, now, place > begin) then return nil end
+        if resting and resting[task] then return nil end
+        if not knows[task] then
+          if not string.find(ARGV[8], "\n" .. task .. "\n", 1, true) then return nil end
+          knows[task] = true
+        end
+        if suffix and not size then learnReady(row, tail, own, ARGV[3], lease) end
+        text = sub(row, 1, 11) .. pack(dueIn, ACTIVE, task, rest, attempt + 1, failures, crashes, own, last, place <= begin and since or nil,
+          finished, reason, ARGV[3], lease, since, nil, size, suffix) .. sub(row, tail + 1)
+        if size then body = call("HGET", ${key("bodies")}, "b:" .. key) end
+      end
+      local size = #claimed
       rows[#rows + 1] = key
       rows[#rows + 1] = text
       leases[#leases + 1] = till
       leases[#leases + 1] = key
-      claimed[#claimed + 1] = key
-      claimed[#claimed + 1] = text
-      claimed[#claimed + 1] = size and call("HGET", ${key("bodies")}, "b:" .. key) or ""
+      claimed[size + 1], claimed[size + 2], claimed[size + 3] = key, text, body
     end
     if #head > 0 then
       fence = fence + 1
@@ -254,8 +266,10 @@ local function short()
   if #rows > 0 or #gone > 0 then
     if #apart > 0 then write("HSET", ${key("bodies")}, apart) end
     write("HSET", ${key("rows")}, rows)
-    write("ZREM", ${key("active")}, ended)
-    write("ZADD", ${key("done")}, done)
+    if settled > 0 then
+      write("ZREM", ${key("active")}, ended)
+      write("ZADD", ${key("done")}, done)
+    end
     if #gone > 0 then
       write("ZREM", ${key("done")}, gone)
       write("HDEL", ${key("rows")}, gone)
@@ -276,7 +290,7 @@ local function short()
     local own = pack(epoch, phase, fence, order, paused, later, c1, c2, completed, c4, c5, c6, c7, c8, kept, held, revoked, moving, looked, feed, unknownAfter)
     if own ~= text then call("SET", KEYS[1], own) end
     if settled > 0 and ARGV[2] ~= "" then
-      call(ARGV[2], ${key("wake")}, pack({final = settled <= 100 and ids or true}))
+      call(ARGV[2], ${key("wake")} .. ":final", pack({final = settled <= 100 and ids or true}))
     end
   end
   local nextDue = opens

@@ -1,0 +1,81 @@
+/**
+ * Rows that are like one another, as those of a step mostly are: what they share was read and packed once, with the first of them, and
+ * the others are cut and joined. Each text that a script makes is hashed byte by byte, and packing a value makes one.
+ */
+export const alike: string = String.raw`
+local byte, char, find = string.byte, string.char, string.find
+-- Of a packed number, by its first byte, how long it is beyond one byte; others are one byte if they are numbers or nil.
+local LONG = {[204] = 2, [205] = 3, [206] = 5, [207] = 9, [208] = 2, [209] = 3, [210] = 5, [211] = 9, [202] = 5, [203] = 9}
+-- Attempt, failures, crashes, two fences; then what a run leaves: nothing yet.
+local FRESH = "\192\0\0\0\0\0\192\192\192\192\192\192\192"
+
+-- Small numbers, and all that come more than once, are packed once.
+local packed = {}
+local function packOf(number)
+  local text = packed[number]
+  if not text then
+    text = pack(number)
+    packed[number] = text
+  end
+  return text
+end
+
+local function packText(text)
+  if #text > 31 then return pack(text) end
+  return char(160 + #text) .. text
+end
+
+-- Whether the due of a row is one byte: that of jobs that were to run at once is.
+local function isShort(row)
+  local first = byte(row, 12)
+  return first < 128 or first > 223
+end
+
+local likeReady, likeActive
+
+-- Learns from a row that was claimed: its place behind the suffix, and what it was rewritten with.
+local function learnReady(row, tail, own, owner, lease)
+  if not isShort(row) or byte(row, tail - 9) ~= 192 or byte(row, tail - 8) ~= 168 then return end
+  local same = sub(row, 13, tail - 10)
+  if sub(same, -#FRESH) ~= FRESH then return end
+  likeReady = {same = same, behind = 13 + #same,
+    front = packOf(4) .. sub(same, 2, -#FRESH - 1) .. "\192\1\0\0" .. packOf(own) .. "\0", back = "\192\192" .. pack(owner, lease)}
+end
+
+-- Such a row, claimed; nil if it is unlike.
+local function claimedLike(row, begins, since)
+  local like = likeReady
+  if not like or not isShort(row) or find(row, like.same, 13, true) ~= 13 then return nil end
+  local at = like.behind
+  local size, suffix = byte(row, at, at + 1)
+  if size ~= 192 or suffix ~= 168 then return nil end
+  local text = packOf(since)
+  return sub(row, 1, 12) .. like.front .. (begins and text or "\192") .. like.back .. text .. "\192" .. sub(row, at)
+end
+
+-- Learns from a row of a run that ended: two parts of it that do not change from run to run of a step, each behind a number that does.
+local function learnActive(row, tail, task, attempt, own, owner)
+  if not isShort(row) or byte(row, tail - 8) ~= 168 then return end
+  local started, _, _, _, _, _, _, _, _, last = decodeFrom(row, 9, 11)
+  local finished = decodeFrom(row, 1, started)
+  local since, _, reason = decodeFrom(row, 4, finished)
+  if reason then return end
+  local first = sub(row, 13, started)
+  likeActive = {first = first, second = sub(row, finished + 1, since), fence = own, task = task, attempt = attempt,
+    front = packOf(5) .. sub(first, 2, -#pack(last) - 1) .. pack(own), back = "\192" .. pack(owner) .. "\192\192\192"}
+end
+
+-- Such a row, completed; nil if it is unlike, or another run's.
+local function completedLike(row, id, fence, start, ended, result)
+  local like = likeActive
+  if not like or like.fence ~= fence or not isShort(row) or find(row, like.first, 13, true) ~= 13 then return nil end
+  local at = 13 + #like.first
+  at = at + (LONG[byte(row, at)] or 1)
+  if find(row, like.second, at, true) ~= at then return nil end
+  at = at + #like.second
+  at = at + (LONG[byte(row, at)] or 1)
+  local odd, size, suffix = byte(row, at, at + 2)
+  if odd ~= 192 or size ~= 192 or suffix ~= 168 or sub(row, at + 3, at + 10) ~= sub(id, 15) then return nil end
+  return sub(row, 1, 12) .. like.front .. packOf(start) .. packOf(ended) .. like.back .. sub(row, at + 1, -2) .. (result and packText(result) or "\192")
+end
+`;

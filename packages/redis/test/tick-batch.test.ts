@@ -1,0 +1,96 @@
+/** Jobs that are enqueued one by one in the same tick. */
+import { plainJob } from "@taskq/conformance";
+import { createIdMaker, type EnqueueRequest, type NewJob, type StorageContract } from "@taskq/core/storage";
+import { Redis } from "ioredis";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { serverBinary } from "./servers/binary.js";
+import { startRedisServer, type RedisServer } from "./servers/redis-server.js";
+import { afterTest } from "./support/closing.js";
+import { connect, newPrefix } from "./support/store.js";
+
+const QUEUE = "main";
+const RETENTION = { completed: { for: 60_000, max: 1e6 }, failed: { for: 60_000, max: 1e6 } };
+const makeId = createIdMaker();
+
+function requestOf(options: Partial<NewJob> = {}): EnqueueRequest {
+  const job = plainJob(makeId(Date.now()), { body: new Uint8Array(100), ...options });
+  return { queue: QUEUE, flows: [{ end: job.id, jobs: [job], joins: [] }] };
+}
+
+async function readyIn(storage: StorageContract): Promise<number | undefined> {
+  return (await storage.counts({ queue: QUEUE }))["*"]?.ready;
+}
+
+describe.skipIf(serverBinary() === undefined)("one tick", () => {
+  let server: RedisServer;
+  let redis: Redis;
+
+  beforeAll(async () => {
+    server = await startRedisServer({ arguments: ["--appendonly", "yes"] });
+    redis = new Redis(server.url);
+  });
+  afterAll(async () => {
+    redis.disconnect();
+    await server.stop();
+  });
+
+  async function opened(): Promise<StorageContract> {
+    const storage = connect(server, newPrefix());
+    afterTest(() => storage.close());
+    await storage.open({ queue: QUEUE, retention: RETENTION });
+    return storage;
+  }
+
+  test("the jobs of one tick are stored by a few calls, each with its own answer", async () => {
+    const storage = await opened();
+    await storage.enqueue(requestOf());
+    await redis.config("RESETSTAT");
+    const later = Date.now() + 60_000;
+    const requests = Array.from({ length: 300 }, (_, n) => requestOf(n % 3 === 0 ? { due: later } : {}));
+    const answers = await Promise.all(requests.map((request) => storage.enqueue(request)));
+    const states = requests.map(({ flows: [flow] }, n) => ({
+      flows: [{ status: "stored", id: flow?.end, state: n % 3 === 0 ? "scheduled" : "ready" }],
+      effects: [],
+    }));
+    expect(answers).toEqual(states);
+    const calls = /cmdstat_evalsha:calls=(\d+)/.exec(await redis.info("commandstats"))?.[1];
+    expect(Number(calls)).toBeLessThanOrEqual(4);
+    expect(await readyIn(storage)).toBe(201);
+  });
+
+  test("a job that is there already changes nothing for the others of its tick", async () => {
+    const storage = await opened();
+    const known = requestOf();
+    await storage.enqueue(known);
+    const others = Array.from({ length: 20 }, () => requestOf());
+    const answers = await Promise.all([...others, known, ...others].map((each) => storage.enqueue(each)));
+    for (const answer of answers) expect(answer).toMatchObject({ flows: [{ state: "ready" }] });
+    expect(await readyIn(storage)).toBe(21);
+  });
+
+  test("a request with a name is not overtaken by plain ones of its tick, nor overtakes them", async () => {
+    const storage = await opened();
+    const requests = [requestOf(), requestOf({ named: true, id: "named" }), requestOf(), requestOf()];
+    await Promise.all(requests.map((request) => storage.enqueue(request)));
+    const claim = { begin: 4, ahead: 0, lease: 30_000 };
+    const asked = {
+      queue: QUEUE,
+      owner: "owner",
+      request: 1,
+      tasks: ["work"],
+      settled: [],
+      begun: [],
+      claim,
+    };
+    const { claimed } = await storage.step(asked);
+    expect(claimed.map(({ id }) => id)).toEqual(requests.map(({ flows: [flow] }) => flow?.end));
+  });
+
+  test("every job of a tick is refused when the storage is closed before it ends", async () => {
+    const storage = await opened();
+    const refused = [requestOf(), requestOf()].map((request) => storage.enqueue(request));
+    const closing = storage.close();
+    for (const each of refused) await expect(each).rejects.toMatchObject({ code: "TASKQ_CLOSED" });
+    await closing;
+  });
+});
