@@ -15,6 +15,7 @@ import type { AnyTask } from "../vocabulary/task-and-job.js";
 import type { Engine } from "./engine-types.js";
 import { createEngineTime } from "./engine-time.js";
 import { EventHub } from "./event-hub.js";
+import { guardedSerializer } from "./guarded-serializer.js";
 import { InlineRunner } from "./inline.js";
 import { policyOf } from "./policy.js";
 import { acquireStorage, releaseStorage } from "./storage-users.js";
@@ -36,6 +37,8 @@ const OPTION_NAMES = [
   "logger",
   "keep",
   "serializeError",
+  "redact",
+  "stacks",
   "defaults",
   "unknownAfter",
 ];
@@ -85,6 +88,8 @@ export function createEngine(options: Options, queue: () => Queue): MadeEngine {
       options.serializeError === undefined
         ? undefined
         : callable(options.serializeError, "createQueue serializeError"),
+    stacks: flag(options.stacks ?? true, "createQueue stacks"),
+    redact: options.redact === undefined ? undefined : callable(options.redact, "createQueue redact"),
     runInline: immediate ? () => runUnlessMoved(inline()) : undefined,
     makeId: createIdMaker(),
     waiter,
@@ -189,7 +194,9 @@ function checkedClock(clock: Clock | undefined, immediate: boolean): Clock | und
 
 function checkedSerializer(serializer: QueueOptions["serializer"]): Engine["serializer"] {
   if (serializer === undefined) return jsonSerializer();
-  if (typeof serializer.encode === "function" && typeof serializer.decode === "function") return serializer;
+  if (typeof serializer.encode === "function" && typeof serializer.decode === "function") {
+    return guardedSerializer(serializer);
+  }
   throw unexpected("createQueue serializer", "a serializer with encode() and decode()", serializer);
 }
 

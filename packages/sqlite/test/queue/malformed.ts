@@ -1,0 +1,60 @@
+/** Bytes that are no message of a job, of every kind that damage and malice bring about. */
+import { brotliCompressSync, gzipSync } from "node:zlib";
+
+const text = new TextEncoder();
+const WRITTEN = '{"v":1,"task":"add","input":{"a":1},"headers":{"trace":"x"}}';
+
+const ZIPPED = gzipSync(Buffer.alloc(200_000));
+const BOMB = Buffer.concat([Uint8Array.of(0xfa), brotliCompressSync(Buffer.alloc(1_000_000))]);
+
+type Make = (random: () => number) => Uint8Array;
+
+const shapes: readonly unknown[] = [
+  null,
+  1,
+  "add",
+  [],
+  {},
+  { v: 1 },
+  { task: "add" },
+  { v: "1", task: "add" },
+  { v: 2, task: "add" },
+  { v: 0, task: "add" },
+  { v: 1, task: "toString" },
+  { v: 1, task: "constructor", input: { a: 1 } },
+  { v: 1, task: ["add"] },
+  { v: 1, task: "add", options: 1 },
+  { v: 1, task: "add", options: { backoff: { kind: "constructor" } } },
+  { v: 1, task: "add", headers: [] },
+  { v: 1, task: "add", guards: {} },
+  { v: 1, task: "add", stage: "pipe" },
+  { v: 1, task: "add", expiresAt: 1 },
+];
+
+const kinds: readonly Make[] = [
+  (random) => text.encode(WRITTEN.slice(0, Math.floor(random() * (WRITTEN.length - 1)))),
+  (random) => Uint8Array.from({ length: Math.floor(random() * 200) }, () => 128 + Math.floor(random() * 112)),
+  (random) => text.encode(JSON.stringify(shapes[Math.floor(random() * shapes.length)])),
+  () => text.encode(`{"v":1,"task":"add","__proto__":{"polluted":true}}`),
+  () => text.encode(String.raw`{"v":1,"task":"add","input":{"\u005f_proto__":{"polluted":true}}}`),
+  () => text.encode("[".repeat(2_000) + "]".repeat(2_000)),
+  () => text.encode(`{"v":1,"task":"add","input":${'{"a":'.repeat(300)}1${"}".repeat(300)}}`),
+  () => text.encode(`~[[1,1,1],[2,2,2],[3,3,3],[4,4,4],[0]]`),
+  (random) => text.encode(`${WRITTEN}${String.fromCharCode(33 + Math.floor(random() * 60))}`),
+  () => ZIPPED,
+  () => BOMB,
+  () => new Uint8Array(),
+];
+
+/** So many of them; the same ones for the same seed, and now and then one that is larger than any message may be. */
+export function malformedBytes(count: number, seed: number): readonly Uint8Array[] {
+  let state = seed;
+  const random = (): number => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+  return Array.from({ length: count }, (_, index) => {
+    if (index % 250 === 249) return new Uint8Array(1_100_000).fill(0x20 + (index % 90));
+    return kinds[index % kinds.length]?.(random) ?? new Uint8Array();
+  });
+}
