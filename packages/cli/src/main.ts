@@ -3,6 +3,7 @@ import { TaskqError } from "@taskq/core";
 import { exitCode } from "./exit-code.js";
 import { ModuleError } from "./load-module.js";
 import { duration, prefetch, queueNames, workers } from "./option-values.js";
+import { addQuarantineCommand } from "./quarantine-command.js";
 import { run, type RunOptions } from "./run.js";
 import { versionOf } from "./versions.js";
 
@@ -17,6 +18,9 @@ export async function main(args: readonly string[]): Promise<number> {
   let code: number = exitCode.ok;
   const program = createProgram(async (module, options) => {
     code = await run(module, options);
+  });
+  addQuarantineCommand(program, (answered) => {
+    code = answered;
   });
   try {
     await program.parseAsync([...args], { from: "user" });

@@ -12,6 +12,7 @@ export type {
   FaultyStorage,
 } from "./faults/faulty-storage.js";
 export { poppingStorage } from "./faults/popping-storage.js";
+export { malformedMessages } from "./malformed.js";
 export { modelSuite } from "./model/model-suite.js";
 export type { ModelSuiteOptions } from "./model/model-suite.js";
 export { raceSuite } from "./races/race-suite.js";

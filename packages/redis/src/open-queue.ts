@@ -51,8 +51,9 @@ export class OpenQueue {
   watch(listener: (hint: WatchHint) => void): () => void {
     const stop = this.#hints.watch(listener);
     this.#stopListening ??= this.#link.listen(wakeChannel(this.#settings.keyPrefix, this.name), (message) => {
-      if (message === undefined) this.#hints.any();
-      else this.#hints.told(unpack(message) as AnswerRecord);
+      const hint = message === undefined ? undefined : hintFrom(message);
+      if (hint === undefined) this.#hints.any();
+      else this.#hints.told(hint);
     });
     return () => {
       stop();
@@ -131,5 +132,15 @@ export class OpenQueue {
   /** Tells those who watch here; others hear it from the server. */
   hint(hints: AnswerRecord): void {
     this.#hints.told(hints);
+  }
+}
+
+/** Anybody may publish: what is no hint of ours says that something may have happened, and no more. */
+function hintFrom(message: Buffer): AnswerRecord | undefined {
+  try {
+    const answer = unpack(message);
+    return typeof answer === "object" && !Array.isArray(answer) ? (answer as AnswerRecord) : undefined;
+  } catch {
+    return undefined;
   }
 }

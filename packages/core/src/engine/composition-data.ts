@@ -54,10 +54,10 @@ export function compositionFrom(data: unknown, tasks: ReadonlyMap<string, Defini
       `a stored schedule needs the task ${shown(name)}, which this queue does not have`,
     );
   };
-  const from = (data: unknown, levels: number): Composition => {
-    if (!isRecord(data) || levels === 0) throw malformed();
-    const { kind, task, before, extra, members, mode, body, handler } = data;
-    if (kind === "run") return { kind, task: find(task), input: data["input"] };
+  const from = (part: unknown, levels: number): Composition => {
+    if (!isRecord(part) || levels === 0) throw malformed();
+    const { kind, task, before, extra, members, mode, body, handler } = part;
+    if (kind === "run") return { kind, task: find(task), input: part["input"] };
     if (kind === "pipe" && (extra === undefined || isRecord(extra))) {
       return { kind, before: from(before, levels - 1), task: find(task), extra };
     }

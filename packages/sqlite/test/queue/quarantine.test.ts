@@ -12,6 +12,7 @@ import {
   type QueueOptions,
   type Serializer,
 } from "@taskq/core";
+import { malformedMessages } from "@taskq/conformance";
 import { advance, virtualClock } from "@taskq/core/testing";
 import { createIdMaker, type StorageContract } from "@taskq/core/storage";
 import { memoryStorage } from "@taskq/memory";
@@ -19,7 +20,6 @@ import { sqliteStorage } from "@taskq/sqlite";
 import Database from "better-sqlite3";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { afterTest, temporaryFolder } from "../support.js";
-import { malformedBytes } from "./malformed.js";
 import { taggedSerializer } from "./tagged.js";
 
 const makeId = createIdMaker();
@@ -123,7 +123,7 @@ describe.each(stores)("quarantine on $name", ({ make }) => {
     const { storage, put } = make();
     const queue = queueOn(storage, tasks);
     await queue.counts();
-    const bodies = malformedBytes(500, 11);
+    const bodies = malformedMessages(500, 11);
     const good: string[] = [];
     const bad: string[] = [];
     for (let from = 0; from < 500; from += 100) {
@@ -367,11 +367,11 @@ describe.each(stores)("quarantine on $name", ({ make }) => {
     );
     const result = await queue.enqueue(failing.job(undefined));
     const info = await result.info();
-    const message = expect.stringMatching(/^x{100}… /) as unknown;
+    const short = expect.stringMatching(/^x{100}… /) as unknown;
     expect(info).toMatchObject({
       state: "failed",
       unreadable: [],
-      outcome: { error: { name: "Error", message } },
+      outcome: { error: { name: "Error", message: short } },
     });
     const tiny = queueOn(
       make().storage,

@@ -7,6 +7,10 @@ const WRITTEN = '{"v":1,"task":"add","input":{"a":1},"headers":{"trace":"x"}}';
 const ZIPPED = gzipSync(Buffer.alloc(200_000));
 const BOMB = Buffer.concat([Uint8Array.of(0xfa), brotliCompressSync(Buffer.alloc(1_000_000))]);
 
+/** One in so many is larger than any message may be. */
+const LARGE_EVERY = 250;
+const TOO_LARGE = 1_100_000;
+
 type Make = (random: () => number) => Uint8Array;
 
 const shapes: readonly unknown[] = [
@@ -46,15 +50,23 @@ const kinds: readonly Make[] = [
   () => new Uint8Array(),
 ];
 
-/** So many of them; the same ones for the same seed, and now and then one that is larger than any message may be. */
-export function malformedBytes(count: number, seed: number): readonly Uint8Array[] {
-  let state = seed;
+/**
+ * So many bodies of jobs of a task `add` that no consumer with the default serializer can run: cut off, random, of the
+ * wrong shape, too deep, too large, or made to burst when they are read. The same ones for the same seed.
+ *
+ * @example
+ * for (const body of malformedMessages(500, 1)) await store(body);
+ */
+export function malformedMessages(count: number, seed: number): readonly Uint8Array[] {
+  let state = seed >>> 0;
   const random = (): number => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
     return state / 2 ** 32;
   };
   return Array.from({ length: count }, (_, index) => {
-    if (index % 250 === 249) return new Uint8Array(1_100_000).fill(0x20 + (index % 90));
+    if (index % LARGE_EVERY === LARGE_EVERY - 1) {
+      return new Uint8Array(TOO_LARGE).fill(0x20 + (Math.floor(index / LARGE_EVERY) % 90));
+    }
     return kinds[index % kinds.length]?.(random) ?? new Uint8Array();
   });
 }
