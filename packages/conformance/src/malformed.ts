@@ -1,15 +1,15 @@
 /** Bytes that are no message of a job, of every kind that damage and malice bring about. */
-import { brotliCompressSync, gzipSync } from "node:zlib";
+import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 
 const text = new TextEncoder();
 const WRITTEN = '{"v":1,"task":"add","input":{"a":1},"headers":{"trace":"x"}}';
 
 const ZIPPED = gzipSync(Buffer.alloc(200_000));
-const BOMB = Buffer.concat([Uint8Array.of(0xfa), brotliCompressSync(Buffer.alloc(1_000_000))]);
-
-/** One in so many is larger than any message may be. */
-const LARGE_EVERY = 250;
-const TOO_LARGE = 1_100_000;
+/** Sixteen mebibytes, if they were inflated. */
+const BOMB = Buffer.concat([
+  Uint8Array.of(0xfa),
+  brotliCompressSync(Buffer.alloc(16_777_216), { params: { [constants.BROTLI_PARAM_QUALITY]: 1 } }),
+]);
 
 type Make = (random: () => number) => Uint8Array;
 
@@ -41,13 +41,22 @@ const kinds: readonly Make[] = [
   (random) => text.encode(JSON.stringify(shapes[Math.floor(random() * shapes.length)])),
   () => text.encode(`{"v":1,"task":"add","__proto__":{"polluted":true}}`),
   () => text.encode(String.raw`{"v":1,"task":"add","input":{"\u005f_proto__":{"polluted":true}}}`),
-  () => text.encode("[".repeat(2_000) + "]".repeat(2_000)),
-  () => text.encode(`{"v":1,"task":"add","input":${'{"a":'.repeat(300)}1${"}".repeat(300)}}`),
+  () => text.encode("[".repeat(250)),
+  () => text.encode(`{"v":1,"task":"add","input":${'{"a":'.repeat(220)}1${"}".repeat(220)}}`),
   () => text.encode(`~[[1,1,1],[2,2,2],[3,3,3],[4,4,4],[0]]`),
   (random) => text.encode(`${WRITTEN}${String.fromCharCode(33 + Math.floor(random() * 60))}`),
   () => ZIPPED,
   () => BOMB,
   () => new Uint8Array(),
+];
+
+/** One in so many is as large as few messages are, or larger than any may be. */
+const LARGE_EVERY = 250;
+const large: readonly Make[] = [
+  (random) => new Uint8Array(1_100_000).fill(0x20 + Math.floor(random() * 90)),
+  () => text.encode("[".repeat(20_000) + "]".repeat(20_000)),
+  () => text.encode(`~[${Array.from({ length: 5_000 }, (_, at) => `["Map",${at + 1},${at + 1}]`).join()},0]`),
+  () => text.encode(`{"v":1,"task":"add","input":"${"x".repeat(200_000)}`),
 ];
 
 /**
@@ -64,9 +73,11 @@ export function malformedMessages(count: number, seed: number): readonly Uint8Ar
     return state / 2 ** 32;
   };
   return Array.from({ length: count }, (_, index) => {
-    if (index % LARGE_EVERY === LARGE_EVERY - 1) {
-      return new Uint8Array(TOO_LARGE).fill(0x20 + (Math.floor(index / LARGE_EVERY) % 90));
-    }
+    const made =
+      index % LARGE_EVERY === LARGE_EVERY - 1
+        ? large[Math.floor(index / LARGE_EVERY) % large.length]
+        : undefined;
+    if (made !== undefined) return made(random);
     return kinds[index % kinds.length]?.(random) ?? new Uint8Array();
   });
 }

@@ -15,6 +15,7 @@ import { quarantineError } from "./quarantine.js";
 import { settlementOf } from "./settle-run.js";
 import { contextOf, inputOf } from "./sources.js";
 import { keysOfStage } from "./stage-keys.js";
+import { withoutStacks } from "./without-stacks.js";
 
 /** How long a job of a newer version of its task is left to consumers that know it, in milliseconds. */
 const NEWER_VERSION_PAUSE = 5_000;
@@ -39,7 +40,7 @@ export function execute(run: Run, ended: Ended): void {
   let message: JobMessage;
   let input: MaybePromise<unknown>;
   try {
-    message = openMessage(run);
+    message = withoutStacks(() => openMessage(run));
     input = inputOf(engine, message, claimed.sources);
   } catch (error) {
     queueMicrotask(() => ended(unreadable(run, error)));

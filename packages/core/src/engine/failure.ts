@@ -22,6 +22,23 @@ export function describeError(error: unknown, details: unknown): JobError {
   }
 }
 
+/** The same without its stack, which takes longer to be told than most jobs take to run. Never throws. */
+export function withoutStack(error: unknown): JobError {
+  if (!(error instanceof Error)) return describeError(error, undefined);
+  try {
+    const code: unknown = "code" in error ? error.code : undefined;
+    return cappedError({
+      name: error.name,
+      message: error.message,
+      stack: undefined,
+      code,
+      details: undefined,
+    });
+  } catch {
+    return describeError(undefined, undefined);
+  }
+}
+
 /** A thrown value in one line. Never throws. */
 export function errorText(error: unknown): string {
   try {
@@ -96,30 +113,26 @@ export function storageFailure(reason: string | undefined, attempt: number): Job
  * short, and where even that is refused nothing is stored of it: the job ends all the same. Never throws.
  */
 export function encodeError(serializer: Serializer, error: JobError, context: MessageContext): Uint8Array {
-  const { name, message, code } = error;
-  const attempts = [
-    (): JobError => error,
-    (why: string): JobError => ({ ...error, stack: undefined, details: whyLeftOut(why) }),
-    (): JobError => ({ ...error, stack: undefined, details: undefined }),
-    (): JobError => ({
-      name: cut(name, SHORTEST_MESSAGE),
-      message: cut(message, SHORTEST_MESSAGE),
-      stack: undefined,
-      code,
-      details: undefined,
-    }),
-  ];
   let why = "";
-  for (const attempt of attempts) {
+  const encode = (told: JobError): Uint8Array | undefined => {
     try {
-      const bytes = serializer.encode(compact(attempt(why)), context);
+      const bytes = serializer.encode(compact(told), context);
       if (bytes.length <= MAX_BYTES) return bytes;
       why = `the error takes ${bytes.length} bytes; the limit is ${MAX_BYTES} bytes`;
     } catch (refusal) {
       why = errorText(refusal instanceof Error ? refusal.message : refusal);
     }
-  }
-  return new Uint8Array();
+    return undefined;
+  };
+  const { name, message, code } = error;
+  const rest = { stack: undefined, details: undefined };
+  return (
+    encode(error) ??
+    encode({ ...error, ...rest, details: whyLeftOut(why) }) ??
+    encode({ ...error, ...rest }) ??
+    encode({ name: cut(name, SHORTEST_MESSAGE), message: cut(message, SHORTEST_MESSAGE), code, ...rest }) ??
+    new Uint8Array()
+  );
 }
 
 function whyLeftOut(why: string): string {
@@ -144,12 +157,17 @@ export function readableError(serializer: Serializer, bytes: Uint8Array, context
   try {
     return decodeError(serializer, bytes, context);
   } catch (failure) {
-    return { ...describeError(failure, undefined), stack: undefined };
+    return withoutStack(failure);
   }
 }
 
-function compact(error: JobError): object {
-  return Object.fromEntries(Object.entries(error).filter(([, value]) => value !== undefined));
+/** Only what is there is written. */
+function compact({ name, message, stack, code, details }: JobError): object {
+  const told: { -readonly [Part in keyof JobError]?: JobError[Part] } = { name, message };
+  if (stack !== undefined) told.stack = stack;
+  if (code !== undefined) told.code = code;
+  if (details !== undefined) told.details = details;
+  return told;
 }
 
 function stackWithCauses(stack: string, error: Error): string {

@@ -5,12 +5,13 @@ import { isFinal } from "../storage.js";
 import type { AttemptInfo, JobInfo, LogEntry, Outcome, UnreadablePart } from "../vocabulary/introspection.js";
 import { checkedMessage } from "./checked-message.js";
 import type { Engine } from "./engine-types.js";
-import { describeError, readableError } from "./failure.js";
+import { readableError, withoutStack } from "./failure.js";
 import { isRecord } from "./is-record.js";
 import { decodeMessage, type JobMessage } from "./message.js";
 import { quarantineOf } from "./quarantine.js";
 import { contextOf } from "./sources.js";
 import { recordOutcome } from "./stored-outcome.js";
+import { withoutStacks } from "./without-stacks.js";
 
 type Parts = UnreadablePart[];
 
@@ -56,7 +57,7 @@ function orTold<Value>(
   unreadable: Parts,
 ): Value | undefined {
   try {
-    return read();
+    return withoutStacks(read);
   } catch (error) {
     tell(error, part, unreadable);
     return undefined;
@@ -64,7 +65,7 @@ function orTold<Value>(
 }
 
 function tell(error: unknown, part: UnreadablePart["part"], unreadable: Parts): void {
-  const { code, message } = describeError(error, undefined);
+  const { code, message } = withoutStack(error);
   unreadable.push({ part, code, reason: message });
 }
 
@@ -111,7 +112,7 @@ function readableLine(engine: Engine, record: JobRecord, note: NoteRecord): unkn
   } catch (error) {
     return {
       level: "error",
-      message: `a log line that cannot be read: ${describeError(error, undefined).message}`,
+      message: `a log line that cannot be read: ${withoutStack(error).message}`,
     };
   }
 }

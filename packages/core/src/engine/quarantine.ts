@@ -2,7 +2,7 @@
 import type { JobError } from "../errors.js";
 import type { JobRecord } from "../storage.js";
 import type { Outcome, Quarantine } from "../vocabulary/introspection.js";
-import { describeError } from "./failure.js";
+import { withoutStack } from "./failure.js";
 import { isRecord } from "./is-record.js";
 
 /**
@@ -10,13 +10,13 @@ import { isRecord } from "./is-record.js";
  * whose messages may quote what was read.
  */
 export function quarantineError(cause: unknown): JobError {
-  const { message, code } = describeError(cause, undefined);
+  const { message, code } = withoutStack(cause);
   return {
     name: "TaskqError",
     message: `the job cannot be read: ${message}`,
     stack: undefined,
     code: "TASKQ_QUARANTINED",
-    details: { code },
+    details: code === undefined ? undefined : { code },
   };
 }
 
