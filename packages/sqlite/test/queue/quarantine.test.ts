@@ -212,7 +212,7 @@ describe.each(stores)("quarantine on $name", ({ make }) => {
     const { storage } = make();
     const reports: FailureReport[] = [];
     const alert = task("alert", async (report: FailureReport) => void reports.push(report));
-    const after = task("after", async (_: unknown) => "never");
+    const after = task("after", async (value: unknown) => value);
     const all = { add, alert, after };
     const writer = queueOn(storage, all, { serializer: taggedSerializer({ b: "new", a: "old" }) });
     // Only the first job of the flow is under the new key.
@@ -251,8 +251,8 @@ describe.each(stores)("quarantine on $name", ({ make }) => {
         return taggedSerializer({ a: key }).encode(value, context);
       },
     };
-    const after = task("after", async (_: unknown) => {
-      throw new Error("it ran");
+    const after = task("after", async (value: unknown) => {
+      throw new Error(`it ran with ${String(value)}`);
     });
     const queue = queueOn(storage, { add, after }, { serializer: forging, immediate: true });
     const result = await queue.enqueue(add.job({ a: 1 }).pipe(after));
