@@ -4,7 +4,7 @@ import { milliseconds } from "../duration.js";
 import { TaskqError } from "../errors.js";
 import { createIdMaker } from "../id.js";
 import { checkedKeep } from "../keep.js";
-import { callable, flag, refuseUnknown, shown, unexpected } from "../options.js";
+import { callable, flag, refuseUnknown, shown, unexpected, unexpectedSecret } from "../options.js";
 import { jsonSerializer } from "../serializer/json-serializer.js";
 import type { OpenRequest, StorageContract, StoredRetention } from "../storage.js";
 import { checkedOptions, taskOptionNames } from "../task-options.js";
@@ -181,7 +181,11 @@ function checkedStorage(storage: unknown): StorageContract {
     "enqueue" in storage &&
     "clock" in storage;
   if (isContract) return storage as unknown as StorageContract;
-  throw unexpected("createQueue storage", "a storage, such as sqliteStorage({ path: 'jobs.db' })", storage);
+  throw unexpectedSecret(
+    "createQueue storage",
+    "a storage, such as sqliteStorage({ path: 'jobs.db' })",
+    storage,
+  );
 }
 
 /** Immediate mode has a time of its own, which begins now and stands still. */
@@ -197,7 +201,7 @@ function checkedSerializer(serializer: QueueOptions["serializer"]): Engine["seri
   if (typeof serializer.encode === "function" && typeof serializer.decode === "function") {
     return guardedSerializer(serializer);
   }
-  throw unexpected("createQueue serializer", "a serializer with encode() and decode()", serializer);
+  throw unexpectedSecret("createQueue serializer", "a serializer with encode() and decode()", serializer);
 }
 
 /** What is no task is passed over, so that a whole module may be given. */

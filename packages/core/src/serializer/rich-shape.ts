@@ -126,7 +126,7 @@ function taggedReferences(cells: readonly unknown[], tag: string, parts: unknown
     case "Error":
       return [only(cells, tag, parts, (cell) => isErrorData(cells, cell))];
     default:
-      throw new ShapeError(`it has a type that is never written, '${tag.slice(0, 40)}'`);
+      throw new ShapeError("it has a type that is never written");
   }
 }
 
