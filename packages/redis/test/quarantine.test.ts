@@ -125,7 +125,9 @@ describe.skipIf(!hasTestServer)("quarantine", () => {
     onTestFinished(() => named.close());
     await named.enqueue(constructor.job(1));
     expect((await named.counts({ by: "task" }))["constructor"]?.ready).toBe(1);
-    expect((await named.stats({ by: "task" })).tasks["constructor"]?.oldestWaitingMs).toBeGreaterThanOrEqual(0);
+    expect((await named.stats({ by: "task" })).tasks["constructor"]?.oldestWaitingMs).toBeGreaterThanOrEqual(
+      0,
+    );
     expect(Object.keys(Object)).toEqual([]);
     expect(Object.keys(Object.prototype)).toEqual([]);
   }, 30_000);
