@@ -30,8 +30,8 @@ describe.skipIf(serverBinary() === undefined)("secrets", () => {
     const server = await startRedisServer({ arguments: ["--requirepass", CANARY], password: CANARY });
     onTestFinished(() => server.stop());
     const address = `127.0.0.1:${server.port}`;
-    const failing = task("failing", async (_: unknown) => {
-      throw new Error("no");
+    const failing = task("failing", async (input: unknown) => {
+      throw new Error(`refused ${typeof input}`);
     });
     const open = (options: RedisOptions) => {
       const queue = createQueue({
