@@ -6,7 +6,7 @@ import { allMet, factTable } from "./report/fact-table.js";
 import { scratchFolder } from "./scratch-folder.js";
 
 const given = readArguments(
-  ["seed", "jobs", "consumers", "seconds", "quiet-seconds", "directory"],
+  ["storage", "seed", "jobs", "consumers", "seconds", "quiet-seconds", "directory"],
   ["popping", "unlimited", "gated"],
 );
 const seed = given.number("seed", Date.now() % 1_000_000);
@@ -18,6 +18,7 @@ console.log(
 
 using folder = scratchFolder(given.text("directory"));
 const report = await runChaos({
+  storage: given.text("storage") ?? "sqlite",
   folder: folder.path,
   seed,
   flaw,

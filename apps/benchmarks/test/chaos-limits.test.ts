@@ -3,7 +3,9 @@ import { judgeFreeing } from "../src/chaos/freeing.ts";
 import { judgeLimits, type Limit } from "../src/chaos/limits-verdict.ts";
 import { Records, runName, type RecordedClaim, type RecordedRun } from "../src/chaos/records.ts";
 
-const names = ["a", "b", "c", "d", "e", "f"];
+const names = ["a", "b", "c", "d", "e", "f"].concat(
+  Array.from({ length: 100 }, (_, index) => `job ${index}`),
+);
 const limit: Limit = { name: "calls", max: 2, per: 100 };
 
 /** Claims of jobs `a`, `b`, … at these instants, each with a run. */
@@ -16,6 +18,11 @@ function started(...instants: readonly number[]): Records {
     records.runs.push(run(id, at * 1e6));
   }
   return records;
+}
+
+/** So many instants. */
+function every(milliseconds: number, count: number): number[] {
+  return Array.from({ length: count }, (_, index) => index * milliseconds);
 }
 
 function run(id: string, startedAt: number, change: Partial<RecordedRun> = {}): RecordedRun {
@@ -54,8 +61,12 @@ it("a run without a claim, and a claim that was not made when the storage says, 
 });
 
 it("a limit that lets fewer through than it allows is told by its share", () => {
-  expect(judgeLimits(limited, started(0, 0, 100, 100, 200, 200)).leastUsed).toBe(1);
-  expect(judgeLimits(limited, started(0, 100, 200, 300, 400, 500)).leastUsed).toBe(0.5);
+  expect(judgeLimits(limited, started(...every(50, 100))).leastUsed).toBe(1);
+  expect(judgeLimits(limited, started(...every(100, 100))).leastUsed).toBe(0.5);
+});
+
+it("of a limit with few starts nothing is said of how much it was used", () => {
+  expect(judgeLimits(limited, started(0, 100, 200, 300, 400, 500)).leastUsed).toBeUndefined();
 });
 
 const gateOf = new Map([["a", { name: "lock", max: 1 }]]);

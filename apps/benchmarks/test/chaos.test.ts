@@ -32,13 +32,13 @@ it("with gates, limits, groups within groups and a schedule, nothing is held by 
   expect(fact(output, "jobs of the schedule")).toBeGreaterThan(10);
 }, 120_000);
 
-it("a storage that forgets the starts of limits fails the same harness", async () => {
+it("a storage that forgets the starts of limits fails the same harness, and nothing else does", async () => {
   const quick = ["--seconds", "2", "--jobs", "300", "--quiet-seconds", "6"];
   const { code, output } = await runProgram("chaos", [...SMALL, ...quick, "--gated", "--unlimited"]);
 
   expect(code).toBe(1);
   expect(fact(output, "more than a limit allows in some window")).toBeGreaterThan(0);
-  expect(output).toContain("VIOLATED");
+  expect(output.match(/VIOLATED/g)).toHaveLength(1);
 }, 120_000);
 
 it("a storage that pops destructively fails the same harness with lost jobs", async () => {

@@ -22,6 +22,7 @@ import {
 import { bytes } from "./bytes.js";
 import { flowOf, join, type Part } from "./flows.js";
 import type { ClaimOptions, JobOptions, SettleOptions, StepOptions } from "./options.js";
+import { plainJob } from "./plain-job.js";
 import { at, exactly, type Tuple } from "./tuple.js";
 
 /** The owner of runs where a check names none. */
@@ -94,21 +95,12 @@ export class Context {
   job(options: JobOptions = {}): NewJob {
     const { id, delay, due, body, ...rest } = options;
     this.#jobs += 1;
-    const job: NewJob = {
-      id: id ?? this.id(),
+    const job = plainJob(id ?? this.id(), {
       named: id !== undefined,
-      task: "work",
-      priority: 0,
       body: bytes(body ?? `body ${this.#jobs}`),
       due: due ?? this.now + (delay ?? 0),
-      expiresAt: undefined,
-      delivery: "at-least-once",
-      after: undefined,
-      gates: undefined,
-      unique: undefined,
-      keep: undefined,
       ...rest,
-    };
+    });
     this.#tasks.add(job.task);
     return job;
   }

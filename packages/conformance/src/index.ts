@@ -11,6 +11,7 @@ export type {
   FaultyMethod,
   FaultyStorage,
 } from "./faults/faulty-storage.js";
+export { plainJob } from "./plain-job.js";
 export { poppingStorage } from "./faults/popping-storage.js";
 export { malformedMessages } from "./malformed.js";
 export { modelSuite } from "./model/model-suite.js";

@@ -66,6 +66,7 @@ export type { FeedBounds } from "./feed-cursor.js";
 export { systemClock } from "./clock.js";
 export { TaskqError } from "./errors.js";
 export type * from "./storage/feed.js";
+export { Hints } from "./storage/hints.js";
 export { Histogram } from "./storage/histogram.js";
 export type { HistogramData } from "./storage/histogram.js";
 export { GatheredStats, STATS_KEPT, STATS_MINUTE } from "./storage/statistics.js";
@@ -470,6 +471,20 @@ export interface StorageContract {
   purge(request: PurgeRequest): Promise<{ readonly removed: number; readonly more: boolean }>;
 }
 
+/** What a method of the contract is given. */
+export type StorageRequest<Method extends keyof StorageContract> = StorageContract[Method] extends (
+  request: infer Parameter,
+) => unknown
+  ? Parameter
+  : never;
+
+/** What a method of the contract answers. */
+export type StorageAnswer<Method extends keyof StorageContract> = StorageContract[Method] extends (
+  request: never,
+) => infer Value
+  ? Value
+  : never;
+
 export interface OpenRequest {
   readonly queue: string;
   readonly retention: StoredRetention;
@@ -519,6 +534,22 @@ export function takenError(id: string, known: string, asked: string): TaskqError
     "TASKQ_ID_TAKEN",
     `the id "${id}" belongs to ${whose}, not ${asked === "" ? "a group" : `"${asked}"`}`,
   );
+}
+
+const PHASE_WORDS: Readonly<Record<QueuePhase, string>> = {
+  open: "is not moving",
+  leaving: "is moving to another storage",
+  left: "has moved to another storage",
+  arriving: "is being filled from another storage",
+};
+
+/**
+ * The error for a call that the phase of its queue refuses.
+ *
+ * @param but why it is refused, if not for the phase alone
+ */
+export function movedError(queue: string, phase: QueuePhase, but = ""): TaskqError {
+  return new TaskqError("TASKQ_MOVED", `the queue "${queue}" ${PHASE_WORDS[phase]}${but}`);
 }
 
 /** All states, those that a job passes through first. */

@@ -1,5 +1,6 @@
 /** The queue leaves for another storage. */
 import {
+  movedError,
   countedAs,
   pageLength,
   TaskqError,
@@ -8,7 +9,7 @@ import {
   type MoveCounts,
   type MovedRecord,
 } from "@taskq/core/storage";
-import { isStill, moved } from "./phase.js";
+import { isStill } from "./phase.js";
 import type { Move, QueueState } from "./queue-state.js";
 import { recordsOf } from "./records.js";
 
@@ -48,7 +49,7 @@ function answer({ phase, epoch, moving, active }: QueueState): ExportAnswer {
 }
 
 function begin(queue: QueueState): void {
-  if (queue.phase === "arriving") throw moved(queue.name, "arriving");
+  if (queue.phase === "arriving") throw movedError(queue.name, "arriving");
   if (queue.phase === "left") return;
   if (queue.phase === "open") {
     queue.phase = "leaving";
@@ -63,7 +64,7 @@ function begin(queue: QueueState): void {
 function checkDeparture(queue: QueueState, departure: string): void {
   const leaves = queue.phase === "leaving" || queue.phase === "left";
   if (leaves && isStill(queue) && queue.moving.departure === departure) return;
-  throw moved(queue.name, queue.phase, ", and is not still for this departure");
+  throw movedError(queue.name, queue.phase, ", and is not still for this departure");
 }
 
 const outgoing = new WeakMap<QueueState, { readonly departure: string; readonly records: MovedRecord[] }>();
@@ -108,7 +109,7 @@ function finish(queue: QueueState, departure: string, destination: string): void
   checkDeparture(queue, departure);
   const { moving } = queue;
   if (queue.phase === "left" && moving.destination !== destination) {
-    throw moved(queue.name, "left", ", to another destination");
+    throw movedError(queue.name, "left", ", to another destination");
   }
   queue.phase = "left";
   moving.destination = destination;
@@ -118,9 +119,9 @@ function finish(queue: QueueState, departure: string, destination: string): void
 
 function cancel(queue: QueueState, destination: string | undefined): void {
   if (queue.phase === "open") return;
-  if (queue.phase === "arriving") throw moved(queue.name, "arriving");
+  if (queue.phase === "arriving") throw movedError(queue.name, "arriving");
   if (queue.phase === "left" && queue.moving.destination !== destination) {
-    throw moved(queue.name, "left", ", to another destination");
+    throw movedError(queue.name, "left", ", to another destination");
   }
   queue.phase = "open";
   queue.moving.still = false;

@@ -1,5 +1,6 @@
 /** The feed of jobs that became final, for whoever follows the queue. */
 import {
+  movedError,
   FEED_ERROR_BYTES,
   FEED_KEPT,
   FEED_KEPT_FOR,
@@ -15,7 +16,7 @@ import {
   type MovedFeed,
 } from "@taskq/core/storage";
 import { copyIfAny } from "./bytes.js";
-import { isStill, moved } from "./phase.js";
+import { isStill } from "./phase.js";
 import type { Move } from "./queue-state.js";
 import type { JobRow } from "./rows.js";
 
@@ -124,10 +125,10 @@ export class Feed implements FeedBounds {
 export function readFeed({ queue, now }: Move, { from, limit }: EventsRequest): EventsAnswer {
   const { feed, phase, name } = queue;
   const still = isStill(queue);
-  if (phase === "arriving" || (still && !feed.isFollowed)) throw moved(name, phase);
+  if (phase === "arriving" || (still && !feed.isFollowed)) throw movedError(name, phase);
   const isOver = phase === "left" && feed.gone === feed.last;
   const position = isOver ? feed.last : feedPosition(from, feed);
-  if (phase === "left" && position === feed.last) throw moved(name, phase, ", where its feed goes on");
+  if (phase === "left" && position === feed.last) throw movedError(name, phase, ", where its feed goes on");
   if (!still) feed.follow(now + FEED_KEPT_FOR);
   return feed.read(position, limit);
 }

@@ -1,10 +1,16 @@
 /** A queue is filled from another storage. */
-import { TaskqError, type ImportAnswer, type ImportRequest, type MoveCounts } from "@taskq/core/storage";
+import {
+  movedError,
+  TaskqError,
+  type ImportAnswer,
+  type ImportRequest,
+  type MoveCounts,
+} from "@taskq/core/storage";
 import { countsOf } from "./export.js";
 import { Feed } from "./feed.js";
 import { linkRows } from "./link.js";
 import { forgetHistory, mergeHistory } from "./moved-history.js";
-import { moved, newArriving, notMoving, type Arriving } from "./phase.js";
+import { newArriving, notMoving, type Arriving } from "./phase.js";
 import { purge } from "./purge.js";
 import type { Move, QueueState } from "./queue-state.js";
 import { receive } from "./receive.js";
@@ -55,10 +61,10 @@ function begin(move: Move, request: Extract<ImportRequest, { readonly kind: "beg
   const { moving, phase, name } = queue;
   const known = request.arrival === moving.arrival && request.departure === moving.origin;
   if (request.arrival !== undefined && !known) {
-    throw moved(name, phase, ", and is not where the source has left for");
+    throw movedError(name, phase, ", and is not where the source has left for");
   }
   if (moving.origin === request.departure && (phase === "open" || phase === "arriving")) return;
-  if (phase === "leaving") throw moved(name, phase);
+  if (phase === "leaving") throw movedError(name, phase);
   if (phase === "open" && !isEmpty(queue)) {
     throw new TaskqError(
       "TASKQ_MOVE",
@@ -100,7 +106,7 @@ function arrivingOf({ phase, moving, name }: QueueState, departure: string): Arr
   if (phase === "arriving" && moving.origin === departure && moving.arriving !== undefined) {
     return moving.arriving;
   }
-  throw moved(name, phase, ", and not from this departure");
+  throw movedError(name, phase, ", and not from this departure");
 }
 
 function open(move: Move, departure: string, arrival: string): void {
@@ -109,7 +115,7 @@ function open(move: Move, departure: string, arrival: string): void {
   if (queue.phase === "open" && moving.origin === departure && moving.arrival === arrival) return;
   const arriving = arrivingOf(queue, departure);
   if (!arriving.complete || moving.arrival !== arrival) {
-    throw moved(queue.name, queue.phase, ", and has not arrived whole");
+    throw movedError(queue.name, queue.phase, ", and has not arrived whole");
   }
   mergeHistory(move, arriving);
   queue.phase = "open";
@@ -124,7 +130,7 @@ function cancel(move: Move, departure: string | undefined): void {
   const { moving } = queue;
   const { origin } = moving;
   if (queue.phase !== "arriving" && origin !== undefined && (departure ?? origin) === origin) {
-    throw moved(queue.name, queue.phase, ", since it has opened here");
+    throw movedError(queue.name, queue.phase, ", since it has opened here");
   }
   if (queue.phase !== "arriving" || (departure !== undefined && origin !== departure)) return;
   empty(move);

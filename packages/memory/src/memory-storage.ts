@@ -1,6 +1,12 @@
 /** The storage as core sees it: each call one move, carried out without interruption. */
 import type { Storage } from "@taskq/core";
-import { systemClock, TaskqError, type StorageContract } from "@taskq/core/storage";
+import {
+  systemClock,
+  TaskqError,
+  type StorageAnswer as Answer,
+  type StorageContract,
+  type StorageRequest as Request,
+} from "@taskq/core/storage";
 import { amend } from "./amend.js";
 import { control } from "./control.js";
 import { enqueue } from "./enqueue.js";
@@ -36,18 +42,6 @@ export function memoryStorage(): Storage {
   // Opaque to users; what it can do is for core.
   return new MemoryStorage() as unknown as Storage;
 }
-
-type Request<Method extends keyof StorageContract> = StorageContract[Method] extends (
-  request: infer Parameter,
-) => unknown
-  ? Parameter
-  : never;
-
-type Answer<Method extends keyof StorageContract> = StorageContract[Method] extends (
-  request: never,
-) => infer Value
-  ? Value
-  : never;
 
 interface About {
   readonly queue: string;

@@ -1,5 +1,5 @@
 /** Where a queue stands in its move to another storage, and what it refuses there. */
-import { TaskqError, type QueuePhase } from "@taskq/core/storage";
+import { movedError } from "@taskq/core/storage";
 import type {
   MovedEdge,
   MovedJob,
@@ -63,7 +63,7 @@ export function notMoving(): Moving {
 
 /** Refuses what is new. @throws `TASKQ_MOVED` */
 export function admit({ phase, name }: QueueState): void {
-  if (phase !== "open") throw moved(name, phase);
+  if (phase !== "open") throw movedError(name, phase);
 }
 
 /** Whether nothing may change: only what runs could, and nothing does. */
@@ -73,16 +73,5 @@ export function isStill({ phase, moving }: QueueState): boolean {
 
 /** Refuses what runs may still do. @throws `TASKQ_MOVED` */
 export function refuseStill(queue: QueueState): void {
-  if (isStill(queue)) throw moved(queue.name, queue.phase);
-}
-
-const WORDS = {
-  open: "is not moving",
-  leaving: "is moving to another storage",
-  left: "has moved to another storage",
-  arriving: "is being filled from another storage",
-} as const;
-
-export function moved(queue: string, phase: QueuePhase, but = ""): TaskqError {
-  return new TaskqError("TASKQ_MOVED", `the queue "${queue}" ${WORDS[phase]}${but}`);
+  if (isStill(queue)) throw movedError(queue.name, queue.phase);
 }

@@ -1,6 +1,7 @@
 /** Everything that is kept of one queue. */
 import {
   GatheredStats,
+  Hints,
   type JobEffect,
   type QueuePhase,
   type ScheduleRecord,
@@ -12,7 +13,6 @@ import { ExpiringMap } from "./expiring-map.js";
 import { Feed } from "./feed.js";
 import { newGate, type Gate } from "./gate.js";
 import { Heap } from "./heap.js";
-import { Hints } from "./hints.js";
 import { Listing } from "./listing.js";
 import { comesBefore, isDueBefore } from "./order.js";
 import { notMoving, type Moving } from "./phase.js";

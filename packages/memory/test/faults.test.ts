@@ -1,4 +1,4 @@
-import { faultyStorage, poppingStorage, type FaultPlan } from "@taskq/conformance";
+import { faultyStorage, plainJob, poppingStorage, type FaultPlan } from "@taskq/conformance";
 import { createIdMaker, TaskqError, type NewFlow, type StorageContract } from "@taskq/core/storage";
 import { expect, test } from "vitest";
 import { memoryStorage } from "../src/index.ts";
@@ -9,21 +9,7 @@ const makeId = createIdMaker();
 
 function flow(): NewFlow {
   const id = makeId(Date.now());
-  const job = {
-    id,
-    named: false,
-    task: "work",
-    body: new Uint8Array([1]),
-    priority: 0,
-    due: 0,
-    expiresAt: undefined,
-    delivery: "at-least-once",
-    after: undefined,
-    gates: undefined,
-    unique: undefined,
-    keep: undefined,
-  } as const;
-  return { end: id, jobs: [job], joins: [] };
+  return { end: id, jobs: [plainJob(id)], joins: [] };
 }
 
 async function opened(plan?: FaultPlan): Promise<ReturnType<typeof faultyStorage>> {

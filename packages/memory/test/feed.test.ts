@@ -1,23 +1,11 @@
-import { FEED_KEPT, type NewJob } from "@taskq/core/storage";
+import { plainJob } from "@taskq/conformance";
+import { FEED_KEPT } from "@taskq/core/storage";
 import { expect, test } from "vitest";
 import { Feed } from "../src/feed.js";
 import { newJobRow } from "../src/rows.js";
 
 test("of more events than a feed keeps, the oldest are let go", () => {
-  const job: NewJob = {
-    id: "job",
-    named: true,
-    task: "work",
-    priority: 0,
-    body: new Uint8Array(),
-    due: 0,
-    expiresAt: undefined,
-    delivery: "at-least-once",
-    after: undefined,
-    gates: undefined,
-    unique: undefined,
-    keep: undefined,
-  };
+  const job = plainJob("job", { named: true });
   const row = newJobRow(job, { flow: 0, order: 0, now: 0 });
   row.state = "completed";
   const feed = new Feed();

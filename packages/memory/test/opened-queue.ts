@@ -1,4 +1,5 @@
 /** One queue of a fresh storage in virtual time, and short words for what the tests do with it. */
+import { plainJob } from "@taskq/conformance";
 import {
   createIdMaker,
   type AmendRequest,
@@ -34,21 +35,7 @@ export class OpenedQueue {
   }
 
   job(options: Partial<NewJob> = {}): NewJob {
-    return {
-      id: this.id(),
-      named: false,
-      task: "work",
-      body: new Uint8Array([1]),
-      priority: 0,
-      due: this.now,
-      expiresAt: undefined,
-      delivery: "at-least-once",
-      after: undefined,
-      gates: undefined,
-      unique: undefined,
-      keep: undefined,
-      ...options,
-    };
+    return plainJob(this.id(), { due: this.now, ...options });
   }
 
   async enqueue(...flows: readonly NewFlow[]): Promise<EnqueueAnswer> {

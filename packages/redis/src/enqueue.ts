@@ -10,10 +10,11 @@ export async function enqueue(
   queue: OpenQueue,
   request: EnqueueRequest,
 ): Promise<EnqueueAnswer | EnqueueCollision> {
+  const begun = performance.now();
   const plain = await addPlain(queue, request);
   if (plain !== undefined) return plain;
   const flows = request.flows.map(flowRequest);
-  const { answer, effects } = await queue.ask(SCRIPTS.enqueue, request, { flows });
+  const { answer, effects } = await queue.ask(SCRIPTS.enqueue, request, { flows }, begun);
   if (typeof answer["collision"] === "string") return { collision: answer["collision"] };
   return { flows: listOf(answer["flows"], storedFlowOf), effects };
 }

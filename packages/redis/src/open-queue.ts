@@ -1,14 +1,13 @@
 /** Calls of scripts about one queue: requests, refusals, and what is left to do from earlier calls. */
-import { TaskqError, type JobEffect, type WatchHint } from "@taskq/core/storage";
+import { Hints, TaskqError, type JobEffect, type WatchHint } from "@taskq/core/storage";
 import type { CallParameter } from "./connection/caller.js";
 import type { Reply } from "./connection/client.js";
 import type { Script } from "./connection/script.js";
 import { SCRIPTS } from "./lua/scripts.js";
 import { effectOf } from "./wire/answers.js";
-import { listOf } from "./wire/values.js";
+import { listOf, textsOf } from "./wire/values.js";
 import { pack } from "./wire/pack.js";
 import { unpack, type AnswerRecord } from "./wire/unpack.js";
-import { Hints } from "./hints.js";
 import type { Link } from "./link.js";
 import { wakeChannel } from "./names.js";
 import type { Settings } from "./options.js";
@@ -53,7 +52,7 @@ export class OpenQueue {
     this.#stopListening ??= this.#link.listen(wakeChannel(this.#settings.keyPrefix, this.name), (message) => {
       const hint = message === undefined ? undefined : hintFrom(message);
       if (hint === undefined) this.#hints.any();
-      else this.#hints.told(hint);
+      else this.hint(hint);
     });
     return () => {
       stop();
@@ -70,10 +69,16 @@ export class OpenQueue {
     this.#stopListening = undefined;
   }
 
-  /** Runs a script; what is left from earlier calls is done first. */
-  async ask(script: Script, request: Asked, more: object = {}): Promise<Told> {
+  /** Runs a script; what is left from earlier calls is done first. `since` is as of `run`. */
+  async ask(script: Script, request: Asked, more: object = {}, since?: number): Promise<Told> {
     const asked = { ...request, ...more, atOnce: this.atOnce };
-    return this.caughtUp(request.now, () => this.#once(script, asked));
+    let begun = since;
+    return this.caughtUp(request.now, () => {
+      const answer = this.#once(script, asked, begun);
+      // each part of what is left has a time of its own, and so has what comes after it
+      begun = undefined;
+      return answer;
+    });
   }
 
   /** Makes a call again, once what it was told to be left from earlier calls is done. */
@@ -98,8 +103,8 @@ export class OpenQueue {
     }
   }
 
-  async #once(script: Script, request: Asked): Promise<AnswerRecord> {
-    return this.told(script, await this.run(script, [pack(request), this.publish]));
+  async #once(script: Script, request: Asked, since?: number): Promise<AnswerRecord> {
+    return this.told(script, await this.run(script, [pack(request), this.publish], since));
   }
 
   /** What scripts publish hints with; nothing where nobody can hear them. */
@@ -107,11 +112,11 @@ export class OpenQueue {
     return this.#link.wakeCommand ?? "";
   }
 
-  /** Runs a script, and answers what it replied. */
-  run(script: Script, parameters: readonly CallParameter[]): Promise<Reply> {
+  /** Runs a script, and answers what it replied. Of scripts of one call, all but the first say `since` when it began. */
+  run(script: Script, parameters: readonly CallParameter[], since?: number): Promise<Reply> {
     const stores = script === SCRIPTS.enqueue || script === SCRIPTS.add;
     const copies = stores ? this.#settings.minReplicas : 0;
-    return this.#link.caller.run(script, this.#keys.of(script), parameters, { copies });
+    return this.#link.caller.run(script, this.#keys.of(script), parameters, { copies, since });
   }
 
   /** The packed reply of a script; throws what it refused, and hands on its hints. */
@@ -129,9 +134,13 @@ export class OpenQueue {
     return answer;
   }
 
-  /** Tells those who watch here; others hear it from the server. */
-  hint(hints: AnswerRecord): void {
-    this.#hints.told(hints);
+  /** Tells those who watch here, what a script told of its call; many final jobs are told without their ids. */
+  hint({ ready, control, final }: AnswerRecord): void {
+    if (!this.#hints.isHeard) return;
+    if (ready === true) this.#hints.ready();
+    if (control === true) this.#hints.control();
+    if (final === true) this.#hints.any();
+    else this.#hints.final(...textsOf(final));
   }
 }
 

@@ -7,7 +7,9 @@ import {
   type KeysAnswer,
   type QueuePhase,
   type ReapedRun,
+  type StorageAnswer as Answer,
   type StorageContract,
+  type StorageRequest as Request,
   type StoredCounts,
   type TickAnswer,
 } from "@taskq/core/storage";
@@ -35,18 +37,6 @@ import {
 import { listOf, numberIfAny, textsOf } from "./wire/values.js";
 import { flowRequest, runRequest } from "./wire/requests.js";
 import type { AnswerRecord } from "./wire/unpack.js";
-
-type Request<Method extends keyof StorageContract> = StorageContract[Method] extends (
-  request: infer Parameter,
-) => unknown
-  ? Parameter
-  : never;
-
-type Answer<Method extends keyof StorageContract> = StorageContract[Method] extends (
-  request: never,
-) => infer Value
-  ? Value
-  : never;
 
 /**
  * Keeps queues in Redis or Valkey, for any number of processes on any number of machines.

@@ -70,9 +70,10 @@ async function ask(
   try {
     const { answer, effects } = await queue.caughtUp(request.now, async () => {
       const mayBeShort = parameters[IDS] === "" && parameters[SELDOM] === "";
+      const begun = performance.now();
       let reply: Reply = 0;
       if (mayBeShort && queue.stepsAreShort) reply = await queue.run(SCRIPTS.shortStep, parameters);
-      if (reply === 0) reply = await queue.run(SCRIPTS.step, parameters);
+      if (reply === 0) reply = await queue.run(SCRIPTS.step, parameters, begun);
       if (mayBeShort) queue.stepsAreShort = !Buffer.isBuffer(reply);
       if (Buffer.isBuffer(reply)) return queue.told(SCRIPTS.step, reply);
       short = shortAnswer(reply, request);

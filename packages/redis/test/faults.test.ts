@@ -1,6 +1,10 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { plainJob } from "@taskq/conformance";
+import { createIdMaker, type NewFlow, type StorageContract } from "@taskq/core/storage";
 import { describe, expect, test } from "vitest";
 import type { Caller } from "../src/connection/caller.js";
 import { script } from "../src/connection/script.js";
+import { redisStorage } from "../src/index.js";
 import { ask } from "./servers/ask.js";
 import { serverBinary } from "./servers/binary.js";
 import { freePort } from "./servers/ports.js";
@@ -13,6 +17,13 @@ const TIMEOUT = 1_000;
 const SLACK = 1_500;
 
 const put = script("put", "redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2]) return 1");
+
+const makeId = createIdMaker();
+
+function newFlow(): NewFlow {
+  const job = plainJob(makeId(Date.now()));
+  return { end: job.id, jobs: [job], joins: [] };
+}
 
 async function proxyOfTest(port: number): Promise<Proxy> {
   const proxy = await startProxy(port);
@@ -72,6 +83,31 @@ describe.skipIf(serverBinary() === undefined)("faults", () => {
     expect(messages[0]).toContain("does not answer");
     server.resume();
     await recovers(caller);
+  });
+
+  test("an enqueue that takes two scripts settles within the time of one", async () => {
+    const server = await serverOfTest({ arguments: ["--appendonly", "yes"] });
+    const storage = redisStorage({ url: server.url, timeout: "2s" }) as unknown as StorageContract;
+    afterTest(() => storage.close());
+    const kept = { for: 1e9, max: 1e6 };
+    await storage.open({ queue: "main", retention: { completed: kept, failed: kept } });
+    const [stored, other, late] = [newFlow(), newFlow(), newFlow()];
+    await storage.enqueue({ queue: "main", flows: [stored] });
+    const settled: string[] = [];
+    const enqueue = async (name: string, flows: readonly NewFlow[]): Promise<void> => {
+      const { code } = await refusalOf(storage.enqueue({ queue: "main", flows }));
+      settled.push(`${name} ${code}`);
+    };
+    // the first script finds what is there and writes nothing; the second one would write
+    await ask(server.port, [["CONFIG", "SET", "min-replicas-to-write", "1"]]);
+    server.pause();
+    const first = enqueue("first", [stored, other]);
+    await sleep(600);
+    const second = enqueue("second", [late]);
+    await sleep(600);
+    server.resume();
+    await Promise.all([first, second]);
+    expect(settled).toEqual(["first TASKQ_UNAVAILABLE", "second TASKQ_UNAVAILABLE"]);
   });
 
   test("a call on a half-open connection is answered on another one, within its time", async () => {
@@ -163,18 +199,26 @@ describe.skipIf(serverBinary() === undefined)("faults", () => {
     await recovers(caller);
   });
 
-  test("a server that loads its data is waited for, and told when it takes longer than the call may", async () => {
-    const server = await serverOfTest({ arguments: ["--appendonly", "yes", "--aof-use-rdb-preamble", "no"] });
-    const fill = "for n = 1, 20000 do redis.call('SET', 'k' .. n, n) end";
-    await ask(server.port, [["EVAL", fill, "0"]]);
-    const quick = callerOf({ url: server.url, timeout: TIMEOUT });
-    const patient = callerOf({ url: server.url, timeout: 20_000 });
-    await quick.command("ping", []);
-    // in microseconds a key
-    await server.restart(["--key-load-delay", "150"]);
-    expect(await unavailable(quick)).toContain("LOADING");
-    expect(await patient.run(put, ["key"], ["a", 1])).toBe(1);
-  });
+  test(
+    "a server that loads its data is waited for, and told when it takes longer than the call may",
+    {
+      timeout: 40_000,
+    },
+    async () => {
+      const server = await serverOfTest({
+        arguments: ["--appendonly", "yes", "--aof-use-rdb-preamble", "no"],
+      });
+      const fill = "for n = 1, 20000 do redis.call('SET', 'k' .. n, n) end";
+      await ask(server.port, [["EVAL", fill, "0"]]);
+      const quick = callerOf({ url: server.url, timeout: TIMEOUT });
+      const patient = callerOf({ url: server.url, timeout: 20_000 });
+      await quick.command("ping", []);
+      // in microseconds a key
+      await server.restart(["--key-load-delay", "150"]);
+      expect(await unavailable(quick)).toContain("LOADING");
+      expect(await patient.run(put, ["key"], ["a", 1])).toBe(1);
+    },
+  );
 
   test("a server without room refuses at once with TASKQ_STORAGE and says what to do, and takes more once there is room", async () => {
     const server = await serverOfTest({ arguments: ["--maxmemory-policy", "noeviction"] });

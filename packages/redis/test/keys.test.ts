@@ -1,4 +1,5 @@
 /** What the scripts leave on the server. */
+import { plainJob } from "@taskq/conformance";
 import {
   createIdMaker,
   type ClaimedJob,
@@ -19,21 +20,8 @@ const RETENTION = { completed: { for: 60_000, max: 1e6 }, failed: { for: 60_000,
 const makeId = createIdMaker();
 
 function newJob(options: Partial<NewJob> = {}): NewJob {
-  return {
-    id: makeId(Date.now()),
-    named: false,
-    task: "work",
-    body: new Uint8Array(100).fill(120),
-    priority: 0,
-    due: Date.now(),
-    expiresAt: undefined,
-    delivery: "at-least-once",
-    after: undefined,
-    gates: undefined,
-    unique: undefined,
-    keep: undefined,
-    ...options,
-  };
+  const now = Date.now();
+  return plainJob(makeId(now), { body: new Uint8Array(100).fill(120), due: now, ...options });
 }
 
 async function enqueue(storage: StorageContract, ...jobs: readonly NewJob[]): Promise<void> {

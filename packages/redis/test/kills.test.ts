@@ -1,4 +1,5 @@
 /** Workers on one queue while its connections are cut and its server is killed: nothing is lost, and nothing done twice. */
+import { plainJob } from "@taskq/conformance";
 import {
   createIdMaker,
   type ClaimedJob,
@@ -91,21 +92,8 @@ function sleep(milliseconds: number): Promise<void> {
 const makeId = createIdMaker();
 
 function newJob(more: Partial<NewJob> = {}): NewJob {
-  return {
-    id: makeId(Date.now()),
-    named: false,
-    task: "work",
-    body: new Uint8Array(10),
-    priority: 0,
-    due: Date.now(),
-    expiresAt: undefined,
-    delivery: "at-least-once",
-    after: undefined,
-    gates: undefined,
-    unique: undefined,
-    keep: undefined,
-    ...more,
-  };
+  const now = Date.now();
+  return plainJob(makeId(now), { body: new Uint8Array(10), due: now, ...more });
 }
 
 /** Single jobs, pipelines of two, and jobs behind one lock. */

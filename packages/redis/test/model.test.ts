@@ -10,30 +10,9 @@ import { connect, connectLate, newPrefix } from "./support/store.js";
 /** As the model test calls it. */
 const QUEUE = "model";
 
-type Changing = "step" | "reap" | "amend" | "tick" | "enqueue";
-const CHANGING: ReadonlySet<string> = new Set<Changing>(["step", "reap", "amend", "tick", "enqueue"]);
-
-/** When a storage purges by itself is left to it: here each does so after every call that may end a job. */
-function purging(contract: StorageContract): StorageContract {
-  return new Proxy(contract, {
-    get(target, property) {
-      const value: unknown = Reflect.get(target, property);
-      if (typeof value !== "function") return value;
-      if (!CHANGING.has(String(property))) return (value as () => unknown).bind(target);
-      return async (request: { queue: string; now: number }) => {
-        const answer: unknown = await (value as (request: unknown) => unknown).call(target, request);
-        for (let more = true; more;) {
-          ({ more } = await target.purge({ queue: request.queue, limit: 50, now: request.now }));
-        }
-        return answer;
-      };
-    },
-  });
-}
-
 function fixtureOf(storage: StorageContract, look: () => Promise<void> = async () => {}): Fixture {
   return {
-    storage: purging(storage),
+    storage,
     close: async () => {
       // Whatever was left to later calls is done.
       await storage.counts({ queue: QUEUE });

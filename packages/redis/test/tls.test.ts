@@ -3,6 +3,8 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { setTimeout as sleep } from "node:timers/promises";
+import { connectionTo } from "../src/connection/connection.js";
 import { serverBinary } from "./servers/binary.js";
 import { freePort } from "./servers/ports.js";
 import { startRedisServer } from "./servers/redis-server.js";
@@ -85,5 +87,42 @@ describe.skipIf(serverBinary() === undefined || !hasOpenssl())("TLS", () => {
     );
     expect(plain.code).toBe("TASKQ_UNAVAILABLE");
     expect(allOf(plain)).not.toContain("hidden");
+  });
+
+  test("a key is in no error, whatever the client puts into it", async () => {
+    const keys = keysOfTest();
+    const port = await tlsServer(keys);
+    const secret = readFileSync(keys.key, "utf8");
+    const error = await refusalOf(
+      callerOf({
+        connection: { host: "127.0.0.1", port, tls: { ca: secret, key: secret }, password: "hidden word" },
+        timeout: "1s",
+      }).command("set", ["key", "the input of a job"]),
+    );
+    const body = secret.split("\n")[1] ?? "";
+    expect(body.length).toBeGreaterThan(20);
+    for (const each of [body, "hidden", "input of a job"]) expect(allOf(error)).not.toContain(each);
+  });
+
+  test("a connection that is closed in mid-handshake ends no process, trusted or not", async () => {
+    const keys = keysOfTest();
+    const port = await tlsServer(keys);
+    const ca = readFileSync(keys.certificate);
+    const uncaught: unknown[] = [];
+    const note = (error: unknown): void => void uncaught.push(error);
+    process.on("uncaughtExceptionMonitor", note);
+    afterTest(() => void process.off("uncaughtExceptionMonitor", note));
+    for (const tls of [{}, { ca }]) {
+      for (let time = 0; time < 80; time += 1) {
+        const source = { kind: "options", options: { host: "127.0.0.1", port, tls } } as const;
+        const connection = connectionTo(source, "test");
+        connection.start();
+        // each time a little further into the handshake
+        await sleep(time / 10);
+        connection.close();
+      }
+    }
+    await sleep(100);
+    expect(uncaught).toEqual([]);
   });
 });

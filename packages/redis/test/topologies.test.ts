@@ -5,7 +5,7 @@ import { slotOf } from "../src/connection/slot.js";
 import { settingsOf } from "../src/options.js";
 import { Wake } from "../src/wake/wake.js";
 import { ask } from "./servers/ask.js";
-import { serverBinary, valkeyBinary } from "./servers/binary.js";
+import { serverBinary, valkeyBinary, type ServerBinary } from "./servers/binary.js";
 import type { RedisServer } from "./servers/redis-server.js";
 import { hasShardedHints, startCluster, type TestCluster } from "./servers/cluster.js";
 import { startSentinelGroup } from "./servers/sentinel.js";
@@ -15,7 +15,7 @@ import { afterTest } from "./support/closing.js";
 const put = script("put", "redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2]) return 1");
 const KEY = "taskq:{main}:test";
 
-async function clusterOfTest(options: Parameters<typeof startCluster>[0] = {}): Promise<TestCluster> {
+async function clusterOfTest(options: NonNullable<Parameters<typeof startCluster>[0]>): Promise<TestCluster> {
   const cluster = await startCluster(options);
   afterTest(() => cluster.stop());
   return cluster;
@@ -36,9 +36,16 @@ async function portOf(master: Promise<RedisServer>): Promise<number> {
   );
 }
 
-describe.skipIf(serverBinary() === undefined)("topologies", () => {
+/** What all of it runs on: the server of the other tests, and Valkey where that is there as well. */
+const found = [serverBinary(), valkeyBinary()].filter((binary) => binary !== undefined);
+const kinds: readonly { readonly kind: string; readonly on: { readonly binary?: ServerBinary } }[] =
+  found.length === 0
+    ? [{ kind: "none", on: {} }]
+    : [...new Map(found.map((binary) => [binary.kind, { kind: binary.kind, on: { binary } }])).values()];
+
+describe.skipIf(found.length === 0).each(kinds)("topologies, on $kind", ({ on }) => {
   test("a client of the user is only a pattern: nothing is sent on it and it stays open", async () => {
-    const server = await serverOfTest();
+    const server = await serverOfTest(on);
     const client = new Redis(server.port, { db: 3, enableOfflineQueue: false, lazyConnect: true });
     afterTest(() => client.disconnect());
     const caller = callerOf({ client });
@@ -54,7 +61,7 @@ describe.skipIf(serverBinary() === undefined)("topologies", () => {
     "Sentinels name the master, and calls go on at the new one after each fail-over",
     { timeout: 90_000 },
     async () => {
-      const group = await startSentinelGroup();
+      const group = await startSentinelGroup([], on.binary);
       afterTest(() => group.stop());
       const caller = callerOf({ connection: { sentinels: [...group.sentinels], name: group.name } });
       for (let round = 0; round < 3; round += 1) {
@@ -75,7 +82,7 @@ describe.skipIf(serverBinary() === undefined)("topologies", () => {
     "a master that is killed is left for the one that the Sentinels choose",
     { timeout: 60_000 },
     async () => {
-      const group = await startSentinelGroup();
+      const group = await startSentinelGroup([], on.binary);
       afterTest(() => group.stop());
       // one Sentinel in three does not answer
       group.watchers[0]?.pause();
@@ -97,7 +104,7 @@ describe.skipIf(serverBinary() === undefined)("topologies", () => {
     "on a Cluster a call finds the node of its key, and its new one after the slot has moved",
     { timeout: 60_000 },
     async () => {
-      const cluster = await clusterOfTest();
+      const cluster = await clusterOfTest(on);
       const caller = callerOf({ client: clientOf(cluster) });
       const slot = slotOf(KEY);
       const source = await cluster.owner(slot);
@@ -118,7 +125,7 @@ describe.skipIf(serverBinary() === undefined)("topologies", () => {
   );
 
   test("on a Cluster a process has one connection to each master that it needs, and one for its hints", async (context) => {
-    const cluster = await clusterOfTest();
+    const cluster = await clusterOfTest(on);
     context.skip(!(await hasShardedHints(cluster)), "no hints by hash slot before Redis 7");
     const client = new Cluster(cluster.startupNodes, { lazyConnect: true });
     afterTest(() => client.disconnect());
@@ -149,7 +156,7 @@ describe.skipIf(serverBinary() === undefined)("topologies", () => {
     "a script without its text on a node of a Cluster is sent there whole",
     { timeout: 60_000 },
     async () => {
-      const cluster = await clusterOfTest();
+      const cluster = await clusterOfTest(on);
       const caller = callerOf({ client: clientOf(cluster) });
       // keys of all three nodes at once
       const keys = Array.from({ length: 60 }, (_, n) => `taskq:{q${n}}:test`);
@@ -164,7 +171,7 @@ describe.skipIf(serverBinary() === undefined)("topologies", () => {
   );
 
   test("a node of a Cluster that is killed is left for its replica", { timeout: 60_000 }, async () => {
-    const cluster = await clusterOfTest({ replicas: true });
+    const cluster = await clusterOfTest({ ...on, replicas: true });
     const caller = callerOf({ client: clientOf(cluster), timeout: "20s" });
     await caller.run(put, [KEY], ["a", 1]);
     const owner = await cluster.owner(slotOf(KEY));
@@ -176,7 +183,7 @@ describe.skipIf(serverBinary() === undefined)("topologies", () => {
     "a node of a Cluster that freezes leaves no call without an answer, and its replica takes over",
     { timeout: 60_000 },
     async () => {
-      const cluster = await clusterOfTest({ replicas: true });
+      const cluster = await clusterOfTest({ ...on, replicas: true });
       const caller = callerOf({ client: clientOf(cluster), timeout: "1s" });
       await caller.run(put, [KEY], ["a", 1]);
       const owner = await cluster.owner(slotOf(KEY));
@@ -191,14 +198,14 @@ describe.skipIf(serverBinary() === undefined)("topologies", () => {
   );
 
   test("a Cluster that is none, and a node of one that is taken for a server, are told with what to write", async () => {
-    const server = await serverOfTest();
-    const none = clientOf({
+    const server = await serverOfTest(on);
+    const noCluster = clientOf({
       startupNodes: [{ host: "127.0.0.1", port: server.port }],
     } as unknown as TestCluster);
-    const wrong = await refusalOf(callerOf({ client: none }).run(put, [KEY], ["a", 1]));
+    const wrong = await refusalOf(callerOf({ client: noCluster }).run(put, [KEY], ["a", 1]));
     expect(wrong.code).toBe("TASKQ_STORAGE");
     expect(wrong.message).toContain("expected a Cluster, got a server of its own");
-    const cluster = await clusterOfTest();
+    const cluster = await clusterOfTest(on);
     const slot = slotOf(KEY);
     const owner = await cluster.owner(slot);
     const other = cluster.masters.find(({ port }) => port !== owner.port);
@@ -208,7 +215,7 @@ describe.skipIf(serverBinary() === undefined)("topologies", () => {
   });
 
   test("an enqueue can wait for replicas, and says when there are too few", { timeout: 60_000 }, async () => {
-    const group = await startSentinelGroup();
+    const group = await startSentinelGroup([], on.binary);
     afterTest(() => group.stop());
     const caller = callerOf({
       connection: { sentinels: [...group.sentinels], name: group.name },
@@ -231,16 +238,9 @@ describe.skipIf(serverBinary() === undefined)("topologies", () => {
   });
 
   test("on a Cluster, an enqueue waits for the replicas of its node", { timeout: 60_000 }, async () => {
-    const cluster = await clusterOfTest({ replicas: true });
+    const cluster = await clusterOfTest({ ...on, replicas: true });
     const caller = callerOf({ client: clientOf(cluster), timeout: "1s" });
     expect(await caller.run(put, [KEY], ["a", 1], { copies: 1 })).toBe(1);
     expect((await refusalOf(caller.run(put, [KEY], ["b", 1], { copies: 2 }))).code).toBe("TASKQ_UNAVAILABLE");
-  });
-
-  test.skipIf(valkeyBinary() === undefined)("Valkey answers as Redis does", async () => {
-    const binary = valkeyBinary();
-    if (binary === undefined) return;
-    const server = await serverOfTest({ binary });
-    expect(await callerOf({ url: server.url }).run(put, ["key"], ["a", 1])).toBe(1);
   });
 });

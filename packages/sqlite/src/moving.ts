@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { TaskqError, type QueuePhase } from "@taskq/core/storage";
+import { movedError as refusalOf, type QueuePhase, type TaskqError } from "@taskq/core/storage";
 import type { Connection } from "./connection.js";
 import type { DriverStatement } from "./driver.js";
 import type { Move } from "./move.js";
@@ -19,16 +19,9 @@ export function phaseName(phase: number): QueuePhase {
   return PHASES[phase] ?? "open";
 }
 
-const WORDS = {
-  open: "is not moving",
-  leaving: "is moving to another storage",
-  left: "has moved to another storage",
-  arriving: "is being filled from another storage",
-} as const;
-
-/** @param but Why it is refused, if not for the phase alone. */
-export function movedError(queue: string, phase: number, but = ""): TaskqError {
-  return new TaskqError("TASKQ_MOVED", `the queue "${queue}" ${WORDS[phaseName(phase)]}${but}`);
+/** @param but why it is refused, if not for the phase alone */
+export function movedError(queue: string, phase: number, but?: string): TaskqError {
+  return refusalOf(queue, phaseName(phase), but);
 }
 
 /** Where a queue stands in a move. Source and target side are apart: a queue may come back to where it was. */

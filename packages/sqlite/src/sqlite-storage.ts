@@ -1,6 +1,11 @@
 import { resolve } from "node:path";
 import { systemClock } from "@taskq/core/engine";
-import { TaskqError, type StorageContract } from "@taskq/core/storage";
+import {
+  TaskqError,
+  type StorageAnswer as Answer,
+  type StorageContract,
+  type StorageRequest as Request,
+} from "@taskq/core/storage";
 import { amend } from "./amend.js";
 import type { SqliteStorage, SqliteTransaction } from "./api.js";
 import { control } from "./control.js";
@@ -50,18 +55,6 @@ export function sqliteStorage(options: SqliteOptions): SqliteStorage {
   // Opaque to users; what it can do is for core.
   return new SqliteStore(options) as unknown as SqliteStorage;
 }
-
-type Request<Method extends keyof StorageContract> = StorageContract[Method] extends (
-  request: infer Parameter,
-) => unknown
-  ? Parameter
-  : never;
-
-type Answer<Method extends keyof StorageContract> = StorageContract[Method] extends (
-  request: never,
-) => infer Value
-  ? Value
-  : never;
 
 interface Target {
   readonly session: Session;

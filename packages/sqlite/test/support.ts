@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { plainJob } from "@taskq/conformance";
 import { createIdMaker, type NewFlow, type NewJob, type StorageContract } from "@taskq/core/storage";
 import { sqliteStorage, type SqliteOptions } from "@taskq/sqlite";
 import { afterEach } from "vitest";
@@ -43,21 +44,7 @@ export async function openStorage(options: SqliteOptions): Promise<StorageContra
 
 function job(options: Partial<NewJob> = {}): NewJob {
   const now = Date.now();
-  return {
-    id: makeId(now),
-    named: false,
-    task: "work",
-    body: new Uint8Array([1, 2, 3]),
-    priority: 0,
-    due: now,
-    expiresAt: undefined,
-    delivery: "at-least-once",
-    after: undefined,
-    gates: undefined,
-    unique: undefined,
-    keep: undefined,
-    ...options,
-  };
+  return plainJob(makeId(now), { body: new Uint8Array([1, 2, 3]), due: now, ...options });
 }
 
 export function flow(options: Partial<NewJob> = {}): NewFlow {

@@ -24,7 +24,7 @@ export function chaosFacts(report: ChaosReport): readonly Fact[] {
     none("flows with a wrong result", verdict.wrong),
     ...(gates === undefined ? [] : gateFacts(gates)),
     none("consumers that ended by themselves", report.problems),
-    { name: "integrity_check", value: report.integrity, met: report.integrity === "ok" },
+    { name: report.integrity.name, value: report.integrity.said, met: report.integrity.said === "ok" },
   ];
 }
 
@@ -43,8 +43,8 @@ function gateFacts(gates: NonNullable<ChaosReport["gates"]>): readonly Fact[] {
     none("  whose instant nothing proves", limits.unproven),
     {
       name: "  share of what the least used limit allowed",
-      value: limits.leastUsed.toFixed(2),
-      met: limits.leastUsed >= USED_AT_LEAST,
+      value: limits.leastUsed?.toFixed(2) ?? "too few starts to tell",
+      met: limits.leastUsed === undefined || limits.leastUsed >= USED_AT_LEAST,
     },
     { name: "jobs of the schedule", value: ticks, met: ticks > 0 },
     none("instants that made two jobs", ticksTwice),

@@ -4,6 +4,9 @@ import { integerBetween } from "../random.js";
 import { startRole, type RunningRole } from "../roles/start-role.js";
 import type { ChaosConsumer, ChaosConsumerAnswer } from "./consumer-role.js";
 
+/** What each of them is told. */
+type Kind = Pick<ChaosConsumer, "store" | "flaw" | "beating">;
+
 interface Slot {
   readonly number: number;
   readonly role: RunningRole<ChaosConsumerAnswer>;
@@ -17,11 +20,11 @@ export class Consumers {
   readonly problems: string[] = [];
   readonly #slots: Slot[] = [];
   readonly #folder: string;
-  readonly #kind: Pick<ChaosConsumer, "flaw" | "beating">;
+  readonly #kind: Kind;
   #started = 0;
   #stopping = false;
 
-  constructor(folder: string, kind: Pick<ChaosConsumer, "flaw" | "beating">) {
+  constructor(folder: string, kind: Kind) {
     this.#folder = folder;
     this.#kind = kind;
   }
@@ -66,8 +69,7 @@ export class Consumers {
   #startOne(): Slot {
     const number = this.#started;
     this.#started += 1;
-    const path = join(this.#folder, "queue.db");
-    const role = startRole("chaos-consumer", { path, log: this.logOf(number), ...this.#kind });
+    const role = startRole("chaos-consumer", { log: this.logOf(number), ...this.#kind });
     void this.#watch(number, role);
     return { number, role };
   }

@@ -14,8 +14,11 @@ export interface LimitsVerdict {
   /** Runs whose claim nobody wrote down, and claims that were not made when the storage says. */
   readonly unproven: readonly string[];
   readonly starts: number;
-  /** Starts there were, of those that the limit allowed in the time: of the limit that was used least. */
-  readonly leastUsed: number;
+  /**
+   * Starts there were, of those that the limit allowed in the time: of the limit that was used least. Nothing of limits
+   * with so few starts that one killed consumer decides it.
+   */
+  readonly leastUsed: number | undefined;
 }
 
 interface Start {
@@ -28,6 +31,8 @@ interface Start {
 const CLOCK_SLACK = 2;
 /** The last starts are left out of how much a limit was used: what a killed consumer held comes late. */
 const MEASURED_SHARE = 0.9;
+/** With fewer starts of a limit, nothing is said of how much it was used. */
+const MEASURED_FROM = 50;
 
 /**
  * Judges limits by the claims. What counts as a start is the claim, by the storage's clock, which must lie between
@@ -54,14 +59,14 @@ export function judgeLimits(
   }
   const exceeded: string[] = [];
   let starts = 0;
-  let leastUsed = Infinity;
+  const shares: number[] = [];
   for (const { limit, starts: ofLimit } of byLimit.values()) {
     ofLimit.sort((a, b) => a.at - b.at);
     exceeded.push(...tooSoon(limit, ofLimit));
     starts += ofLimit.length;
-    leastUsed = Math.min(leastUsed, used(limit, ofLimit));
+    if (ofLimit.length >= MEASURED_FROM) shares.push(used(limit, ofLimit));
   }
-  return { exceeded, unproven, starts, leastUsed };
+  return { exceeded, unproven, starts, leastUsed: shares.length === 0 ? undefined : Math.min(...shares) };
 }
 
 function isWithinItsCall({ at, askedAt, answeredAt }: RecordedClaim): boolean {

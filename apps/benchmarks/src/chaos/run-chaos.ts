@@ -1,8 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import type { Result } from "@taskq/core";
 import { pause } from "../clock.js";
-import { checkIntegrity } from "../integrity.js";
 import { watchLoopDelay } from "../loop-delay.js";
 import { seededRandom } from "../random.js";
 import { LEASE } from "./consumer-role.js";
@@ -11,11 +9,14 @@ import { judgeFreeing, type Freeing } from "./freeing.js";
 import { judgeGates, type Deaths, type Gate, type GatesVerdict } from "./gates-verdict.js";
 import { judgeLimits, type Limit, type LimitsVerdict } from "./limits-verdict.js";
 import { Records } from "./records.js";
+import { makeStore } from "./stores.js";
 import { openChaosQueue, type ChaosQueue, type Flaw, type Trail } from "./tasks.js";
 import { judge, type FinishedFlow, type Verdict } from "./verdict.js";
 import { planWorkload, type PlannedFlow } from "./workload.js";
 
 export interface ChaosOptions {
+  /** `sqlite`, or `redis`: a server of its own. */
+  readonly storage: string;
   readonly folder: string;
   readonly seed: number;
   readonly jobs: number;
@@ -44,8 +45,8 @@ export interface ChaosReport {
   readonly gates: (GatesVerdict & { readonly limits: LimitsVerdict; readonly freeing: Freeing }) | undefined;
   /** Jobs that ended by the crash budget; they count as lost. */
   readonly crashed: number;
-  /** What `PRAGMA integrity_check` said. */
-  readonly integrity: string;
+  /** What judged the store itself, and what it said: `ok`, or what is wrong. */
+  readonly integrity: { readonly name: string; readonly said: string };
   /** Consumers that ended by themselves. */
   readonly problems: readonly string[];
 }
@@ -58,9 +59,11 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const random = seededRandom(options.seed);
   const { flaw, gated } = options;
   const planned = planWorkload(options, random);
-  const queue = openChaosQueue({ path: join(options.folder, "queue.db"), flaw, beating: false });
+  await using own = await makeStore(options.storage, options.folder);
+  const { store, check } = own;
+  const queue = await openChaosQueue({ store, flaw, beating: false });
   await queue.counts();
-  const consumers = new Consumers(options.folder, { flaw, beating: gated });
+  const consumers = new Consumers(options.folder, { store, flaw, beating: gated });
   consumers.start(options.consumers);
   const loopDelay = watchLoopDelay();
 
@@ -91,7 +94,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     killSeconds,
     states: Object.fromEntries(Object.entries(counts).filter(([, count]) => count > 0)),
     crashed,
-    integrity: checkIntegrity(join(options.folder, "queue.db")),
+    integrity: { name: check.name, said: await check.ask() },
     problems: consumers.problems,
   };
 }

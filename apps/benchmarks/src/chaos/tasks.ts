@@ -9,12 +9,12 @@ import {
   type Storage,
   type TaskContext,
 } from "@taskq/core";
-import { sqliteStorage } from "@taskq/sqlite";
 import { pause } from "../clock.js";
 import { hardlyLimiting } from "./hardly-limiting.js";
 import { neverReaping } from "./never-reaping.js";
 import type { Recorder } from "./recorder.js";
 import { recordingStorage } from "./recording-storage.js";
+import { openStorage, type Store } from "./stores.js";
 
 export interface Work {
   /** Names the job in this harness; ids are the storage's. */
@@ -169,15 +169,15 @@ const flawed: { readonly [Name in Flaw]: (storage: Storage) => Storage } = {
 };
 
 export interface ChaosQueueOptions {
-  readonly path: string;
+  readonly store: Store;
   readonly flaw: Flaw | undefined;
   /** With a schedule. */
   readonly beating: boolean;
 }
 
 /** The queue of the harness; what the storage answers goes to `recordTo`. */
-export function openChaosQueue({ path, flaw, beating }: ChaosQueueOptions): ChaosQueue {
-  const storage = sqliteStorage({ path });
+export async function openChaosQueue({ store, flaw, beating }: ChaosQueueOptions): Promise<ChaosQueue> {
+  const storage = await openStorage(store);
   return createQueue({
     storage: recordingStorage(flaw === undefined ? storage : flawed[flaw](storage), recorder),
     tasks: beating ? { ...gated, beat } : gated,

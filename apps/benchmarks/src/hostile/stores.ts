@@ -1,15 +1,16 @@
 /** Stores into which bodies are written past taskq: through the contract, by SQL, by commands. */
+import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import type { Queue, Storage } from "@taskq/core";
 import { engineOf } from "@taskq/core/engine";
 import { createIdMaker, splitId } from "@taskq/core/storage";
 import { memoryStorage } from "@taskq/memory";
 import { redisStorage } from "@taskq/redis";
+import { startRedisServer } from "@taskq/redis-servers";
 import { sqliteStorage } from "@taskq/sqlite";
 import Database from "better-sqlite3";
 import { Redis } from "ioredis";
 import { scratchFolder } from "../scratch-folder.js";
-import { withRedis } from "./redis-server.js";
 
 export type StoreName = "memory" | "sqlite" | "redis";
 
@@ -41,17 +42,31 @@ export async function withStore(
       return await use({ storage: sqliteStorage({ path }), put: putBySql(path) });
     }
     case "redis":
-      return withRedis(places.redis, async (url, keyPrefix) => {
-        const redis = new Redis(url);
-        try {
-          const storage = redisStorage({ url, keyPrefix });
-          await use({ storage, put: putByCommands(redis, keyPrefix) });
-        } finally {
-          redis.disconnect();
-        }
-      });
+      return withRedis(places.redis, use);
     default:
       throw new Error(`--stores: expected memory, sqlite or redis, got "${String(name)}"`);
+  }
+}
+
+/** A server of its own, or the one that is named, on which nothing is left. */
+async function withRedis(
+  url: string | undefined,
+  use: (store: HostileStore) => Promise<void>,
+): Promise<void> {
+  const keyPrefix = `hostile-${randomBytes(6).toString("hex")}`;
+  const persisting = ["--appendonly", "yes", "--appendfsync", "everysec"];
+  const own = url === undefined ? await startRedisServer({ arguments: persisting }) : undefined;
+  const address = own?.url ?? url ?? "";
+  const redis = new Redis(address);
+  try {
+    const storage = redisStorage({ url: address, keyPrefix });
+    await use({ storage, put: putByCommands(redis, keyPrefix) });
+    for await (const keys of redis.scanStream({ match: `${keyPrefix}:*`, count: 500 })) {
+      for (const key of keys as readonly string[]) await redis.del(key);
+    }
+  } finally {
+    redis.disconnect();
+    await own?.stop();
   }
 }
 

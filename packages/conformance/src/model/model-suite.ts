@@ -13,6 +13,7 @@ import type { Move, NoModel } from "./moves/move.js";
 import { step, stepAgain } from "./moves/step.js";
 import { amend, control, explain, list, note } from "./moves/users.js";
 import { drain } from "./drain.js";
+import { purging } from "./purging.js";
 import { KEPT, QUEUE, World } from "./world.js";
 
 export interface ModelSuiteOptions {
@@ -64,7 +65,7 @@ const MOVES_BY_WEIGHT: readonly (readonly [number, fc.Arbitrary<Move>])[] = [
 
 /**
  * Declares tests that make thousands of random sequences of moves in virtual time on a storage and on the reference:
- * after every move both must have answered the same, and read the same. A sequence that tells them apart is shrunk,
+ * after every move both must have answered the same, and read the same; each purges after every move. A sequence that tells them apart is shrunk,
  * and the list of its moves printed. The last test fails if some move never did anything in the whole run.
  *
  * @example
@@ -116,7 +117,7 @@ async function makeMoves(options: ModelSuiteOptions, coverage: Coverage, moves: 
   const tested = await options.create();
   const reference = await options.reference();
   const world = new World(
-    { reference: contractOf(reference.storage), tested: contractOf(tested.storage) },
+    { reference: purging(contractOf(reference.storage)), tested: purging(contractOf(tested.storage)) },
     coverage,
   );
   try {

@@ -10,6 +10,7 @@ import {
 } from "@taskq/core/storage";
 import { bytes } from "../bytes.js";
 import { contractOf } from "../fixture.js";
+import { plainJob } from "../plain-job.js";
 import {
   RACE_TASK,
   type RaceClaim,
@@ -81,21 +82,7 @@ class Racer {
 
   #flow(now: number): NewFlow {
     const id = this.#makeId(now);
-    const job = {
-      id,
-      named: false,
-      task: TASKS[0],
-      body: bytes(id),
-      priority: 0,
-      due: now,
-      expiresAt: undefined,
-      delivery: "at-least-once",
-      after: undefined,
-      gates: undefined,
-      unique: undefined,
-      keep: undefined,
-    } as const;
-    return { end: id, jobs: [job], joins: [] };
+    return { end: id, jobs: [plainJob(id, { task: TASKS[0], body: bytes(id), due: now })], joins: [] };
   }
 
   async #enqueue(): Promise<void> {

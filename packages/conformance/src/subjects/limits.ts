@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
 import type { ClaimedJob, NewGate, NewJob, TakeAnswer } from "@taskq/core/storage";
+import { othersAreClaimedAsFast, parkAll } from "../claims-of-others.js";
 import type { Context } from "../context.js";
 import { promise, subject, type Subject } from "../promise.js";
 import { at } from "../tuple.js";
 
 const PER = 1_000;
 const KEY = "api";
+/** Parked, while others are claimed. */
+const MANY = 10_000;
 
 function limit(max: number, options: Partial<NewGate> = {}): NewGate {
   return { kind: "limit", key: KEY, max, per: PER, onBusy: "wait", ...options };
@@ -88,32 +91,11 @@ async function fairness(context: Context): Promise<void> {
 }
 
 async function manyParked(context: Context): Promise<void> {
-  const claims = async (): Promise<number> => {
-    const others = context.jobs(300);
-    await context.enqueue(...others);
-    const started = performance.now();
-    for (const other of others) {
-      const run = await context.claimOne();
-      assert.equal(run.id, other.id);
-    }
-    return performance.now() - started;
-  };
-  await claims();
-  const without = await claims();
-  assert.deepEqual(await take(context, 1), TAKEN);
-  await context.enqueue(...context.jobs(10_000, { gates: [limit(1)], priority: 1 }));
-  for (let left = 10_000; left > 0; left -= 64) {
-    const { claimed, more } = await context.claimStep({ n: 1 });
-    assert.deepEqual(claimed, []);
-    if (!more) break;
-  }
-  const counts = await context.storage.counts({ queue: context.queue, now: context.now });
-  assert.equal(counts["*"]?.parked, 10_000);
-  const withParked = await claims();
-  assert.ok(
-    withParked < 3 * without + 100,
-    `300 claims took ${Math.round(without)} ms without and ${Math.round(withParked)} ms with parked jobs`,
-  );
+  await othersAreClaimedAsFast(context, async () => {
+    assert.deepEqual(await take(context, 1), TAKEN);
+    await context.enqueue(...context.jobs(MANY, { gates: [limit(1)], priority: 1 }));
+    await parkAll(context, MANY);
+  });
 }
 
 async function givenBack(context: Context): Promise<void> {

@@ -41,11 +41,12 @@ export class Call {
   /** Why the server did not carry it out when it was last asked. */
   #why: unknown;
 
-  constructor(sending: Sending, place: CallPlace, timeout: number) {
+  constructor(sending: Sending, place: CallPlace, timeout: number, since?: number) {
     this.#sending = sending;
     this.#place = place;
     this.#timeout = timeout;
-    this.#begun = performance.now();
+    const now = performance.now();
+    this.#begun = since ?? now;
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -53,7 +54,7 @@ export class Call {
     place.deadlines.add(this);
     const { client } = place.connection;
     if (client === undefined) place.connection.whenReady(this);
-    else this.#send(client, false, this.#begun);
+    else this.#send(client, false, now);
   }
 
   reject(error: TaskqError): void {

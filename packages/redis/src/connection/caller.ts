@@ -37,6 +37,8 @@ export type CallParameter = string | number | Uint8Array;
 export interface CallOptions {
   /** The longest this call may take, in milliseconds; the timeout of the storage unless given. */
   readonly timeout?: number | undefined;
+  /** When what it is a part of began, by `performance.now()`: its time runs from there. @default now */
+  readonly since?: number | undefined;
   /** Replicas that must have confirmed what the script wrote. @default 0 */
   readonly copies?: number | undefined;
 }
@@ -135,10 +137,10 @@ export class Caller {
     this.#copying?.connection.close();
   }
 
-  #call(sending: Sending, { timeout = this.#options.timeout }: CallOptions): Promise<Reply> {
+  #call(sending: Sending, { timeout = this.#options.timeout, since }: CallOptions): Promise<Reply> {
     if (this.#closed) return Promise.reject(closed());
     const place = sending.confirm === undefined ? this.#place : this.#copyingPlace();
-    return new Call(sending, place, timeout).promise;
+    return new Call(sending, place, timeout, since).promise;
   }
 
   #copyingPlace(): CallPlace {

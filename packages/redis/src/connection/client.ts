@@ -1,3 +1,4 @@
+import type { EventEmitter } from "node:events";
 import type { RedisOptions as ConnectionOptions } from "ioredis";
 
 /** What we use of an ioredis client or Cluster. */
@@ -19,10 +20,12 @@ export interface Client extends Omit<RedisClient, "duplicate" | "callBuffer"> {
   callBuffer(command: string, parameters: readonly Parameter[]): Promise<unknown>;
   duplicate(overrides?: ConnectionOptions): Client;
   readonly options?: ConnectionOptions;
+  /** The socket; none before the first attempt to connect. */
+  readonly stream?: Pick<EventEmitter, "on">;
 }
 
 /** An ioredis Cluster as it really is. */
-export interface ClusterClient extends Omit<Client, "duplicate" | "options"> {
+export interface ClusterClient extends Omit<Client, "duplicate" | "options" | "stream"> {
   duplicate(startupNodes: readonly unknown[], overrides: object): ClusterClient;
   nodes(role: "all" | "master" | "slave"): Client[];
   /** `host:port` of each slot, the master first. */

@@ -1,4 +1,5 @@
 import { isCluster, type Client, type ClusterClient } from "./client.js";
+import { letGo } from "./let-go.js";
 import { probe } from "./probe.js";
 import { asksSeveral, makeClient, type Source } from "./source.js";
 
@@ -92,7 +93,7 @@ export class Connection {
     this.#making = undefined;
     clearTimeout(this.#timer);
     this.#endProbe();
-    client.disconnect();
+    letGo(client);
     if (this.#state !== "open") return;
     this.#timer = setTimeout(() => this.#connect(), this.#pause());
   }
@@ -130,7 +131,7 @@ export class Connection {
     const client = this.client ?? this.#making;
     this.client = undefined;
     this.#making = undefined;
-    client?.disconnect();
+    if (client !== undefined) letGo(client);
     this.#waiting.clear();
     this.#listeners.clear();
   }

@@ -1,4 +1,5 @@
 import type { Client, ClusterClient } from "./client.js";
+import { letGo } from "./let-go.js";
 
 /** How long the server may take to answer the probe, in milliseconds. */
 const PATIENCE = 1_000;
@@ -22,7 +23,7 @@ export function probe(make: () => Client | ClusterClient, done: (probed: Probed)
     if (isOver) return false;
     isOver = true;
     clearTimeout(timer);
-    client?.disconnect();
+    if (client !== undefined) letGo(client);
     return true;
   };
   const over = (probed: Probed): void => {

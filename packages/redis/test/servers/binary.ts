@@ -1,7 +1,7 @@
 /** Which server binary the tests start: the order is that of `.ci/redis-server.mjs`, which fetches one if it must. */
 import { execFileSync } from "node:child_process";
 import { accessSync, constants, existsSync, readFileSync } from "node:fs";
-import { delimiter, dirname, join, resolve } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export interface ServerBinary {
@@ -15,9 +15,8 @@ export interface ServerBinary {
 /** The URL of a guest's server, on which tests keep to their own key prefix and change nothing else. */
 export const guestUrl: string | undefined = process.env["TASKQ_REDIS_URL"];
 
-const root = resolve(dirname(fileURLToPath(import.meta.url)), "../../../..");
 /** Written by `.ci/redis-server.mjs`: the path of a private copy, and the folders of its libraries. */
-const privateCopy = join(root, ".cache", "tools", "redis", "copy.json");
+const privateCopy = join(repository(), ".cache", "tools", "redis", "copy.json");
 
 let found: ServerBinary | undefined | null = null;
 
@@ -33,6 +32,14 @@ export function valkeyBinary(): ServerBinary | undefined {
   if (path !== undefined) return { path, environment: process.env, kind: "valkey" };
   const any = serverBinary();
   return any?.kind === "valkey" ? any : undefined;
+}
+
+/** Its root, from the sources as from `dist`. */
+function repository(): string {
+  const here = dirname(fileURLToPath(import.meta.url));
+  for (let folder = here; ; folder = dirname(folder)) {
+    if (existsSync(join(folder, "pnpm-workspace.yaml")) || folder === dirname(folder)) return folder;
+  }
 }
 
 function search(): ServerBinary | undefined {

@@ -1,5 +1,6 @@
 /** A Cluster of three masters, each with a third of the slots; with replicas if asked. */
 import { ask } from "./ask.js";
+import type { ServerBinary } from "./binary.js";
 import { startRedisServer, type RedisServer } from "./redis-server.js";
 import { until } from "./until.js";
 
@@ -20,7 +21,11 @@ const SLOTS = 16_384;
 const MASTERS = 3;
 
 export async function startCluster(
-  options: { readonly replicas?: boolean; readonly arguments?: readonly string[] } = {},
+  options: {
+    readonly replicas?: boolean;
+    readonly arguments?: readonly string[];
+    readonly binary?: ServerBinary;
+  } = {},
 ): Promise<TestCluster> {
   const started: RedisServer[] = [];
   const stop = async (): Promise<void> => {
@@ -30,7 +35,9 @@ export async function startCluster(
     for (let n = 0; n < (options.replicas === true ? 2 : 1) * MASTERS; n += 1) {
       const own = ["--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf"];
       const quick = ["--cluster-node-timeout", "1000", "--repl-diskless-sync-delay", "0"];
-      started.push(await startRedisServer({ arguments: [...own, ...quick, ...(options.arguments ?? [])] }));
+      const binary = options.binary === undefined ? {} : { binary: options.binary };
+      const more = options.arguments ?? [];
+      started.push(await startRedisServer({ arguments: [...own, ...quick, ...more], ...binary }));
     }
     const masters = started.slice(0, MASTERS);
     const replicas = started.slice(MASTERS);

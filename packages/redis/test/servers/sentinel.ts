@@ -2,7 +2,8 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ask } from "./ask.js";
-import { startRedisServer, type RedisServer } from "./redis-server.js";
+import type { ServerBinary } from "./binary.js";
+import { startRedisServer, type RedisServer, type ServerOptions } from "./redis-server.js";
 import { until } from "./until.js";
 
 export interface SentinelGroup {
@@ -16,19 +17,24 @@ export interface SentinelGroup {
   master(): Promise<RedisServer>;
   /** Makes the replica the master, and the master a replica. Resolves when all agree. */
   failOver(): Promise<void>;
+  /** Kills the master, lets the Sentinels choose the other server, and starts the killed one as its replica. */
+  crash(): Promise<void>;
   /** Until the other server follows the master again, so that the next fail-over can come. */
   settled(): Promise<void>;
   stop(): Promise<void>;
 }
 
 const NAME = "main";
-/** Milliseconds until a Sentinel takes a silent server for gone. */
-const DOWN_AFTER = 500;
+/** Milliseconds until a Sentinel takes a silent server for gone; with 500, a busy machine made fail-overs of its own. */
+const DOWN_AFTER = 2_000;
 
-export async function startSentinelGroup(serverArguments: readonly string[] = []): Promise<SentinelGroup> {
+export async function startSentinelGroup(
+  serverArguments: readonly string[] = [],
+  binary?: ServerBinary,
+): Promise<SentinelGroup> {
   const started: RedisServer[] = [];
-  const start = async (...parameters: Parameters<typeof startRedisServer>): Promise<RedisServer> => {
-    const server = await startRedisServer(...parameters);
+  const start = async (options: ServerOptions): Promise<RedisServer> => {
+    const server = await startRedisServer(binary === undefined ? options : { ...options, binary });
     started.push(server);
     return server;
   };
@@ -101,6 +107,13 @@ class Group implements SentinelGroup {
       ["REPLICAOF", "127.0.0.1", String((await this.master()).port)],
       ["CLIENT", "KILL", "TYPE", "normal"],
     ]);
+  }
+
+  async crash(): Promise<void> {
+    const before = await this.master();
+    await before.kill();
+    await until("the Sentinels agree on the other server", async () => (await this.master()) !== before);
+    await before.restart(["--replicaof", "127.0.0.1", String((await this.master()).port)]);
   }
 
   async settled(): Promise<void> {

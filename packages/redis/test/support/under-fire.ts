@@ -2,38 +2,54 @@
 import { createConsumer } from "@taskq/consumer";
 import { createQueue, task, TaskqError } from "@taskq/core";
 import { redisStorage, type RedisOptions } from "../../src/index.js";
+import { CallTimes, timedStorage } from "./timed-storage.js";
 
 export interface UnderFireOptions {
   readonly storage: RedisOptions;
-  /** Breaks things, until the signal aborts; what it has broken is whole when it resolves. */
-  readonly break: (signal: AbortSignal) => Promise<void>;
-  /** How long. */
-  readonly milliseconds: number;
+  /** Breaks things; what it has broken is whole when it resolves. */
+  readonly break: (fire: Fire) => Promise<void>;
   readonly lease?: `${number}s`;
   /** Whether an enqueue may be refused with `TASKQ_STORAGE` meanwhile. @default false */
   readonly refused?: boolean;
 }
 
-/** What came of it. */
+/** What whoever breaks things may ask. */
+export interface Fire {
+  /** Resolves with the next run of a handler; `Aftermath.resumedAfter` is the longest that it took. */
+  resumed(): Promise<void>;
+}
+
+/** What came of it. Durations are milliseconds. */
 export interface Aftermath {
   /** Jobs whose enqueue resolved, at once or when it was asked again under the same id. */
   readonly accepted: number;
   readonly completed: number;
+  /** Of the accepted ones, those that no handler was called for. */
+  readonly neverRun: number;
   /** Of the queue, when all is over: everything that is not completed. */
   readonly left: number;
   /** Handlers that ran although the job had been run to its end. */
   readonly duplicates: number;
   readonly leasesLost: number;
-  /** The longest that one enqueue took to settle. */
+  /** Calls of the storages, of whichever kind, and enqueues. */
+  readonly calls: number;
+  /** The longest that one of them, or one enqueue, took to settle. */
   readonly longestCall: number;
+  /** Calls that had not settled when their storages were closed. */
+  readonly hung: number;
+  /** Enqueues that were refused, and asked again. */
   readonly unavailable: number;
-  /** From when all was whole again until the next run of a handler. */
+  /** The longest from when all was whole again until the next run of a handler. */
   readonly resumedAfter: number;
 }
 
 const PRODUCERS = 4;
 const CONSUMERS = 2;
-const QUEUE = "fire";
+export const QUEUE = "fire";
+/** Given to what was called before its storage closed, in milliseconds. */
+const AFTER_CLOSE = 500;
+/** A queue that has come to rest says so for so long. */
+const AT_REST = 1_000;
 
 /** Runs one experiment. Every job that was accepted is run to its end before it answers, or it answers what is left. */
 export async function underFire(options: UnderFireOptions): Promise<Aftermath> {
@@ -49,8 +65,13 @@ export async function underFire(options: UnderFireOptions): Promise<Aftermath> {
     const own = `${id}/after`;
     runs.set(own, (runs.get(own) ?? 0) + 1);
   });
+  const times = new CallTimes();
   const make = () =>
-    createQueue({ name: QUEUE, storage: redisStorage(options.storage), tasks: { count, after } });
+    createQueue({
+      name: QUEUE,
+      storage: timedStorage(redisStorage(options.storage), times),
+      tasks: { count, after },
+    });
   const queues = Array.from({ length: CONSUMERS }, make);
   const producer = make();
   let leasesLost = 0;
@@ -59,58 +80,67 @@ export async function underFire(options: UnderFireOptions): Promise<Aftermath> {
   await Promise.all(consumers.map((consumer) => consumer.start()));
 
   const over = new AbortController();
-  const told = { accepted: 0, unavailable: 0, longestCall: 0 };
+  const told = { unavailable: 0 };
+  const accepted = new Set<string>();
   const produce = async (name: number): Promise<void> => {
     for (let n = 0; !over.signal.aborted; n += 1) {
       const id = `${name}-${n}`;
       const flow = n % 5 === 0;
-      await accepted(
-        () =>
-          flow
-            ? producer.enqueue(count.job(id).pipe(after), { id })
-            : producer.enqueue(count.job(id), { id }),
-        told,
-        options.refused === true,
-      );
-      told.accepted += flow ? 2 : 1;
+      const enqueue = (): Promise<unknown> =>
+        flow ? producer.enqueue(count.job(id).pipe(after), { id }) : producer.enqueue(count.job(id), { id });
+      await untilAccepted(() => times.time(enqueue), told, options.refused === true);
+      accepted.add(id);
+      if (flow) accepted.add(`${id}/after`);
       await pause(2);
     }
   };
   const producing = Promise.all(Array.from({ length: PRODUCERS }, (_, name) => produce(name)));
   producing.catch(() => {});
   // everything is open before the first thing breaks
-  await until(() => told.accepted > 0);
-  const breaking = new AbortController();
-  const broken = options.break(breaking.signal);
-  await pause(options.milliseconds);
-  breaking.abort();
-  await broken;
-  const whole = performance.now();
-  await until(() => last.run >= whole);
-  const resumedAfter = last.run - whole;
+  await until(() => accepted.size > 0);
+  let resumedAfter = 0;
+  const resumed = async (): Promise<void> => {
+    const whole = performance.now();
+    await until(() => last.run >= whole);
+    resumedAfter = Math.max(resumedAfter, last.run < whole ? Infinity : last.run - whole);
+  };
+  await options.break({ resumed });
+  await resumed();
   over.abort();
   await producing;
-  const { completed, left } = await untilDone(producer, told.accepted);
+  const { completed, left } = await untilDone(producer, accepted.size);
   await Promise.all(consumers.map((consumer) => consumer.stop()));
   await Promise.all([...queues, producer].map((queue) => queue.close()));
-  const duplicates = [...runs.values()].filter((times) => times > 1).length;
-  return { ...told, completed, left, duplicates, leasesLost, resumedAfter };
+  const settledBy = performance.now() + AFTER_CLOSE;
+  while (times.pending > 0 && performance.now() < settledBy) await pause(5);
+  const duplicates = [...runs.values()].filter((each) => each > 1).length;
+  const { calls, longest: longestCall, pending: hung } = times;
+  return {
+    ...told,
+    accepted: accepted.size,
+    neverRun: [...accepted].filter((id) => !runs.has(id)).length,
+    completed,
+    left,
+    duplicates,
+    leasesLost,
+    calls,
+    longestCall,
+    hung,
+    resumedAfter,
+  };
 }
 
 /** Asks until it is accepted, under the same id; an error other than one of an outage is thrown. */
-async function accepted(
+async function untilAccepted(
   enqueue: () => Promise<unknown>,
-  told: { unavailable: number; longestCall: number },
+  told: { unavailable: number },
   refused: boolean,
 ): Promise<void> {
   for (;;) {
-    const begun = performance.now();
     try {
       await enqueue();
-      told.longestCall = Math.max(told.longestCall, performance.now() - begun);
       return;
     } catch (error) {
-      told.longestCall = Math.max(told.longestCall, performance.now() - begun);
       const code = error instanceof TaskqError ? error.code : undefined;
       if (code !== "TASKQ_UNAVAILABLE" && !(refused && code === "TASKQ_STORAGE")) throw error;
       told.unavailable += 1;
@@ -119,15 +149,22 @@ async function accepted(
   }
 }
 
+/** Until all is completed, or nothing is left that could be: then jobs are lost. */
 async function untilDone(
   queue: { counts(): Promise<unknown> },
   expected: number,
 ): Promise<{ completed: number; left: number }> {
   const end = performance.now() + 40_000;
+  let moved = performance.now();
+  let before = -1;
   for (;;) {
     const { completed = 0, ...others } = (await queue.counts()) as Record<string, number>;
     const left = Object.values(others).reduce((sum, each) => sum + each, 0);
-    if ((left === 0 && completed >= expected) || performance.now() > end) return { completed, left };
+    const now = performance.now();
+    if (left > 0 || completed !== before) moved = now;
+    before = completed;
+    const isDone = left === 0 && (completed >= expected || now - moved > AT_REST);
+    if (isDone || now > end) return { completed, left };
     await pause(50);
   }
 }

@@ -1,14 +1,22 @@
-import type { WatchHint } from "@taskq/core/storage";
+import type { WatchHint } from "../storage.js";
 
 type Listener = (hint: WatchHint) => void;
 
-/** Tells listeners that there may be something new: once for all that happens in one turn of the event loop. */
+/**
+ * Tells the listeners of one queue's `watch` that there may be something new: once for all that happens in one turn of
+ * the event loop. Costs nothing while nobody listens.
+ */
 export class Hints {
   readonly #listeners = new Set<Listener>();
   #ready = false;
   #control = false;
+  #any = false;
   #final: string[] = [];
   #planned = false;
+
+  get isHeard(): boolean {
+    return this.#listeners.size > 0;
+  }
 
   watch(listener: Listener): () => void {
     // Wrapped, so that a function that listens twice is let go once for each.
@@ -20,20 +28,27 @@ export class Hints {
   }
 
   ready(): void {
-    if (this.#listeners.size === 0) return;
+    if (!this.isHeard) return;
     this.#ready = true;
     this.#plan();
   }
 
   control(): void {
-    if (this.#listeners.size === 0) return;
+    if (!this.isHeard) return;
     this.#control = true;
     this.#plan();
   }
 
-  final(id: string): void {
-    if (this.#listeners.size === 0) return;
-    this.#final.push(id);
+  final(...ids: readonly string[]): void {
+    if (!this.isHeard || ids.length === 0) return;
+    this.#final.push(...ids);
+    this.#plan();
+  }
+
+  /** Something may have happened of which nothing is known. */
+  any(): void {
+    if (!this.isHeard) return;
+    this.#any = true;
     this.#plan();
   }
 
@@ -52,7 +67,8 @@ export class Hints {
     if (this.#control) hints.push({ kind: "control" });
     if (this.#ready) hints.push({ kind: "ready" });
     if (this.#final.length > 0) hints.push({ kind: "final", ids: this.#final });
-    this.#planned = this.#ready = this.#control = false;
+    if (this.#any) hints.push({ kind: "any" });
+    this.#planned = this.#ready = this.#control = this.#any = false;
     this.#final = [];
     for (const listener of this.#listeners) for (const hint of hints) tell(listener, hint);
   }
