@@ -232,7 +232,7 @@ export function hostileBytes(random: Random, written: readonly Uint8Array[]): Ui
   return Buffer.from(jsonText(random));
 }
 
-export function randomBytes(random: Random, length: number): Uint8Array {
+function randomBytes(random: Random, length: number): Uint8Array {
   return Uint8Array.from({ length }, () => Math.floor(random() * 256));
 }
 
