@@ -1,7 +1,7 @@
 import { createQueue } from "@taskq/core";
-import { sqliteStorage } from "@taskq/sqlite";
 import { countBeans } from "./bean-tasks.js";
+import { storageAt } from "./store.js";
 
-export function openBeanQueue(path: string) {
-  return createQueue({ name: "beans", storage: sqliteStorage({ path }), tasks: { countBeans } });
+export function openBeanQueue(place: string) {
+  return createQueue({ name: "beans", storage: storageAt(place), tasks: { countBeans } });
 }

@@ -1,21 +1,18 @@
 /** Asks how many beans, has them counted by another process, shows what it says: `npm run beans`. */
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { fileURLToPath } from "node:url";
 import { openBeanQueue } from "./bean-queue.js";
 import { countBeans } from "./bean-tasks.js";
+import { makeStore } from "./store.js";
 
 const QUESTION = "How many beans? ";
 const CONSUMER = fileURLToPath(new URL("bean-consumer.js", import.meta.url));
 
-const folder = await mkdtemp(join(tmpdir(), "taskq-beans-"));
-const path = join(folder, "beans.db");
-const consumer = fork(CONSUMER, [path]);
-const queue = openBeanQueue(path);
+const store = await makeStore("beans");
+const consumer = fork(CONSUMER, [store.place]);
+const queue = openBeanQueue(store.place);
 const input = createInterface({ input: process.stdin, output: process.stdout, prompt: QUESTION });
 let byEmptyLine = false;
 let closed = false;
@@ -40,7 +37,7 @@ try {
   const ended = once(consumer, "exit");
   if (consumer.exitCode === null && consumer.kill("SIGTERM")) await ended;
   await queue.close();
-  await rm(folder, { recursive: true, force: true });
+  await store.remove();
 }
 
 async function count(answer: string): Promise<string> {

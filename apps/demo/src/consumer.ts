@@ -1,4 +1,4 @@
-/** A consumer process: `node consumer.js <database> <workers>`. It ends at SIGTERM, or when its parent is gone. */
+/** A consumer process: `node consumer.js <file or key prefix> <workers>`. It ends at SIGTERM, or when its parent is gone. */
 import { createConsumer } from "@taskq/consumer";
 import type { FileCount } from "./count-file.js";
 import { countFile } from "./file-tasks.js";
@@ -7,8 +7,8 @@ import type { Report } from "./report.js";
 
 const REPORT_EVERY = 100; // milliseconds
 
-const [path = "", workers = "4"] = process.argv.slice(2);
-await using queue = openQueue(path);
+const [place = "", workers = "4"] = process.argv.slice(2);
+await using queue = openQueue(place);
 const orphaned = new AbortController();
 process.once("disconnect", () => orphaned.abort());
 

@@ -11,14 +11,14 @@ export interface Listener {
   onCounted?(files: number, words: number): void;
 }
 
-/** Consumer processes on one database file. */
+/** Consumer processes on one store. */
 export class Consumers {
   readonly #children: ChildProcess[] = [];
-  readonly #path: string;
+  readonly #place: string;
   readonly #listener: Listener;
 
-  constructor(path: string, listener: Listener) {
-    this.#path = path;
+  constructor(place: string, listener: Listener) {
+    this.#place = place;
     this.#listener = listener;
   }
 
@@ -28,7 +28,7 @@ export class Consumers {
   }
 
   async #startOne(index: number, workers: number): Promise<void> {
-    const child = fork(PROGRAM, [this.#path, String(workers)]);
+    const child = fork(PROGRAM, [this.#place, String(workers)]);
     this.#children.push(child);
     await new Promise<void>((resolve, reject) => {
       child.on("message", (report: Report) => {

@@ -1,17 +1,20 @@
 /**
  * The demo: this process enqueues and watches, two others run the jobs, and a SQLite file is all they share.
  *
- * `npm run demo`, or `npm run demo -- /some/folder` to count the words of another folder than this repository.
+ * `npm run demo`, or `npm run demo -- /some/folder` to count the words of another folder than this repository. With
+ * `TASKQ_REDIS_URL=redis://localhost:6379 npm run demo` it is a Redis server that they share: keys of their own there,
+ * which are gone afterwards.
  */
-import { mkdtemp, rm, stat } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { stat } from "node:fs/promises";
+import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { TaskqError } from "@taskq/core";
 import { check, type Check } from "./checks.js";
 import { Consumers } from "./consumers.js";
 import { MissionControl } from "./mission-control.js";
-import { isCounted, openQueue } from "./queue.js";
-import { checkCounts, checkFile } from "./store-check.js";
+import { isCounted, openQueue, type DemoQueue } from "./queue.js";
+import { isFile, makeStore, type Store } from "./store.js";
+import { checkAndRemove, checkCounts } from "./store-check.js";
 import { grouped, styled } from "./style.js";
 import { tableOf } from "./table.js";
 import { tutorial } from "./tutorial.js";
@@ -36,12 +39,34 @@ async function main(argument: string | undefined): Promise<number> {
     return 2;
   }
   const begun = performance.now();
-  const folder = await mkdtemp(join(tmpdir(), "taskq-demo-"));
+  const store = await makeStore("demo");
+  const queue = await opened(store);
+  if (queue === undefined) {
+    if (isFile) await store.remove();
+    return 1;
+  }
   try {
-    const { checks, work } = await show(target, join(folder, "jobs.db"));
-    return summarize(checks, work, performance.now() - begun);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
+    const { checks, work } = await show(target, store, queue);
+    const kept = await checkAndRemove(store);
+    return summarize([...checks, ...kept], work, performance.now() - begun);
+  } catch (error) {
+    await store.remove();
+    throw error;
+  }
+}
+
+/** Opens the storage, so that one that cannot be used is told of before anything else. */
+async function opened(store: Store): Promise<DemoQueue | undefined> {
+  let queue: DemoQueue | undefined;
+  try {
+    queue = openQueue(store.place);
+    await queue.counts();
+    return queue;
+  } catch (error) {
+    await queue?.close();
+    if (!(error instanceof TaskqError)) throw error;
+    process.stderr.write(`demo: ${error.message} (${error.code})\n`);
+    return undefined;
   }
 }
 
@@ -50,10 +75,10 @@ interface Shown {
   readonly work: Workload;
 }
 
-async function show(target: string, path: string): Promise<Shown> {
+async function show(target: string, store: Store, queue: DemoQueue): Promise<Shown> {
   const control = new MissionControl();
   const progress: Progress = { files: 0, words: 0 };
-  const consumers = new Consumers(path, {
+  const consumers = new Consumers(store.place, {
     onEvent: (source, event) => control.event(source, event),
     onCounted: (files, words) => {
       progress.files += files;
@@ -63,21 +88,19 @@ async function show(target: string, path: string): Promise<Shown> {
   // Ctrl-C reaches the consumers by itself; this process waits for them, and tidies up.
   const interrupt = async (): Promise<void> => {
     await consumers.stop();
-    await rm(dirname(path), { recursive: true, force: true });
+    await store.remove();
     process.exit(INTERRUPTED);
   };
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void interrupt());
 
-  const queue = openQueue(path);
   queue.on("*", (event) => {
     if (!isCounted(event)) control.event("producer", event);
   });
   control.line(
-    `${styled("bold", "taskq demo")}: ${CONSUMERS} consumer processes with ${WORKERS} workers each, one SQLite file`,
+    `${styled("bold", "taskq demo")}: ${CONSUMERS} consumer processes with ${WORKERS} workers each, ${store.kind}`,
   );
-  await queue.counts(); // makes the file, so that the consumers find it
   await consumers.start(CONSUMERS, WORKERS);
-  control.line(`  producer ${process.pid}, consumers ${consumers.processIds.join(" and ")}, ${path}`);
+  control.line(`  producer ${process.pid}, consumers ${consumers.processIds.join(" and ")}, ${store.where}`);
 
   const lessons = await tutorial(queue, control);
   const work = await workload(queue, target, progress, control);
@@ -86,7 +109,7 @@ async function show(target: string, path: string): Promise<Shown> {
   const left = checkCounts(await queue.counts({ by: "task" }));
   await queue.close();
   const stopped = check("consumers: exit codes after SIGTERM", "0, 0", codes.join(", "));
-  return { work, checks: [...lessons, ...work.checks, left, stopped, ...checkFile(path)] };
+  return { work, checks: [...lessons, ...work.checks, left, stopped] };
 }
 
 function summarize(

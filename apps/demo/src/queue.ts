@@ -1,13 +1,13 @@
 import { createQueue } from "@taskq/core";
-import { sqliteStorage } from "@taskq/sqlite";
 import * as fileTasks from "./file-tasks.js";
+import { storageAt } from "./store.js";
 import * as tutorialTasks from "./tutorial-tasks.js";
 
-/** The queue of the demo; each process opens the file for itself. */
-export function openQueue(path: string) {
+/** The queue of the demo; each process opens the storage for itself. */
+export function openQueue(place: string) {
   return createQueue({
     name: "demo",
-    storage: sqliteStorage({ path }),
+    storage: storageAt(place),
     tasks: { ...tutorialTasks, ...fileTasks },
   });
 }

@@ -2,6 +2,7 @@ import { statSync } from "node:fs";
 import Database from "better-sqlite3";
 import type { Counts } from "@taskq/core";
 import { check, type Check } from "./checks.js";
+import { countKeys, isFile, type Store } from "./store.js";
 import { grouped } from "./style.js";
 import { heartbeat } from "./tutorial-tasks.js";
 
@@ -17,8 +18,15 @@ export function checkCounts(byTask: Readonly<Record<string, Counts>>): Check {
   return check("jobs left over, lost or stuck", 0, grouped(left));
 }
 
-/** SQLite's own check of the file, after all processes have let go of it. */
-export function checkFile(path: string): readonly Check[] {
+/** What can be told of the store itself, after all processes have let go of it; it is removed. */
+export async function checkAndRemove(store: Store): Promise<readonly Check[]> {
+  const checks = isFile ? checkFile(store.place) : [];
+  await store.remove();
+  return isFile ? checks : [check("Redis: keys of the demo left behind", 0, await countKeys(store.place))];
+}
+
+/** SQLite's own check. */
+function checkFile(path: string): readonly Check[] {
   const database = new Database(path, { readonly: true });
   try {
     const answer = String(database.pragma("integrity_check", { simple: true }));

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { runProgram } from "./programs.js";
 
 test("beans are counted by another process, number after number, until an empty line", async () => {
-  const { code, output, errors } = await runProgram("beans", [], "3\nmany\n1\n\n7\n");
+  const { code, output, errors } = await runProgram("beans", [], { input: "3\nmany\n1\n\n7\n" });
   expect(errors).toBe("");
   expect(output).toContain("Counted 3 beans.");
   expect(output).toContain('Expected a whole number of beans, got "many".');
@@ -12,7 +12,7 @@ test("beans are counted by another process, number after number, until an empty 
 }, 30_000);
 
 test("the end of the input ends it too, without a line break", async () => {
-  const { code, output } = await runProgram("beans", [], "2");
+  const { code, output } = await runProgram("beans", [], { input: "2" });
   expect(output).toContain("Counted 2 beans.");
   expect(code).toBe(0);
 }, 30_000);

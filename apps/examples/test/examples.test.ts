@@ -139,6 +139,12 @@ another page: TASKQ_LIMITED
 still scheduled: scheduled
 greeting: hello
 counted: 4`,
+  "13-signing": `
+readable in the file: true its input: false
+paid: 500 to Ada
+copied over another job: TASKQ_QUARANTINED
+paid: 900 to Cy
+TASKQ_OPTION: signedSerializer: secret: expected at least 32 bytes, got 7; 'openssl rand -base64 32' makes a good one`,
 };
 
 test("each of the ten usages has an example", () => {

@@ -10,11 +10,13 @@ const run = promisify(execFile);
 const repository = fileURLToPath(new URL("../../..", import.meta.url));
 const program = fileURLToPath(new URL("../new-user", import.meta.url));
 
-const PACKAGES = ["core", "memory", "sqlite", "consumer"];
+const PACKAGES = ["core", "memory", "sqlite", "consumer", "signed-serializer"];
 /** npm compiles better-sqlite3, which takes more than a minute; pnpm finds it compiled in its store. */
 const PATIENCE = 400_000;
 const MEMORY = "  storage: memoryStorage(),\n";
 const SQLITE = '  storage: sqliteStorage({ path: "jobs.db" }),\n';
+const SIGNED = `${SQLITE}  serializer: signedSerializer({ secret: "a secret of at least thirty-two bytes" }),\n`;
+const SIGNED_IMPORT = 'import { signedSerializer } from "@taskq/signed-serializer";\n';
 const PRINTED = "2 + 3 = 5\ndoubled and added up: 12.0\ncompleted: 5\n";
 
 let folder = "";
@@ -45,6 +47,17 @@ test("it runs in memory, and on SQLite after a change of one line", async () => 
   expect(await compile()).toBe("");
   expect(await runProgram()).toBe(PRINTED);
   expect((await stat(join(folder, "jobs.db"))).size).toBeGreaterThan(0);
+}, 120_000);
+
+test("it runs with signed messages after a change of one line more", async () => {
+  const file = join(folder, "queue.ts");
+  const source = await readFile(file, "utf8");
+  await writeFile(file, SIGNED_IMPORT + source.replace(MEMORY, SQLITE).replace(SQLITE, SIGNED));
+  await rm(join(folder, "jobs.db"), { force: true });
+  expect(await compile()).toBe("");
+  expect(await runProgram()).toBe(PRINTED);
+  const stored = await readFile(join(folder, "jobs.db"));
+  expect(stored.includes(Uint8Array.of(0xfd, 1, 1, 7, ...Buffer.from("default")))).toBe(true);
 }, 120_000);
 
 /** Packs what would be published; answers the tarball of each package. */

@@ -6,4 +6,6 @@ export const exitCode = {
   failure: 1,
   /** It was asked the wrong thing. */
   usage: 2,
+  /** A signal ended it before it was done, as shells report SIGINT. */
+  interrupted: 130,
 } as const;

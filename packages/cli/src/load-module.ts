@@ -3,9 +3,7 @@ import { relative, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { placeOfSyntaxError } from "./syntax-error.js";
 import { loadTypeScript } from "./typescript.js";
-
-/** The module could not be loaded; the message says why, and is all that a user needs. */
-export class ModuleError extends Error {}
+import { UserError } from "./user-error.js";
 
 /** What a module exports, by name. */
 export type Exports = Readonly<Record<string, unknown>>;
@@ -13,13 +11,13 @@ export type Exports = Readonly<Record<string, unknown>>;
 /**
  * Loads the module at a path, relative to the working directory, TypeScript too.
  *
- * @throws {ModuleError}
+ * @throws {UserError}
  */
 export async function loadModule(path: string): Promise<Exports> {
   const file = resolve(path);
-  if (!existsSync(file)) throw new ModuleError(`no module at ${file}${suggestion(file)}`);
+  if (!existsSync(file)) throw new UserError(`no module at ${file}${suggestion(file)}`);
   if (statSync(file).isDirectory()) {
-    throw new ModuleError(
+    throw new UserError(
       `${file} is a folder; name the module in it, such as ${path.replace(/\/$/, "")}/queue.js`,
     );
   }
@@ -30,7 +28,7 @@ export async function loadModule(path: string): Promise<Exports> {
     return exports;
   } catch (error) {
     const told = placeOfSyntaxError(error, href) ?? trouble(error);
-    throw new ModuleError(`${shortest(file)} could not be loaded:\n${told}`, { cause: error });
+    throw new UserError(`${shortest(file)} could not be loaded:\n${told}`, { cause: error });
   }
 }
 

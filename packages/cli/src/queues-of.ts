@@ -1,11 +1,12 @@
 import { TaskqError, type Queue } from "@taskq/core";
 import { engineOf } from "@taskq/core/engine";
-import { ModuleError, type Exports } from "./load-module.js";
+import type { Exports } from "./load-module.js";
+import { UserError } from "./user-error.js";
 
 /**
  * The queues that a module exports, each once, in the order of the names of its exports.
  *
- * @throws `TASKQ_NO_QUEUE` {ModuleError}
+ * @throws `TASKQ_NO_QUEUE` {UserError}
  */
 export function queuesOf(
   exports: Exports,
@@ -43,7 +44,7 @@ function refuseOtherCopy(queue: Queue, path: string): void {
   try {
     engineOf(queue);
   } catch (error) {
-    throw new ModuleError(
+    throw new UserError(
       `the queue '${queue.name}' of ${path} was made by another copy of @taskq/core than this taskq uses; ` +
         `install @taskq/cli beside @taskq/core, in the project itself, and run it there: npx taskq run ${path}`,
       { cause: error },

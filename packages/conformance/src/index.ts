@@ -16,6 +16,8 @@ export { poppingStorage } from "./faults/popping-storage.js";
 export { malformedMessages } from "./malformed.js";
 export { modelSuite } from "./model/model-suite.js";
 export type { ModelSuiteOptions } from "./model/model-suite.js";
+export { travelSuite } from "./model/travel-suite.js";
+export type { TravelSuiteOptions } from "./model/travel-suite.js";
 export { raceSuite } from "./races/race-suite.js";
 export type { RacePlace, RaceSuiteOptions } from "./races/race-suite.js";
 export { serializerSuite } from "./serializer-suite.js";

@@ -1,5 +1,6 @@
 /** `@taskq/core/engine`: a queue from inside, for `@taskq/consumer` and for storages. Not for users: it may change with any release. */
 export { MISFIRE_TOLERANCE } from "./engine/misfire.js";
+export { comeToRest } from "./engine/come-to-rest.js";
 export type { Engine, EngineTime } from "./engine/engine-types.js";
 export { engineOf } from "./engine/engine-of.js";
 export { execute } from "./engine/execute.js";
@@ -14,6 +15,7 @@ export { reportEffects, reportLost, reportReaped, reportSettled } from "./engine
 export { Ticker } from "./engine/ticker.js";
 export { milliseconds } from "./duration.js";
 export { callable, flag, integer, oneOf, refuseUnknown, shown, text, unexpected } from "./options.js";
+export { maxSizeOf, rememberMaxSize } from "./serializer/limits.js";
 export { systemClock } from "./clock.js";
 export { scheduleData } from "./schedule/schedule-data.js";
 export type { ScheduleData } from "./schedule/schedule.js";

@@ -34,6 +34,6 @@ export type { CronField, CronFields } from "./schedule/cron-fields.js";
 export type { Schedule } from "./schedule/schedule.js";
 export { compressed } from "./serializer/compressed.js";
 export { jsonSerializer } from "./serializer/json-serializer.js";
-export type { MessageContext, Serializer } from "./serializer/serializer.js";
+export type { MessageContext, Seal, SealedContent, Serializer } from "./serializer/serializer.js";
 export { task } from "./task.js";
 export type * from "./vocabulary.js";

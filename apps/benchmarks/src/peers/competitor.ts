@@ -23,11 +23,16 @@ export function payloads(from: number, count: number, end: number = Infinity): P
 /** What each job is guarded by: a lock of a thousand, the one lock there is, a limit of a hundred, a key of its own. */
 export type Guard = "lock" | "one-lock" | "limit" | "unique";
 
+/** Messages that are signed, or encrypted as well. */
+export type Protection = "signed" | "encrypted";
+
 export interface OpenOptions {
   readonly path: string;
   readonly durability: Durability;
   /** @default none; taskq only */
   readonly guard?: Guard | undefined;
+  /** @default none; taskq only */
+  readonly protection?: Protection | undefined;
 }
 export interface ConsumeOptions {
   readonly workers: number;

@@ -1,7 +1,8 @@
 import { createConsumer } from "@taskq/consumer";
-import { createQueue, task, type TaskOptions } from "@taskq/core";
+import { createQueue, task, type Serializer, type TaskOptions } from "@taskq/core";
+import { signedSerializer } from "@taskq/signed-serializer";
 import { sqliteStorage } from "@taskq/sqlite";
-import type { Competitor, Guard, Payload } from "./competitor.js";
+import type { Competitor, Guard, Payload, Protection } from "./competitor.js";
 
 const nobody = (_payload: Payload): Promise<number> => Promise.reject(new Error("nothing consumes here"));
 
@@ -13,13 +14,20 @@ const guards: { readonly [Name in Guard]: TaskOptions<Payload> } = {
   unique: { unique: { key: ({ n }) => `job-${n}` } },
 };
 
+function protectedBy(protection: Protection | undefined): { serializer?: Serializer } {
+  if (protection === undefined) return {};
+  const secret = "a secret that is the same in all processes";
+  return { serializer: signedSerializer({ secret, encrypt: protection === "encrypted" }) };
+}
+
 /** Ours, with everything as a user gets it: default serializer, results kept, fences, events, periodic scheduler. */
 export const taskq: Competitor = {
-  async open({ path, durability, guard }) {
+  async open({ path, durability, guard, protection }) {
     let run = nobody;
     const options = guard === undefined ? {} : guards[guard];
     const measured = task("measured", options, (payload: Payload) => run(payload));
-    const queue = createQueue({ storage: sqliteStorage({ path, durability }), tasks: { measured } });
+    const storage = sqliteStorage({ path, durability });
+    const queue = createQueue({ storage, tasks: { measured }, ...protectedBy(protection) });
     // A queue opens at its first use; that is no part of any figure.
     await queue.counts();
     return {

@@ -5,6 +5,7 @@ import {
   type CompetitorName,
   type Durability,
   type Guard,
+  type Protection,
   type Payload,
 } from "../peers/competitor.js";
 import { loadCompetitor } from "../peers/competitors.js";
@@ -17,6 +18,7 @@ export interface Consume {
   readonly workers: number;
   readonly prefetch?: number | undefined;
   readonly guard?: Guard | undefined;
+  readonly protection?: Protection | undefined;
   /** Payloads are numbered from 0 up to but without this. */
   readonly jobs: number;
   /**
@@ -50,8 +52,18 @@ const LOOK = 100;
 
 /** Consumes with an asynchronous handler that does nothing, until told to stop. */
 export async function consume(configuration: Consume, channel: Channel): Promise<ConsumeAnswer> {
-  const { competitor, path, durability, workers, prefetch, guard, jobs, backlog = 0 } = configuration;
-  const session = await (await loadCompetitor(competitor)).open({ path, durability, guard });
+  const {
+    competitor,
+    path,
+    durability,
+    workers,
+    prefetch,
+    guard,
+    protection,
+    jobs,
+    backlog = 0,
+  } = configuration;
+  const session = await (await loadCompetitor(competitor)).open({ path, durability, guard, protection });
   const runs = new Uint8Array(jobs + (backlog === 0 ? 0 : backlog + REFILL));
   const latencies: number[] = [];
   const chunk = Math.min(REFILL, backlog);

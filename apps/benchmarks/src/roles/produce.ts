@@ -6,6 +6,7 @@ import {
   type CompetitorName,
   type Durability,
   type Guard,
+  type Protection,
   type Session,
 } from "../peers/competitor.js";
 import { loadCompetitor } from "../peers/competitors.js";
@@ -26,6 +27,7 @@ export interface Produce {
   readonly mode: ProduceMode;
   readonly jobs: number;
   readonly guard?: Guard | undefined;
+  readonly protection?: Protection | undefined;
 }
 export interface ProduceAnswer {
   readonly startedAt: number;
@@ -40,8 +42,8 @@ export interface ProduceAnswer {
 
 /** Stores jobs and measures how long it takes. */
 export async function produce(configuration: Produce, channel: Channel): Promise<ProduceAnswer> {
-  const { competitor, path, durability, mode, jobs, guard } = configuration;
-  const session = await (await loadCompetitor(competitor)).open({ path, durability, guard });
+  const { competitor, path, durability, mode, jobs, guard, protection } = configuration;
+  const session = await (await loadCompetitor(competitor)).open({ path, durability, guard, protection });
   await channel.ready();
   const startedAt = nanoseconds();
   const { latencies = [], dueAt } = await modes[mode](session, jobs);

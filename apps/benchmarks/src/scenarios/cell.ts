@@ -1,4 +1,4 @@
-import type { CompetitorName, Durability, Guard } from "../peers/competitor.js";
+import type { CompetitorName, Durability, Guard, Protection } from "../peers/competitor.js";
 
 /** One thing measured of one competitor. */
 export interface Cell {
@@ -28,6 +28,8 @@ export interface Cell {
   readonly backlog?: number;
   /** What each job is guarded by. */
   readonly guard?: Guard;
+  /** How its messages are protected. */
+  readonly protection?: Protection;
   /** Jobs that are parked at such a guard all the time. */
   readonly parked?: number;
 }
@@ -60,6 +62,7 @@ export function cellName(cell: Cell): string {
     cell.prefetch === undefined ? undefined : `prefetch ${cell.prefetch}`,
     cell.backlog === undefined ? undefined : `at ${cell.backlog}`,
     cell.guard,
+    cell.protection,
     cell.parked === undefined ? undefined : `behind ${cell.parked} parked`,
     cell.processes > 1 ? `${cell.processes} processes` : undefined,
   ]

@@ -55,9 +55,10 @@ export async function measureConsuming(
 }
 
 function consumerOf(cell: Cell, path: string): RunningRole<ConsumeAnswer> {
-  const { competitor, durability, workers, prefetch, jobs, backlog, guard } = cell;
+  const { competitor, durability, workers, prefetch, jobs, backlog, guard, protection } = cell;
   const watchMemory = cell.kind === "memory";
-  const given = { competitor, path, durability, workers, prefetch, jobs, backlog, guard, watchMemory };
+  const options = { competitor, path, durability, guard, protection };
+  const given = { ...options, workers, prefetch, jobs, backlog, watchMemory };
   return startRole("consume", given);
 }
 

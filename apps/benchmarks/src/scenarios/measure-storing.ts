@@ -9,8 +9,9 @@ interface Producer {
 
 /** A process that stores the jobs of a cell once it is told to. */
 export async function produceInto(cell: Cell, path: string, mode: ProduceMode): Promise<Producer> {
-  const { competitor, durability, jobs, guard } = cell;
-  const role = startRole("produce", { competitor, path, durability, mode, jobs, guard });
+  const { competitor, durability, jobs, guard, protection } = cell;
+  const options = { competitor, path, durability, guard, protection };
+  const role = startRole("produce", { ...options, mode, jobs });
   await role.ready;
   return {
     run() {

@@ -3,6 +3,7 @@ import { backlog, bytes, due, memory } from "./at-scale.js";
 import type { Cell } from "./cell.js";
 import { gates } from "./gates.js";
 import type { Row, Scenario } from "./scenario.js";
+import { signing } from "./signing.js";
 import { cell, type Volume } from "./volume.js";
 
 /** Everything that `pnpm bench` measures, with the targets of the design page on performance. */
@@ -22,6 +23,7 @@ export function allScenarios(volume: Volume): readonly Scenario[] {
     due(volume),
     memory(volume),
     gates(volume),
+    signing(volume),
   ];
   return scenarios;
 }

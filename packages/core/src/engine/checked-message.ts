@@ -16,6 +16,7 @@ export function checkedMessage(message: JobMessage): JobMessage {
   const { stage, extra, options, headers, instant, version, expiresAt, delivery, keyed, guards } = message;
   if (stage !== undefined) check(stage === "pipe" || stage === "error", "stage");
   if (extra !== undefined) check(isRecord(extra), "extra");
+  if (message.members !== undefined) check(typeof message.members === "string", "members");
   if (options !== undefined) checkOptions(options);
   if (headers !== undefined) check(isHeaders(headers), "headers");
   if (instant !== undefined) check(isInstant(instant), "instant");

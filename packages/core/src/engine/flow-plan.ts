@@ -5,6 +5,7 @@ import { TaskqError } from "../errors.js";
 import type { NewEdge, NewJoin } from "../storage.js";
 import type { Engine } from "./engine-types.js";
 import type { CheckedEnqueue } from "./enqueue-options.js";
+import { membersText } from "./members.js";
 
 /** A job on its way to be stored. */
 export interface Draft {
@@ -15,6 +16,8 @@ export interface Draft {
   /** `undefined`: it begins the flow. */
   readonly stage: "pipe" | "error" | undefined;
   readonly extra: object | undefined;
+  /** What the group before it consists of. */
+  readonly members: string | undefined;
   readonly after: readonly NewEdge[] | undefined;
 }
 
@@ -42,6 +45,7 @@ export function firstDraft(
     input,
     stage: undefined,
     extra: undefined,
+    members: undefined,
     after: undefined,
   };
 }
@@ -56,16 +60,19 @@ export function planFlow(
   const drafts: Draft[] = [];
   const joins: NewJoin[] = [];
   const stages: string[] = [];
+  const groups = new Map<string, string>();
 
   const add = (
     definition: Definition,
-    rest: Omit<Draft, "id" | "named" | "definition">,
+    rest: Omit<Draft, "id" | "named" | "definition" | "members">,
     isEnd: boolean,
   ): string => {
     if (!known(definition.name)) throw unknownTask(definition.name);
     const named = isEnd && options.id !== undefined;
     const id = named ? options.id : makeId();
-    drafts.push({ id, named, definition, ...rest });
+    // A group is laid before what follows it.
+    const members = rest.stage === "pipe" ? groups.get(rest.after?.[0]?.source ?? "") : undefined;
+    drafts.push({ id, named, definition, members, ...rest });
     if (rest.stage !== "error") stages.push(id);
     return id;
   };
@@ -88,6 +95,7 @@ export function planFlow(
         const named = isEnd && options.id !== undefined;
         const id = named ? options.id : makeId();
         joins.push({ id, ...(named ? { named } : {}), mode: part.mode, members });
+        groups.set(id, membersText(part.mode, members, groups));
         stages.push(id);
         return id;
       }

@@ -5,10 +5,20 @@ import { errorText } from "./failure.js";
 
 const LONGEST_REASON = 500;
 
+/** Two queues with one serializer have one of these as well: a move between them tells by it that bytes stay as they are. */
+const guarded = new WeakMap<Serializer, Serializer>();
+
 /** Answers the same, and throws what the serializer throws only where that is a `TaskqError`. */
 export function guardedSerializer(serializer: Serializer): Serializer {
+  const known = guarded.get(serializer) ?? guardedAnew(serializer);
+  guarded.set(serializer, known);
+  return known;
+}
+
+function guardedAnew(serializer: Serializer): Serializer {
   return {
     id: serializer.id,
+    seal: serializer.seal,
     encode: (value, context) => serializer.encode(value, context),
     decode(bytes, context) {
       try {

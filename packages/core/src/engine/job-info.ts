@@ -9,7 +9,7 @@ import { readableError, withoutStack } from "./failure.js";
 import { isRecord } from "./is-record.js";
 import { decodeMessage, type JobMessage } from "./message.js";
 import { quarantineOf } from "./quarantine.js";
-import { contextOf } from "./sources.js";
+import { contextOf, noteContext } from "./sources.js";
 import { recordOutcome } from "./stored-outcome.js";
 import { withoutStacks } from "./without-stacks.js";
 
@@ -120,7 +120,7 @@ function readableLine(engine: Engine, record: JobRecord, note: NoteRecord): unkn
 function decodeNote(engine: Engine, record: JobRecord, note: NoteRecord): unknown {
   return engine.serializer.decode(
     note.bytes,
-    contextOf(engine, { id: record.id, task: record.task, fence: note.fence }, "note"),
+    noteContext(engine, { id: record.id, task: record.task, fence: note.fence }, note.kind),
   );
 }
 

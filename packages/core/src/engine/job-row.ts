@@ -44,12 +44,12 @@ export function rowOf(engine: Engine, draft: Draft, parts: RowParts, value: unkn
     (expires === undefined ? undefined : parts.now + expires);
   // A stage whose keys are made from its input gets them when that is there.
   const late = stage !== undefined && isKeyedLate(policy);
-  const gates = late ? undefined : gatesOf(policy, definition.name, value);
+  const gates = late ? undefined : gatesOf(engine, policy, definition.name, value);
   const asked = (draft.after === undefined ? options.unique : undefined) ?? policy.unique;
   const unique =
     late || asked === undefined
       ? undefined
-      : uniqueOf(asked, {
+      : uniqueOf(engine, asked, {
           task: definition.name,
           value,
           now: parts.now,
@@ -87,6 +87,7 @@ function messageOf(
   if (input !== undefined) message.input = input;
   if (draft.stage !== undefined) message.stage = draft.stage;
   if (draft.extra !== undefined) message.extra = draft.extra;
+  if (draft.members !== undefined) message.members = draft.members;
   if (draft.stage !== "error") {
     const own = ownOptions(options);
     if (own !== undefined) message.options = own;

@@ -6,6 +6,7 @@ import { LARGEST_LIMIT } from "../task-options.js";
 import type { Limit, LimitOptions } from "../vocabulary/locks.js";
 import type { Engine } from "./engine-types.js";
 import { sleep } from "./sleep.js";
+import { storedName } from "./stored-name.js";
 
 const LONGEST_NAME = 255;
 /** How often it looks whether the queue was closed, in milliseconds. */
@@ -60,7 +61,8 @@ async function acquire(engine: Engine, request: LimitRequest): Promise<void> {
     signal?.throwIfAborted();
     const now = engine.time.requestNow();
     const operation = engine.makeId(engine.time.now());
-    const answer = await engine.storage.take({ queue: engine.name, operation, key: name, max, per, now });
+    const key = storedName(engine, name);
+    const answer = await engine.storage.take({ queue: engine.name, operation, key, max, per, now });
     if (answer.taken) return;
     if (!request.waits) throw limited(request, "");
     await opened(engine, request, { opensAt: answer.opensAt ?? engine.time.now() + per, until });

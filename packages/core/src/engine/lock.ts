@@ -6,6 +6,7 @@ import type { KeysAnswer } from "../storage.js";
 import type { HeldLock, Lock, LockOptions, Locks, SemaphoreOptions } from "../vocabulary/locks.js";
 import type { Engine } from "./engine-types.js";
 import { sleep } from "./sleep.js";
+import { storedName } from "./stored-name.js";
 
 const LONGEST_NAME = 255;
 /** How often a waiting asker looks again when it hears nothing, in milliseconds. */
@@ -92,7 +93,7 @@ function ask(engine: Engine, request: LockRequest, ticket: string): Promise<Keys
   return engine.storage.keys({
     queue: engine.name,
     kind: "acquire",
-    name: request.name,
+    name: storedName(engine, request.name),
     ticket,
     owner: `${process.pid}`,
     max: request.max,
@@ -107,7 +108,7 @@ async function leave(engine: Engine, name: string, ticket: string): Promise<void
   const release = {
     queue: engine.name,
     kind: "release",
-    name,
+    name: storedName(engine, name),
     ticket,
     now: engine.time.requestNow(),
   } as const;
@@ -146,7 +147,7 @@ class TakenLock implements HeldLock {
     await this.#engine.storage.keys({
       queue: this.#engine.name,
       kind: "release",
-      name: this.name,
+      name: storedName(this.#engine, this.name),
       ticket: this.#ticket,
       now: this.#engine.time.requestNow(),
     });
@@ -157,7 +158,7 @@ class TakenLock implements HeldLock {
       const { status } = await this.#engine.storage.keys({
         queue: this.#engine.name,
         kind: "renew",
-        name: this.name,
+        name: storedName(this.#engine, this.name),
         ticket: this.#ticket,
         ttl: this.#ttl,
         now: this.#engine.time.requestNow(),
@@ -188,7 +189,7 @@ export function createLocks(engine: Engine): Locks {
       const { holders } = await engine.storage.keys({
         queue: engine.name,
         kind: "inspect",
-        name: checkedName(name, "lock"),
+        name: storedName(engine, checkedName(name, "lock")),
         now: engine.time.requestNow(),
       });
       if (holders.length === 0) return undefined;
@@ -206,7 +207,7 @@ export function createLocks(engine: Engine): Locks {
       const { status } = await engine.storage.keys({
         queue: engine.name,
         kind: "release",
-        name: checkedName(name, "lock"),
+        name: storedName(engine, checkedName(name, "lock")),
         ticket: undefined,
         now: engine.time.requestNow(),
       });

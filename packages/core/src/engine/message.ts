@@ -19,6 +19,8 @@ export interface JobMessage {
   readonly stage?: "pipe" | "error";
   /** Fields given beside the output of the stage before. */
   readonly extra?: object;
+  /** Of a stage behind a group: what the group consists of, as `membersOf` tells it. */
+  readonly members?: string;
   /** What this one job was enqueued with, beside its task's options. */
   readonly options?: MessageOptions;
   readonly headers?: JobHeaders;

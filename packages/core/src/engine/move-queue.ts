@@ -4,7 +4,10 @@ import { callable, refuseUnknown, unexpected } from "../options.js";
 import { MOVED_AT_ONCE, type ExportAnswer, type ImportAnswer, type MoveCounts } from "../storage.js";
 import type { Queue } from "../vocabulary/queue.js";
 import { engineOf } from "./engine-of.js";
+import { comeToRest } from "./come-to-rest.js";
 import type { Engine } from "./engine-types.js";
+import { refuseTarget, takenBack } from "./refuse-target.js";
+import { resealer } from "./reseal.js";
 import { runOn } from "./run-scope.js";
 
 /** How a move goes on, and is broken off. */
@@ -15,9 +18,12 @@ export interface MoveOptions {
   readonly onProgress?: (progress: MoveProgress) => void;
 }
 
-/** `draining`: runs are still active at the source. `copying`: records go over. `done`: the target is open. */
+/**
+ * `draining`: runs are still active at the source. `copying`: records go over. `comparing`: they are put together and
+ * counted. `done`: the target is open.
+ */
 export interface MoveProgress {
-  readonly phase: "draining" | "copying" | "done";
+  readonly phase: "draining" | "copying" | "comparing" | "done";
   /** Runs that have not ended. */
   readonly active: number;
   /** Records that went over in this call. */
@@ -32,11 +38,6 @@ export interface MoveReport {
   readonly counts: Readonly<Record<string, number>> | undefined;
 }
 
-/** How often the source is asked whether its runs have ended, in milliseconds. */
-const DRAIN_PAUSE = 50;
-/** Runs that are reaped in one call. */
-const REAPED_AT_ONCE = 1_000;
-
 /**
  * Moves a queue to another storage: waiting jobs, flows in flight, results, values, schedules, pauses, unique keys,
  * given ids, the starts of limits and statistics. Both queues have the same name; the target must be empty. The source begins nothing new from the first
@@ -45,6 +46,9 @@ const REAPED_AT_ONCE = 1_000;
  * Broken off at any point, by a kill too, it goes on when it is called again with the same two queues; until the target
  * has opened, `cancelMove` takes it back. Never are both open. What the source kept stays there, to be read, until it
  * is flushed.
+ *
+ * A target that is not empty, that is moving itself or that is the source is refused, and the source stays open.
+ * Where messages are signed, those that the source can read are signed anew for the target, with their old time; what it cannot read goes over as it is, and cannot be read there either.
  *
  * @throws `TASKQ_OPTION` `TASKQ_MOVED` when the source moved elsewhere, `TASKQ_MOVE` when the target is not empty or the counts differ, `TASKQ_WAIT_IN_HANDLER` in a handler of the queue
  * @example
@@ -56,15 +60,25 @@ const REAPED_AT_ONCE = 1_000;
 export async function moveQueue(from: Queue, to: Queue, options: MoveOptions = {}): Promise<MoveReport> {
   const move = await begun(from, to, options);
   refuseInHandler(move.source);
-  const left = await drain(move);
+  const before = await refuseTarget(move.source, move.target);
+  move.check();
+  const left = await move.source.storage.export({
+    ...move.about,
+    kind: "begin",
+    now: move.source.time.requestNow(),
+  });
   const departure = named(left.departure, "departure");
-  const target = await begin(move, left, departure);
+  // The target closes too, before anybody has turned to it.
+  const target = await begin(move, left, departure).catch(async (error: unknown) => {
+    throw before === "open" ? await takenBack(move.source, move.target, error) : error;
+  });
   if (target.phase === "open") return report(move, undefined);
   const arrival = named(target.arrival, "arrival");
   if (left.phase === "left") {
     await open(move, departure, arrival);
     return report(move, undefined);
   }
+  await comeToRest(move.source, move.check, (active) => move.tell("draining", active));
   if (!target.complete) await copy(move, departure, target.cursor);
   const counts = await compare(move, departure);
   move.check();
@@ -166,21 +180,6 @@ function refuseInHandler(source: Engine): void {
   );
 }
 
-/** Nothing new begins; what runs ends, or comes back when its lease is over. */
-async function drain(move: Moving): Promise<ExportAnswer> {
-  const { storage, time } = move.source;
-  for (;;) {
-    move.check();
-    const now = time.requestNow();
-    const answer = await storage.export({ ...move.about, kind: "begin", now });
-    if (answer.still) return answer;
-    move.tell("draining", answer.active);
-    if (answer.active === 0) continue;
-    await storage.reap({ ...move.about, limit: REAPED_AT_ONCE, now });
-    await new Promise((resolve) => setTimeout(resolve, DRAIN_PAUSE));
-  }
-}
-
 /** A source that has left opens the target for which it has left, and no other. */
 async function begin(move: Moving, left: ExportAnswer, departure: string): Promise<ImportAnswer> {
   const { storage } = move.target;
@@ -196,6 +195,7 @@ async function begin(move: Moving, left: ExportAnswer, departure: string): Promi
 async function copy(move: Moving, departure: string, from: string | undefined): Promise<void> {
   const { source, target, about } = move;
   let cursor = from;
+  const reseal = resealer(source, target);
   do {
     move.check();
     const page = await source.storage.export({
@@ -208,7 +208,8 @@ async function copy(move: Moving, departure: string, from: string | undefined): 
     });
     // Behind the last page there is nothing: it is read again should the move be broken off here.
     const next = page.cursor ?? cursor;
-    await target.storage.import({ ...about, kind: "page", departure, records: page.records, cursor: next });
+    const records = reseal === undefined ? page.records : await reseal(page.records);
+    await target.storage.import({ ...about, kind: "page", departure, records, cursor: next });
     move.records += page.records.length;
     move.tell("copying", 0);
     cursor = page.cursor;
@@ -220,6 +221,7 @@ async function compare(move: Moving, departure: string): Promise<MoveCounts> {
   const { source, target, about } = move;
   for (;;) {
     move.check();
+    move.tell("comparing", 0);
     const answer = await target.storage.import({ ...about, kind: "seal", departure });
     if (answer.more) continue;
     const { counts: expected = {} } = await source.storage.export({ ...about, kind: "count", departure });

@@ -2,7 +2,7 @@
 import { TaskqError } from "../errors.js";
 import type { ClaimedJob } from "../storage.js";
 import type { Engine } from "./engine-types.js";
-import { contextOf } from "./sources.js";
+import { noteContext } from "./sources.js";
 
 /** Who writes a note. */
 export interface NotingRun {
@@ -32,7 +32,7 @@ export function storeNote(
     queue: engine.name,
     run: { id: claimed.id, fence: claimed.fence },
     kind,
-    bytes: engine.serializer.encode(value, contextOf(engine, claimed, "note")),
+    bytes: engine.serializer.encode(value, noteContext(engine, claimed, kind)),
     now: engine.time.requestNow(),
   });
 }

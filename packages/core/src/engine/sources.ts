@@ -7,6 +7,7 @@ import type { Outcome } from "../vocabulary/introspection.js";
 import type { Engine } from "./engine-types.js";
 import { decodeError, storageFailure } from "./failure.js";
 import type { MaybePromise } from "./maybe-promise.js";
+import { checkSource } from "./members.js";
 import type { JobMessage } from "./message.js";
 
 const IDS_PER_READ = 500;
@@ -22,8 +23,19 @@ export function inputOf(
   if (source === undefined) {
     throw new TaskqError("TASKQ_INPUT", "a stage was handed out without the one before it");
   }
-  if (!leftOut(source)) return stageInput(engine, message, source);
-  return fetched(engine, source).then((whole) => stageInput(engine, message, whole));
+  const checked = checkSource(engine, message, source);
+  if (checked instanceof Promise || leftOut(source)) return readInput(engine, message, source, checked);
+  return stageInput(engine, message, source);
+}
+
+async function readInput(
+  engine: Engine,
+  message: JobMessage,
+  source: Source,
+  checked: MaybePromise<void>,
+): Promise<unknown> {
+  await checked;
+  return stageInput(engine, message, leftOut(source) ? await fetched(engine, source) : source);
 }
 
 function stageInput(engine: Engine, message: JobMessage, source: Source): unknown {
@@ -116,6 +128,15 @@ export function contextOf(
     task: run.task,
     fence: run.fence,
   };
+}
+
+/** Where a line of a run's log or its progress belongs. */
+export function noteContext(
+  engine: Engine,
+  run: { readonly id: string; readonly task: string; readonly fence: number },
+  kind: "progress" | "log",
+): MessageContext {
+  return { ...contextOf(engine, run, "note"), key: kind };
 }
 
 function leftOut(source: Source): boolean {

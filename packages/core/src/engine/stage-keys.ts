@@ -44,12 +44,12 @@ export function keysOfStage(
       id: claimed.id,
       task,
     };
-    const gates = gatesOf(policy, task, value);
+    const gates = gatesOf(engine, policy, task, value);
     const hash = (): string => keyOfInput(engine.serializer, input, { ...context, id: "unique" });
     const unique =
       policy.unique === undefined
         ? undefined
-        : uniqueOf(policy.unique, { task, value, now: run.startedAt, hash });
+        : uniqueOf(engine, policy.unique, { task, value, now: run.startedAt, hash });
     const guards = guardsFor(gates, unique, message.guards?.after ?? []);
     const body = engine.serializer.encode({ ...message, keyed: mark, guards }, context);
     return { kind: "keyed", body, gates, unique };

@@ -76,7 +76,9 @@ export function encodeRule(engine: Engine, rule: FiringRule): Uint8Array {
 
 /** @throws `TASKQ_INPUT` `TASKQ_UNKNOWN_TASK` for one that this queue cannot fire */
 export function ruleOfRecord(engine: Engine, record: ScheduleRecord): FiringRule {
-  const declared = record.origin === "task" ? engine.tasks.get(record.task) : undefined;
+  // A periodic task is declared under its own name: another one would run it beside its schedule.
+  const isDeclared = record.origin === "task" && record.name === record.task;
+  const declared = isDeclared ? engine.tasks.get(record.task) : undefined;
   // A periodic task is fired as this program declares it, whatever another release stored.
   if (declared?.kind === "periodic") return ruleOfPeriodic(declared);
   const stored = engine.serializer.decode(record.bytes, contextOf(engine, record.name));
@@ -93,6 +95,7 @@ export function ruleOfRecord(engine: Engine, record: ScheduleRecord): FiringRule
   };
 }
 
-function contextOf(engine: Engine, name: string): MessageContext {
+/** Where a schedule belongs. */
+export function contextOf(engine: Engine, name: string): MessageContext {
   return { purpose: "schedule", namespace: engine.storage.namespace, queue: engine.name, id: name };
 }

@@ -12,7 +12,8 @@ export function keyFrom(key: CheckedKey, input: unknown, what: string): string {
   throw unexpectedSecret(what, `a text of 1 to ${LONGEST_KEY} characters`, made);
 }
 
-/** The key of a unique job that names none: a hash of the encoded input. */
+/** The key of a unique job that names none: a hash of the encoded input, inside a seal, whose bytes differ each time. */
 export function keyOfInput(serializer: Serializer, input: unknown, context: MessageContext): string {
-  return createHash("sha256").update(serializer.encode(input, context)).digest("base64url");
+  const inner = serializer.seal?.inner ?? serializer;
+  return createHash("sha256").update(inner.encode(input, context)).digest("base64url");
 }

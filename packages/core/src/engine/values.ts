@@ -46,8 +46,22 @@ export function createValues(engine: Engine): Values {
       return changed({ kind: "set-if-absent", key, bytes, expiresAt: expiryOf(engine, options) });
     },
     delete: async (key) => changed({ kind: "delete", key: checkedKey(key) }),
-    compareAndDelete: async (key, expected) =>
-      changed({ kind: "compare-and-delete", key: checkedKey(key), bytes: encode(key, expected) }),
+    async compareAndDelete(key, expected) {
+      const seal = engine.serializer.seal;
+      if (seal === undefined) {
+        return changed({ kind: "compare-and-delete", key: checkedKey(key), bytes: encode(key, expected) });
+      }
+      const context = contextOf(engine, checkedKey(key));
+      const wanted = seal.inner.encode(expected, context);
+      for (;;) {
+        const answer = await ask({ kind: "get", key });
+        if (answer.kind !== "bytes") return false;
+        const { bytes } = answer;
+        if (Buffer.compare(seal.open(bytes, context).content, wanted) !== 0) return false;
+        if (await changed({ kind: "compare-and-delete", key, bytes })) return true;
+        // Somebody set it meanwhile, to the same perhaps.
+      }
+    },
     async increment(key, by = 1, options) {
       finiteNumber(by, "increment by");
       const answer = await ask({
@@ -65,7 +79,8 @@ export function createValues(engine: Engine): Values {
   };
 }
 
-function contextOf(engine: Engine, key: string): MessageContext {
+/** Where a value belongs. */
+export function contextOf(engine: Engine, key: string): MessageContext {
   return { purpose: "value", namespace: engine.storage.namespace, queue: engine.name, id: key, key };
 }
 

@@ -14,6 +14,10 @@ import type { MessageContext, Serializer } from "./serializer.js";
  * The bound is the `maxSize` of a `jsonSerializer()`, 1 MiB for serializers that are not ours; it
  * holds for the bytes before compression.
  *
+ * Around a serializer with a seal it goes inside the seal: `compressed(signedSerializer(options))` is
+ * `signedSerializer({ ...options, serializer: compressed(jsonSerializer()) })`, and nothing is inflated before it is
+ * verified.
+ *
  * @throws `TASKQ_OPTION`; encoding and decoding `TASKQ_TOO_LARGE`, `TASKQ_INPUT` for bytes that do not
  *   inflate, and what `serializer` throws
  *
@@ -32,6 +36,8 @@ export function compressed(
   refuseUnknown(options, ["over", "format"], "compressed");
   const over = integer(options.over ?? 4_096, "compressed: over", { min: 0 });
   const format = oneOf(options.format ?? "brotli", ["gzip", "brotli", "deflate"], "compressed: format");
+  const { seal } = serializer;
+  if (seal !== undefined) return seal.around(compressed(seal.inner, options));
   const maxSize = maxSizeOf(serializer);
   const outer: Serializer = {
     id: `${serializer.id}+${format}`,

@@ -7,13 +7,15 @@ export interface MessageContext {
   /** The id of the job, or the name of the schedule. */
   readonly id: string;
   readonly task?: string;
+  /** Of what one run left: a result, an error, a note. */
   readonly fence?: number;
-  /** Of a value. */
+  /** Of a value; of a note, its kind. */
   readonly key?: string;
 }
 
 /**
- * Values to bytes and back. Synchronous, and the same bytes for the same value.
+ * Values to bytes and back. Synchronous, and the same bytes for the same value; one with a `seal` may write others each
+ * time, and then the bytes inside are the same.
  *
  * The bytes answered by `encode` are never changed or reused afterwards; those given to `decode` are
  * only read.
@@ -30,6 +32,33 @@ export interface MessageContext {
 export interface Serializer {
   /** Names the format in errors and in `doctor`. */
   readonly id: string;
+  /** Of a serializer that protects what another one makes, as `signedSerializer` does. @default none */
+  readonly seal?: Seal | undefined;
   encode(value: unknown, context: MessageContext): Uint8Array;
   decode(bytes: Uint8Array, context: MessageContext): unknown;
+}
+
+/**
+ * How a serializer protects bytes that another one makes. Whoever must not work on protected bytes reaches those inside
+ * by it: `compressed` goes inside, so that nothing is inflated that was not verified; unique keys and
+ * `compareAndDelete` compare what is inside; a queue that moves is sealed anew for where it goes.
+ */
+export interface Seal {
+  /** Makes the bytes inside. */
+  readonly inner: Serializer;
+  /** The same protection around the bytes of another serializer. */
+  around(inner: Serializer): Serializer;
+  /** What is inside, however long ago it was sealed. @throws `TASKQ_SIGNATURE` */
+  open(bytes: Uint8Array, context: MessageContext): SealedContent;
+  /** @param sealedAt epoch milliseconds. @default now */
+  close(content: Uint8Array, context: MessageContext, sealedAt?: number): Uint8Array;
+  /** Under which name a lock, limit or unique key of a queue is stored. @default its own */
+  readonly hideName?: ((name: string, queue: string) => string) | undefined;
+}
+
+/** What was found inside a seal. */
+export interface SealedContent {
+  readonly content: Uint8Array;
+  /** Epoch milliseconds; `undefined`: it was never sealed, and is accepted all the same. */
+  readonly sealedAt: number | undefined;
 }

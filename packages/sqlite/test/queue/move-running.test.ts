@@ -105,6 +105,21 @@ describe.each(pairs)("running while the queue moves from $name", ({ from: makeFr
     expect((await to.counts()).completed).toBe(8);
   });
 
+  test("the target takes nothing while the source still ends what runs", async () => {
+    const { held, begun, go } = heldTask();
+    const [from, to] = [queueOn(makeFrom(), { one, held }), queueOn(makeTo(), { one, held })];
+    await from.enqueue(held.job());
+    const running = failure(run(from));
+    await begun;
+    let early: Promise<{ readonly code: string }> | undefined;
+    await moveWhile(from, to, () => {
+      early = failure(to.enqueue(one.job(1))).finally(go);
+    });
+    expect((await early)?.code).toBe("TASKQ_MOVED");
+    await running;
+    expect(await to.counts()).toMatchObject({ completed: 1, ready: 0 });
+  });
+
   test("a handler may not move its own queue, which would wait for it", async () => {
     let refused: { readonly code: string; readonly message: string } | undefined;
     const mover = task("mover", async () => {

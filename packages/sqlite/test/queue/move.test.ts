@@ -285,17 +285,52 @@ describe("a move that cannot be", () => {
     await to.enqueue(add.job({ a: 1, b: 1 }));
   });
 
-  test("is refused into a queue that keeps something", async () => {
+  test("is refused into a queue with jobs, before the source begins to leave", async () => {
     const from = queueOn(makeMemory());
     const to = queueOn(makeSqlite());
     await to.enqueue(add.job({ a: 1, b: 1 }));
     const error = await failure(moveQueue(from, to));
     expect(error.code).toBe("TASKQ_MOVE");
-    expect(error.message).toMatch(/expected the queue "default" to be empty, got one that keeps something/);
-    await cancelMove(from, to);
+    expect(error.message).toBe(
+      'moveQueue to: expected the queue "default" to be empty, got one with jobs (1 ready); the source was left as it is',
+    );
     await from.enqueue(add.job({ a: 1, b: 1 }));
     await run(to);
     expect((await to.counts()).completed).toBe(1);
+  });
+
+  test("is refused into a queue that keeps values only, and leaves the source open", async () => {
+    const from = queueOn(makeMemory());
+    const to = queueOn(makeSqlite());
+    await to.values.set("kept", 1);
+    const error = await failure(moveQueue(from, to));
+    expect(error.code).toBe("TASKQ_MOVE");
+    expect(error.message).toMatch(/expected the queue "default" to be empty, got one that keeps something/);
+    await from.enqueue(add.job({ a: 1, b: 1 }));
+    expect(await to.values.get("kept")).toBe(1);
+  });
+
+  test("is refused into a queue that is leaving, or has moved on, and leaves all as it is", async () => {
+    const [from, to, third] = [queueOn(makeMemory()), queueOn(makeSqlite()), queueOn(makeMemory())];
+    await contractOf(to).open({ queue: to.name, retention: engineOf(to).retention });
+    await contractOf(to).export({ queue: to.name, kind: "begin" });
+    const leaving = await failure(moveQueue(from, to));
+    expect([leaving.code, leaving.message]).toEqual([
+      "TASKQ_MOVED",
+      'moveQueue to: the queue "default" is itself moving away from there',
+    ]);
+    const { id } = await from.enqueue(add.job({ a: 1, b: 1 }));
+    await cancelMove(to, third);
+    await moveQueue(from, to);
+    await moveQueue(to, third);
+    const gone = await failure(moveQueue(from, to));
+    expect([gone.code, gone.message]).toEqual([
+      "TASKQ_MOVED",
+      'moveQueue to: the queue "default" has moved on from there',
+    ]);
+    expect(await to.job(id)).toMatchObject({ state: "ready" });
+    await run(third);
+    expect(await third.result(id).wait()).toBe(2);
   });
 
   test("is refused into the same file, under two storages too", async () => {
@@ -306,10 +341,16 @@ describe("a move that cannot be", () => {
     expect((await failure(moveQueue(from, from))).message).toMatch(
       /expected two storages, got the same one twice/,
     );
-    expect((await failure(moveQueue(from, to))).code).toBe("TASKQ_MOVED");
-    await cancelMove(from, to);
+    expect((await failure(moveQueue(from, to))).code).toBe("TASKQ_MOVE");
     await run(from);
     expect((await from.counts()).completed).toBe(1);
+    await from.flush({ confirm: from.name });
+    const error = await failure(moveQueue(from, to));
+    expect([error.code, error.message]).toEqual([
+      "TASKQ_OPTION",
+      "moveQueue: expected two stores, got two storages on the same one",
+    ]);
+    await from.enqueue(add.job({ a: 1, b: 1 }));
   });
 
   test("says what was expected and what came", async () => {

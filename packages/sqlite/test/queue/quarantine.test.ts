@@ -166,6 +166,7 @@ describe.each(stores)("quarantine on $name", ({ make }) => {
     { field: "stage", fields: { stage: "toString" } },
     { field: "extra", fields: { extra: "text" } },
     { field: "keyed", fields: { keyed: 1 } },
+    { field: "members", fields: { members: ["a"] } },
     { field: "guards", fields: { guards: { gates: "all", after: [] } } },
     { field: "delivery", fields: { delivery: "twice" } },
   ])("a message whose $field is not as it is written is put aside: $fields", async ({ field, fields }) => {

@@ -1,0 +1,89 @@
+/** Where a dump is written: a file that has its name only once it is whole, or standard output. */
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { open, rename, rm } from "node:fs/promises";
+import type { Writable } from "node:stream";
+import { UserError } from "../user-error.js";
+
+export interface Output {
+  /** Resolves when there is room for more. */
+  write(text: string): Promise<void>;
+  /** All is on the disk, under its name. */
+  finish(): Promise<void>;
+  /** Removes what was written, where that is possible. */
+  discard(): Promise<void>;
+}
+
+/** Readable by its owner only, like a database. */
+const MODE = 0o600;
+/** Text that is written at once. */
+const AT_ONCE = 65_536;
+
+/** @param path `undefined`: standard output. @throws {UserError} if there is such a file */
+export async function outputTo(path: string | undefined): Promise<Output> {
+  return path === undefined ? new StreamOutput(process.stdout) : fileOutput(path);
+}
+
+async function fileOutput(path: string): Promise<Output> {
+  if (existsSync(path)) throw new UserError(`${path} is there already; give another name, or remove it`);
+  const partial = `${path}.part`;
+  const file = await open(partial, "w", MODE).catch((error: Error) => {
+    throw new UserError(`cannot write ${partial}: ${error.message}`, { cause: error });
+  });
+  let waiting = "";
+  const flush = async (): Promise<void> => {
+    const text = waiting;
+    waiting = "";
+    await file.writeFile(text).catch((error: Error) => {
+      throw new UserError(`cannot write ${partial}: ${error.message}`, { cause: error });
+    });
+  };
+  return {
+    write: async (text) => {
+      waiting += text;
+      if (waiting.length >= AT_ONCE) await flush();
+    },
+    finish: async () => {
+      await flush();
+      await file.sync();
+      await file.close();
+      await rename(partial, path);
+    },
+    discard: async () => {
+      await file.close();
+      await rm(partial, { force: true });
+    },
+  };
+}
+
+class StreamOutput implements Output {
+  readonly #stream: Writable;
+  #error: Error | undefined;
+
+  constructor(stream: Writable) {
+    this.#stream = stream;
+    stream.on("error", (error) => (this.#error = error));
+  }
+
+  async write(text: string): Promise<void> {
+    this.#refuseBroken();
+    if (!this.#stream.write(text)) await once(this.#stream, "drain").catch(() => {});
+    this.#refuseBroken();
+  }
+
+  async finish(): Promise<void> {
+    await new Promise((resolve) => this.#stream.write("", resolve));
+    this.#refuseBroken();
+  }
+
+  async discard(): Promise<void> {
+    // What reads it is told by the missing end.
+  }
+
+  #refuseBroken(): void {
+    if (this.#error === undefined) return;
+    throw new UserError(`whoever was to read the dump has gone (${this.#error.message})`, {
+      cause: this.#error,
+    });
+  }
+}

@@ -1,0 +1,1 @@
+export { requireServer as default } from "@taskq/redis-servers";
