@@ -14,6 +14,7 @@ import {
 import { checkFeedStart, feedPosition } from "@taskq/core/storage";
 import { main } from "@taskq/cli";
 import { memoryStorage } from "@taskq/memory";
+import { signedSerializer } from "@taskq/signed-serializer";
 import { anyText, anyValue, hostileBytes, jsonText, pick, type Random } from "./inputs.js";
 
 export interface Target {
@@ -93,6 +94,12 @@ const squeezedBytes = (["gzip", "brotli", "deflate"] as const).flatMap((format) 
   values.map((value) => compressed(json, { over: 0, format }).encode(value, CONTEXT)),
 );
 
+const signed = signedSerializer({
+  secret: "a secret of the fuzz command, which signs nothing else",
+  encrypt: true,
+});
+const signedBytes = values.map((value) => signed.encode(value, CONTEXT));
+
 const characters = (text: string): readonly string[] => text.split("");
 
 const NOON = Date.UTC(2026, 0, 1, 12);
@@ -160,6 +167,12 @@ function bytesTarget(
 export const targets: readonly Target[] = [
   bytesTarget("json and rich", 20, plainBytes, (bytes) => json.decode(bytes, CONTEXT)),
   bytesTarget("compressed", 10, squeezedBytes, (bytes) => squeezed.decode(bytes, CONTEXT)),
+  bytesTarget("signed", 10, signedBytes, (bytes) => {
+    const value = signed.decode(bytes, CONTEXT);
+    if (!signedBytes.some((one) => Buffer.from(one).equals(bytes)))
+      throw new Error("forged bytes were accepted");
+    return value;
+  }),
   bytesTarget("message", 15, plainBytes, (bytes) => checkedMessage(decodeMessage(json, bytes, CONTEXT))),
   bytesTarget("error", 5, plainBytes, (bytes) => decodeError(json, bytes, CONTEXT)),
   bytesTarget("stored schedule", 10, plainBytes, (bytes) => {
