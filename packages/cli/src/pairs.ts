@@ -76,11 +76,15 @@ async function beside(
   );
 }
 
-/** A queue of the same name that keeps its jobs as long; what it runs does not matter here. */
+/**
+ * A queue of the same name that keeps its jobs as long, and signs and encrypts as the other does; what it runs does not
+ * matter here.
+ */
 function counterpart(queue: Queue, storage: Storage): Queue {
-  const { completed, failed } = engineOf(queue).retention;
+  const { retention, serializer } = engineOf(queue);
+  const { completed, failed } = retention;
   const keep = { completed: finite(completed), failed: finite(failed) };
-  return createQueue({ name: queue.name, storage, tasks: {}, keep });
+  return createQueue({ name: queue.name, storage, tasks: {}, keep, serializer });
 }
 
 function finite({

@@ -45,6 +45,8 @@ function dumpOf(records: readonly MovedRecord[], header: object = {}): string {
   const about = {
     id: "1",
     queue: "default",
+    namespace: "taskq_",
+    signed: false,
     time: "2026-11-21T09:00:00.000Z",
     epoch: 1,
     counts: counted.counts,

@@ -9,6 +9,7 @@
 import type { Clock } from "./clock.js";
 import { TaskqError } from "./errors.js";
 import type { EventsAnswer, EventsRequest } from "./storage/feed.js";
+import type { WatchHint } from "./storage/hints.js";
 import type {
   EnqueueAnswer,
   EnqueueCollision,
@@ -67,6 +68,7 @@ export { systemClock } from "./clock.js";
 export { TaskqError } from "./errors.js";
 export type * from "./storage/feed.js";
 export { Hints } from "./storage/hints.js";
+export type { WatchHint } from "./storage/hints.js";
 export { Histogram } from "./storage/histogram.js";
 export type { HistogramData } from "./storage/histogram.js";
 export { GatheredStats, STATS_KEPT, STATS_MINUTE } from "./storage/statistics.js";
@@ -518,13 +520,6 @@ export interface PurgeRequest {
   /** Everything of the queue, whatever its state: a flush. */
   readonly everything?: boolean | undefined;
   readonly now?: number | undefined;
-}
-
-export interface WatchHint {
-  /** `any`: another process did something, it is not known what. */
-  readonly kind: "ready" | "final" | "control" | "any";
-  /** Of `final`, where known. */
-  readonly ids?: readonly string[] | undefined;
 }
 
 /** The error for an id that stands for a job of another task. An empty task: a group. */

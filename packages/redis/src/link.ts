@@ -101,7 +101,9 @@ export class Link {
 
   #check(queue: string, cluster: boolean, strict = this.#settings.strict): Promise<CheckedServer> {
     const { keyPrefix, partitions, minReplicas } = this.#settings;
-    const bases = Array.from({ length: partitions }, (_, n) => keyBase(keyPrefix, queue, n));
+    // Of one server, all partitions have the same.
+    const length = cluster ? partitions : 1;
+    const bases = Array.from({ length }, (_, n) => keyBase(keyPrefix, queue, n));
     const { caller, description } = this;
     return checkServer({ caller, cluster, strict, minReplicas, bases, description });
   }

@@ -13,19 +13,17 @@ import { jobRecordOf } from "./wire/answers.js";
 import { listOf } from "./wire/values.js";
 import type { AnswerRecord } from "./wire/unpack.js";
 
-const LONGEST_PAGE = 1000;
+export const LONGEST_PAGE = 1000;
+
+/** A job, and where it stands in the order of enqueue. */
+export interface Placed {
+  readonly place: number;
+  readonly record: JobRecord;
+}
 
 export async function list(queue: OpenQueue, request: ListRequest): Promise<ListAnswer> {
   const limit = Math.min(request.limit, LONGEST_PAGE);
-  const found: { readonly place: number; readonly record: JobRecord }[] = [];
-  let { after } = request;
-  for (;;) {
-    // One more than asked for tells whether there is another page.
-    const { answer } = await queue.ask(SCRIPTS.list, request, { after, limit: limit + 1 - found.length });
-    found.push(...listOf(answer["records"], placed));
-    after = answer["after"] as string;
-    if (found.length > limit || answer["ended"] === true) break;
-  }
+  const found = await placedAfter(queue, request, limit + 1);
   const page = found.slice(0, limit);
   const last = page.at(-1);
   return {
@@ -34,7 +32,19 @@ export async function list(queue: OpenQueue, request: ListRequest): Promise<List
   };
 }
 
-function placed(answer: AnswerRecord): { readonly place: number; readonly record: JobRecord } {
+/** Jobs behind `after`: so many, or all there are. One more than a page holds tells whether there is another one. */
+export async function placedAfter(queue: OpenQueue, request: ListRequest, limit: number): Promise<Placed[]> {
+  const found: Placed[] = [];
+  let { after } = request;
+  for (;;) {
+    const { answer } = await queue.ask(SCRIPTS.list, request, { after, limit: limit - found.length });
+    found.push(...listOf(answer["records"], placed));
+    after = answer["after"] as string;
+    if (found.length >= limit || answer["ended"] === true) return found;
+  }
+}
+
+function placed(answer: AnswerRecord): Placed {
   const [place, record] = answer as unknown as readonly [number, AnswerRecord];
   return { place, record: jobRecordOf(record) };
 }

@@ -9,7 +9,7 @@ import { listOf, textsOf } from "./wire/values.js";
 import { pack } from "./wire/pack.js";
 import { unpack, type AnswerRecord } from "./wire/unpack.js";
 import type { Link } from "./link.js";
-import { wakeChannel } from "./names.js";
+import { keyBase, wakeChannel } from "./names.js";
 import type { Settings } from "./options.js";
 import { PendingStats } from "./pending-stats.js";
 import { QueueKeys } from "./queue-keys.js";
@@ -25,7 +25,14 @@ export interface Told {
   readonly effects: readonly JobEffect[];
 }
 
-/** One queue as this storage knows it. */
+export interface OpenQueueOptions {
+  /** Rows that one script ends because of others; of tests. */
+  readonly atOnce?: number | undefined;
+  /** @default 0 */
+  readonly partition?: number | undefined;
+}
+
+/** One queue as this storage knows it, or one partition of it. */
 export class OpenQueue {
   readonly name: string;
   readonly #keys: QueueKeys;
@@ -39,9 +46,14 @@ export class OpenQueue {
   readonly atOnce: number | undefined;
   #stopListening: (() => void) | undefined;
 
-  constructor(name: string, link: Link, settings: Settings, atOnce?: number) {
+  /** Of a queue that is spread over several; 0 is the home partition. */
+  readonly partition: number;
+
+  constructor(name: string, link: Link, settings: Settings, options: OpenQueueOptions = {}) {
+    const { atOnce, partition = 0 } = options;
     this.name = name;
-    this.#keys = new QueueKeys(settings.keyPrefix, name);
+    this.partition = partition;
+    this.#keys = new QueueKeys(settings.keyPrefix, name, partition);
     this.#link = link;
     this.#settings = settings;
     this.atOnce = atOnce;
@@ -49,11 +61,14 @@ export class OpenQueue {
 
   watch(listener: (hint: WatchHint) => void): () => void {
     const stop = this.#hints.watch(listener);
-    this.#stopListening ??= this.#link.listen(wakeChannel(this.#settings.keyPrefix, this.name), (message) => {
-      const hint = message === undefined ? undefined : hintFrom(message);
-      if (hint === undefined) this.#hints.any();
-      else this.hint(hint);
-    });
+    this.#stopListening ??= this.#link.listen(
+      wakeChannel(this.#settings.keyPrefix, this.name, this.partition),
+      (message) => {
+        const hint = message === undefined ? undefined : hintFrom(message);
+        if (hint === undefined) this.#hints.any();
+        else this.hint(hint);
+      },
+    );
     return () => {
       stop();
       if (this.#hints.isHeard) return;
@@ -117,6 +132,19 @@ export class OpenQueue {
     const stores = script === SCRIPTS.enqueue || script === SCRIPTS.add;
     const copies = stores ? this.#settings.minReplicas : 0;
     return this.#link.caller.run(script, this.#keys.of(script), parameters, { copies, since });
+  }
+
+  /** Runs a script that declares keys beside those of every partition, and answers what it told. */
+  async askBeside(script: Script, names: readonly string[], request: object): Promise<AnswerRecord> {
+    const base = keyBase(this.#settings.keyPrefix, this.name, this.partition);
+    const keys = [...this.#keys.of(script), ...names.map((name) => `${base}${name}`)];
+    return this.told(script, await this.#link.caller.run(script, keys, [pack(request), this.publish]));
+  }
+
+  /** Runs a script with its text: no call that is sent behind it is carried out before it for want of the text. */
+  async runWhole(script: Script, parameters: readonly CallParameter[]): Promise<Reply> {
+    const keys = this.#keys.of(script);
+    return this.#link.caller.command("eval", [script.source, keys.length, ...keys, ...parameters]);
   }
 
   /** The packed reply of a script; throws what it refused, and hands on its hints. */

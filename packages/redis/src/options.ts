@@ -14,7 +14,12 @@ export type RedisOptions = RedisSource & {
   readonly strict?: boolean;
   /** Copies that must have confirmed an enqueue. @default 0 */
   readonly minReplicas?: number;
-  /** Hash slots that one queue is spread over; more than one needs a Cluster. @default 1 */
+  /**
+   * Hash tags that the plain jobs of each queue are spread over, 256 at most: on a Cluster its masters share them. A queue
+   * keeps the number it was first opened with; another one is refused with `TASKQ_OPTION`. What holds across them: guide/redis.md.
+   *
+   * @default 1
+   */
   readonly partitions?: number;
   /** The longest one call may take. @default '5s' */
   readonly timeout?: Duration;
@@ -57,9 +62,9 @@ const PREFIX = /^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$/;
 /** A call that takes longer than this is no call. */
 const LONGEST_TIMEOUT = 60_000;
 const SHORTEST_TIMEOUT = 100;
-const MOST_PARTITIONS = 1_024;
+const MOST_PARTITIONS = 256;
 
-/** Checks the options. @throws `TASKQ_OPTION` `TASKQ_NOT_YET` */
+/** Checks the options. @throws `TASKQ_OPTION` */
 export function settingsOf(options: unknown): Settings {
   if (typeof options !== "object" || options === null || Array.isArray(options)) {
     throw unexpected("redisStorage", "an object with 'url', 'connection' or 'client'", kindOf(options));
@@ -71,18 +76,6 @@ export function settingsOf(options: unknown): Settings {
     min: 1,
     max: MOST_PARTITIONS,
   });
-  if (partitions > 1 && source.kind !== "cluster") {
-    throw new TaskqError(
-      "TASKQ_OPTION",
-      `redisStorage partitions: expected 1 without a Cluster, got ${partitions}; give client: new Cluster([…])`,
-    );
-  }
-  if (partitions > 1) {
-    throw new TaskqError(
-      "TASKQ_NOT_YET",
-      `redisStorage partitions: queues that are spread over several slots come with a later release: expected 1, got ${partitions}`,
-    );
-  }
   return {
     source,
     keyPrefix: checkedPrefix(given["keyPrefix"] ?? "taskq"),

@@ -34,6 +34,11 @@ export class PendingStats {
     }
   }
 
+  /** Whether `due` would tell of something. */
+  isDue(now: number): boolean {
+    return this.#changedSince !== undefined && Math.abs(now - this.#writtenAt) >= PAUSE;
+  }
+
   /** What is to be written now, if anything. A clock that was set back puts nothing off. */
   due(now: number, last: boolean): readonly StatsField[] | undefined {
     const since = this.#changedSince;

@@ -1,5 +1,4 @@
 /** The storage as core sees it: each call one script, or as many as it needs to do what an earlier call has left. */
-import type { Storage } from "@taskq/core";
 import {
   systemClock,
   TaskqError,
@@ -20,7 +19,8 @@ import { countsByTask, list } from "./listing.js";
 import { events } from "./events.js";
 import { exportQueue, importQueue } from "./moving.js";
 import { SCRIPTS, type ScriptName } from "./lua/scripts.js";
-import { settingsOf, type RedisOptions, type Settings } from "./options.js";
+import { checkUndivided } from "./partitions/division.js";
+import type { Settings } from "./options.js";
 import { stats, writeStats } from "./stats.js";
 import { step } from "./step.js";
 import {
@@ -38,18 +38,10 @@ import { listOf, numberIfAny, textsOf } from "./wire/values.js";
 import { flowRequest, runRequest } from "./wire/requests.js";
 import type { AnswerRecord } from "./wire/unpack.js";
 
-/**
- * Keeps queues in Redis or Valkey, for any number of processes on any number of machines.
- *
- * Nothing connects before a queue is used. Each call settles within `timeout`, whatever happens to server and network.
- *
- * @throws `TASKQ_OPTION` for options that contradict each other or make no sense
- * @example
- * const queue = createQueue({ storage: redisStorage({ url: "redis://127.0.0.1:6379" }), tasks: { add } });
- */
-export function redisStorage(options: RedisOptions): Storage {
-  // Opaque to users; what it can do is for core.
-  return new RedisStorage(settingsOf(options)) as unknown as Storage;
+/** Which partition a storage has of each queue, and the link that it shares with the others. */
+export interface Partition {
+  readonly number: number;
+  readonly link: Link;
 }
 
 export class RedisStorage implements StorageContract, AsyncDisposable {
@@ -62,11 +54,17 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
   readonly #queues = new Map<string, OpenQueue>();
   #closed = false;
 
-  /** @param atOnce rows that one script ends because of others; tests leave much to later ones */
-  constructor(settings: Settings, atOnce?: number) {
+  readonly #partition: Partition | undefined;
+
+  /**
+   * @param atOnce rows that one script ends because of others; tests leave much to later ones
+   * @param partition of queues that are spread over several; else it has them whole
+   */
+  constructor(settings: Settings, atOnce?: number, partition?: Partition) {
     this.#atOnce = atOnce;
+    this.#partition = partition;
     this.#settings = settings;
-    this.#link = new Link(settings);
+    this.#link = partition?.link ?? new Link(settings);
     this.namespace = settings.keyPrefix;
     this.description = this.#link.description;
   }
@@ -75,9 +73,10 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
     this.#refuseClosed();
     const { completed, failed } = retention;
     await this.#link.open(queue);
-    const known = this.#queues.get(queue) ?? new OpenQueue(queue, this.#link, this.#settings, this.#atOnce);
+    const known = this.#queues.get(queue) ?? this.#newQueue(queue);
     const kept = [completed.for, completed.max, failed.for, failed.max];
     const { answer } = await known.ask(SCRIPTS.open, { queue, now }, { retention: kept, unknownAfter });
+    if (this.#partition === undefined) await checkUndivided(known);
     this.#queues.set(queue, known);
     return { epoch: answer["epoch"] as number, phase: answer["phase"] as QueuePhase };
   }
@@ -89,7 +88,7 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
       queue.close();
       await writeStats(queue);
     }
-    this.#link.close();
+    if (this.#partition === undefined) this.#link.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -253,6 +252,16 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
 
   async #ask(name: ScriptName, request: Asked, more?: object): Promise<Told> {
     return this.#queue(request.queue).ask(SCRIPTS[name], request, more);
+  }
+
+  /** One that is open, for whoever puts several partitions together. @throws `TASKQ_STORAGE` `TASKQ_CLOSED` */
+  opened(name: string): OpenQueue {
+    return this.#queue(name);
+  }
+
+  #newQueue(name: string): OpenQueue {
+    const options = { atOnce: this.#atOnce, partition: this.#partition?.number };
+    return new OpenQueue(name, this.#link, this.#settings, options);
   }
 
   #queue(name: string): OpenQueue {

@@ -2,7 +2,7 @@ import { storageSuite } from "@taskq/conformance";
 import type { StorageContract } from "@taskq/core/storage";
 import { Cluster } from "ioredis";
 import { afterAll, beforeAll, describe, test } from "vitest";
-import { redisStorage } from "../src/redis-storage.js";
+import { redisStorage } from "../src/create-storage.js";
 import { serverBinary } from "./servers/binary.js";
 import { startCluster, type TestCluster } from "./servers/cluster.js";
 

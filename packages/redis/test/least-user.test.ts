@@ -5,7 +5,7 @@ import { Cluster } from "ioredis";
 import { storageSuite } from "@taskq/conformance";
 import type { StorageContract } from "@taskq/core/storage";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { redisStorage } from "../src/redis-storage.js";
+import { redisStorage } from "../src/create-storage.js";
 import { ask } from "./servers/ask.js";
 import { Link } from "../src/link.js";
 import { keyBase, wakeChannel } from "../src/names.js";

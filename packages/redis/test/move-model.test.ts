@@ -6,7 +6,7 @@ import { startRedisServer, type RedisServer } from "./servers/redis-server.js";
 import { connect, newPrefix } from "./support/store.js";
 
 /** Few, since the model test of one that stays has many. */
-const runs = Number(process.env["TASKQ_MODEL_RUNS"] ?? 10);
+const runs = Number(process.env["TASKQ_MODEL_RUNS"] ?? 6);
 
 describe.skipIf(serverBinary() === undefined)("moves", () => {
   let server: RedisServer;

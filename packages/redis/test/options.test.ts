@@ -78,11 +78,10 @@ describe("options", () => {
       { url: "redis://a", minReplicas: -1 },
       "redisStorage minReplicas: expected an integer from 0 to 100, got -1",
     ],
-    [
-      { url: "redis://a", partitions: 0 },
-      "redisStorage partitions: expected an integer from 1 to 1024, got 0",
-    ],
-    [{ url: "redis://a", partitions: 2 }, "redisStorage partitions: expected 1 without a Cluster, got 2"],
+    ...[0, -1, 1.5, 300, Number.NaN, "4"].map((partitions): [object, string] => [
+      { url: "redis://a", partitions },
+      `redisStorage partitions: expected an integer from 1 to 256, got ${typeof partitions === "string" ? `'${partitions}'` : partitions}`,
+    ]),
     [{ url: "redis://a", timeout: "5 s" }, "redisStorage timeout: expected a duration such as"],
     [
       { url: "redis://a", timeout: 10 },
@@ -132,12 +131,10 @@ describe("options", () => {
     expect(refusal({ client: prefixed }).message).toContain("keyPrefix: 'app:'");
   });
 
-  test("what is declared and not there yet is refused, and does not pass for nothing", () => {
+  test("partitions are hash tags, of a Cluster or of one server", () => {
     const client = new Cluster([{ host: "a" }], { lazyConnect: true });
-    expect(refusal({ client, partitions: 4 })).toMatchObject({
-      code: "TASKQ_NOT_YET",
-      message: expect.stringContaining("partitions"),
-    });
+    expect(settingsOf({ client, partitions: 256 }).partitions).toBe(256);
+    expect(settingsOf({ url: "redis://a", partitions: 2 }).partitions).toBe(2);
   });
 
   test("descriptions say where, and nothing secret", () => {

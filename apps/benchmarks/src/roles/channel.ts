@@ -21,6 +21,8 @@ export function openChannel(): Channel {
   const stop = deferred<void>();
   process.on("message", (message: MessageToRole) => (message.kind === "go" ? go : stop).resolve());
   process.on("disconnect", () => process.exit(1));
+  // it may have ended while this one was starting
+  if (!process.connected) process.exit(1);
   return {
     ready() {
       send({ kind: "ready" });

@@ -141,7 +141,9 @@ async function write(queue: Queue, output: Output, signal: AbortSignal): Promise
   const put = (line: string): Promise<void> => output.write(hash.added(line));
   const id = randomUUID();
   const time = new Date(engine.time.now()).toISOString();
-  await put(lineOf({ taskq: "dump", format: FORMAT, id, queue: engine.name, time, epoch, counts }));
+  const { name, storage, serializer } = engine;
+  const about = { queue: name, namespace: storage.namespace, signed: serializer.seal !== undefined };
+  await put(lineOf({ taskq: "dump", format: FORMAT, id, ...about, time, epoch, counts }));
   const records = new CountedRecords();
   for await (const page of pagesOf(queue, departure)) {
     check();

@@ -13,6 +13,10 @@ export interface DumpHeader {
   /** Names this dump. */
   readonly id: string;
   readonly queue: string;
+  /** The prefix of tables or keys, which signatures are bound to. */
+  readonly namespace: string;
+  /** Whether what it holds is signed, or encrypted. */
+  readonly signed: boolean;
   /** ISO 8601, by the clock of the process that took it. */
   readonly time: string;
   readonly epoch: number;

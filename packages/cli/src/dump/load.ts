@@ -1,5 +1,6 @@
 import { createReadStream, statSync } from "node:fs";
 import type { Queue } from "@taskq/core";
+import { engineOf } from "@taskq/core/engine";
 import { BreakingOff } from "../breaking-off.js";
 import { countLines, grouped } from "../count-lines.js";
 import { exitCode } from "../exit-code.js";
@@ -134,7 +135,8 @@ class Loading {
     return records + (await arrival.flush());
   }
 
-  #queueOf({ queue: name }: DumpHeader): Queue {
+  #queueOf(header: DumpHeader): Queue {
+    const { queue: name } = header;
     const { replace } = this.#asked;
     const queue = this.#queues.find((one) => one.name === name);
     if (queue === undefined) {
@@ -147,6 +149,7 @@ class Loading {
       });
     }
     refuseMemory(queue);
+    refuseOtherSeal(queue, header);
     return queue;
   }
 
@@ -174,6 +177,31 @@ class Loading {
       cause: error,
     });
   }
+}
+
+/** What a queue could not verify, it would put into quarantine, job by job. */
+function refuseOtherSeal(queue: Queue, { signed, namespace }: DumpHeader): void {
+  const { serializer, storage } = engineOf(queue);
+  const signs = serializer.seal !== undefined;
+  if (signed !== signs) {
+    throw signed
+      ? otherSeal(
+          `the dump is signed, and the queue '${queue.name}' has no keys`,
+          "a queue with the serializer it had",
+        )
+      : otherSeal(`the dump is not signed, and the queue '${queue.name}' signs`, "a queue that does not");
+  }
+  if (!signed || namespace === storage.namespace) return;
+  throw otherSeal(
+    `the dump is signed for the prefix '${namespace}', and '${queue.name}' is kept under '${storage.namespace}'`,
+    "a storage with that prefix",
+  );
+}
+
+function otherSeal(what: string, where: string): UserError {
+  return new UserError(
+    `${what}; load it into ${where}, and move it from there with taskq move, which signs anew`,
+  );
 }
 
 const ADVICE =

@@ -93,7 +93,9 @@ function shortened(line: Buffer): string {
 }
 
 function headerOf(value: unknown, line: Buffer, refuse: Refuse): DumpHeader {
-  const { taskq, format, id, queue, time, epoch, counts } = { ...(value as Partial<DumpHeader>) };
+  const { taskq, format, id, queue, namespace, signed, time, epoch, counts } = {
+    ...(value as Partial<DumpHeader>),
+  };
   if (taskq !== "dump") throw refuse(`expected the header of a dump of taskq, got ${shortened(line)}`);
   if (format !== FORMAT) {
     throw refuse(
@@ -101,7 +103,8 @@ function headerOf(value: unknown, line: Buffer, refuse: Refuse): DumpHeader {
     );
   }
   const isWhole =
-    [id, queue, time].every((text) => typeof text === "string" && text !== "") &&
+    [id, queue, namespace, time].every((text) => typeof text === "string" && text !== "") &&
+    typeof signed === "boolean" &&
     typeof epoch === "number" &&
     typeof counts === "object" &&
     Object.values(counts).every((count) => Number.isSafeInteger(count));

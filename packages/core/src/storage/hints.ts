@@ -1,4 +1,9 @@
-import type { WatchHint } from "../storage.js";
+export interface WatchHint {
+  /** `any`: another process did something, it is not known what. */
+  readonly kind: "ready" | "final" | "control" | "any";
+  /** Of `final`, where known. */
+  readonly ids?: readonly string[] | undefined;
+}
 
 type Listener = (hint: WatchHint) => void;
 

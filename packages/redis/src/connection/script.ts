@@ -7,6 +7,8 @@ export interface Script {
   readonly source: string;
   /** Hex SHA-1 of the source. */
   readonly sha: string;
+  /** So many of the keys of a queue it declares, the first ones; all of them unless given. */
+  readonly keys?: number;
 }
 
 /**

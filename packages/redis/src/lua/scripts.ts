@@ -45,15 +45,17 @@ const PARTS = [
 ];
 
 /** For moves that look at single rows, or at none. */
-const FEW = [session, indexes, rows, feed];
+export const FEW: readonly string[] = [session, indexes, rows, feed];
 
 const packed = "local function REQUEST() return cmsgpack.unpack(ARGV[1]) end\n";
 
-function script(name: string, parts: readonly string[], move: string): Script {
+/** With all parts that several moves share. */
+export function script(name: string, parts: readonly string[], move: string): Script {
   return made(name, [...PARTS, ...parts], move);
 }
 
-function made(name: string, parts: readonly string[], move: string): Script {
+/** With these parts alone. */
+export function made(name: string, parts: readonly string[], move: string): Script {
   return scriptOf(name, [`-- taskq ${name}\n`, packed, keys, ...parts, flush, move].join(""));
 }
 

@@ -108,8 +108,9 @@ function M.admitNew()
   if Q.phase ~= "open" then M.moved() end
 end
 
--- Refuses what is new, but from a run: that ends where it is, with all that it does.
+-- Refuses what is new, but from a run: that ends where it is, with all that it does. One of another partition was found there.
 function M.admitFrom(run)
+  if Q.phase == "leaving" and run and run.elsewhere then return M.refuseStill() end
   if not (Q.phase == "leaving" and run and M.runOf(run.id, run.fence)) then M.admitNew() end
 end
 

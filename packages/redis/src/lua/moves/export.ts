@@ -28,7 +28,8 @@ local function begin()
     x().departure, x().destination = request.name, nil
     S.control = true
   end
-  x().still = call("ZCARD", K.active) == 0
+  -- Of a queue in several partitions: while something runs in another one, this one is not still either.
+  x().still = not request.busy and call("ZCARD", K.active) == 0
 end
 
 local function finish()

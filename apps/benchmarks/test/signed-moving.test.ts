@@ -11,11 +11,13 @@ import {
 } from "@taskq/core";
 import { engineOf, InlineRunner } from "@taskq/core/engine";
 import { memoryStorage } from "@taskq/memory";
+import { redisStorage } from "@taskq/redis";
+import { serverBinary, startRedisServer, type RedisServer } from "@taskq/redis-servers";
 import { sqliteStorage } from "@taskq/sqlite";
 import Database from "better-sqlite3";
-import { describe, expect, test, vi } from "vitest";
-import { signedSerializer } from "../src/index.ts";
-import { afterTest, temporaryFile } from "./support/closing.ts";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { signedSerializer } from "@taskq/signed-serializer";
+import { afterTest, temporaryFile } from "./closing.ts";
 
 const secret = "a secret of the tests, with more than 32 bytes";
 const add = task("add", async ({ a, b }: { a: number; b: number }) => a + b);
@@ -56,11 +58,23 @@ const ways: readonly { readonly name: string; readonly from?: Serializer; readon
   { name: "encrypted to unsigned", from: encrypted },
 ];
 
+let redis: RedisServer | undefined;
+beforeAll(async () => {
+  if (serverBinary() !== undefined) redis = await startRedisServer();
+}, 30_000);
+afterAll(() => redis?.stop());
+
+const targets: [string, () => Storage][] = [
+  ["SQLite", () => sqliteStorage({ path: temporaryFile("to.db"), tablePrefix: "other_" })],
+  ["memory", memoryStorage],
+];
+if (serverBinary() !== undefined) {
+  let moves = 0;
+  targets.push(["Redis", () => redisStorage({ url: redis!.url, keyPrefix: `to-${(moves += 1)}` })]);
+}
+
 describe.each(ways)("moving $name", ({ from: fromSerializer, to: toSerializer }) => {
-  test.each([
-    ["SQLite", () => sqliteStorage({ path: temporaryFile("to.db"), tablePrefix: "other_" })],
-    ["memory", memoryStorage],
-  ])("to %s keeps everything readable", async (_, makeTarget) => {
+  test.each(targets)("to %s keeps everything readable", async (_, makeTarget) => {
     const from = queueOn(sqliteStorage({ path: temporaryFile("from.db") }), fromSerializer);
     const to = queueOn(makeTarget(), toSerializer);
     const feed = from.events({ from: "now" })[Symbol.asyncIterator]();

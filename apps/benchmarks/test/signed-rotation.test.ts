@@ -14,8 +14,8 @@ import { redisStorage } from "@taskq/redis";
 import { serverBinary, startRedisServer, type RedisServer } from "@taskq/redis-servers";
 import { sqliteStorage } from "@taskq/sqlite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { signedSerializer, type SigningKey } from "../src/index.ts";
-import { afterTest, temporaryFile } from "./support/closing.ts";
+import { signedSerializer, type SigningKey } from "@taskq/signed-serializer";
+import { afterTest, temporaryFile } from "./closing.ts";
 
 const OLD: SigningKey = { id: "2025", secret: "the secret of last year, of more than 32 bytes" };
 const NEW: SigningKey = { id: "2026", secret: "the secret of this year, of more than 32 bytes" };

@@ -1,0 +1,75 @@
+/** A queue in several partitions that is filled: all that comes lies at home, since no record tells what belongs to it. */
+import { TaskqError, type ImportAnswer, type ImportRequest } from "@taskq/core/storage";
+import { SCRIPTS } from "../lua/scripts.js";
+import type { DividedQueue } from "./divided-queue.js";
+import { forgetGathered, goOnFollowing } from "./events.js";
+import { peekAt } from "./peeked.js";
+import { HOME } from "./place.js";
+
+/** Fences begin at so many times the epoch. */
+const EPOCH = 2 ** 40;
+
+export async function importQueue(queue: DividedQueue, request: ImportRequest): Promise<ImportAnswer> {
+  switch (request.kind) {
+    case "page":
+      return queue.home.import(request);
+    case "begin":
+      return begin(queue, request);
+    case "seal": {
+      const { departure } = request;
+      await besides(queue, { ...request, departure });
+      return queue.home.import(request);
+    }
+    case "open": {
+      // The home partition last: while it has not opened, the queue has not.
+      await besides(queue, request);
+      const answer = await queue.home.import(request);
+      await goOnFollowing(queue, request.now);
+      return answer;
+    }
+    default: {
+      const answer = await queue.home.import(request);
+      await besides(queue, request);
+      return answer;
+    }
+  }
+}
+
+async function begin(
+  queue: DividedQueue,
+  request: Extract<ImportRequest, { readonly kind: "begin" }>,
+): Promise<ImportAnswer> {
+  for (const part of queue.queues) part.stats.startAnew();
+  const { now } = request;
+  const standing = await Promise.all(queue.queues.map((part) => peekAt(part, { now, wanted: 0, tasks: "" })));
+  // All get the same one.
+  const epoch = Math.max(request.epoch, ...standing.map(({ fence }) => Math.floor(fence / EPOCH)));
+  const answer = await queue.home.import({ ...request, epoch });
+  if (answer.phase !== "arriving" || answer.arrival === undefined) return answer;
+  if (standing[HOME]?.phase === "open" && (await isFilled(queue, now))) {
+    await queue.home.import({ queue: queue.name, now, kind: "cancel", departure: request.departure });
+    throw new TaskqError(
+      "TASKQ_MOVE",
+      `import: expected the queue "${queue.name}" to be empty, got one that keeps something`,
+    );
+  }
+  if (standing[HOME]?.phase !== "arriving") await forgetGathered(queue, now);
+  // They arrive under the same name, and are opened by it.
+  const asked = { ...request, epoch: answer.epoch - 1, arrival: undefined };
+  await queue.others(async (_, number) => {
+    await queue.queue(number).ask(SCRIPTS.import, asked, { name: answer.arrival });
+  });
+  return answer;
+}
+
+/** Whether another partition than the home one keeps anything. */
+async function isFilled(queue: DividedQueue, now: number | undefined): Promise<boolean> {
+  const parts = await queue.others((part) => part.counts({ queue: queue.name, now }));
+  return parts.some(({ "*": counts }) => Object.values(counts ?? {}).some((count) => count > 0));
+}
+
+async function besides(queue: DividedQueue, request: ImportRequest): Promise<void> {
+  await queue.others(async (part) => {
+    while ((await part.import(request)).more);
+  });
+}

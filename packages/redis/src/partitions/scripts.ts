@@ -1,0 +1,192 @@
+/** The scripts that only queues in several partitions need; the moves themselves are those of one partition. */
+import { script as scriptOf, type Script } from "../connection/script.js";
+import { KEY_NAMES, type KeyName } from "../lua/key-names.js";
+import { FEW, made, script } from "../lua/scripts.js";
+
+/** Of the home partition: how many there are. */
+export const DIVISION_KEY = "partitions";
+
+function key(name: KeyName): string {
+  return `KEYS[${KEY_NAMES.indexOf(name) + 1}]`;
+}
+
+/** A script that declares no key behind this one. */
+function upTo(last: KeyName, name: string, source: string): Script {
+  return { ...scriptOf(name, source), keys: KEY_NAMES.indexOf(last) + 1 };
+}
+
+/** The key that is declared beside those of every partition. */
+export const BESIDE: string = `KEYS[${KEY_NAMES.length + 1}]`;
+
+/** Says into how many partitions a queue is divided: what it is, or, of a new one, what is asked for. */
+export const divide: Script = scriptOf(
+  "divide",
+  String.raw`-- taskq divide
+local known = redis.call("GET", ${BESIDE})
+if not known then
+  if redis.call("EXISTS", ${key("queue")}) == 1 then known = "1"
+  else
+    known = string.format("%d", cmsgpack.unpack(ARGV[1]).partitions)
+    redis.call("SET", ${BESIDE}, known)
+  end
+end
+return cmsgpack.pack({partitions = tonumber(known)})
+`,
+);
+
+/** The same, and changes nothing. */
+export const divisionOf: Script = scriptOf(
+  "division",
+  String.raw`-- taskq division
+return cmsgpack.pack({partitions = tonumber(redis.call("GET", ${BESIDE}) or 1)})
+`,
+);
+
+/** What a claim would find: the first jobs that are ready, and whether there is anything else to do first. */
+export const peek: Script = upTo(
+  "opening",
+  "peek",
+  String.raw`-- taskq peek
+local call, decodeFrom = redis.call, cmsgpack.unpack_limit
+local text = call("GET", ${key("queue")})
+if not text then return false end
+local behind, epoch, phase, fence = decodeFrom(text, 3)
+local _, order, paused, later, c1, c2, c3, c4, c5, c6, c7, c8, kept, held, revoked = decodeFrom(text, 14, behind)
+local now = tonumber(ARGV[1])
+if not now then
+  local time = call("TIME")
+  now = time[1] * 1000 + math.floor(time[2] / 1000)
+end
+local till = string.format("%.17g", now)
+
+-- Lines of tasks that are known, or were resumed: those in them go on.
+local function goesOn()
+  local stopped = {}
+  for _, task in ipairs(held[4]) do stopped[task] = true end
+  for _, name in ipairs(held[3]) do
+    local kind, task = string.match(name, "^(%a+):(.*)$")
+    if kind == "pause" and not stopped[task] then return true end
+    if kind == "task" and string.find(ARGV[3], "\n" .. task .. "\n", 1, true) then return true end
+  end
+  return false
+end
+
+local _, opens = unpack(call("ZRANGE", ${key("opening")}, 0, 0, "WITHSCORES"))
+local _, due = unpack(call("ZRANGE", ${key("scheduled")}, 0, 0, "WITHSCORES"))
+local needs = later or (opens and tonumber(opens) <= now) or (held and goesOn()) or false
+local once = {}
+for _, own in ipairs(revoked or {}) do
+  if own[2] then once[#once + 1] = {own[1], own[3] and string.format("%.17g", own[3]) or ""} end
+end
+local wanted, ready, promoted, count = tonumber(ARGV[2]), {}, {}, 0
+if phase == "open" and not paused then
+  count = call("ZCARD", ${key("ready")})
+  if due and tonumber(due) <= now then
+    promoted = call("ZRANGEBYSCORE", ${key("scheduled")}, "-inf", till, "WITHSCORES", "LIMIT", 0, math.max(1, wanted))
+    count = count + #promoted / 2
+  end
+  if wanted > 0 then ready = call("ZRANGE", ${key("ready")}, 0, wanted - 1, "WITHSCORES") end
+end
+local nextDue = opens
+if due and (not opens or tonumber(due) < tonumber(opens)) then nextDue = due end
+-- Fences are to grow from partition to partition.
+local least = (tonumber(ARGV[4]) or 0) - epoch * 1099511627776
+if phase == "open" and least > fence and least < 1099511627776 then
+  fence = least
+  call("SET", ${key("queue")}, cmsgpack.pack(epoch, phase, fence) .. string.sub(text, behind + 1))
+end
+local last = string.format("%.17g", epoch * 1099511627776 + fence)
+return {phase, needs and 1 or 0, held and held[5] > 0 and 1 or 0, count, nextDue or "", once, ready, promoted, last}
+`,
+);
+
+/** From now on its fences are greater than this one, which another partition has given. */
+export const raise: Script = upTo(
+  "queue",
+  "raise",
+  String.raw`-- taskq raise
+local text = redis.call("GET", ${key("queue")})
+if not text then return false end
+local after, epoch, phase, fence = cmsgpack.unpack_limit(text, 3)
+local least = tonumber(ARGV[1]) - epoch * 1099511627776
+if least > fence and least < 1099511627776 then
+  redis.call("SET", ${key("queue")}, cmsgpack.pack(epoch, phase, least) .. string.sub(text, after + 1))
+end
+return 1
+`,
+);
+
+/** Whether rows are there already under these keys; answers those that are, with the rest of their ids. */
+export const glance: Script = upTo(
+  "rows",
+  "glance",
+  String.raw`-- taskq glance
+local text = redis.call("GET", ${key("queue")})
+if not text then return false end
+local _, epoch, phase = cmsgpack.unpack_limit(text, 2)
+local taken = {}
+for from = 3, #ARGV, 4000 do
+  local till = math.min(from + 3999, #ARGV)
+  for place, row in ipairs(redis.call("HMGET", ${key("rows")}, unpack(ARGV, from, till))) do
+    if row then
+      local suffix = select(19, cmsgpack.unpack_limit(row, 18, 11))
+      taken[#taken + 1] = ARGV[from + place - 1] .. (suffix or "")
+    end
+  end
+end
+return {phase, taken}
+`,
+);
+
+/** Stores flows that a run of another partition has added, and which it is about to settle. */
+export const adopt: Script = script(
+  "adopt",
+  [],
+  String.raw`
+return M.run(function()
+  M.readQueue()
+  M.refuseStill()
+  if M.isBehind() then return {behind = true} end
+  M.checkFlows(S.request.flows)
+  return {flows = M.answersOf(M.storeFlows(S.request.flows))}
+end)
+`,
+);
+
+/** How many final jobs there are, and when the oldest of them ended. */
+export const ages: Script = made(
+  "ages",
+  FEW,
+  String.raw`
+local function endsOf(index)
+  local list, ends = call("ZRANGE", index, 0, S.request.limit - 1, "WITHSCORES"), {}
+  for place = 2, #list, 2 do ends[#ends + 1] = tonumber(list[place]) end
+  return ends
+end
+
+return M.look(function()
+  M.readQueue()
+  local c = Q.counts
+  return {completed = c[3], others = c[4] + c[5] + c[6] + c[7] + c[8], retention = Q.x.retention, completedEnds = endsOf(K.done), otherEnds = endsOf(K.gone)}
+end)
+`,
+);
+
+/** Removes so many of the oldest final jobs beside those whose time is over. */
+export const trim: Script = script(
+  "trim",
+  [],
+  String.raw`
+return M.run(function()
+  M.readQueue()
+  M.refuseStill()
+  if M.isBehind() then return {behind = true} end
+  local kept, c = Q.x.retention, Q.counts
+  local others = c[4] + c[5] + c[6] + c[7] + c[8]
+  Q.x.retention = {kept[1], c[3] - S.request.completed, kept[3], others - S.request.others}
+  local removed = M.purgeDue(S.request.limit)
+  Q.x.retention = kept
+  return {removed = removed}
+end)
+`,
+);

@@ -1,1 +1,0 @@
-export { requireServer as default } from "@taskq/redis-servers";
