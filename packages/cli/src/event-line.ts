@@ -1,5 +1,6 @@
 import type { EventType, QueueEvent } from "@taskq/core";
 import { clockTime, lengthOf } from "./instant.js";
+import { printable } from "./printable.js";
 import type { Style } from "./style.js";
 
 /** Of the longest, `quarantined`. */
@@ -18,7 +19,9 @@ export function eventLine(event: QueueEvent, { queue, taskWidth }: Columns, styl
   const time = style.dim(clockTime(event.time));
   const type = colour(event.type, style)(event.type.padEnd(EVENT_WIDTH));
   const where = queue === undefined ? "" : `${queue}  `;
-  return `${time}  ${type}  ${where}${event.task.padEnd(taskWidth)}  ${style.dim(event.id)}  ${details(event)}`.trimEnd();
+  const task = printable(event.task).padEnd(taskWidth);
+  const what = printable(details(event));
+  return `${time}  ${type}  ${where}${task}  ${style.dim(printable(event.id))}  ${what}`.trimEnd();
 }
 
 function colour(type: EventType, style: Style): (text: string) => string {

@@ -2,6 +2,7 @@ import { Command, Option } from "commander";
 import { dump, type DumpOptions } from "./dump/dump.js";
 import { load, type LoadOptions } from "./dump/load.js";
 import { move, type MoveCommandOptions } from "./move.js";
+import { addQuarantineCommand } from "./quarantine-command.js";
 import { duration, prefetch, queueNames, workers } from "./option-values.js";
 import { run, type RunOptions } from "./run.js";
 import { versionOf } from "./versions.js";
@@ -21,6 +22,7 @@ export function createProgram(done: (code: number) => void): Command {
     .exitOverride()
     .showHelpAfterError("(taskq --help, or --help behind a command, tells more)");
   addRun(program, done);
+  addQuarantineCommand(program, done);
   addMove(program, done);
   addDump(program, done);
   addLoad(program, done);

@@ -13,6 +13,7 @@ export type {
 } from "./faults/faulty-storage.js";
 export { plainJob } from "./plain-job.js";
 export { poppingStorage } from "./faults/popping-storage.js";
+export { malformedMessages } from "./malformed.js";
 export { modelSuite } from "./model/model-suite.js";
 export type { ModelSuiteOptions } from "./model/model-suite.js";
 export { travelSuite } from "./model/travel-suite.js";

@@ -7,7 +7,7 @@ import type { Outage } from "./outage.js";
 const SAFETY_LOOK = 30_000;
 /** How often they are read at most because something was heard, in milliseconds. */
 const SHORTEST_LOOK = 1_000;
-/** The pause after a schedule that could not be fired, in milliseconds. */
+/** The pause after schedules could not be read, in milliseconds. */
 const PAUSE_AFTER_ERROR = 1_000;
 const OUTAGE_CODES: ReadonlySet<string> = new Set(["TASKQ_UNAVAILABLE", "TASKQ_BUSY", "TASKQ_STORAGE"]);
 const FINAL_CODES: ReadonlySet<string> = new Set(["TASKQ_CLOSED", "TASKQ_MOVED"]);
@@ -17,6 +17,7 @@ export class PeriodicLoop {
   readonly #engine: Engine;
   readonly #outage: Outage;
   readonly #ticker: Ticker;
+  readonly #complaints = new Map<string, string>();
   #declared = false;
   #lookedAt = -Infinity;
 
@@ -45,7 +46,17 @@ export class PeriodicLoop {
   async #fire(): Promise<number | undefined> {
     if (!this.#declared) await this.#ticker.declare();
     this.#declared = true;
-    return this.#ticker.tick();
+    return this.#ticker.tick((name, error) => this.#complain(name, error));
+  }
+
+  /** Once for each reason: the schedule is tried again every second. */
+  #complain(schedule: string, error: TaskqError): void {
+    if (this.#complaints.get(schedule) === error.message) return;
+    this.#complaints.set(schedule, error.message);
+    this.#engine.logger.error(
+      { queue: this.#engine.name, schedule, error: String(error) },
+      "a periodic job could not be enqueued",
+    );
   }
 
   /** Milliseconds to wait. */

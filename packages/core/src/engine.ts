@@ -19,3 +19,10 @@ export { maxSizeOf, rememberMaxSize } from "./serializer/limits.js";
 export { systemClock } from "./clock.js";
 export { scheduleData } from "./schedule/schedule-data.js";
 export type { ScheduleData } from "./schedule/schedule.js";
+// What reads bytes that anybody may have written, for `pnpm fuzz`.
+export { backoffFromData, retryPause } from "./backoff.js";
+export { checkedMessage } from "./engine/checked-message.js";
+export { decodeError } from "./engine/failure.js";
+export { decodeMessage } from "./engine/message.js";
+export { ruleOfRecord } from "./engine/stored-schedule.js";
+export { mergeInput } from "./merge-input.js";

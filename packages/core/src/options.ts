@@ -39,6 +39,17 @@ export function unexpected(
   return new TaskqError(code, `${what}: expected ${expected}, got ${shown(came)}`);
 }
 
+/** The same for what may hold a secret or a job's input: of texts and objects it tells what they are, not what they say. */
+export function unexpectedSecret(what: string, expected: string, came: unknown): TaskqError {
+  return new TaskqError("TASKQ_OPTION", `${what}: expected ${expected}, got ${kindOf(came)}`);
+}
+
+function kindOf(value: unknown): string {
+  if (typeof value === "string") return `a text of ${value.length} characters`;
+  if (Array.isArray(value)) return "an array";
+  return typeof value === "object" && value !== null ? "an object" : shown(value);
+}
+
 /**
  * Refuses what is no plain object, or has keys beside the known ones.
  *

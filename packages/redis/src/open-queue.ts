@@ -80,8 +80,9 @@ export class OpenQueue {
 
   #listen(channel: string): () => void {
     return this.#link.listen(channel, (message) => {
-      if (message === undefined) this.#hints.any();
-      else this.hint(unpack(message) as AnswerRecord);
+      const hint = message === undefined ? undefined : hintFrom(message);
+      if (hint === undefined) this.#hints.any();
+      else this.hint(hint);
     });
   }
 
@@ -187,5 +188,15 @@ export class OpenQueue {
     if (control === true) this.#hints.control();
     if (final === true) this.#hints.manyFinal();
     else if (final !== undefined) this.#hints.final(...textsOf(final));
+  }
+}
+
+/** Anybody may publish: what is no hint of ours says that something may have happened, and no more. */
+function hintFrom(message: Buffer): AnswerRecord | undefined {
+  try {
+    const answer = unpack(message);
+    return typeof answer === "object" && !Array.isArray(answer) ? (answer as AnswerRecord) : undefined;
+  } catch {
+    return undefined;
   }
 }

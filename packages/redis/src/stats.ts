@@ -28,17 +28,18 @@ async function oldestByTask(
   queue: OpenQueue,
   now: number | undefined,
 ): Promise<Readonly<Record<string, number>>> {
-  const oldest: Record<string, number> = {};
+  // A map: a task may be called `constructor`.
+  const oldest = new Map<string, number>();
   for (const scan of SCANNED) {
     for (let offset = 0, ended = false; !ended; offset += AT_ONCE) {
       const { answer } = await queue.ask(SCRIPTS.stats, { queue: queue.name, now }, { scan, offset });
       for (const [task, due] of Object.entries((answer["oldest"] ?? {}) as Record<string, number>)) {
-        oldest[task] = Math.min(oldest[task] ?? due, due);
+        oldest.set(task, Math.min(oldest.get(task) ?? due, due));
       }
       ended = answer["ended"] === true;
     }
   }
-  return oldest;
+  return Object.fromEntries(oldest);
 }
 
 /** All that is kept, of all processes that have written it. */

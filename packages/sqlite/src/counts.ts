@@ -81,14 +81,15 @@ const ROWS_AT_ONCE = 20_000;
 
 /** Row by row, a part at a time: no index holds the tasks of final jobs. */
 async function countByTask(read: Reader, queue: OpenQueue): Promise<Record<string, StoredCounts>> {
-  const counts: Record<string, MutableCounts> = {};
+  // A map: a task may be called `constructor`.
+  const counts = new Map<string, MutableCounts>();
   let cursor: Key | undefined = "-1";
   while (cursor !== undefined) {
     const from: Key = cursor;
     cursor = await read((connection) => countPart(connection, queue, from, counts));
     if (cursor !== undefined) await new Promise(setImmediate);
   }
-  return counts;
+  return Object.fromEntries(counts);
 }
 
 /** Counts one part, and answers the key that ends it; `undefined` when it is the last one. */
@@ -96,12 +97,13 @@ function countPart(
   connection: Connection,
   queue: OpenQueue,
   cursor: Key,
-  counts: Record<string, MutableCounts>,
+  counts: Map<string, MutableCounts>,
 ): Key | undefined {
   const last = endOfPart(connection, cursor, ROWS_AT_ONCE);
   const part: Part = { connection, queue, cursor, last: last ?? LAST_KEY };
   const add = (task: string, state: number, by: number): void => {
-    const of = (counts[task] ??= noCounts());
+    const of = counts.get(task) ?? noCounts();
+    counts.set(task, of);
     of[stateName(state)] += by;
   };
   for (const [task, state, count] of statesOf(part)) add(task, state, count);

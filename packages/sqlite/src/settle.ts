@@ -1,4 +1,4 @@
-import { splitId, type SettleAnswer, type Settlement } from "@taskq/core/storage";
+import { splitId, type IdParts, type SettleAnswer, type Settlement } from "@taskq/core/storage";
 import { addFlows } from "./add-flows.js";
 import { followConsequences } from "./consequences.js";
 import { becameFinal, freeOnStart, leaveRun, recordAttempt } from "./final.js";
@@ -31,6 +31,11 @@ const SETTLE_PLAIN =
   "UPDATE {jobs} SET state = 5, settled = NULL, result = ?, started = ?, ended = ?, flags = flags & -1025 " +
   "WHERE key = (? << 21) | ? AND state = 4 AND fence = ? AND random = ? AND flags & 511 = 0";
 
+/** The same, put aside before its handler was called: nothing is told of the run. */
+const QUARANTINE_PLAIN =
+  "UPDATE {jobs} SET state = 10, settled = NULL, result = ?, ended = ?, flags = flags & -1025 " +
+  "WHERE key = (? << 21) | ? AND state = 4 AND fence = ? AND random = ? AND flags & 1535 = 1024";
+
 /** Outcomes that only a handler brings about. */
 const HANDLED: ReadonlySet<string> = new Set(["completed", "failed", "retry", "interrupted"]);
 
@@ -44,6 +49,7 @@ export function settle(move: Move, settlement: Settlement): SettleAnswer {
   ) {
     return "applied";
   }
+  if (outcome.kind === "quarantined" && quarantinePlain(move, settlement, outcome.error)) return "applied";
   const row = jobById(move.scope.connection, move.queue, settlement.id);
   if (row === undefined) return "lost";
   if (row.settled === settlement.fence) return "repeated";
@@ -67,11 +73,23 @@ function settlePlain(move: Move, settlement: Settlement, result: Uint8Array | un
       settlement.fence,
       parts.random,
     );
-  if (changes === 0) return false;
-  move.count(COMPLETED);
+  return changes > 0 && endedPlain(move, settlement, parts, COMPLETED);
+}
+
+function quarantinePlain(move: Move, settlement: Settlement, error: Uint8Array): boolean {
+  const parts = splitId(settlement.id);
+  if (parts === undefined) return false;
+  const { changes } = move
+    .sql(QUARANTINE_PLAIN)
+    .run(error, move.now, parts.time, parts.low, settlement.fence, parts.random);
+  return changes > 0 && endedPlain(move, settlement, parts, QUARANTINED);
+}
+
+function endedPlain(move: Move, { id, fence }: Settlement, parts: IdParts, state: number): true {
+  move.count(state);
   move.ended.push(parts);
-  move.runEnded(settlement.fence);
-  if (move.queue.watchers.size > 0) move.becameFinal(settlement.id);
+  move.runEnded(fence);
+  if (move.queue.watchers.size > 0) move.becameFinal(id);
   return true;
 }
 

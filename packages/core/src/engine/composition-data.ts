@@ -2,6 +2,8 @@
 import type { Composition } from "../composition.js";
 import type { Definition } from "../definition.js";
 import { TaskqError } from "../errors.js";
+import { shown } from "../options.js";
+import { isRecord } from "./is-record.js";
 
 export type CompositionData =
   | { readonly kind: "run"; readonly task: string; readonly input?: unknown }
@@ -38,29 +40,38 @@ export function compositionData(composition: Composition): CompositionData {
   }
 }
 
-/** @throws `TASKQ_UNKNOWN_TASK` for a task that the queue does not have */
-export function compositionFrom(data: CompositionData, tasks: ReadonlyMap<string, Definition>): Composition {
-  const find = (name: string): Definition => {
+/** Parts inside each other: more than anybody composes, and few enough to be followed. */
+const DEEPEST = 500;
+
+/** @throws `TASKQ_UNKNOWN_TASK` for a task that the queue does not have, `TASKQ_INPUT` for what is no composition */
+export function compositionFrom(data: unknown, tasks: ReadonlyMap<string, Definition>): Composition {
+  const find = (name: unknown): Definition => {
+    if (typeof name !== "string") throw malformed();
     const definition = tasks.get(name);
     if (definition !== undefined) return definition;
     throw new TaskqError(
       "TASKQ_UNKNOWN_TASK",
-      `a stored schedule needs the task '${name}', which this queue does not have`,
+      `a stored schedule needs the task ${shown(name)}, which this queue does not have`,
     );
   };
-  const from = (part: CompositionData): Composition => {
-    switch (part.kind) {
-      case "run":
-        return { kind: "run", task: find(part.task), input: part.input };
-      case "pipe":
-        return { kind: "pipe", before: from(part.before), task: find(part.task), extra: part.extra };
-      case "group":
-        return { kind: "group", members: part.members.map(from), mode: part.mode };
-      case "guarded":
-        return { kind: "guarded", body: from(part.body), handler: find(part.handler) };
+  const from = (part: unknown, levels: number): Composition => {
+    if (!isRecord(part) || levels === 0) throw malformed();
+    const { kind, task, before, extra, members, mode, body, handler } = part;
+    if (kind === "run") return { kind, task: find(task), input: part["input"] };
+    if (kind === "pipe" && (extra === undefined || isRecord(extra))) {
+      return { kind, before: from(before, levels - 1), task: find(task), extra };
     }
+    if (kind === "group" && Array.isArray(members) && (mode === "all" || mode === "settled")) {
+      return { kind, members: members.map((member) => from(member, levels - 1)), mode };
+    }
+    if (kind === "guarded") return { kind, body: from(body, levels - 1), handler: find(handler) };
+    throw malformed();
   };
-  return from(data);
+  return from(data, DEEPEST);
+}
+
+function malformed(): TaskqError {
+  return new TaskqError("TASKQ_INPUT", "the job of a stored schedule is not as it is written");
 }
 
 /** The name of the task that a composition ends with; of a group, that of its first member. */

@@ -4,7 +4,7 @@ import { milliseconds } from "../duration.js";
 import { TaskqError } from "../errors.js";
 import { createIdMaker } from "../id.js";
 import { checkedKeep } from "../keep.js";
-import { callable, flag, refuseUnknown, shown, unexpected } from "../options.js";
+import { callable, flag, refuseUnknown, shown, unexpected, unexpectedSecret } from "../options.js";
 import { jsonSerializer } from "../serializer/json-serializer.js";
 import type { OpenRequest, StorageContract, StoredRetention } from "../storage.js";
 import { checkedOptions, taskOptionNames } from "../task-options.js";
@@ -15,6 +15,7 @@ import type { AnyTask } from "../vocabulary/task-and-job.js";
 import type { Engine } from "./engine-types.js";
 import { createEngineTime } from "./engine-time.js";
 import { EventHub } from "./event-hub.js";
+import { guardedSerializer } from "./guarded-serializer.js";
 import { InlineRunner } from "./inline.js";
 import { policyOf } from "./policy.js";
 import { acquireStorage, releaseStorage } from "./storage-users.js";
@@ -36,6 +37,8 @@ const OPTION_NAMES = [
   "logger",
   "keep",
   "serializeError",
+  "redact",
+  "stacks",
   "defaults",
   "unknownAfter",
 ];
@@ -85,6 +88,8 @@ export function createEngine(options: Options, queue: () => Queue): MadeEngine {
       options.serializeError === undefined
         ? undefined
         : callable(options.serializeError, "createQueue serializeError"),
+    stacks: flag(options.stacks ?? true, "createQueue stacks"),
+    redact: options.redact === undefined ? undefined : callable(options.redact, "createQueue redact"),
     runInline: immediate ? () => runUnlessMoved(inline()) : undefined,
     makeId: createIdMaker(),
     waiter,
@@ -176,7 +181,11 @@ function checkedStorage(storage: unknown): StorageContract {
     "enqueue" in storage &&
     "clock" in storage;
   if (isContract) return storage as unknown as StorageContract;
-  throw unexpected("createQueue storage", "a storage, such as sqliteStorage({ path: 'jobs.db' })", storage);
+  throw unexpectedSecret(
+    "createQueue storage",
+    "a storage, such as sqliteStorage({ path: 'jobs.db' })",
+    storage,
+  );
 }
 
 /** Immediate mode has a time of its own, which begins now and stands still. */
@@ -189,8 +198,10 @@ function checkedClock(clock: Clock | undefined, immediate: boolean): Clock | und
 
 function checkedSerializer(serializer: QueueOptions["serializer"]): Engine["serializer"] {
   if (serializer === undefined) return jsonSerializer();
-  if (typeof serializer.encode === "function" && typeof serializer.decode === "function") return serializer;
-  throw unexpected("createQueue serializer", "a serializer with encode() and decode()", serializer);
+  if (typeof serializer.encode === "function" && typeof serializer.decode === "function") {
+    return guardedSerializer(serializer);
+  }
+  throw unexpectedSecret("createQueue serializer", "a serializer with encode() and decode()", serializer);
 }
 
 /** What is no task is passed over, so that a whole module may be given. */

@@ -5,7 +5,7 @@ import type { StorageContract, StoredRetention } from "../storage.js";
 import type { IdMaker } from "../id.js";
 import type { Definition } from "../definition.js";
 import type { Policy } from "./policy.js";
-import type { FailedRun, Queue } from "../vocabulary/queue.js";
+import type { FailedRun, Queue, QueueOptions } from "../vocabulary/queue.js";
 import type { Logger } from "../vocabulary/logger.js";
 import type { Middleware } from "../vocabulary/middleware.js";
 import type { EventHub } from "./event-hub.js";
@@ -29,6 +29,9 @@ export interface Engine {
   readonly middleware: Middleware[];
   readonly retention: StoredRetention;
   readonly serializeError: ((error: unknown, job: FailedRun) => unknown) | undefined;
+  /** Whether stacks of errors are stored and told. */
+  readonly stacks: boolean;
+  readonly redact: NonNullable<QueueOptions["redact"]> | undefined;
   /** Executes what is due, of a queue in immediate mode. */
   readonly runInline: (() => Promise<void>) | undefined;
   readonly makeId: IdMaker;

@@ -1,6 +1,6 @@
 import { backoffData, type BackoffData } from "../backoff.js";
 import { dueInstant, epochMilliseconds, milliseconds } from "../duration.js";
-import { integer, refuseUnknown, text, unexpected } from "../options.js";
+import { integer, refuseUnknown, text, unexpected, unexpectedSecret } from "../options.js";
 import { checkedOptions, type CheckedUnique } from "../task-options.js";
 import type { EnqueueOptions, JobHeaders } from "../vocabulary/enqueue-options.js";
 
@@ -99,14 +99,14 @@ export function checkedId(id: string): string {
 
 function checkedHeaders(headers: JobHeaders): JobHeaders {
   if (typeof headers !== "object" || headers === null || Array.isArray(headers)) {
-    throw unexpected("enqueue headers", "an object of texts", headers);
+    throw unexpectedSecret("enqueue headers", "an object of texts", headers);
   }
   const entries = Object.entries(headers);
   if (entries.length > MOST_HEADERS) {
     throw unexpected("enqueue headers", `at most ${MOST_HEADERS} headers`, entries.length);
   }
   for (const [name, value] of entries) {
-    if (typeof value !== "string") throw unexpected(`enqueue header '${name}'`, "a text", value);
+    if (typeof value !== "string") throw unexpectedSecret(`enqueue header '${name}'`, "a text", value);
   }
   return Object.freeze({ ...headers });
 }

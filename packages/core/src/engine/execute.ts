@@ -1,18 +1,21 @@
 /** Executes one claimed job and decides what follows. */
 import type { Definition } from "../definition.js";
-import { TaskqError, type JobError } from "../errors.js";
+import { TaskqError } from "../errors.js";
 import type { MessageContext } from "../serializer/serializer.js";
 import type { SettledOutcome } from "../storage.js";
-import { describeError, encodeError } from "./failure.js";
+import { checkedMessage } from "./checked-message.js";
+import { encodeError } from "./failure.js";
 import type { FinishedRun } from "./finished-run.js";
 import { endOfReturn, endOfThrow, invoke, startTimeout, type InvokedEnd } from "./invoke.js";
 import type { Run } from "./run.js";
 import type { MaybePromise } from "./maybe-promise.js";
 import { decodeMessage, difference, type JobMessage } from "./message.js";
 import type { Policy } from "./policy.js";
+import { quarantineError } from "./quarantine.js";
 import { settlementOf } from "./settle-run.js";
 import { contextOf, inputOf } from "./sources.js";
 import { keysOfStage } from "./stage-keys.js";
+import { withoutStacks } from "./without-stacks.js";
 
 /** How long a job of a newer version of its task is left to consumers that know it, in milliseconds. */
 const NEWER_VERSION_PAUSE = 5_000;
@@ -37,7 +40,7 @@ export function execute(run: Run, ended: Ended): void {
   let message: JobMessage;
   let input: MaybePromise<unknown>;
   try {
-    message = openMessage(run);
+    message = withoutStacks(() => openMessage(run));
     input = inputOf(engine, message, claimed.sources);
   } catch (error) {
     queueMicrotask(() => ended(unreadable(run, error)));
@@ -143,7 +146,7 @@ function openMessage({ engine, claimed }: Run): JobMessage {
     task: claimed.task,
   };
   const message = decodeMessage(engine.serializer, claimed.body, context);
-  const differs = difference(message, claimed);
+  const differs = difference(checkedMessage(message), claimed);
   if (differs === undefined) return message;
   throw new TaskqError("TASKQ_SIGNATURE", `what is stored beside the job differs from its bytes: ${differs}`);
 }
@@ -161,13 +164,7 @@ function unreadable(run: Run, error: unknown): FinishedRun {
 
 function quarantined(run: Run, cause: unknown): FinishedRun {
   const { engine, claimed } = run;
-  const described = describeError(cause, undefined);
-  const error: JobError = {
-    ...described,
-    message: `the job cannot be read: ${described.message}`,
-    code: "TASKQ_QUARANTINED",
-    details: { code: described.code },
-  };
+  const error = quarantineError(cause);
   const bytes = encodeError(engine.serializer, error, contextOf(engine, claimed, "error"));
   return { ...unrun(run, { kind: "quarantined", error: bytes }), error };
 }

@@ -7,6 +7,10 @@ import { isRecord } from "./is-record.js";
 const MAX_MESSAGE = 10_000;
 const MAX_STACK = 20_000;
 const MAX_CAUSES = 5;
+/** Of an error as it is stored, in bytes; one that is larger goes without its details. */
+const MAX_BYTES = 131_072;
+/** Of the message of an error of which nothing more can be stored, in characters. */
+const SHORTEST_MESSAGE = 100;
 
 /** A thrown value as data; causes are told at the end of the stack. Never throws. */
 export function describeError(error: unknown, details: unknown): JobError {
@@ -15,6 +19,23 @@ export function describeError(error: unknown, details: unknown): JobError {
   } catch {
     // Its name, message or stack is a getter that throws.
     return plainError("an error that cannot be described", details);
+  }
+}
+
+/** The same without its stack, which takes longer to be told than most jobs take to run. Never throws. */
+export function withoutStack(error: unknown): JobError {
+  if (!(error instanceof Error)) return describeError(error, undefined);
+  try {
+    const code: unknown = "code" in error ? error.code : undefined;
+    return cappedError({
+      name: error.name,
+      message: error.message,
+      stack: undefined,
+      code,
+      details: undefined,
+    });
+  } catch {
+    return describeError(undefined, undefined);
   }
 }
 
@@ -35,13 +56,25 @@ function describeThrown(error: Error, details: unknown): JobError {
   // Declared as texts, yet anybody may have set them to anything.
   const { name, message, stack }: { name: unknown; message: unknown; stack?: unknown } = error;
   const code: unknown = "code" in error ? error.code : undefined;
+  const whole = typeof stack === "string" ? stackWithCauses(stack, error) : undefined;
+  return cappedError({ name, message, stack: whole, code, details });
+}
+
+/** An error of these parts, whatever they are: texts, none longer than is stored. */
+export function cappedError(parts: { readonly [Part in keyof JobError]: unknown }): JobError {
+  const { name, message, stack, code, details } = parts;
   return {
     name: cut(textOr(name, "Error"), 200),
     message: cut(textOr(message, ""), MAX_MESSAGE),
-    stack: typeof stack === "string" ? cut(stackWithCauses(stack, error), MAX_STACK) : undefined,
+    stack: typeof stack === "string" ? cut(stack, MAX_STACK) : undefined,
     code: typeof code === "string" || typeof code === "number" ? cut(String(code), 200) : undefined,
     details,
   };
+}
+
+/** Why a handler cancelled its job, as it is stored. */
+export function cappedReason(reason: string): string {
+  return cut(reason, MAX_MESSAGE);
 }
 
 /**
@@ -75,21 +108,35 @@ export function storageFailure(reason: string | undefined, attempt: number): Job
   }
 }
 
-/** Encodes an error; one whose details cannot travel goes without them. */
+/**
+ * Encodes an error; one whose details cannot travel goes without them, one that is too large for the serializer is cut
+ * short, and where even that is refused nothing is stored of it: the job ends all the same. Never throws.
+ */
 export function encodeError(serializer: Serializer, error: JobError, context: MessageContext): Uint8Array {
-  try {
-    return serializer.encode(compact(error), context);
-  } catch (refusal) {
-    const why = refusal instanceof Error ? refusal.message : String(refusal);
-    return serializer.encode(
-      compact({
-        ...error,
-        stack: undefined,
-        details: `left out, since they cannot be stored: ${cut(why, 500)}`,
-      }),
-      context,
-    );
-  }
+  let why = "";
+  const encode = (told: JobError): Uint8Array | undefined => {
+    try {
+      const bytes = serializer.encode(compact(told), context);
+      if (bytes.length <= MAX_BYTES) return bytes;
+      why = `the error takes ${bytes.length} bytes; the limit is ${MAX_BYTES} bytes`;
+    } catch (refusal) {
+      why = errorText(refusal instanceof Error ? refusal.message : refusal);
+    }
+    return undefined;
+  };
+  const { name, message, code } = error;
+  const rest = { stack: undefined, details: undefined };
+  return (
+    encode(error) ??
+    encode({ ...error, ...rest, details: whyLeftOut(why) }) ??
+    encode({ ...error, ...rest }) ??
+    encode({ name: cut(name, SHORTEST_MESSAGE), message: cut(message, SHORTEST_MESSAGE), code, ...rest }) ??
+    new Uint8Array()
+  );
+}
+
+function whyLeftOut(why: string): string {
+  return `left out, since they cannot be stored: ${cut(why, 500)}`;
 }
 
 /** @throws `TASKQ_INPUT` for bytes that hold no error */
@@ -105,8 +152,22 @@ export function decodeError(serializer: Serializer, bytes: Uint8Array, context: 
   };
 }
 
-function compact(error: JobError): object {
-  return Object.fromEntries(Object.entries(error).filter(([, value]) => value !== undefined));
+/** The error that bytes hold, or why they cannot be read, for those who list what there is. */
+export function readableError(serializer: Serializer, bytes: Uint8Array, context: MessageContext): JobError {
+  try {
+    return decodeError(serializer, bytes, context);
+  } catch (failure) {
+    return withoutStack(failure);
+  }
+}
+
+/** Only what is there is written. */
+function compact({ name, message, stack, code, details }: JobError): object {
+  const told: { -readonly [Part in keyof JobError]?: JobError[Part] } = { name, message };
+  if (stack !== undefined) told.stack = stack;
+  if (code !== undefined) told.code = code;
+  if (details !== undefined) told.details = details;
+  return told;
 }
 
 function stackWithCauses(stack: string, error: Error): string {

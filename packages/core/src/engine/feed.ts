@@ -5,7 +5,7 @@ import { refuseUnknown, unexpected } from "../options.js";
 import type { EventsAnswer, StoredEvent, WatchHint } from "../storage.js";
 import type { QueueEvent } from "../vocabulary/events.js";
 import type { Engine } from "./engine-types.js";
-import { decodeError, describeError, storageFailure } from "./failure.js";
+import { readableError, storageFailure } from "./failure.js";
 import { contextOf, skipReason } from "./sources.js";
 
 /** Events asked for in one read. */
@@ -173,11 +173,15 @@ function eventOf(engine: Engine, stored: StoredEvent): QueueEvent {
 /** One that cannot be read must not keep a reader from what comes after it. */
 function errorOf(engine: Engine, stored: StoredEvent): ReturnType<typeof storageFailure> {
   const { error, reason, attempt } = stored;
-  if (error === undefined && reason !== undefined) return storageFailure(reason, attempt);
-  try {
-    if (error === undefined) throw new TaskqError("TASKQ_TOO_LARGE", "too large for the feed: read the job");
-    return decodeError(engine.serializer, error, contextOf(engine, stored, "error"));
-  } catch (failure) {
-    return describeError(failure, undefined);
+  if (error !== undefined) {
+    return readableError(engine.serializer, error, contextOf(engine, stored, "error"));
   }
+  if (reason !== undefined) return storageFailure(reason, attempt);
+  return {
+    name: "TaskqError",
+    message: "too large for the feed: read the job",
+    stack: undefined,
+    code: "TASKQ_TOO_LARGE",
+    details: undefined,
+  };
 }

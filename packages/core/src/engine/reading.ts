@@ -1,5 +1,5 @@
 /** `queue.counts`, `queue.jobs`, `queue.job`, `queue.why`. */
-import { integer, oneOf, refuseUnknown } from "../options.js";
+import { integer, oneOf, refuseUnknown, text } from "../options.js";
 import { STORED_STATES } from "../storage.js";
 import type { Counts, Explanation, JobFilter, JobInfo } from "../vocabulary/introspection.js";
 import type { Engine } from "./engine-types.js";
@@ -25,7 +25,7 @@ export async function* readJobs(engine: Engine, filter: JobFilter): AsyncGenerat
       ? undefined
       : [filter.state].flat().map((state) => oneOf(state, STORED_STATES, "jobs state"));
   let left = filter.limit === undefined ? Infinity : integer(filter.limit, "jobs limit", { min: 0 });
-  let after = filter.after;
+  let after = filter.after === undefined ? undefined : text(filter.after, "jobs after");
   await engine.open();
   while (left > 0) {
     const page = await engine.storage.list({

@@ -1,6 +1,7 @@
 /** `context.log`: to the queue's logger, and kept with the job. */
 import { describeError } from "./failure.js";
 import { storeNote, type NotingRun } from "./notes.js";
+import { toldError } from "./told-error.js";
 import type { Logger } from "../vocabulary/logger.js";
 
 type Level = "debug" | "info" | "warn" | "error";
@@ -24,7 +25,7 @@ export function runLogger(run: NotingRun): Logger {
     const line: LogLine = {
       level,
       message,
-      ...(typeof first === "string" ? {} : { fields: storable(first) }),
+      ...(typeof first === "string" ? {} : { fields: storable(run, first) }),
     };
     // A log line is never worth a failed run: what cannot be stored is logged, and that is all.
     void keep(run, line).catch((error: unknown) => {
@@ -47,11 +48,14 @@ async function keep(run: NotingRun, line: LogLine): Promise<void> {
 }
 
 /** An error among the fields is told as data. */
-function storable(fields: object): Record<string, unknown> {
+function storable({ engine, claimed }: NotingRun, fields: object): Record<string, unknown> {
+  const { id, task, attempt } = claimed;
+  const told = (error: Error): object =>
+    toldError(engine, describeError(error, undefined), { id, task, input: undefined, attempt });
   return Object.fromEntries(
     Object.entries(fields).map(([name, value]) => [
       name,
-      value instanceof Error ? { ...describeError(value, undefined) } : value,
+      value instanceof Error ? { ...told(value) } : value,
     ]),
   );
 }

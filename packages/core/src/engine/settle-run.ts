@@ -2,14 +2,16 @@
 import { backoffFromData } from "../backoff.js";
 import { TimeoutError, type JobError } from "../errors.js";
 import type { SettledOutcome } from "../storage.js";
+import type { FailedRun } from "../vocabulary/queue.js";
 import { decide, type Decision, type RetryPolicy, type RunEnd } from "./decide.js";
 import type { FinishedRun } from "./finished-run.js";
-import { describeError, encodeError, errorText } from "./failure.js";
+import { cappedReason, describeError, encodeError, errorText } from "./failure.js";
 import type { InvokedEnd } from "./invoke.js";
 import type { Run } from "./run.js";
 import type { JobMessage } from "./message.js";
 import type { Policy } from "./policy.js";
 import { contextOf } from "./sources.js";
+import { toldError } from "./told-error.js";
 
 export function settlementOf(run: Run, end: InvokedEnd, message: JobMessage, policy: Policy): FinishedRun {
   const { engine } = run;
@@ -50,7 +52,7 @@ function finishDecided(run: Run, endedAt: number, decision: Decision, message: J
     case "complete":
       return finish(run, endedAt, { kind: "completed", result: undefined });
     case "cancel":
-      return finish(run, endedAt, { kind: "cancelled", reason: decision.reason });
+      return finish(run, endedAt, { kind: "cancelled", reason: cappedReason(decision.reason) });
     case "interrupt":
       return finish(run, endedAt, { kind: "interrupted" });
     case "fail": {
@@ -67,11 +69,12 @@ function finishDecided(run: Run, endedAt: number, decision: Decision, message: J
 
 function describe(run: Run, error: unknown, message: JobMessage): JobError {
   const { engine, claimed } = run;
+  const { id, task, attempt } = claimed;
+  const job: FailedRun = { id, task, input: message.input, attempt };
   let details: unknown;
   if (engine.serializeError !== undefined) {
     try {
-      const { id, task, attempt } = claimed;
-      details = engine.serializeError(error, { id, task, input: message.input, attempt });
+      details = engine.serializeError(error, job);
       if (details instanceof Promise) {
         // Its rejection would be nobody's.
         details.catch(() => {});
@@ -81,7 +84,7 @@ function describe(run: Run, error: unknown, message: JobMessage): JobError {
       details = `serializeError threw: ${errorText(broken)}`;
     }
   }
-  return describeError(error, details);
+  return toldError(engine, describeError(error, details), job);
 }
 
 function bytesOf({ engine, claimed }: Run, error: JobError): Uint8Array {

@@ -48,10 +48,13 @@ function withBacklog(
   oldest: Readonly<Record<string, number>>,
   waiting: (due: number | undefined) => number | undefined,
 ): StatsByTask {
-  const names = new Set([...Object.keys(stats.tasks), ...Object.keys(oldest)]);
+  // Maps: a task may be called `constructor`.
+  const known = new Map(Object.entries(stats.tasks));
+  const due = new Map(Object.entries(oldest));
+  const names = new Set([...known.keys(), ...due.keys()]);
   const tasks = [...names].map((task): [string, TaskBacklog] => [
     task,
-    { ...(stats.tasks[task] ?? new Sum().stats()), oldestWaitingMs: waiting(oldest[task]) },
+    { ...(known.get(task) ?? new Sum().stats()), oldestWaitingMs: waiting(due.get(task)) },
   ]);
   return { ...stats, tasks: Object.fromEntries(tasks) };
 }

@@ -4,10 +4,25 @@ import type { NewFlow, ScheduleRecord, TickAnswer } from "../storage.js";
 import { declareSchedule, periodicTasks } from "./declare-schedule.js";
 import type { Engine } from "./engine-types.js";
 import { NO_OPTIONS } from "./enqueue-options.js";
+import { errorText } from "./failure.js";
 import { buildFlow } from "./flow.js";
 import { dueInstants, nextInstant } from "./misfire.js";
 import { reportEnqueued } from "./report.js";
 import { ruleOfRecord, type FiringRule } from "./stored-schedule.js";
+
+/** What concerns the storage, and so every schedule. */
+const OF_ALL: ReadonlySet<string> = new Set([
+  "TASKQ_UNAVAILABLE",
+  "TASKQ_BUSY",
+  "TASKQ_STORAGE",
+  "TASKQ_CLOSED",
+  "TASKQ_MOVED",
+]);
+/** The pause before a schedule that could not be fired is tried again, in milliseconds. */
+const PAUSE_AFTER_ERROR = 1_000;
+
+/** Told of a schedule whose job could not be enqueued; it is tried again after a second. */
+export type FiringListener = (name: string, error: TaskqError) => void;
 
 /** A rule that was read, with the bytes it was read from. */
 interface Known {
@@ -29,19 +44,35 @@ export class Ticker {
     for (const definition of periodicTasks(this.#engine)) await declareSchedule(this.#engine, definition);
   }
 
-  /** Fires what is due and answers the next instant, if there is one. Epoch milliseconds. */
-  async tick(): Promise<number | undefined> {
+  /**
+   * Fires what is due and answers the next instant, if there is one. Epoch milliseconds. One that cannot be fired keeps
+   * no other from it; without a listener, its error is thrown once all have had their turn.
+   */
+  async tick(failed?: FiringListener): Promise<number | undefined> {
     const engine = this.#engine;
     const { schedules } = await engine.storage.schedules({
       queue: engine.name,
       now: engine.time.requestNow(),
     });
     let earliest: number | undefined;
+    const errors: TaskqError[] = [];
+    const told: FiringListener = failed ?? ((_name, error) => errors.push(error));
     for (const record of schedules) {
-      const next = record.paused ? undefined : await this.#fire(record);
+      const next = record.paused ? undefined : await this.#fireOrTell(record, told);
       if (next !== undefined && (earliest === undefined || next < earliest)) earliest = next;
     }
+    if (errors[0] !== undefined) throw errors[0];
     return earliest;
+  }
+
+  async #fireOrTell(record: ScheduleRecord, told: FiringListener): Promise<number | undefined> {
+    try {
+      return await this.#fire(record);
+    } catch (error) {
+      if (error instanceof TaskqError && OF_ALL.has(error.code)) throw error;
+      told(record.name, firingError(record.name, error));
+      return this.#engine.time.now() + PAUSE_AFTER_ERROR;
+    }
   }
 
   /** Answers the next instant of this schedule. */
@@ -99,13 +130,20 @@ export class Ticker {
       if (!known && !this.#complained.has(record.name)) {
         this.#complained.add(record.name);
         this.#engine.logger.error(
-          { schedule: record.name, error: String(error) },
+          { schedule: record.name, error: errorText(error) },
           "a schedule cannot be fired",
         );
       }
       return undefined;
     }
   }
+}
+
+function firingError(name: string, error: unknown): TaskqError {
+  if (error instanceof TaskqError) return error;
+  return new TaskqError("TASKQ_INPUT", `the schedule '${name}' cannot be fired: ${errorText(error)}`, {
+    cause: error,
+  });
 }
 
 function sameBytes(left: Uint8Array, right: Uint8Array): boolean {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { unexpected } from "../options.js";
+import { unexpectedSecret } from "../options.js";
 import type { CheckedKey } from "../task-options.js";
 import type { MessageContext, Serializer } from "../serializer/serializer.js";
 
@@ -9,7 +9,7 @@ const LONGEST_KEY = 255;
 export function keyFrom(key: CheckedKey, input: unknown, what: string): string {
   const made: unknown = typeof key === "function" ? key(input) : key;
   if (typeof made === "string" && made.length > 0 && made.length <= LONGEST_KEY) return made;
-  throw unexpected(what, `a text of 1 to ${LONGEST_KEY} characters`, made);
+  throw unexpectedSecret(what, `a text of 1 to ${LONGEST_KEY} characters`, made);
 }
 
 /** The key of a unique job that names none: a hash of the encoded input, inside a seal, whose bytes differ each time. */

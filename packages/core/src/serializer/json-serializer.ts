@@ -1,8 +1,9 @@
 import { TaskqError } from "../errors.js";
 import { integer, refuseUnknown } from "../options.js";
 import { inspect } from "./inspect.js";
+import { nestsDeeper } from "./json-depth.js";
 import { defaultMaxSize, type Limits, rememberMaxSize } from "./limits.js";
-import { isPlain, parsedFault } from "./plain.js";
+import { holdsPrototype, isPlain } from "./plain.js";
 import { refusalError, tooDeep, tooManyBytes } from "./refusal.js";
 import { richText, richValue } from "./rich.js";
 import type { MessageContext, Serializer } from "./serializer.js";
@@ -10,6 +11,8 @@ import type { MessageContext, Serializer } from "./serializer.js";
 /** What a rich text begins with, so that its first byte tells it from JSON; no JSON begins with it. */
 const richMark = "~";
 const richByte = 0x7e;
+/** A rich text is a list of cells, and nests no deeper whatever its value does. */
+const RICH_DEPTH = 4;
 
 // Bytes that are no UTF-8 are damage, not a text with replacement characters in it.
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -91,22 +94,22 @@ function decode(bytes: Uint8Array, limits: Limits, context: MessageContext): unk
   const first = bytes[0];
   const isRich = first === richByte;
   if (!isRich && !beginsJson(first)) throw unknownFormat(first, context);
+  const levels = isRich ? Math.max(limits.maxDepth, RICH_DEPTH) : limits.maxDepth;
+  // A level takes two characters: most messages need no look.
+  if (bytes.length > 2 * levels && nestsDeeper(bytes, levels)) {
+    throw refusalError(tooDeep(limits.maxDepth), context);
+  }
   const text = textFrom(bytes, context);
   return isRich
     ? decodeRich(parse(text.slice(richMark.length), context), limits, context)
-    : decodePlain(text, limits.maxDepth, context);
+    : decodePlain(text, context);
 }
 
-function decodePlain(text: string, maxDepth: number, context: MessageContext): unknown {
+function decodePlain(text: string, context: MessageContext): unknown {
   const value = parse(text, context);
-  // A level takes two characters, and only an escape could hide the key: most texts need no walk.
-  // V8 parses JSON without recursion, so that the walk may come after it.
-  if (text.length <= 2 * maxDepth && !text.includes("__proto__") && !text.includes("\\u")) {
-    return value;
-  }
-  const fault = parsedFault(value, maxDepth);
-  if (fault === undefined) return value;
-  if (fault === "deep") throw refusalError(tooDeep(maxDepth), context);
+  // Only an escape could hide the key: most texts need no walk.
+  if (!text.includes("__proto__") && !text.includes("\\u")) return value;
+  if (!holdsPrototype(value)) return value;
   const reason = "these bytes hold a key '__proto__', which is never written";
   throw refusalError({ code: "TASKQ_INPUT", reason }, context);
 }
@@ -120,9 +123,10 @@ function decodeRich(parsed: unknown, limits: Limits, context: MessageContext): u
 function parse(text: string, context: MessageContext): unknown {
   try {
     return JSON.parse(text);
-  } catch (error) {
+  } catch {
+    // Without its cause, whose message quotes the text.
     const reason = "these bytes are no valid JSON; they are damaged or cut off";
-    throw refusalError({ code: "TASKQ_INPUT", reason }, context, error);
+    throw refusalError({ code: "TASKQ_INPUT", reason }, context);
   }
 }
 

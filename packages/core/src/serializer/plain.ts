@@ -59,22 +59,11 @@ function walkElements(array: readonly unknown[], levels: number): boolean {
   return true;
 }
 
-/** What is wrong with a value that JSON.parse made, if anything. */
-export function parsedFault(value: unknown, levels: number): "deep" | "prototype" | undefined {
-  if (typeof value !== "object" || value === null) return undefined;
-  if (levels === 0) return "deep";
-  if (Array.isArray(value)) {
-    for (let index = 0; index < value.length; index++) {
-      const fault = parsedFault(value[index], levels - 1);
-      if (fault !== undefined) return fault;
-    }
-    return undefined;
-  }
+/** Whether an object within a value that JSON.parse made has the key `__proto__`. */
+export function holdsPrototype(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  if (Array.isArray(value)) return value.some(holdsPrototype);
   const object = value as Record<string, unknown>;
-  for (const key in object) {
-    if (key === "__proto__") return "prototype";
-    const fault = parsedFault(object[key], levels - 1);
-    if (fault !== undefined) return fault;
-  }
-  return undefined;
+  for (const key in object) if (key === "__proto__" || holdsPrototype(object[key])) return true;
+  return false;
 }

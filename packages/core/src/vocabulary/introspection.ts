@@ -77,6 +77,33 @@ export interface JobInfo {
   readonly scheduledAt: Date;
   readonly expiresAt: Date | undefined;
   readonly finishedAt: Date | undefined;
+  /** Of a job in state `quarantined`: why, and what is stored of it. */
+  readonly quarantine: Quarantine | undefined;
+  /** What of the above cannot be read, since it was damaged or forged, say; empty for a sound job. */
+  readonly unreadable: readonly UnreadablePart[];
+}
+
+/** Why a job is quarantined, and the bytes it consists of. */
+export interface Quarantine {
+  /** A sentence for people; nothing of what the job holds is in it. */
+  readonly reason: string;
+  /** Such as `TASKQ_INPUT`, `TASKQ_TOO_LARGE`, `TASKQ_SIGNATURE`, `TASKQ_UNKNOWN_TASK`. */
+  readonly code: string | undefined;
+  readonly since: Date | undefined;
+  /** As stored: what the serializer was given. */
+  readonly bytes: Uint8Array;
+}
+
+/** A part of a job that the queue's serializer refuses, or that is not as it is written. */
+export interface UnreadablePart {
+  /**
+   * `message`: its input, headers and options, which are told as if there were none; `result`: its outcome is told with
+   * the value `undefined`; `error`: its outcome says why the error cannot be read; `progress`: told as `undefined`.
+   */
+  readonly part: "message" | "result" | "error" | "progress";
+  /** As of an error. */
+  readonly code: string | undefined;
+  readonly reason: string;
 }
 
 /** One run of a job. */

@@ -1,5 +1,6 @@
 import type { Clock } from "../clock.js";
 import type { Duration } from "../duration.js";
+import type { JobError } from "../errors.js";
 import type { Serializer } from "../serializer/serializer.js";
 import type { output } from "./brands.js";
 import type { BatchOptions, EnqueueOptions, Many, RevokeOptions } from "./enqueue-options.js";
@@ -44,6 +45,21 @@ export interface QueueOptions {
   readonly keep?: Keep;
   /** Details to keep with an error. @default none */
   readonly serializeError?: (error: unknown, job: FailedRun) => unknown;
+  /**
+   * Takes out of an error what nobody is to read, before it is stored, told in an event or kept with a log line: it is
+   * given the error as data, with what `serializeError` made of it, and answers what is kept in its place. Where it
+   * throws, or answers no object, nothing of the error is kept but a code of ours. @default everything is kept
+   *
+   * @example
+   * const queue = createQueue({
+   *   storage,
+   *   tasks,
+   *   redact: (error) => ({ ...error, message: error.message.replaceAll(/\b\d{13,19}\b/g, "<card>"), stack: undefined }),
+   * });
+   */
+  readonly redact?: (error: JobError, job: FailedRun) => JobError;
+  /** Whether the stacks of errors, and with them their causes, are kept and told. @default true */
+  readonly stacks?: boolean;
   /** For tasks that do not say. @default none */
   readonly defaults?: Omit<TaskOptions, "unique" | "lock" | "limit" | "concurrency" | "version">;
   /**
@@ -56,11 +72,12 @@ export interface QueueOptions {
   readonly unknownAfter?: Duration;
 }
 
-/** Whose error `serializeError` is given. */
+/** Whose error `serializeError` and `redact` are given. */
 export interface FailedRun {
   readonly id: string;
   /** The name of the task. */
   readonly task: string;
+  /** `undefined` too for an error of a log line. */
   readonly input: unknown;
   /** 1 for the first. */
   readonly attempt: number;

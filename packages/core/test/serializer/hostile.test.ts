@@ -104,11 +104,30 @@ describe("bytes that were not written by it", () => {
   });
 
   test.each([["~" + "[".repeat(20_000) + "]".repeat(20_000)], ["[".repeat(20_000)]])(
-    "other deep nesting is no stack overflow either",
+    "other deep nesting is refused before it is parsed",
     (text) => {
-      expect(errorOf("TASKQ_INPUT", () => decode(text)).code).toBe("TASKQ_INPUT");
+      expect(errorOf("TASKQ_TOO_LARGE", () => decode(text)).code).toBe("TASKQ_TOO_LARGE");
     },
   );
+});
+
+describe("depth that is found before parsing", () => {
+  test.each([
+    ["brackets in texts", JSON.stringify({ a: "[".repeat(1_000), b: `"${"{".repeat(1_000)}` })],
+    [
+      "escaped quotes and backslashes",
+      JSON.stringify(['"[', '\\"'.repeat(500), "\\".repeat(501), "[".repeat(600)]),
+    ],
+    ["many containers beside each other", JSON.stringify(Array.from({ length: 1_000 }, () => [[{}]]))],
+    ["as many levels as there may be", `${"[".repeat(200)}"${"x".repeat(1_000)}"${"]".repeat(200)}`],
+  ])("%s are no depth", (_, text) => {
+    expect(decode(text)).toEqual(JSON.parse(text));
+  });
+
+  test("one level too many is refused wherever it stands", () => {
+    const text = `["${"x".repeat(1_000)}${"\\".repeat(6)}",${"[".repeat(200)}${"]".repeat(200)}]`;
+    expect(errorOf("TASKQ_TOO_LARGE", () => decode(text)).code).toBe("TASKQ_TOO_LARGE");
+  });
 });
 
 describe("damage", () => {

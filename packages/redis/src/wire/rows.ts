@@ -1,5 +1,5 @@
 /** Rows as they are stored, for those that this side writes and reads itself: `lua/rows.ts` has the whole of it. */
-import { splitId, type ClaimedJob, type NewJob, type NewKeep } from "@taskq/core/storage";
+import { splitId, TaskqError, type ClaimedJob, type NewJob, type NewKeep } from "@taskq/core/storage";
 import { unpackAll } from "./unpack.js";
 
 /** Longer bytes stand apart from their row. */
@@ -59,6 +59,7 @@ export function claimedRow(
   row: Buffer,
   { apart, leaseUntil }: { readonly apart: Buffer | undefined; readonly leaseUntil: number },
 ): ClaimedJob {
+  if (row.length < HEAD) throw new TaskqError("TASKQ_STORAGE", "redis: a stored row is cut off");
   const enqueuedAt = row.readUIntBE(5, 6);
   const [
     due,

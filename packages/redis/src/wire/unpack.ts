@@ -1,4 +1,5 @@
 /** MessagePack, as far as answers of the scripts need it. */
+import { TaskqError } from "@taskq/core/storage";
 
 /** What a script answers. */
 export type Answer = number | boolean | string | Uint8Array | undefined | readonly Answer[] | AnswerRecord;
@@ -9,12 +10,15 @@ export interface AnswerRecord {
 /** Lua knows one kind of string: these names hold bytes, all others text. */
 const BYTES: ReadonlySet<string> = new Set(["body", "bytes", "error", "rows"]);
 
-/** The value that these bytes stand for. */
+/** Lists and records inside each other: several times as many as any script answers. */
+const DEEPEST = 64;
+
+/** The value that these bytes stand for. @throws `TASKQ_STORAGE` for bytes that were cut off or never packed */
 export function unpack(bytes: Buffer): Answer {
   return new Reader(bytes).value(false);
 }
 
-/** Values one behind the other; the one at this place holds bytes, if it is a string. */
+/** Values one behind the other; the one at this place holds bytes, if it is a string. @throws `TASKQ_STORAGE` */
 export function unpackAll(bytes: Buffer, raw: number): Answer[] {
   const reader = new Reader(bytes);
   const values: Answer[] = [];
@@ -25,6 +29,7 @@ export function unpackAll(bytes: Buffer, raw: number): Answer[] {
 class Reader {
   readonly #bytes: Buffer;
   #at = 0;
+  #depth = 0;
 
   constructor(bytes: Buffer) {
     this.#bytes = bytes;
@@ -36,7 +41,8 @@ class Reader {
 
   value(raw: boolean): Answer {
     const bytes = this.#bytes;
-    const kind = bytes[this.#at++] ?? 0xc0;
+    const kind = bytes[this.#at++];
+    if (kind === undefined) throw damaged();
     if (kind < 0x80) return kind;
     if (kind < 0x90) return this.#record(kind & 15);
     if (kind < 0xa0) return this.#list(kind & 15, raw);
@@ -81,15 +87,24 @@ class Reader {
         return this.#record(bytes.readUInt16BE(this.#skip(2)));
       case 0xdf:
         return this.#record(bytes.readUInt32BE(this.#skip(4)));
-      default:
+      case 0xc0:
         return undefined;
+      default:
+        throw damaged();
     }
   }
 
   #skip(count: number): number {
     const at = this.#at;
     this.#at += count;
+    if (this.#at > this.#bytes.length) throw damaged();
     return at;
+  }
+
+  /** Each item takes a byte at least: a number of them that cannot be is refused before anything is made of it. */
+  #enter(size: number): void {
+    this.#depth += 1;
+    if (this.#depth > DEEPEST || size > this.#bytes.length - this.#at) throw damaged();
   }
 
   #text(size: number, raw: boolean): string | Uint8Array {
@@ -100,17 +115,32 @@ class Reader {
   }
 
   #list(size: number, raw: boolean): readonly Answer[] {
+    this.#enter(size);
     const list: Answer[] = [];
     for (let index = 0; index < size; index += 1) list.push(this.value(raw));
+    this.#depth -= 1;
     return list;
   }
 
   #record(size: number): AnswerRecord {
+    this.#enter(size);
     const record: Record<string, Answer> = {};
     for (let index = 0; index < size; index += 1) {
-      const text = this.value(false) as string;
-      record[text] = this.value(BYTES.has(text));
+      const name = this.value(false);
+      if (typeof name !== "string") throw damaged();
+      const value = this.value(BYTES.has(name));
+      // Assigning it would set the prototype of the record.
+      if (name === "__proto__") Object.defineProperty(record, name, { value, enumerable: true });
+      else record[name] = value;
     }
+    this.#depth -= 1;
     return record;
   }
+}
+
+function damaged(): TaskqError {
+  return new TaskqError(
+    "TASKQ_STORAGE",
+    "redis: an answer or a stored row is damaged: expected what the scripts of taskq pack",
+  );
 }
