@@ -1,7 +1,8 @@
 import { defineConfig, mergeConfig, type ViteUserConfig } from "vitest/config";
 import shared from "../../vitest.shared.ts";
-const config: ViteUserConfig = mergeConfig(
-  shared,
-  defineConfig({ test: { name: "redis", globalSetup: ["test/servers/required.ts"] } }),
-);
+// Most files wait for servers and time limits, and each has servers of its own: two at once take half the time.
+const own = defineConfig({
+  test: { name: "redis", globalSetup: ["test/servers/required.ts"], maxWorkers: 2 },
+});
+const config: ViteUserConfig = mergeConfig(shared, own);
 export default config;
