@@ -18,7 +18,7 @@ const quick = given.flag("quick");
 const runs = given.number("runs", quick ? 1 : 3);
 const jobs = given.number("jobs", quick ? 600 : USUAL_JOBS);
 const directory = given.text("directory") ?? tmpdir();
-const volume = { jobs: jobs / USUAL_JOBS, latencies: quick ? 20 : 500 };
+const volume = { jobs: jobs / USUAL_JOBS, latencies: quick ? 20 : 2_000 };
 const storage = storageOf(given.text("storage") ?? "sqlite");
 const { scenariosOf, peers } = {
   sqlite: { scenariosOf: allScenarios, peers: ["plainjobs", "liteque", "ceiling"] satisfies Peer[] },
