@@ -1,111 +1,25 @@
 /** Workers on one queue while its connections are cut and its server is killed: nothing is lost, and nothing done twice. */
-import { plainJob } from "@taskq/conformance";
-import {
-  createIdMaker,
-  type ClaimedJob,
-  type NewFlow,
-  type NewJob,
-  type StepAnswer,
-  type StepRequest,
-  type StorageContract,
-} from "@taskq/core/storage";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { NewFlow } from "@taskq/core/storage";
 import { Redis } from "ioredis";
 import { describe, expect, test } from "vitest";
 import { serverBinary } from "./servers/binary.js";
 import { startRedisServer, type RedisServer } from "./servers/redis-server.js";
 import { scan } from "./support/scan.js";
+import { again, alone, chain, newJob, QUEUE, Worker } from "./support/spread.js";
 import { connect, newPrefix } from "./support/store.js";
 
-const QUEUE = "main";
 const RETENTION = { completed: { for: 1e9, max: 1e6 }, failed: { for: 1e9, max: 1e6 } };
 const LEASE = 10_000;
 const WORKERS = 3;
 
-/** A worker that claims, completes, and asks again under the same number when it got no answer. */
-class Worker {
-  readonly done: string[] = [];
-  readonly lost: string[] = [];
-  readonly #storage: StorageContract;
-  readonly #owner: string;
-  #request = 0;
-
-  constructor(storage: StorageContract, owner: string) {
-    this.#storage = storage;
-    this.#owner = owner;
-  }
-
-  async run(isOver: () => boolean): Promise<void> {
-    let held: readonly ClaimedJob[] = [];
-    while (!isOver() || held.length > 0) {
-      this.#request += 1;
-      const answer = await this.#step(held);
-      for (const [place, status] of answer.settled.entries()) {
-        const id = held[place]?.id ?? "";
-        if (status === "lost") this.lost.push(id);
-        else this.done.push(id);
-      }
-      held = answer.claimed;
-      if (held.length === 0) await sleep(5);
-    }
-  }
-
-  async #step(held: readonly ClaimedJob[]): Promise<StepAnswer> {
-    const settled: StepRequest["settled"] = held.map((job) => ({
-      id: job.id,
-      fence: job.fence,
-      startedAt: Date.now(),
-      outcome: { kind: "completed", result: new Uint8Array([1]) },
-      add: undefined,
-      claimed: job,
-    }));
-    return again(() =>
-      this.#storage.step({
-        queue: QUEUE,
-        owner: this.#owner,
-        request: this.#request,
-        tasks: ["work"],
-        settled,
-        begun: [],
-        claim: { begin: 5, ahead: 5, lease: LEASE },
-      }),
-    );
-  }
-}
-
-/** Until it is answered. */
-async function again<Answer>(call: () => Promise<Answer>): Promise<Answer> {
-  for (;;) {
-    try {
-      return await call();
-    } catch (error) {
-      if ((error as { code?: unknown }).code !== "TASKQ_UNAVAILABLE") throw error;
-    }
-  }
-}
-
-function sleep(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, milliseconds);
-  });
-}
-
-const makeId = createIdMaker();
-
-function newJob(more: Partial<NewJob> = {}): NewJob {
-  const now = Date.now();
-  return plainJob(makeId(now), { body: new Uint8Array(10), due: now, ...more });
-}
-
 /** Single jobs, pipelines of two, and jobs behind one lock. */
 function newFlow(number: number): NewFlow {
   if (number % 5 === 0) {
-    const first = newJob();
-    const second = newJob({ after: [{ source: first.id, on: "completed" }] });
-    return { end: second.id, jobs: [first, second], joins: [] };
+    return chain(newJob(), newJob());
   }
   const lock = { kind: "lock", key: "door", max: 2, per: undefined, onBusy: "wait" } as const;
-  const one = newJob(number % 7 === 0 ? { gates: [lock] } : {});
-  return { end: one.id, jobs: [one], joins: [] };
+  return alone(newJob(number % 7 === 0 ? { gates: [lock] } : {}));
 }
 
 interface Outcome {
@@ -131,7 +45,7 @@ async function underFire(server: RedisServer, disturb: () => Promise<void>): Pro
       enqueued.push(...flow.jobs.map(({ id }) => id));
     }
   };
-  const workers = storages.map((storage, place) => new Worker(storage, `worker ${place}`));
+  const workers = storages.map((storage, place) => new Worker(storage, `worker ${place}`, LEASE));
   const work = Promise.all(workers.map((worker) => worker.run(() => phase.drained)));
   const produced = produce();
   await disturb();

@@ -1,4 +1,5 @@
-/** Jobs and workers on a queue in several partitions, by the contract alone. */
+/** Jobs and workers on a queue, in one partition or several, by the contract alone. */
+import { plainJob } from "@taskq/conformance";
 import {
   createIdMaker,
   type ClaimedJob,
@@ -25,21 +26,13 @@ export async function opened(options: RedisOptions): Promise<StorageContract> {
 }
 
 export function newJob(more: Partial<NewJob> = {}): NewJob {
-  return {
-    id: makeId(Date.now()),
+  const now = Date.now();
+  return plainJob(makeId(now), {
     named: more.id !== undefined,
-    task: "work",
     body: new Uint8Array(10),
-    priority: 0,
-    due: Date.now(),
-    expiresAt: undefined,
-    delivery: "at-least-once",
-    after: undefined,
-    gates: undefined,
-    unique: undefined,
-    keep: undefined,
+    due: now,
     ...more,
-  };
+  });
 }
 
 export function alone(job: NewJob): NewFlow {

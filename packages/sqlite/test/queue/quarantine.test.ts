@@ -12,7 +12,7 @@ import {
   type QueueOptions,
   type Serializer,
 } from "@taskq/core";
-import { malformedMessages } from "@taskq/conformance";
+import { malformedMessages, plainJob } from "@taskq/conformance";
 import { advance, virtualClock } from "@taskq/core/testing";
 import { createIdMaker, type StorageContract } from "@taskq/core/storage";
 import { memoryStorage } from "@taskq/memory";
@@ -36,20 +36,8 @@ async function putThrough(
   storage: StorageContract,
   bodies: readonly Uint8Array[],
 ): Promise<readonly string[]> {
-  const jobs = bodies.map((body) => ({
-    id: makeId(Date.now()),
-    named: false,
-    task: "add",
-    body,
-    priority: 0,
-    due: Date.now() - 1,
-    expiresAt: undefined,
-    delivery: "at-least-once" as const,
-    after: undefined,
-    gates: undefined,
-    unique: undefined,
-    keep: undefined,
-  }));
+  const due = Date.now() - 1;
+  const jobs = bodies.map((body) => plainJob(makeId(Date.now()), { task: "add", body, due }));
   for (let from = 0; from < jobs.length; from += 500) {
     const flows = jobs.slice(from, from + 500).map((job) => ({ end: job.id, jobs: [job], joins: [] }));
     await storage.enqueue({ queue: "default", flows });
