@@ -87,18 +87,18 @@ export class Dispatcher implements SlotUser {
 
   /** Starts as many as there are slots for. */
   start(from: number = performance.now()): void {
-    const { freshness, stale } = this.#options;
-    let now = from;
-    for (let next = this.#waiting.at(0); next !== undefined; next = this.#waiting.at(0)) {
+    const { slots, freshness, stale } = this.#options;
+    // Clocks are read once for each job: that is a good part of what starting one costs.
+    for (let now = from; this.#waiting.length > 0; now = performance.now()) {
       if (this.#turnIsOver(now)) return;
+      const [next] = this.#waiting;
+      if (next === undefined) return;
       if (ageOf(next.vouched, now) >= freshness) return stale();
-      if (!this.#hasSlot()) return;
+      if (this.#slotsInHand === 0) this.#slotsInHand = slots.take(this, 1);
+      if (this.#slotsInHand === 0) return;
       this.#slotsInHand -= 1;
       this.#waiting.shift();
       this.#begin(next, now);
-      // Clocks are read once for each job, and not for one that finds no slot: that is a good part of what starting one costs.
-      if (this.#waiting.length === 0 || !this.#hasSlot()) return;
-      now = performance.now();
     }
   }
 
@@ -213,12 +213,6 @@ export class Dispatcher implements SlotUser {
     if (this.#waiting.length === 0 || slots.isWantedBesides(this)) return slots.give(1);
     this.#slotsInHand += 1;
     this.start(now);
-  }
-
-  /** Without one, it stands in line. */
-  #hasSlot(): boolean {
-    if (this.#slotsInHand === 0) this.#slotsInHand = this.#options.slots.take(this, 1);
-    return this.#slotsInHand > 0;
   }
 
   /** Also begins a turn. */
