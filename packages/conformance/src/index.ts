@@ -2,6 +2,8 @@
 export { storageSuite } from "./storage-suite.js";
 export type { Runner, StorageSuiteOptions } from "./storage-suite.js";
 export type { Fixture } from "./fixture.js";
+export { dyingStorage } from "./faults/dying-storage.js";
+export type { Death } from "./faults/dying-storage.js";
 export { faultyStorage } from "./faults/faulty-storage.js";
 export type {
   Fault,
