@@ -57,8 +57,9 @@ export function due(volume: Volume): Scenario {
   };
 }
 
-export function memory(volume: Volume): Scenario {
-  const ours = cell(volume, { competitor: "taskq", kind: "memory", jobs: MILLION });
+/** Whether a consumer grows, on either store. */
+export function memory(volume: Volume, competitor: "taskq" | "taskq-redis"): Scenario {
+  const ours = cell(volume, { competitor, kind: "memory", jobs: MILLION });
   return {
     name: "memory",
     rows: [

@@ -61,25 +61,6 @@ export function due(volume: Volume): Scenario {
   };
 }
 
-export function memory(volume: Volume): Scenario {
-  const ours = cell(volume, { competitor: "taskq-redis", kind: "memory", jobs: MILLION });
-  return {
-    name: "memory",
-    rows: [
-      {
-        title: "consumer memory over 1 M jobs, MB at most",
-        ours,
-        target: { kind: "at-most", value: "memory", most: 120 },
-      },
-      {
-        title: "  its last quarter against its first",
-        ours,
-        target: { kind: "at-most", value: "growth", most: 1.1 },
-      },
-    ],
-  };
-}
-
 /** What a consumer asks of a server that has nothing for it. */
 export function idle(volume: Volume): Scenario {
   const of = (competitor: OnRedis): Cell => ({

@@ -1,5 +1,6 @@
 import type { OnRedis } from "../peers/competitor.js";
-import { backlog, bytes, due, idle, memory } from "./redis-at-scale.js";
+import { memory } from "./at-scale.js";
+import { backlog, bytes, due, idle } from "./redis-at-scale.js";
 import type { Cell } from "./cell.js";
 import type { Row, Scenario } from "./scenario.js";
 import { cell, type Volume } from "./volume.js";
@@ -17,7 +18,7 @@ export function redisScenarios(volume: Volume): readonly Scenario[] {
     backlog(volume),
     bytes(volume),
     due(volume),
-    memory(volume),
+    memory(volume, "taskq-redis"),
     idle(volume),
   ];
 }

@@ -21,7 +21,7 @@ export function allScenarios(volume: Volume): readonly Scenario[] {
     backlog(volume),
     bytes(volume),
     due(volume),
-    memory(volume),
+    memory(volume, "taskq"),
     gates(volume),
     signing(volume),
   ];
