@@ -4,7 +4,8 @@ import { key } from "./key.js";
 /** How a step is asked for. */
 export const request: string = String.raw`
 -- now, command to publish with, owner, request, begin, ahead, lease, tasks; packed: ids, begun, what is seldom, and of each settlement
--- id, fence, startedAt, what it is, and bytes: 0 completed without a result, 1 with this one, 2 anything else, packed.
+-- id, fence, startedAt, what it is, and bytes: 0 completed without a result, 1 with this one, 2 anything else, packed,
+-- 3 quarantined with this error.
 
 local function unpacked(text)
   if text ~= "" then return cmsgpack.unpack(text) end
@@ -12,7 +13,8 @@ end
 
 local function settlementAt(list, at)
   local mark, one = list[at + 3], {kind = "completed"}
-  if mark == 1 then one.bytes = list[at + 4] end
+  if mark == 3 then one.kind = "quarantined" end
+  if mark == 1 or mark == 3 then one.bytes = list[at + 4] end
   if mark == 2 then one = cmsgpack.unpack(list[at + 4]) end
   one.id, one.fence, one.startedAt = list[at], list[at + 1], list[at + 2]
   return one
@@ -34,9 +36,12 @@ end
 
 `;
 
-/** Settling completed jobs that belong to nothing, and claiming others like them: by far the most steps. */
+/**
+ * Settling jobs that belong to nothing and completed, or that nobody could read, and claiming others like them: by far the
+ * most steps.
+ */
 export const step: string = String.raw`
-local ACTIVE, COMPLETED, INLINE, PURGED = 4, 5, 512, 100
+local ACTIVE, COMPLETED, QUARANTINED, INLINE, PURGED, TOLD = 4, 5, 10, 512, 100, 16384
 local call, pack, decodeFrom, sub = redis.call, cmsgpack.pack, cmsgpack.unpack_limit, string.sub
 
 -- What else a row has, by number: until when it may begin, at most once, named, reaped, attempts; then what is dealt with elsewhere.
@@ -87,6 +92,17 @@ local function pausedTasks(held)
   return paused
 end
 
+-- What else the row of a job has whose run began and did not complete it, and the number of that run among those.
+local function withStory(x)
+  if not x then return {5, 1}, 1 end
+  if x[#x - 1] == 5 then x[#x] = x[#x] + 1
+  else
+    x[#x + 1] = 5
+    x[#x + 1] = 1
+  end
+  return x, x[#x]
+end
+
 ${alike}
 -- Answers nil, having changed nothing, when it meets anything else.
 local function short()
@@ -109,7 +125,7 @@ local function short()
   local nowText = string.format("%.17g", now)
 
   -- Runs that have ended.
-  local keys, places, ended = {}, {}, {}
+  local keys, places, ended, unread, quarantined = {}, {}, {}, {}, 0
   local list = ARGV[12] ~= "" and cmsgpack.unpack(ARGV[12]) or {}
   for at = 1, #list, 5 do
     if list[at + 3] == 2 then return nil end
@@ -124,23 +140,24 @@ local function short()
   local begun = ARGV[10] ~= "" and cmsgpack.unpack(ARGV[10]) or {}
   for _, run in ipairs(begun) do
     local key = keyOf(run[1])
-    if not places[key] then
+    local at = places[key]
+    if not at then
       keys[#keys + 1] = key
       places[key] = run
-    end
+    elseif tonumber(at) and list[at + 3] == 3 then return nil end
   end
   local texts = many(${key("rows")}, keys)
-  local rows, apart, done, ids = {}, {}, {}, {}
+  local rows, apart, done, ids, stories = {}, {}, {}, {}, {}
   for place, key in ipairs(keys) do
     local row = texts[place]
     if not row then return nil end
     local asked = places[key]
     local _, at = struct.unpack(">I5I6", row)
-    local ends, text, bytes, id, fence, began = place <= settled, nil, nil, nil, nil, nil
+    local ends, text, bytes, id, fence, began, unreadable = place <= settled, nil, nil, nil, nil, nil, nil
     if ends then
-      id, fence, began = list[asked], list[asked + 1], list[asked + 2]
-      bytes = list[asked + 3] == 1 and list[asked + 4] or nil
-      if not (bytes and #bytes > INLINE) then text = completedLike(row, id, fence, began - at, now - at, bytes) end
+      id, fence, began, unreadable = list[asked], list[asked + 1], list[asked + 2], list[asked + 3] == 3
+      bytes = list[asked + 3] > 0 and list[asked + 4] or nil
+      if not unreadable and not (bytes and #bytes > INLINE) then text = completedLike(row, id, fence, began - at, now - at, bytes) end
     else id, fence = asked[1], asked[2] end
     if text then
       if follows then events[place] = pack({id, likeActive.task, "completed", likeActive.attempt, fence, now, began, false, false}) end
@@ -151,23 +168,38 @@ local function short()
       if own ~= fence or id ~= (suffix and key .. suffix or sub(key, 2)) then return nil end
       if ends then
         if suffix and not size then learnActive(row, tail, task, attempt, own, owner) end
+        if unreadable then
+          -- Nobody began some of those that were claimed ahead.
+          if not started then began = nil
+          else
+            local number
+            x, number = withStory(x)
+            stories[#stories + 1] = number .. ":" .. key
+            stories[#stories + 1] = pack({attempt = attempt, fence = own, owner = owner, startedAt = began, endedAt = now, error = bytes})
+          end
+        end
+        if follows then
+          events[place] = pack({id, task, unreadable and "quarantined" or "completed", attempt, own, now, began or false, false,
+            unreadable and #bytes <= TOLD and bytes})
+        end
         if bytes and #bytes > INLINE then
           apart[#apart + 1] = "r:" .. key
           apart[#apart + 1] = bytes
           bytes = #bytes
         end
         -- An active row ends with the byte that says that it has no result.
-        text = sub(row, 1, 11) .. pack(due, COMPLETED, task, x, attempt, failures, crashes, own, own, began - at, now - at,
-          reason, owner, nil, nil, nil, size, suffix) .. sub(row, tail + 1, -2) .. pack(bytes)
-        if follows then events[place] = pack({id, task, "completed", attempt, own, now, began, false, false}) end
+        text = sub(row, 1, 11) .. pack(due, unreadable and QUARANTINED or COMPLETED, task, x, attempt, failures, crashes, own, own,
+          began and began - at, now - at, nil, owner, nil, nil, nil, size, suffix) .. sub(row, tail + 1, -2) .. pack(bytes)
       elseif not started then
         text = sub(row, 1, 11) .. pack(due, ACTIVE, task, x, attempt, failures, crashes, own, last, now - at, finished, reason, owner, lease,
           since, nil, size, suffix) .. sub(row, tail + 1)
       end
     end
     if ends then
-      done[#done + 1] = nowText
-      done[#done + 1] = key
+      local over = unreadable and unread or done
+      if unreadable then quarantined = quarantined + 1 end
+      over[#over + 1] = nowText
+      over[#over + 1] = key
       ids[place] = id
     end
     if text then
@@ -175,7 +207,7 @@ local function short()
       rows[#rows + 1] = text
     end
   end
-  completed = completed + settled
+  completed, c8 = completed + settled - quarantined, c8 + quarantined
 
   -- What is there to claim.
   local _, opens = unpack(call("ZRANGE", ${key("opening")}, 0, 0, "WITHSCORES"))
@@ -269,6 +301,8 @@ local function short()
     if settled > 0 then
       write("ZREM", ${key("active")}, ended)
       write("ZADD", ${key("done")}, done)
+      write("ZADD", ${key("gone")}, unread)
+      write("HSET", ${key("stories")}, stories)
     end
     if #gone > 0 then
       write("ZREM", ${key("done")}, gone)
