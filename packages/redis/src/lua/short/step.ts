@@ -157,17 +157,22 @@ local function short()
     if ends then
       id, fence, began, unreadable = list[asked], list[asked + 1], list[asked + 2], list[asked + 3] == 3
       bytes = list[asked + 3] > 0 and list[asked + 4] or nil
-      if not unreadable and not (bytes and #bytes > INLINE) then text = completedLike(row, id, fence, began - at, now - at, bytes) end
+      if not (bytes and #bytes > INLINE) then
+        text = endedLike(row, id, fence, unreadable and QUARANTINED or COMPLETED, began - at, now - at, bytes)
+      end
     else id, fence = asked[1], asked[2] end
     if text then
-      if follows then events[place] = pack({id, likeActive.task, "completed", likeActive.attempt, fence, now, began, false, false}) end
+      if follows then
+        events[place] = pack({id, likeActive.task, unreadable and "quarantined" or "completed", likeActive.attempt, fence, now,
+          not unreadable and began, false, unreadable and bytes})
+      end
     else
       local tail, due, code, task, x, attempt, failures, crashes, own, last, started, finished, reason, owner, lease, since, odd, size, suffix =
         decodeFrom(row, 18, 11)
       if code ~= ACTIVE or odd or not isPlain(x) then return nil end
       if own ~= fence or id ~= (suffix and key .. suffix or sub(key, 2)) then return nil end
       if ends then
-        if suffix and not size then learnActive(row, tail, task, attempt, own, owner) end
+        if suffix then learnActive(row, tail, task, attempt, own, owner) end
         if unreadable then
           -- Nobody began some of those that were claimed ahead.
           if not started then began = nil
@@ -227,12 +232,12 @@ local function short()
     local found = {}
     for place, member in ipairs(head) do found[place] = sub(member, 13) end
     local own = epoch * 1099511627776 + fence + 1
-    local knows, till = {}, string.format("%.17g", now + lease)
+    local knows, wants, places, till = {}, {}, {}, string.format("%.17g", now + lease)
     for place, row in ipairs(many(${key("rows")}, found)) do
       if not row then return nil end
       local _, at = struct.unpack(">I5I6", row)
-      local key, since, body = found[place], now - at, ""
-      local text = claimedLike(row, place <= begin, since)
+      local key, since = found[place], now - at
+      local text, hasBody = claimedLike(row, place <= begin, since)
       if not text then
         local tail, dueIn, _, task, rest, attempt, failures, crashes, _, last, _, finished, reason, _, _, _, _, size, suffix =
           decodeFrom(row, 18, 11)
@@ -242,18 +247,23 @@ local function short()
           if not string.find(ARGV[8], "\n" .. task .. "\n", 1, true) then return nil end
           knows[task] = true
         end
-        if suffix and not size then learnReady(row, tail, own, ARGV[3], lease) end
+        if suffix then learnReady(row, tail, size, own, ARGV[3], lease) end
         text = sub(row, 1, 11) .. pack(dueIn, ACTIVE, task, rest, attempt + 1, failures, crashes, own, last, place <= begin and since or nil,
           finished, reason, ARGV[3], lease, since, nil, size, suffix) .. sub(row, tail + 1)
-        if size then body = call("HGET", ${key("bodies")}, "b:" .. key) end
+        hasBody = size
       end
       local size = #claimed
+      if hasBody then
+        wants[#wants + 1] = "b:" .. key
+        places[wants[#wants]] = size + 3
+      end
       rows[#rows + 1] = key
       rows[#rows + 1] = text
       leases[#leases + 1] = till
       leases[#leases + 1] = key
-      claimed[size + 1], claimed[size + 2], claimed[size + 3] = key, text, body
+      claimed[size + 1], claimed[size + 2], claimed[size + 3] = key, text, ""
     end
+    for place, body in ipairs(many(${key("bodies")}, wants)) do claimed[places[wants[place]]] = body end
     if #head > 0 then
       fence = fence + 1
       taken = head
