@@ -1,5 +1,6 @@
 import { randomInt } from "node:crypto";
 import { splitId, TaskqError, type MovedJob, type MovedJoin, type NewJob } from "@taskq/core/storage";
+import { inRow, replaceBody } from "./bodies.js";
 import { countCapped } from "./caps.js";
 import { flagsFor, metaFor, noteShortest, REMEMBERED } from "./insert-rows.js";
 import type { Move } from "./move.js";
@@ -33,6 +34,7 @@ export function insertMovedRow(move: Move, record: MovedJob | MovedJoin): void {
   const columns = record.kind === "job" ? jobColumns(move, record) : joinColumns(record);
   const { named } = place;
   const meta = named ? { ...columns.meta, name: record.id } : columns.meta;
+  const { body, flag } = inRow(columns.body);
   move
     .sql(INSERT)
     .run(
@@ -43,7 +45,7 @@ export function insertMovedRow(move: Move, record: MovedJob | MovedJoin): void {
       columns.due,
       columns.task,
       place.random,
-      columns.flags | (named ? NAMED : 0),
+      columns.flags | flag | (named ? NAMED : 0),
       ...columns.counters,
       columns.owner,
       place.time === record.enqueuedAt ? null : record.enqueuedAt,
@@ -56,9 +58,10 @@ export function insertMovedRow(move: Move, record: MovedJob | MovedJoin): void {
       record.reason ?? null,
       record.cause ?? null,
       Object.keys(meta).length === 0 ? null : JSON.stringify(meta),
-      columns.body,
+      body,
       columns.result,
     );
+  if (flag !== 0) replaceBody(move, place.key, columns.body);
   if (named) {
     move
       .sql("INSERT OR REPLACE INTO {names} (queue, name, key, task, until) VALUES (?, ?, ?, ?, ?)")
@@ -172,6 +175,7 @@ function placeFor(move: Move, record: MovedJob | MovedJoin): Place | undefined {
 function makeRoom(move: Move, key: Key, time: number): void {
   const other = keyOf(time, freeLow(move, time, undefined));
   move.sql("UPDATE {jobs} SET key = ? WHERE key = ?").run(other, key);
+  move.sql("UPDATE {bodies} SET key = ? WHERE key = ?").run(other, key);
   move.sql("UPDATE {names} SET key = ? WHERE queue = ? AND key = ?").run(other, move.queue.id, key);
 }
 

@@ -1,5 +1,6 @@
 import type { NewGate, NewJob, NewJoin } from "@taskq/core/storage";
 import { MEMBER, ON_COMPLETED, ON_FAILED, ON_SETTLED } from "./edge-rows.js";
+import { inRow, putBody } from "./bodies.js";
 import { isCapped } from "./caps.js";
 import type { Move } from "./move.js";
 import { spare } from "./spared.js";
@@ -159,7 +160,9 @@ function insertRow(placing: Placing, row: Inserted): void {
   const { move, rows, shape } = placing;
   const parts = rows.get(row.id) as Place;
   const trunk = trunkOf(placing, row.id);
-  const flags = row.flags | (shape.followed.has(row.id) ? FOLLOWED : 0) | (trunk === null ? 0 : TRUNKED);
+  const { body, flag } = inRow(row.body);
+  const flags =
+    row.flags | flag | (shape.followed.has(row.id) ? FOLLOWED : 0) | (trunk === null ? 0 : TRUNKED);
   move
     .sql(
       "INSERT INTO {jobs} (key, queue, state, priority, due, task, random, flags, enqueued, expires, later, gate, " +
@@ -182,8 +185,9 @@ function insertRow(placing: Placing, row: Inserted): void {
       row.pending,
       trunk,
       Object.keys(row.meta).length === 0 ? null : JSON.stringify(row.meta),
-      row.body,
+      body,
     );
+  putBody(move, parts.time, parts.low, row.body);
 }
 
 function insertName(placing: Placing, name: string, task: string): void {

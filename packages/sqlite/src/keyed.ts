@@ -1,11 +1,12 @@
 /** A run that is given back with the keys it is to wait by. */
 import type { SettledOutcome } from "@taskq/core/storage";
+import { inRow, replaceBody } from "./bodies.js";
 import { leaveRun } from "./final.js";
 import { metaFor } from "./insert-rows.js";
 import { enterLine } from "./line.js";
 import type { Move } from "./move.js";
 import { skipIfDead } from "./readiness.js";
-import { ACTIVE, GATED, metaOf, READY, UNBEGUN, UNIQUE, VERDICT, type Row } from "./row.js";
+import { ACTIVE, APART, GATED, metaOf, READY, UNBEGUN, UNIQUE, VERDICT, type Row } from "./row.js";
 import { letUniqueGo, takeOrPark } from "./unique.js";
 
 /** Ends the run, puts its keys in place of those it had, and lets it wait by them. */
@@ -21,7 +22,9 @@ export function giveBackKeyed(
   const keys = metaFor({ gates, unique, after: undefined, keep: undefined });
   const meta = { ...rest, ...keys };
   row.meta = Object.keys(meta).length === 0 ? null : JSON.stringify(meta);
-  row.flags &= ~(UNBEGUN | VERDICT | GATED | UNIQUE);
+  const stored = inRow(body);
+  replaceBody(move, row.key, body);
+  row.flags = (row.flags & ~(UNBEGUN | VERDICT | GATED | UNIQUE | APART)) | stored.flag;
   if (keys.gates !== undefined) row.flags |= GATED;
   if (keys.unique !== undefined) row.flags |= UNIQUE;
   row.state = READY;
@@ -30,7 +33,7 @@ export function giveBackKeyed(
       "UPDATE {jobs} SET state = 0, body = ?, meta = ?, flags = ?, attempt = ?, settled = fence, " +
         "started = coalesce(?, started) WHERE key = ?",
     )
-    .run(body, row.meta, row.flags, row.attempt, startedAt, row.key);
+    .run(stored.body, row.meta, row.flags, row.attempt, startedAt, row.key);
   if (skipIfDead(move, row)) return;
   if ((row.flags & UNIQUE) === 0 || takeOrPark(move, row)) enterLine(move, row);
 }

@@ -1,4 +1,5 @@
 import type { MovedJob, MovedJoin, NewGate } from "@taskq/core/storage";
+import { BODY } from "./bodies.js";
 import { bytesIfAny } from "./bytes.js";
 import type { Connection } from "./connection.js";
 import { ownerName } from "./owners.js";
@@ -40,7 +41,7 @@ function movedJoin(row: Row): MovedJoin {
 
 function movedJob(connection: Connection, row: Row, now: number): MovedJob {
   const { gates, unique, after, keep } = metaOf(row);
-  const [body, result] = connection.raw("SELECT body, result FROM {jobs} WHERE key = ?").get(row.key) as [
+  const [body, result] = connection.raw(`SELECT ${BODY}, result FROM {jobs} WHERE key = ?`).get(row.key) as [
     Uint8Array,
     Uint8Array | null,
   ];

@@ -1,8 +1,10 @@
 /** Jobs with nothing around them, each in a statement, or many in one. */
 import { splitId, type EnqueueAnswer, type NewFlow, type NewJob, type StoredFlow } from "@taskq/core/storage";
+import { inRow, isApart, putBody } from "./bodies.js";
 import { isConstraint } from "./failure.js";
 import type { Move } from "./move.js";
 import type { OpenQueue } from "./open-queue.js";
+import { AT_MOST_ONCE } from "./row.js";
 import type { TransactionScope } from "./transaction-scope.js";
 
 const INSERT_PLAIN =
@@ -98,13 +100,14 @@ export function loneJob(flow: NewFlow): NewJob | undefined {
     : undefined;
 }
 
-/** Whether a lone job may run at once, and its id says when it was made. */
+/** Whether a lone job may run at once, its id says when it was made, and its row holds its body. */
 function isPlain(now: number, job: NewJob, time: number): boolean {
   return (
     job.due <= now &&
     job.delivery === "at-least-once" &&
     job.expiresAt === undefined &&
-    Math.abs(now - time) <= FRESH
+    Math.abs(now - time) <= FRESH &&
+    !isApart(job.body)
   );
 }
 
@@ -125,6 +128,7 @@ export function insertLone(move: Move, job: NewJob): StoredFlow | undefined {
   const { now, queue } = move;
   const once = job.delivery === "at-most-once";
   const later = job.due > now;
+  const { body, flag } = inRow(job.body);
   const { changes } = isPlain(now, job, time)
     ? move.sql(INSERT_PLAIN).run(time, low, queue.id, job.priority, job.due, job.task, random, job.body)
     : move
@@ -138,13 +142,14 @@ export function insertLone(move: Move, job: NewJob): StoredFlow | undefined {
           job.due,
           job.task,
           random,
-          job.body,
-          once ? 512 : 0,
+          body,
+          (once ? AT_MOST_ONCE : 0) | flag,
           later ? job.due : null,
           job.expiresAt ?? null,
           time === now ? null : now,
         );
   if (changes === 0) return undefined;
+  putBody(move, time, low, job.body);
   move.becameReady();
   return { status: "stored", id: job.id, state: later ? "scheduled" : "ready" };
 }

@@ -1,4 +1,5 @@
 import type { AttemptRecord, JobDetail, JobRecord, JoinRecord, StoredRecord } from "@taskq/core/storage";
+import { BODY } from "./bodies.js";
 import { bytesIfAny } from "./bytes.js";
 import type { Connection } from "./connection.js";
 import { MEMBER } from "./edge-rows.js";
@@ -61,14 +62,14 @@ export function jobRecord(connection: Connection, row: Row, whole: boolean): Job
   };
 }
 
-function blobOf(connection: Connection, key: Key, column: "body" | "result"): Uint8Array | undefined {
+function blobOf(connection: Connection, key: Key, column: string): Uint8Array | undefined {
   const row = connection.raw(`SELECT ${column} FROM {jobs} WHERE key = ?`).get(key) as [Uint8Array | null];
   return bytesIfAny(row[0]);
 }
 
 function detailOf(connection: Connection, row: Row): JobDetail {
   return {
-    body: blobOf(connection, row.key, "body") ?? new Uint8Array(0),
+    body: blobOf(connection, row.key, BODY) ?? new Uint8Array(0),
     attempts: (row.flags & ATTEMPTED) === 0 ? [] : attemptsOf(connection, row.key),
     progress: (row.flags & NOTED) === 0 ? undefined : progressOf(connection, row.key),
     before: (row.flags & FOLLOWER) === 0 ? [] : sourceIds(connection, row.key),

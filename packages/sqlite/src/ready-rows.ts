@@ -1,4 +1,5 @@
 /** Rows that may be claimed, as they are read. */
+import { BODY } from "./bodies.js";
 import { bytesOf } from "./bytes.js";
 import type { Move } from "./move.js";
 
@@ -30,7 +31,7 @@ const COLUMNS =
 const FIRST =
   "FROM {jobs} WHERE queue = ? AND state = 0 ORDER BY priority DESC, due, {jobs}.key LIMIT ? + 0 OFFSET ?";
 
-const READ = `SELECT ${COLUMNS}, body ${FIRST}`;
+const READ = `SELECT ${COLUMNS}, ${BODY} ${FIRST}`;
 
 /** The same, while members of failed joins are not all written down: those are passed over. */
 const READ_ALIVE = READ.replace(
@@ -46,7 +47,7 @@ const READ_MANY =
   "SELECT json_group_array(json_array(time, low, random, task, attempt, failures, crashes, priority, due, expires, " +
   "flags, enqueued, meta, length(body))), CAST(group_concat(CAST(body AS TEXT), '') AS BLOB) " +
   "FROM (SELECT key >> 21 AS time, key & 2097151 AS low, random, task, attempt, failures, crashes, priority, due, " +
-  `expires, flags, enqueued, meta, body ${FIRST})`;
+  `expires, flags, enqueued, meta, ${BODY} AS body ${FIRST})`;
 
 /** From this number on, rows are read and claimed together. Measured: below it, one by one is as quick. */
 export const MANY = 8;
@@ -67,13 +68,13 @@ export function readyRows(
 
 /** The row of a key that is ready. */
 export function readyRow(move: Move, key: string): ReadyRow {
-  return move.raw(`SELECT ${COLUMNS}, body FROM {jobs} WHERE key = ?`).get(key) as ReadyRow;
+  return move.raw(`SELECT ${COLUMNS}, ${BODY} FROM {jobs} WHERE key = ?`).get(key) as ReadyRow;
 }
 
 /** The row of a key that is active under a fence. */
 export function activeRow(move: Move, key: string, fence: number): ReadyRow | undefined {
   const row = move
-    .raw(`SELECT ${COLUMNS}, body FROM {jobs} WHERE key = ? AND state = 4 AND fence = ?`)
+    .raw(`SELECT ${COLUMNS}, ${BODY} FROM {jobs} WHERE key = ? AND state = 4 AND fence = ?`)
     .get(key, fence);
   return row as ReadyRow | undefined;
 }
@@ -82,11 +83,11 @@ function withBodies(rows: unknown[][], bodies: Uint8Array): ReadyRow[] {
   const { buffer, byteOffset } = bytesOf(bodies);
   let from = byteOffset;
   for (const row of rows) {
-    const length = row[BODY] as number;
-    row[BODY] = new Uint8Array(buffer, from, length);
+    const length = row[BODY_AT] as number;
+    row[BODY_AT] = new Uint8Array(buffer, from, length);
     from += length;
   }
   return rows as ReadyRow[];
 }
 
-const BODY = 13;
+const BODY_AT = 13;

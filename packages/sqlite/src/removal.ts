@@ -1,8 +1,10 @@
+import { removeBody } from "./bodies.js";
 import { uncountCapped } from "./caps.js";
 import type { Connection } from "./connection.js";
 import { edgesFrom, TURN } from "./edge-rows.js";
 import type { Move } from "./move.js";
 import {
+  APART,
   ATTEMPTED,
   CAPPED,
   FOLLOWED,
@@ -39,6 +41,7 @@ export function isNeeded(connection: Connection, row: Row): boolean {
 export function removeRow(move: Move, row: Row): void {
   if ((row.flags & NAMED) !== 0) forgetName(move, row);
   if ((row.flags & UNIQUE) !== 0) keepKeyTaken(move, row);
+  if ((row.flags & APART) !== 0) removeBody(move, row.key);
   if ((row.flags & ATTEMPTED) !== 0) move.sql("DELETE FROM {attempts} WHERE key = ?").run(row.key);
   if ((row.flags & NOTED) !== 0) move.sql("DELETE FROM {notes} WHERE key = ?").run(row.key);
   if ((row.flags & JOIN) !== 0) move.sql("DELETE FROM {doomed} WHERE key = ?").run(row.key);

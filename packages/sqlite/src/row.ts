@@ -49,6 +49,8 @@ export const AT_MOST_ONCE = 512;
 /** Claimed ahead, not begun. */
 export const UNBEGUN = 1024;
 export const NEVER_AHEAD = 2048;
+/** Its body stands apart; see `bodies`. */
+export const APART = 4096;
 export const ATTEMPTED = 8192;
 export const NOTED = 16_384;
 export const KEPT = 32_768;

@@ -73,6 +73,7 @@ CREATE TABLE {jobs} (
   body BLOB NOT NULL,
   result BLOB
 );
+CREATE TABLE {bodies} (key INTEGER PRIMARY KEY, body BLOB NOT NULL);
 CREATE INDEX {jobs_ready} ON {jobs} (queue, priority DESC, due) WHERE state = 0;
 CREATE INDEX {jobs_later} ON {jobs} (queue, later) WHERE later IS NOT NULL;
 CREATE INDEX {jobs_gate} ON {jobs} (queue, gate, priority DESC, due) WHERE gate IS NOT NULL;

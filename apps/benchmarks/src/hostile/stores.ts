@@ -104,12 +104,15 @@ function putBySql(path: string): HostileStore["put"] {
     );
     const file = new Database(path);
     try {
-      const change = file.prepare("UPDATE taskq_jobs SET body = ? WHERE key = ?");
+      // A large body stands apart from its row.
+      const apart = file.prepare("UPDATE taskq_bodies SET body = ? WHERE key = ?");
+      const within = file.prepare("UPDATE taskq_jobs SET body = ? WHERE key = ?");
       file.transaction(() => {
         for (const [index, id] of ids.entries()) {
           const { time = 0, low = 0 } = splitId(id) ?? {};
-          const { changes } = change.run(bodies[index], (BigInt(time) << 21n) | BigInt(low));
-          if (changes !== 1) throw new Error(`no row of job ${id}`);
+          const key = (BigInt(time) << 21n) | BigInt(low);
+          const changed = [apart, within].some((change) => change.run(bodies[index], key).changes === 1);
+          if (!changed) throw new Error(`no row of job ${id}`);
         }
       })();
     } finally {
