@@ -182,6 +182,35 @@ describe("what is no dump is refused", () => {
     expect(await refusalOfRecord([1])).toBe("the file, line 2: expected a record");
   });
 
+  test.each([
+    ["job", "failures", -1],
+    ["job", "attempt", 0.5],
+    ["job", "fence", 2 ** 53],
+    ["job", "priority", 2 ** 31],
+    ["job", "due", 8.65e15],
+    ["event", "number", -1],
+    ["stats", "minute", -8.65e15],
+  ] as const)("a %s whose %s is %d", async (kind, field, value) => {
+    const record = records.find((one) => one.kind === kind);
+    expect(await refusalOfRecord({ ...record, [field]: value })).toBe(
+      `the file, line 2: expected a record of kind '${kind}', got one whose '${field}' is none`,
+    );
+  });
+
+  test("objects where a header or an end has a number, whatever they are made of", async () => {
+    expect(await refusal(dumpOf([], { counts: null }))).toBe(
+      "the file, line 1: expected the header of a dump, got one that is damaged",
+    );
+    expect(await refusal(dumpOf([], { format: { toString: 1 } }))).toMatch(
+      /got one of format object: load it/,
+    );
+    const [header = ""] = dumpOf([]).split("\n");
+    const end = '{"end":true,"records":{"toString":1,"valueOf":1},"sha256":""}';
+    expect(await refusal(joined([header, end]))).toBe(
+      "the file, line 2: expected object records before this line, got 0",
+    );
+  });
+
   test("a header that counts something else", async () => {
     expect(await refusal(dumpOf(records, { counts: { value: 9 } }))).toMatch(
       /^the file: the header counts 9 value where there are 2, /,

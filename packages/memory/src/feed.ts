@@ -8,6 +8,7 @@ import {
   feedPosition,
   feedTag,
   isFinal,
+  TaskqError,
   type EventsAnswer,
   type EventsRequest,
   type FeedBounds,
@@ -94,7 +95,12 @@ export class Feed implements FeedBounds {
   receive(record: MovedFeed | MovedEvent): void {
     if (record.kind === "event") {
       const { kind: _, number, ...event } = record;
-      this.#events[number - this.gone - 1] = copied(event);
+      const place = number - this.gone - 1;
+      if (place !== this.#events.length && this.#events[place] === undefined) {
+        const expected = this.gone + this.#events.length + 1;
+        throw new TaskqError("TASKQ_MOVE", `import: expected event ${expected} of the feed, got ${number}`);
+      }
+      this.#events[place] = copied(event);
       return;
     }
     const { tag, last, gone, until } = record;

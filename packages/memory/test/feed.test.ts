@@ -23,3 +23,32 @@ test("of more events than a feed keeps, the oldest are let go", () => {
   const { events } = feed.read(feed.gone, 2);
   expect(events.map(({ cursor }) => cursor)).toEqual([1, 2].map((n) => `${feed.tag}.${feed.gone + n}`));
 });
+
+test("an event that does not follow those before it is refused", () => {
+  const feed = new Feed();
+  feed.receive({ kind: "feed", tag: "t", last: 1e9, gone: 4, until: 9 });
+  const event = {
+    kind: "event",
+    id: "1",
+    task: "add",
+    state: "completed",
+    attempt: 1,
+    fence: 1,
+    time: 1,
+    startedAt: 1,
+    reason: undefined,
+    error: undefined,
+  } as const;
+  feed.receive({ ...event, number: 5 });
+  // The same page may come again.
+  feed.receive({ ...event, number: 5 });
+  for (const number of [7, 1e9, 4, -1, 5.5, Number.NaN]) {
+    expect(() => feed.receive({ ...event, number })).toThrow(
+      expect.objectContaining({ code: "TASKQ_MOVE", message: expect.stringContaining("expected event 6") }),
+    );
+  }
+  feed.receive({ ...event, number: 6 });
+  expect(
+    [...feed.records()].map((record) => (record.kind === "event" ? record.number : record.last)),
+  ).toEqual([1e9, 5, 6]);
+});

@@ -99,7 +99,7 @@ const WORDS = [
   "1e999",
   "../../etc/passwd",
 ];
-const NUMBERS = [
+export const NUMBERS: readonly number[] = [
   0,
   -0,
   1,

@@ -16,6 +16,7 @@ import { main } from "@taskq/cli";
 import { memoryStorage } from "@taskq/memory";
 import { signedSerializer } from "@taskq/signed-serializer";
 import { anyText, anyValue, hostileBytes, jsonText, pick, type Random } from "./inputs.js";
+import { movedRecords, readTampered, takeIn, tamperedDump, tamperedRecords } from "./moved.js";
 
 export interface Target {
   readonly name: string;
@@ -99,6 +100,8 @@ const signed = signedSerializer({
   encrypt: true,
 });
 const signedBytes = values.map((value) => signed.encode(value, CONTEXT));
+
+const moved = await movedRecords();
 
 const characters = (text: string): readonly string[] => text.split("");
 
@@ -335,6 +338,22 @@ export const targets: readonly Target[] = [
     make(random) {
       const members = anyValue(random, 2);
       return () => group(members as Parameters<typeof group>[0]);
+    },
+  },
+  {
+    name: "dump",
+    share: 3,
+    make(random) {
+      const bytes = tamperedDump(random, moved);
+      return () => readTampered(random, bytes);
+    },
+  },
+  {
+    name: "moved rows",
+    share: 1,
+    make(random) {
+      const records = tamperedRecords(random, moved);
+      return () => takeIn(records);
     },
   },
   { name: "arguments of taskq", share: 1, make: commandLine },

@@ -12,6 +12,8 @@ export type DumpPart =
   | { readonly kind: "record"; readonly record: MovedRecord; readonly line: number };
 
 const LINE_FEED = 10;
+/** Bytes of a line, at most: two of the largest messages as base64, and as much again. */
+const LONGEST_LINE = 384 * 1_048_576;
 /** Of the file, as messages name it. */
 const SHOWN = 60;
 
@@ -27,7 +29,9 @@ export async function* readDump(bytes: AsyncIterable<Buffer>, name: string): Asy
   let header: DumpHeader | undefined;
   let trailer: DumpTrailer | undefined;
   let number = 0;
-  for await (const line of linesOf(bytes)) {
+  const tooLong = (): UserError =>
+    new UserError(`${name}, line ${number + 1}: longer than any line of a dump`);
+  for await (const line of linesOf(bytes, tooLong)) {
     number += 1;
     const refuse = (why: string): UserError => new UserError(`${name}, line ${number}: ${why}`);
     if (trailer !== undefined) throw refuse("expected nothing behind the end of the dump");
@@ -61,17 +65,23 @@ interface Line {
 }
 
 /** By line feeds alone: what else ends a line in a text may stand in one of JSON. */
-async function* linesOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<Line> {
+async function* linesOf(chunks: AsyncIterable<Buffer>, tooLong: () => UserError): AsyncGenerator<Line> {
   let parts: Buffer[] = [];
+  let length = 0;
   for await (const chunk of chunks) {
     let from = 0;
     for (let end = chunk.indexOf(LINE_FEED); end >= 0; end = chunk.indexOf(LINE_FEED, from)) {
       parts.push(chunk.subarray(from, end));
       yield { bytes: parts.length === 1 ? (parts[0] ?? chunk) : Buffer.concat(parts), ended: true };
       parts = [];
+      length = 0;
       from = end + 1;
     }
-    if (from < chunk.length) parts.push(chunk.subarray(from));
+    if (from === chunk.length) continue;
+    parts.push(chunk.subarray(from));
+    length += chunk.length - from;
+    // Without line feeds, all of a file would be one line.
+    if (length > LONGEST_LINE) throw tooLong();
   }
   if (parts.length > 0) yield { bytes: Buffer.concat(parts), ended: false };
 }
@@ -99,7 +109,7 @@ function headerOf(value: unknown, line: Buffer, refuse: Refuse): DumpHeader {
   if (taskq !== "dump") throw refuse(`expected the header of a dump of taskq, got ${shortened(line)}`);
   if (format !== FORMAT) {
     throw refuse(
-      `expected a dump of format ${FORMAT}, got one of format ${String(format)}: load it with another version of taskq`,
+      `expected a dump of format ${FORMAT}, got one of format ${shown(format)}: load it with another version of taskq`,
     );
   }
   const isWhole =
@@ -107,9 +117,15 @@ function headerOf(value: unknown, line: Buffer, refuse: Refuse): DumpHeader {
     typeof signed === "boolean" &&
     typeof epoch === "number" &&
     typeof counts === "object" &&
+    counts !== null &&
     Object.values(counts).every((count) => Number.isSafeInteger(count));
   if (!isWhole) throw refuse("expected the header of a dump, got one that is damaged");
   return value as DumpHeader;
+}
+
+/** What somebody wrote where a number belongs: an object may have a `toString` that is no function. */
+function shown(value: unknown): string {
+  return typeof value === "number" || typeof value === "string" ? String(value) : typeof value;
 }
 
 function isTrailer(value: unknown): value is Partial<DumpTrailer> {
@@ -122,7 +138,7 @@ function checkedTrailer(
   hash: string,
   refuse: Refuse,
 ): DumpTrailer {
-  if (records !== count) throw refuse(`expected ${String(records)} records before this line, got ${count}`);
+  if (records !== count) throw refuse(`expected ${shown(records)} records before this line, got ${count}`);
   if (sha256 !== hash) throw refuse("what stands before this line was changed since the dump was taken");
   return { end: true, records, sha256 };
 }
