@@ -54,7 +54,10 @@ function outcome(random: (below: number) => number, now: number, unreadable: num
   if (random(60) === 0) return { kind: "retry", due: now, error: new Uint8Array(9), counts: true };
   const length = LENGTHS[random(LENGTHS.length)];
   if (unreadable > 0 && random(unreadable) === 0)
-    return { kind: "quarantined", error: new Uint8Array(random(40) === 0 ? 17_000 : (length ?? 16)).fill(122) };
+    return {
+      kind: "quarantined",
+      error: new Uint8Array(random(40) === 0 ? 17_000 : (length ?? 16)).fill(122),
+    };
   return { kind: "completed", result: length === undefined ? undefined : new Uint8Array(length).fill(121) };
 }
 
