@@ -103,6 +103,15 @@ local function withStory(x)
   return x, x[#x]
 end
 
+-- Bodies that stand apart, each behind the key of its row.
+local function packedBodies(keys, found)
+  local list = {}
+  for place, key in ipairs(keys) do
+    list[place * 2 - 1], list[place * 2] = key, found[place] or ""
+  end
+  return pack(list)
+end
+
 ${alike}
 -- Answers nil, having changed nothing, when it meets anything else.
 local function short()
@@ -220,7 +229,7 @@ local function short()
   local _, due = unpack(call("ZRANGE", ${key("scheduled")}, 0, 0, "WITHSCORES"))
   if due and tonumber(due) <= now then return nil end
   local begin, ahead, lease = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-  local claimed, taken, leases, more, owners = {}, {}, {}, false, nil
+  local claimed, bodies, taken, leases, more, owners = {}, "", {}, {}, false, nil
   local head = call("ZRANGE", ${key("ready")}, 0, begin and begin + ahead or 0)
   if begin then
     local wanted = begin + ahead
@@ -255,15 +264,15 @@ local function short()
       local size = #claimed
       if hasBody then
         wants[#wants + 1] = "b:" .. key
-        places[wants[#wants]] = size + 3
+        places[#places + 1] = key
       end
       rows[#rows + 1] = key
       rows[#rows + 1] = text
       leases[#leases + 1] = till
       leases[#leases + 1] = key
-      claimed[size + 1], claimed[size + 2], claimed[size + 3] = key, text, ""
+      claimed[size + 1], claimed[size + 2] = key, text
     end
-    for place, body in ipairs(many(${key("bodies")}, wants)) do claimed[places[wants[place]]] = body end
+    if #wants > 0 then bodies = packedBodies(places, many(${key("bodies")}, wants)) end
     if #head > 0 then
       fence = fence + 1
       taken = head
@@ -287,7 +296,7 @@ local function short()
       elseif at and tonumber(at) <= now - (name == "gone" and kept[3] or 0) then return nil end
     end
   end
-  local gone, lines, bodies = {}, {}, {}
+  local gone, lines, shed = {}, {}, {}
   if over > 0 or oldest then
     local old = over > 0 and call("ZRANGE", ${key("done")}, 0, math.min(over, PURGED) - 1)
       or call("ZRANGEBYSCORE", ${key("done")}, "-inf", string.format("%.17g", now - kept[1]), "LIMIT", 0, PURGED)
@@ -297,8 +306,8 @@ local function short()
       if code ~= COMPLETED or rest then return nil end
       gone[place] = old[place]
       lines[place] = string.format("%d-1", struct.unpack(">I5", row))
-      if size then bodies[#bodies + 1] = "b:" .. old[place] end
-      if type(bytes) == "number" then bodies[#bodies + 1] = "r:" .. old[place] end
+      if size then shed[#shed + 1] = "b:" .. old[place] end
+      if type(bytes) == "number" then shed[#shed + 1] = "r:" .. old[place] end
     end
   end
   if c4 + c5 + c6 + c7 + c8 > kept[4] then return nil end
@@ -308,6 +317,8 @@ local function short()
   if #rows > 0 or #gone > 0 then
     if #apart > 0 then write("HSET", ${key("bodies")}, apart) end
     write("HSET", ${key("rows")}, rows)
+    -- They were the first in line, and are until others are added.
+    if #gone > 0 then call("ZREMRANGEBYRANK", ${key("done")}, 0, #gone - 1) end
     if settled > 0 then
       write("ZREM", ${key("active")}, ended)
       write("ZADD", ${key("done")}, done)
@@ -315,14 +326,13 @@ local function short()
       write("HSET", ${key("stories")}, stories)
     end
     if #gone > 0 then
-      write("ZREM", ${key("done")}, gone)
       write("HDEL", ${key("rows")}, gone)
       write("XDEL", ${key("listing")}, lines)
-      write("HDEL", ${key("bodies")}, bodies)
+      write("HDEL", ${key("bodies")}, shed)
       completed = completed - #gone
     end
     if #taken > 0 then
-      write("ZREM", ${key("ready")}, taken)
+      call("ZREMRANGEBYRANK", ${key("ready")}, 0, #taken - 1)
       write("ZADD", ${key("active")}, leases)
       call("HSET", ${key("owners")}, ARGV[3], owners)
       if apart.owner then call("ZADD", ${key("expiry")}, now + 604800000, "o:" .. ARGV[3]) end
@@ -339,6 +349,7 @@ local function short()
   end
   local nextDue = opens
   if due and (not opens or tonumber(due) < tonumber(opens)) then nextDue = due end
-  return {more and 1 or 0, nextDue or "", nowText, claimed}
+  -- One text of all: a reply of many is slow to read.
+  return {more and 1 or 0, nextDue or "", nowText, #claimed > 0 and pack(claimed) or "", bodies}
 end
 `;
