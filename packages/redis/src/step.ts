@@ -16,7 +16,7 @@ import type { StatsField } from "./pending-stats.js";
 import { claimedOf, runOf } from "./wire/answers.js";
 import { listOf, numberIfAny, textsOf } from "./wire/values.js";
 import { pack } from "./wire/pack.js";
-import { claimedRows } from "./wire/rows.js";
+import { claimedRows, type Bodies } from "./wire/rows.js";
 import { runRequest, settlementsRequest } from "./wire/requests.js";
 import type { AnswerRecord } from "./wire/unpack.js";
 
@@ -122,7 +122,7 @@ function joined(tasks: readonly string[]): string {
   return text;
 }
 
-type ShortReply = readonly [more: number, nextDue: Buffer, now: Buffer, rows: Buffer, bodies: Buffer];
+type ShortReply = readonly [more: number, nextDue: Buffer, now: Buffer, rows: Buffer, bodies: Bodies];
 type ShortAnswer = Pick<StepAnswer, "claimed" | "more" | "nextDue" | "revoked">;
 
 /** The answer of the short path, on which every settlement was applied. */

@@ -57,10 +57,10 @@ function keepOf({ completed, failed, completedMax, failedMax }: NewKeep): readon
  * The jobs that the short path of a step has claimed.
  *
  * @param packed a list of each one's key and row
- * @param bodies a list of keys, each with the body of its row, for those that stand apart; or nothing
+ * @param bodies keys, each with the body of its row, for those that stand apart: packed if they are not long; or nothing
  * @throws `TASKQ_STORAGE`
  */
-export function claimedRows(packed: Buffer, bodies: Buffer, leaseUntil: number): ClaimedJob[] {
+export function claimedRows(packed: Buffer, bodies: Bodies, leaseUntil: number): ClaimedJob[] {
   const jobs: ClaimedJob[] = [];
   if (packed.length === 0) return jobs;
   const spans = textSpans(packed);
@@ -75,10 +75,20 @@ export function claimedRows(packed: Buffer, bodies: Buffer, leaseUntil: number):
   return jobs;
 }
 
+/** As the script tells them. */
+export type Bodies = Buffer | readonly Buffer[];
+
 /** By key. */
-function apartOf(bodies: Buffer): ReadonlyMap<string, Uint8Array> {
+function apartOf(bodies: Bodies): ReadonlyMap<string, Uint8Array> {
   const apart = new Map<string, Uint8Array>();
   if (bodies.length === 0) return apart;
+  if (!Buffer.isBuffer(bodies)) {
+    for (let place = 1; place < bodies.length; place += 2) {
+      const body = bodies[place];
+      if (body !== undefined) apart.set(String(bodies[place - 1]), new Uint8Array(body));
+    }
+    return apart;
+  }
   const spans = textSpans(bodies);
   for (let place = 1; place < spans.length; place += 2) {
     const [key, body] = [spans[place - 1], spans[place]];

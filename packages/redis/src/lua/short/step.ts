@@ -41,7 +41,7 @@ end
  * most steps.
  */
 export const step: string = String.raw`
-local ACTIVE, COMPLETED, QUARANTINED, INLINE, PURGED, TOLD = 4, 5, 10, 512, 100, 16384
+local ACTIVE, COMPLETED, QUARANTINED, INLINE, PURGED, TOLD, LONG_TEXT = 4, 5, 10, 512, 100, 16384, 65536
 local call, pack, decodeFrom, sub = redis.call, cmsgpack.pack, cmsgpack.unpack_limit, string.sub
 
 -- What else a row has, by number: until when it may begin, at most once, named, reaped, attempts; then what is dealt with elsewhere.
@@ -105,11 +105,13 @@ end
 
 -- Bodies that stand apart, each behind the key of its row.
 local function packedBodies(keys, found)
-  local list = {}
+  local list, length = {}, 0
   for place, key in ipairs(keys) do
     list[place * 2 - 1], list[place * 2] = key, found[place] or ""
+    length = length + #list[place * 2]
   end
-  return pack(list)
+  -- A text of them all would be made, and hashed, once more.
+  return length > LONG_TEXT and list or pack(list)
 end
 
 ${alike}
