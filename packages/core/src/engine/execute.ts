@@ -43,8 +43,7 @@ export function execute(run: Run, ended: Ended): void {
     message = withoutStacks(() => openMessage(run));
     input = inputOf(engine, message, claimed.sources);
   } catch (error) {
-    queueMicrotask(() => ended(unreadable(run, error)));
-    return;
+    return later(() => ended(unreadable(run, error)));
   }
   const call: Call = { run, ended, definition, policy, message };
   if (!(input instanceof Promise)) return start(call, input);
@@ -170,7 +169,14 @@ function quarantined(run: Run, cause: unknown): FinishedRun {
 }
 
 function endUnrun(run: Run, ended: Ended, outcome: SettledOutcome): void {
-  queueMicrotask(() => ended(unrun(run, outcome)));
+  later(() => ended(unrun(run, outcome)));
+}
+
+const NOW = Promise.resolve();
+
+/** As `queueMicrotask`, which makes a resource for each call, and takes as long for that as most messages to be read. */
+function later(call: () => void): void {
+  void NOW.then(call);
 }
 
 function unrun(run: Run, outcome: SettledOutcome): FinishedRun {

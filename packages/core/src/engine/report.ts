@@ -23,6 +23,11 @@ export function reportSettled(finished: FinishedRun, answer: SettleAnswer): void
     if (!events.wants("completed")) return;
     return events.emit("completed", { ...runEvent(run, endedAt), durationMs: endedAt - run.startedAt });
   }
+  if (outcome.kind === "quarantined") {
+    const { id, task } = run.claimed;
+    if (error === undefined || !events.wants("quarantined")) return;
+    return events.emit("quarantined", { id, task, time: new Date(endedAt), error });
+  }
   const event = runEvent(run, endedAt);
   if (timeoutMs !== undefined) events.emit("timeout", { ...event, timeoutMs });
   const { attempt: _, ...jobEvent } = event;
@@ -42,9 +47,6 @@ export function reportSettled(finished: FinishedRun, answer: SettleAnswer): void
       return events.emit("expired", jobEvent);
     case "skipped":
       return events.emit("skipped", { ...jobEvent, reason: outcome.reason });
-    case "quarantined":
-      if (error !== undefined) events.emit("quarantined", { ...jobEvent, error });
-      return;
     case "interrupted":
       return events.emit("interrupted", event);
     case "released":
