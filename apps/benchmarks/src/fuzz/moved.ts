@@ -19,6 +19,8 @@ const sum = task("sum", async (numbers: readonly number[], context) => {
 });
 const tasks = { add, fail, sum };
 
+const nothing = (): void => {};
+
 /** What a queue keeps that has seen most of what there is. */
 export async function movedRecords(): Promise<readonly MovedRecord[]> {
   const queue = createQueue({ storage: memoryStorage(), tasks });
@@ -35,7 +37,6 @@ export async function movedRecords(): Promise<readonly MovedRecord[]> {
   await queue.enqueueMany([sum.job([4]), fail.job(2), add.job(2)]);
   await queue.lock("held").acquire();
   const engine = engineOf(queue);
-  const nothing = (): void => {};
   const { departure = "" } = await comeToRest(engine, nothing, nothing);
   const page = { queue: queue.name, kind: "page", departure, limit: MOVED_AT_ONCE } as const;
   const records: MovedRecord[] = [];
