@@ -21,6 +21,7 @@ import { exportQueue, importQueue } from "./moving.js";
 import { SCRIPTS, type ScriptName } from "./lua/scripts.js";
 import { checkUndivided } from "./partitions/division.js";
 import type { Settings } from "./options.js";
+import { read } from "./read.js";
 import { stats, writeStats } from "./stats.js";
 import { step } from "./step.js";
 import {
@@ -28,7 +29,6 @@ import {
   holderOf,
   noteOf,
   reapedOf,
-  recordOf,
   runOf,
   scheduleOf,
   storedFlowOf,
@@ -36,7 +36,6 @@ import {
 } from "./wire/answers.js";
 import { listOf, numberIfAny, textsOf } from "./wire/values.js";
 import { flowRequest, runRequest } from "./wire/requests.js";
-import type { AnswerRecord } from "./wire/unpack.js";
 
 /** What `watch` is given beside the queue. */
 export type Watching = Parameters<StorageContract["watch"]> extends [string, ...infer Rest] ? Rest : never;
@@ -172,10 +171,7 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
   }
 
   async read(request: Request<"read">): Answer<"read"> {
-    const { answer } = await this.#ask("read", request);
-    return listOf(answer["records"], (record) => record as AnswerRecord | false).map((record) =>
-      record === false ? undefined : recordOf(record),
-    );
+    return read(this.#queue(request.queue), request);
   }
 
   async list(request: Request<"list">): Answer<"list"> {

@@ -93,6 +93,9 @@ async function played(
     const asked = { queue: QUEUE, owner: OWNER, request, tasks: TASKS, settled, begun, claim, now };
     const answer: StepAnswer = await storage.step(asked);
     told.push(answer);
+    // Few at once are read a short way too, in whatever state they are.
+    const looked = [...answer.claimed, ...held].slice(0, 6).map(({ id }) => id);
+    told.push(await storage.read({ queue: QUEUE, ids: looked, now }));
     held = [...held, ...answer.claimed];
     const ending = held.filter(() => random(2) === 0);
     held = held.filter((job) => !ending.includes(job));
@@ -110,6 +113,7 @@ async function played(
   return {
     told,
     read: await storage.read({ queue: QUEUE, ids: all.map(({ id }) => id), whole: true, now }),
+    each: await Promise.all(all.map(({ id }) => storage.read({ queue: QUEUE, ids: [id], now }))),
     counts: await storage.counts({ queue: QUEUE }),
     events: events.map((event) => ({ ...event, cursor: undefined })),
   };

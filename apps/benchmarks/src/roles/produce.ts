@@ -26,6 +26,8 @@ export interface Produce {
   readonly durability: Durability;
   readonly mode: ProduceMode;
   readonly jobs: number;
+  /** Of those, the first so many, by which both sides get warm: one after the other, and not measured. Where latencies are measured. */
+  readonly warmUp?: number | undefined;
   readonly guard?: Guard | undefined;
   readonly protection?: Protection | undefined;
 }
@@ -42,11 +44,11 @@ export interface ProduceAnswer {
 
 /** Stores jobs and measures how long it takes. */
 export async function produce(configuration: Produce, channel: Channel): Promise<ProduceAnswer> {
-  const { competitor, path, durability, mode, jobs, guard, protection } = configuration;
+  const { competitor, path, durability, mode, jobs, warmUp = 0, guard, protection } = configuration;
   const session = await (await loadCompetitor(competitor)).open({ path, durability, guard, protection });
   await channel.ready();
   const startedAt = nanoseconds();
-  const { latencies = [], dueAt } = await modes[mode](session, jobs);
+  const { latencies = [], dueAt } = await modes[mode](session, jobs, warmUp);
   const endedAt = nanoseconds();
   const unfinished = await session.unfinished();
   await session.close();
@@ -58,7 +60,9 @@ interface Produced {
   readonly dueAt?: number;
 }
 
-const modes: { readonly [Name in ProduceMode]: (session: Session, jobs: number) => Promise<Produced> } = {
+const modes: {
+  readonly [Name in ProduceMode]: (session: Session, jobs: number, warmUp: number) => Promise<Produced>;
+} = {
   async awaited(session, jobs) {
     for (let n = 0; n < jobs; n += 1) await session.enqueue(payload(n));
     return {};
@@ -66,16 +70,19 @@ const modes: { readonly [Name in ProduceMode]: (session: Session, jobs: number) 
   bulk: (session, jobs) => inBulk(session, jobs),
   tick: (session, jobs) => together(session, jobs, 1_000),
   server: (session, jobs) => together(session, jobs, 100),
-  async paced(session, jobs) {
-    for (let n = 0; n < jobs; n += 1) {
+  async paced(session, jobs, warmUp) {
+    for (let n = 0; n < warmUp; n += 1) await session.enqueue(payload(n));
+    while (warmUp > 0 && (await session.unfinished()) > 0) await pause(50);
+    for (let n = warmUp; n < jobs; n += 1) {
       await pause(10);
       await session.enqueue(payload(n, nanoseconds()));
     }
     return {};
   },
-  async "round-trip"(session, jobs) {
+  async "round-trip"(session, jobs, warmUp) {
     const latencies: number[] = [];
-    for (let n = 0; n < jobs; n += 1) {
+    for (let n = 0; n < warmUp; n += 1) await session.roundTrip(payload(n));
+    for (let n = warmUp; n < jobs; n += 1) {
       const begun = nanoseconds();
       await session.roundTrip(payload(n));
       latencies.push((nanoseconds() - begun) / 1e6);
