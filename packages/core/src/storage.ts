@@ -507,7 +507,10 @@ export interface StoredRetention {
 }
 
 export interface OpenAnswer {
-  /** Counts the moves of the queue from one storage to another; fences start at `epoch × 2^40`. */
+  /**
+   * Grows with each move of the queue from one storage to another, and where it is made anew in place of one that was
+   * lost; fences are `epoch × 2^40` and a counter.
+   */
   readonly epoch: number;
   /** All but `open` refuse enqueue, claim, tick and control with `TASKQ_MOVED`. */
   readonly phase: QueuePhase;

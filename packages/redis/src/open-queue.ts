@@ -1,5 +1,12 @@
 /** Calls of scripts about one queue: requests, refusals, and what is left to do from earlier calls. */
-import { Hints, TaskqError, type JobEffect, type WatchHint, type WatchOptions } from "@taskq/core/storage";
+import {
+  Hints,
+  TaskqError,
+  type JobEffect,
+  type QueuePhase,
+  type WatchHint,
+  type WatchOptions,
+} from "@taskq/core/storage";
 import type { CallParameter } from "./connection/caller.js";
 import type { Reply } from "./connection/client.js";
 import type { Script } from "./connection/script.js";
@@ -12,6 +19,7 @@ import type { Link } from "./link.js";
 import { finalChannel, keyBase, wakeChannel } from "./names.js";
 import type { Settings } from "./options.js";
 import { PendingStats } from "./pending-stats.js";
+import { QueueGone } from "./opening/open-again.js";
 import { QueueKeys } from "./queue-keys.js";
 
 /** What every request names; each script reads more of its own. */
@@ -30,6 +38,8 @@ export interface OpenQueueOptions {
   readonly atOnce?: number | undefined;
   /** @default 0 */
   readonly partition?: number | undefined;
+  /** Opens the queue where the server has nothing of it any more. */
+  readonly openAgain?: (() => Promise<void>) | undefined;
 }
 
 /** One queue as this storage knows it, or one partition of it. */
@@ -49,15 +59,27 @@ export class OpenQueue {
 
   /** Of a queue that is spread over several; 0 is the home partition. */
   readonly partition: number;
+  #openAgain: (() => Promise<void>) | undefined;
+  #timesOpened = 0;
+  /** The greatest that was told. */
+  epoch = 0;
+  /** As it was told last; one that has moved is not opened again. */
+  #phase: QueuePhase = "open";
 
   constructor(name: string, link: Link, settings: Settings, options: OpenQueueOptions = {}) {
-    const { atOnce, partition = 0 } = options;
+    const { atOnce, partition = 0, openAgain } = options;
     this.name = name;
     this.partition = partition;
     this.#keys = new QueueKeys(settings.keyPrefix, name, partition);
     this.#link = link;
     this.#settings = settings;
     this.atOnce = atOnce;
+    this.#openAgain = openAgain;
+  }
+
+  /** Says that it was opened, also if it was before. */
+  opened(): void {
+    this.#timesOpened += 1;
   }
 
   watch(listener: (hint: WatchHint) => void, options: WatchOptions = {}): () => void {
@@ -96,8 +118,9 @@ export class OpenQueue {
     this.#stopListeningToFinal = undefined;
   }
 
-  /** Nobody hears any more. */
+  /** Nobody hears any more, and it is not opened again. */
   close(): void {
+    this.#openAgain = undefined;
     this.#hints.clear();
     this.#stop();
     this.#stopFinal();
@@ -119,7 +142,14 @@ export class OpenQueue {
   async caughtUp(now: number | undefined, call: () => Promise<AnswerRecord>): Promise<Told> {
     let effects: readonly JobEffect[] = [];
     for (;;) {
-      const answer = await call();
+      let answer: AnswerRecord;
+      const before = this.#timesOpened;
+      try {
+        answer = await call();
+      } catch (error) {
+        await this.#openIfGone(error, before);
+        answer = await call();
+      }
       effects = [...effects, ...listOf(answer["effects"], effectOf)];
       if (answer["behind"] !== true) return { answer, effects };
       effects = [...effects, ...(await this.catchUp(now))];
@@ -131,10 +161,27 @@ export class OpenQueue {
     const effects: JobEffect[] = [];
     for (;;) {
       const asked = { queue: this.name, now, atOnce: this.atOnce };
-      const answer = await this.#once(SCRIPTS.resume, asked);
+      const answer = await this.whileOpen(() => this.#once(SCRIPTS.resume, asked));
       effects.push(...listOf(answer["effects"], effectOf));
       if (answer["behind"] !== true) return effects;
     }
+  }
+
+  /** Makes a call, and makes it again where the server has lost the queue: then it is opened as it was. */
+  async whileOpen<Answer>(call: () => Promise<Answer>): Promise<Answer> {
+    const before = this.#timesOpened;
+    try {
+      return await call();
+    } catch (error) {
+      await this.#openIfGone(error, before);
+      return call();
+    }
+  }
+
+  /** Throws what is any other error. */
+  async #openIfGone(error: unknown, timesOpened: number): Promise<void> {
+    if (!(error instanceof QueueGone) || this.#openAgain === undefined || this.#phase !== "open") throw error;
+    if (this.#timesOpened === timesOpened) await this.#openAgain();
   }
 
   async #once(script: Script, request: Asked, since?: number): Promise<AnswerRecord> {
@@ -157,7 +204,9 @@ export class OpenQueue {
   async askBeside(script: Script, names: readonly string[], request: object): Promise<AnswerRecord> {
     const base = keyBase(this.#settings.keyPrefix, this.name, this.partition);
     const keys = [...this.#keys.of(script), ...names.map((name) => `${base}${name}`)];
-    return this.told(script, await this.#link.caller.run(script, keys, [pack(request), this.publish]));
+    return this.whileOpen(async () =>
+      this.told(script, await this.#link.caller.run(script, keys, [pack(request), this.publish])),
+    );
   }
 
   /** Runs a script with its text: no call that is sent behind it is carried out before it for want of the text. */
@@ -174,8 +223,14 @@ export class OpenQueue {
     const answer = unpack(reply) as AnswerRecord;
     const refused = answer["refused"] as AnswerRecord | undefined;
     if (refused !== undefined) {
-      throw new TaskqError(refused["code"] as TaskqError["code"], refused["message"] as string);
+      const message = refused["message"] as string;
+      if (refused["gone"] === true) throw new QueueGone(message);
+      if (refused["code"] === "TASKQ_MOVED") this.#phase = "left";
+      throw new TaskqError(refused["code"] as TaskqError["code"], message);
     }
+    const { phase, epoch } = answer;
+    if (typeof phase === "string") this.#phase = phase as QueuePhase;
+    if (typeof epoch === "number") this.epoch = Math.max(this.epoch, epoch);
     const hints = answer["hints"] as AnswerRecord | undefined;
     if (hints !== undefined) this.hint(hints);
     return answer;
