@@ -61,6 +61,10 @@ async function complete(storage: StorageContract, owner: string, run: ClaimedJob
   return (await storage.step({ ...step, claim: undefined })).settled[0] ?? "none";
 }
 
+async function enqueueTen(storage: StorageContract): Promise<void> {
+  await storage.enqueue({ queue: QUEUE, flows: Array.from({ length: 10 }, () => alone(newJob())) });
+}
+
 async function declare(storage: StorageContract, name: string): Promise<void> {
   const change = { kind: "declare", name, origin: "task", task: name, bytes: new Uint8Array(1) } as const;
   await storage.schedules({ queue: QUEUE, change });
@@ -180,16 +184,14 @@ describe.skipIf(serverBinary() === undefined)("a server that has lost a queue", 
       const options = { url, keyPrefix: newPrefix(), partitions };
       const storages = await Promise.all(Array.from({ length: 4 }, () => opened(options)));
       await flush(port);
-      const enqueue = (storage: StorageContract) =>
-        storage.enqueue({ queue: QUEUE, flows: Array.from({ length: 10 }, () => alone(newJob())) });
-      await Promise.all([...storages, ...storages].map(enqueue));
+      await Promise.all([...storages, ...storages].map(enqueueTen));
       expect((await storages[0]?.counts({ queue: QUEUE }))?.["*"]?.ready).toBe(80);
       await until("it is told", async () => losses.length > 0);
       await sleep(100);
       expect(losses).toHaveLength(1);
       expect(losses[0]).toContain("append-only file is on now: look whether somebody flushed it");
       await flush(port);
-      await Promise.all(storages.map(enqueue));
+      await Promise.all(storages.map(enqueueTen));
       await until("it is told again", async () => losses.length > 1);
     });
 
