@@ -33,8 +33,6 @@ export class Dispatcher implements SlotUser {
   readonly recentTasks: Set<string> = new Set();
   readonly #options: DispatcherOptions;
   #waiting: HeldRun[] = [];
-  /** When the first of those waiting was claimed, in milliseconds of `performance.now()`. */
-  #waitingSince = 0;
   #lastEnd = 0;
   /** Slots taken that no run uses yet. */
   #slotsInHand = 0;
@@ -52,8 +50,8 @@ export class Dispatcher implements SlotUser {
 
   /** When those waiting are to be handed back, in milliseconds of `performance.now()`. */
   get handBackAt(): number {
-    if (this.#waiting.length === 0) return Infinity;
-    return this.#options.prefetch.handBackAt(this.#waitingSince, this.#lastEnd);
+    const [first] = this.#waiting;
+    return first === undefined ? Infinity : this.#options.prefetch.handBackAt(first.heldSince, this.#lastEnd);
   }
 
   /** Takes every free slot for runs that are about to be claimed, and answers how many there are beyond those waiting. */
@@ -78,11 +76,10 @@ export class Dispatcher implements SlotUser {
   }
 
   add(claimed: readonly HeldRun[]): void {
-    if (claimed.length === 0) return;
-    if (this.#waiting.length === 0) {
-      this.#waitingSince = performance.now();
-      this.#waiting = [...claimed];
-    } else this.#waiting.push(...claimed);
+    const now = performance.now();
+    for (const held of claimed) held.heldSince = now;
+    if (this.#waiting.length === 0) this.#waiting = [...claimed];
+    else this.#waiting.push(...claimed);
   }
 
   /** Starts as many as there are slots for. */

@@ -16,6 +16,8 @@ export class HeldRun implements InBag {
   told: boolean;
   /** When the storage last vouched for its lease. */
   vouched: Stamp;
+  /** When the answer came that claimed it, in milliseconds of `performance.now()`. */
+  heldSince = 0;
   /** When its handler began, in milliseconds of `performance.now()`. */
   beganAt = 0;
   place = -1;

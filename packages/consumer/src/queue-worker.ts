@@ -13,6 +13,12 @@ import { StepExchange, type Exchanged } from "./step-exchange.js";
 
 /** How often revoked runs are asked for at most, in milliseconds. */
 const REVOCATION_PAUSE = 50;
+/**
+ * For how long jobs are only claimed ahead, in milliseconds: those that are not to be held without running wait all the
+ * while, though they may be the first in line.
+ */
+const ONLY_AHEAD = 50;
+const AT_ONCE: Rest = { most: 0, hurry: true };
 
 export interface QueueWorkerOptions {
   readonly engine: Engine;
@@ -42,6 +48,12 @@ export class QueueWorker {
   readonly #renewal: Loop;
   #claiming = true;
   #steppedAt = -Infinity;
+  /** When jobs that begin at once were last asked for, in milliseconds of `performance.now()`. */
+  #beginsAt = -Infinity;
+  /** Whether the storage works elsewhere: then runs and steps are worked at together, each with half of what is held. */
+  #overlaps = false;
+  /** An answer that is gone into once the next step is on its way. */
+  #untaken: Exchanged | undefined;
   /** When to ask for revoked runs, in milliseconds of `performance.now()`. */
   #revocationsAt = Infinity;
   #settled: (() => void) | undefined;
@@ -172,7 +184,8 @@ export class QueueWorker {
     if (claim === undefined && begun.length === 0 && this.#exchange.empty && now < this.#revocationsAt) {
       return this.#rest();
     }
-    return (await this.#step(claim, begun)) ? this.#rest() : this.#resting({ most: this.outage.pause() });
+    if (!(await this.#step(claim, begun))) return this.#resting({ most: this.outage.pause() });
+    return this.#untaken === undefined ? this.#rest() : AT_ONCE;
   }
 
   /** Whether the storage has answered. */
@@ -180,22 +193,36 @@ export class QueueWorker {
     this.#steppedAt = performance.now();
     this.#revocationsAt = Infinity;
     this.#timing.asking();
-    const exchanged = await this.#send(claim, begun);
+    const sending = this.#send(claim, begun);
+    this.#take();
+    const exchanged = await sending;
     if (exchanged === undefined) return this.outage.connected;
+    const { answer, elsewhere } = exchanged;
+    this.#timing.learn(exchanged.claim, answer);
+    if (exchanged.claim !== undefined) this.lastClaimAt = Date.now();
+    this.#overlaps = elsewhere;
+    this.#untaken = exchanged;
+    if (!elsewhere || !answer.more || exchanged.claim === undefined || !this.#claiming) this.#take();
+    return true;
+  }
+
+  /** Goes into an answer: what has ended is gone, what was claimed begins. */
+  #take(): void {
+    const exchanged = this.#untaken;
+    if (exchanged === undefined) return;
+    this.#untaken = undefined;
     const { answer, stamp } = exchanged;
+    this.#exchange.take(exchanged);
     for (const { id } of answer.claimed) {
       // Claimed again by ourselves: the run we held before was taken away.
       const before = this.#runs.get(id);
       if (before !== undefined) this.dispatcher.lose(before);
     }
-    const held = answer.claimed.map((claimed) => this.#runs.add(claimed, stamp));
-    this.dispatcher.add(held);
+    this.dispatcher.add(answer.claimed.map((claimed) => this.#runs.add(claimed, stamp)));
     for (const reference of answer.revoked) this.dispatcher.revoke(reference);
-    this.#timing.learn(exchanged.claim, answer);
-    if (exchanged.claim !== undefined) this.lastClaimAt = Date.now();
-    if (this.#claiming) this.dispatcher.start();
-    else this.dispatcher.release();
-    return true;
+    if (this.#claiming) return this.dispatcher.start();
+    this.dispatcher.release();
+    this.#loop.wake();
   }
 
   /** A queue that moves to another storage hands out nothing more, but takes what ended. */
@@ -221,11 +248,20 @@ export class QueueWorker {
     const { isWanted } = this.#timing;
     if (!isWanted && this.#exchange.empty) return undefined;
     const { slots, lease } = this.#options;
-    const free = this.dispatcher.reserve(isWanted);
-    // Only what has ended makes room ahead.
-    if (free <= 0 && this.#exchange.empty) return undefined;
-    const begin = Math.max(0, free);
-    const ahead = Math.max(0, this.#prefetch.next(slots.size) - Math.max(0, -free));
+    const untaken = this.#untaken?.claim;
+    // There was more: it has handed out all it was asked for.
+    const taken = untaken === undefined ? 0 : untaken.begin + untaken.ahead;
+    const free = this.dispatcher.reserve(isWanted) - taken;
+    // Only what has ended makes room ahead, and what was claimed by halves.
+    if (free <= 0 && this.#exchange.empty && taken === 0) return undefined;
+    if (free > 0) this.#beginsAt = now;
+    else if (now - this.#beginsAt >= ONLY_AHEAD) return undefined;
+    const held = this.#prefetch.next(slots.size);
+    const half = Math.ceil((slots.size + held) / 2);
+    const most = this.#overlaps && held >= slots.size ? half : Infinity;
+    const begin = Math.min(Math.max(0, free), most);
+    const ahead = Math.max(0, Math.min(held - Math.max(0, -free), most - begin));
+    if (this.#exchange.empty && free <= 0 && ahead < half / 2) return undefined;
     return begin + ahead === 0 ? undefined : { begin, ahead, lease };
   }
 
@@ -254,6 +290,7 @@ export class QueueWorker {
   }
 
   #resting(rest: Rest): Rest {
+    this.#take();
     this.dispatcher.giveBack();
     if (this.#exchange.empty) this.#settled?.();
     return rest;

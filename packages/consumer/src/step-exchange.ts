@@ -26,7 +26,10 @@ interface Sent {
 export interface Exchanged {
   readonly answer: StepAnswer;
   readonly claim: ClaimRequest | undefined;
+  readonly ended: readonly HeldRun[];
   readonly stamp: Stamp;
+  /** Whether most of the time went by without this process: the storage works elsewhere. */
+  readonly elsewhere: boolean;
 }
 
 export class StepExchange {
@@ -70,12 +73,21 @@ export class StepExchange {
   ): Promise<Exchanged | undefined> {
     const sent = (this.#sent ??= this.#compose(claim, begun));
     const { storage } = this.#engine;
-    const answer = await this.#outage.ask(() => storage.step(sent.request));
+    const began = performance.now();
+    const asking = this.#outage.ask(() => storage.step(sent.request));
+    const asked = performance.now();
+    const answer = await asking;
     if (answer === undefined) return undefined;
+    const elsewhere = performance.now() - asked > asked - began;
     this.#sent = undefined;
-    this.#settle(sent, answer);
+    const { request, ended, stamp } = sent;
+    return { answer, claim: request.claim, ended, stamp, elsewhere };
+  }
+
+  /** Takes what an answer says of what had ended. */
+  take({ answer, ended }: Exchanged): void {
+    this.#settle(ended, answer);
     reportEffects(this.#engine, answer.effects);
-    return { answer, claim: sent.request.claim, stamp: sent.stamp };
   }
 
   /** The last one: what the storage has gathered in memory, it may write now. */
@@ -113,7 +125,7 @@ export class StepExchange {
     return { request, ended, stamp: stampNow() };
   }
 
-  #settle({ ended }: Sent, answer: StepAnswer): void {
+  #settle(ended: readonly HeldRun[], answer: StepAnswer): void {
     for (const [index, held] of ended.entries()) {
       this.#runs.remove(held);
       const { finished } = held;

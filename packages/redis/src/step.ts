@@ -33,7 +33,8 @@ export async function step(queue: OpenQueue, request: StepRequest): Promise<Step
       short === undefined ? (textsOf(answer["settled"]) as SettleAnswer[]) : rest.map(() => APPLIED);
     queue.stats.record(rest, answers, now);
     settled = settled.length === 0 ? answers : [...settled, ...answers];
-    if (short !== undefined) return { ...short, settled, effects };
+    if (short !== undefined)
+      return Object.assign(shortAnswer(short, request.claim?.lease), { settled, effects });
     const done = answer["part"] !== true;
     if (done || (settled.length === request.settled.length && request.claim === undefined)) {
       if (request.last === true) await writeLast(queue, now);
@@ -55,8 +56,7 @@ const APPLIED: SettleAnswer = "applied";
 interface Asked {
   readonly answer: AnswerRecord;
   readonly effects: readonly JobEffect[];
-  /** The answer of the short path, on which every settlement was applied. */
-  readonly short?: Pick<StepAnswer, "claimed" | "more" | "nextDue" | "revoked"> | undefined;
+  readonly short?: ShortReply | undefined;
 }
 
 async function ask(
@@ -66,7 +66,7 @@ async function ask(
   stats: readonly StatsField[] | undefined,
 ): Promise<Asked> {
   const parameters = parametersOf(queue, request, rest, stats);
-  let short: Asked["short"];
+  let short: ShortReply | undefined;
   try {
     const { answer, effects } = await queue.caughtUp(request.now, async () => {
       const mayBeShort = parameters[IDS] === "" && parameters[SELDOM] === "";
@@ -76,7 +76,7 @@ async function ask(
       if (reply === 0) reply = await queue.run(SCRIPTS.step, parameters, begun);
       if (mayBeShort) queue.stepsAreShort = !Buffer.isBuffer(reply);
       if (Buffer.isBuffer(reply)) return queue.told(SCRIPTS.step, reply);
-      short = shortAnswer(reply, request);
+      short = reply as ShortReply;
       if (rest.length > 0 && queue.isHeardOfFinal) queue.hint({ final: rest.map(({ id }) => id) });
       return {};
     });
@@ -122,21 +122,31 @@ function joined(tasks: readonly string[]): string {
   return text;
 }
 
-function shortAnswer(reply: Reply, { claim }: StepRequest): NonNullable<Asked["short"]> {
-  const [more, nextDue, now, rows] = reply as readonly [number, Buffer, Buffer, readonly Buffer[]];
+type ShortReply = readonly [more: number, nextDue: Buffer, now: Buffer, rows: readonly Buffer[]];
+type ShortAnswer = Pick<StepAnswer, "claimed" | "more" | "nextDue" | "revoked">;
+
+/** The answer of the short path, on which every settlement was applied. */
+function shortAnswer([more, nextDue, now, rows]: ShortReply, lease: number | undefined): ShortAnswer {
+  let claimed: readonly ClaimedJob[] | undefined;
+  return {
+    more: more === 1,
+    nextDue: nextDue.length === 0 ? undefined : Number(nextDue.toString()),
+    revoked: [],
+    /** Read when it is asked for: whoever has another step to send does so first, and the server is busy meanwhile. */
+    get claimed() {
+      return (claimed ??= claimedRows(rows, Number(now.toString()) + (lease ?? 0)));
+    },
+  };
+}
+
+function claimedRows(rows: readonly Buffer[], leaseUntil: number): readonly ClaimedJob[] {
   const claimed: ClaimedJob[] = [];
-  const leaseUntil = Number(now.toString()) + (claim?.lease ?? 0);
   for (let at = 0; at < rows.length; at += 3) {
     const [key, row, apart] = [rows[at], rows[at + 1], rows[at + 2]];
     if (key !== undefined && row !== undefined)
       claimed.push(claimedRow(key.toString(), row, { apart, leaseUntil }));
   }
-  return {
-    claimed,
-    more: more === 1,
-    nextDue: nextDue.length === 0 ? undefined : Number(nextDue.toString()),
-    revoked: [],
-  };
+  return claimed;
 }
 
 /** The owner asks no more: what this step itself gathered is written too. */

@@ -1,0 +1,117 @@
+import { createQueue, task, type Storage } from "@taskq/core";
+import type { StepAnswer, StepRequest, StorageContract } from "@taskq/core/storage";
+import { memoryStorage } from "@taskq/memory";
+import { expect, test } from "vitest";
+import { closing, serve } from "./serving.js";
+import { sleep, until } from "./support.js";
+
+interface Watching {
+  readonly sent?: () => void;
+  readonly answered?: (request: StepRequest, answer: StepAnswer) => void;
+}
+
+/** Answers steps a moment after it has done them, as a storage on another machine does. */
+function elsewhere({ sent, answered }: Watching = {}): Storage {
+  const storage = memoryStorage() as Storage & StorageContract;
+  const step = storage.step.bind(storage);
+  storage.step = async (request) => {
+    sent?.();
+    const answer = await step(request);
+    await sleep(4);
+    answered?.(request, answer);
+    return answer;
+  };
+  return storage;
+}
+
+test("while a storage elsewhere carries out a step, the runs of the step before go on", async () => {
+  let [ended, endedAtSend] = [0, 0];
+  let [filled, overlapped] = [0, 0];
+  const work = task("work", async () => {
+    ended += 1;
+  });
+  const storage = elsewhere({
+    sent() {
+      endedAtSend = ended;
+    },
+    answered({ claim }, { claimed }) {
+      if (claim === undefined || claimed.length < claim.begin + claim.ahead) return;
+      filled += 1;
+      if (ended > endedAtSend) overlapped += 1;
+    },
+  });
+  const queue = closing(createQueue({ storage, tasks: { work } }));
+  await queue.enqueueMany(Array.from({ length: 3_000 }, () => work.job()));
+  await serve(queue, { workers: 10, prefetch: 90 });
+  await until(() => ended === 3_000);
+  expect(filled).toBeGreaterThan(20);
+  // Not the first one, nor those that begin at once.
+  expect(overlapped / filled).toBeGreaterThan(0.6);
+});
+
+test("all that is held of a storage elsewhere is what workers and prefetch allow, and everything runs once", async () => {
+  const [held, ran] = [new Set<string>(), new Map<string, number>()];
+  let most = 0;
+  const work = task("work", async (_: void, { id }) => {
+    ran.set(id, (ran.get(id) ?? 0) + 1);
+  });
+  const storage = elsewhere({
+    answered({ settled }, { claimed }) {
+      for (const { id } of settled) held.delete(id);
+      for (const { id } of claimed) held.add(id);
+      most = Math.max(most, held.size);
+    },
+  });
+  const queue = closing(createQueue({ storage, tasks: { work } }));
+  await queue.enqueueMany(Array.from({ length: 1_000 }, () => work.job()));
+  await serve(queue, { workers: 4, prefetch: 16 });
+  await until(async () => (await queue.counts()).completed === 1_000);
+  expect(most).toBe(20);
+  expect([...ran.values()]).toEqual(Array.from({ length: 1_000 }, () => 1));
+});
+
+test("one worker runs what a storage elsewhere hands out in its order", async () => {
+  const order: number[] = [];
+  const work = task("work", async (number: number) => {
+    order.push(number);
+  });
+  const queue = closing(createQueue({ storage: elsewhere(), tasks: { work } }));
+  const numbers = Array.from({ length: 1_000 }, (_, number) => number);
+  await queue.enqueueMany(numbers.map((number) => work.job(number)));
+  await serve(queue, { workers: 1 });
+  await until(() => order.length === 1_000);
+  expect(order).toEqual(numbers);
+});
+
+test("a consumer of a storage elsewhere that is stopped hands back what it has not begun", async () => {
+  let ran = 0;
+  const work = task("work", async () => {
+    ran += 1;
+  });
+  const queue = closing(createQueue({ storage: elsewhere(), tasks: { work } }));
+  await queue.enqueueMany(Array.from({ length: 20_000 }, () => work.job()));
+  const consumer = await serve(queue, { workers: 4 });
+  await until(() => ran > 2_000);
+  await consumer.stop();
+  expect(await queue.counts()).toMatchObject({ active: 0, completed: ran, ready: 20_000 - ran });
+});
+
+test("a job that is not claimed ahead does not wait until all others are done", async () => {
+  let [plain, before] = [0, 0];
+  const work = task("work", async () => {
+    await sleep(1 + Math.random() * 4);
+    plain += 1;
+  });
+  const locked = task("locked", { lock: "name", priority: 1 }, async () => {
+    before = plain;
+  });
+  const queue = closing(createQueue({ storage: memoryStorage(), tasks: { work, locked } }));
+  await queue.enqueueMany(Array.from({ length: 4_000 }, () => work.job()));
+  await serve(queue, { workers: 10 });
+  await until(() => plain > 200);
+  const from = plain;
+  const handle = await queue.enqueue(locked.job());
+  await handle.wait();
+  // Ten workers end some three in a millisecond.
+  expect(before - from).toBeLessThan(600);
+});
