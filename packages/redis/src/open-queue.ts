@@ -10,6 +10,7 @@ import {
 import type { CallParameter } from "./connection/caller.js";
 import type { Reply } from "./connection/client.js";
 import type { Script } from "./connection/script.js";
+import type { SentAgain } from "./connection/sending.js";
 import { SCRIPTS } from "./lua/scripts.js";
 import { effectOf } from "./wire/answers.js";
 import { listOf, textsOf } from "./wire/values.js";
@@ -49,6 +50,8 @@ export class OpenQueue {
   readonly stats: PendingStats = new PendingStats();
   /** Whether the last step went the short way: then the next one tries that alone. */
   stepsAreShort = false;
+  /** Owners whose last step was not answered: it may be carried out after others. */
+  readonly unanswered: Set<string> = new Set<string>();
   readonly #hints = new Hints();
   readonly #link: Link;
   readonly #settings: Settings;
@@ -188,16 +191,26 @@ export class OpenQueue {
     return this.told(script, await this.run(script, [pack(request), this.publish], since));
   }
 
+  /** Grows whenever a connection has been made anew. */
+  get generation(): number {
+    return this.#link.caller.generation;
+  }
+
   /** What scripts publish hints with; nothing where nobody can hear them. */
   get publish(): string {
     return this.#link.wakeCommand ?? "";
   }
 
   /** Runs a script, and answers what it replied. Of scripts of one call, all but the first say `since` when it began. */
-  run(script: Script, parameters: readonly CallParameter[], since?: number): Promise<Reply> {
+  run(
+    script: Script,
+    parameters: readonly CallParameter[],
+    since?: number,
+    again?: SentAgain,
+  ): Promise<Reply> {
     const stores = script === SCRIPTS.enqueue || script === SCRIPTS.add;
     const copies = stores ? this.#settings.minReplicas : 0;
-    return this.#link.caller.run(script, this.#keys.of(script), parameters, { copies, since });
+    return this.#link.caller.run(script, this.#keys.of(script), parameters, { copies, since, again });
   }
 
   /** Runs a script that declares keys beside those of every partition, and answers what it told. */

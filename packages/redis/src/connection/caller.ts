@@ -27,7 +27,7 @@ import { connectionTo, type Connection } from "./connection.js";
 import { copiesOf } from "./copies.js";
 import { Deadlines } from "./deadlines.js";
 import type { Script } from "./script.js";
-import { CommandSending, ScriptSending, SentTexts } from "./sending.js";
+import { CommandSending, ScriptSending, SentTexts, type SentAgain } from "./sending.js";
 import { slotOf } from "./slot.js";
 import type { Source } from "./source.js";
 
@@ -41,6 +41,8 @@ export interface CallOptions {
   readonly since?: number | undefined;
   /** Replicas that must have confirmed what the script wrote. @default 0 */
   readonly copies?: number | undefined;
+  /** What is otherwise from the second time on that it is sent. */
+  readonly again?: SentAgain | undefined;
 }
 
 export interface CallerOptions {
@@ -94,9 +96,9 @@ export class Caller {
     const words: Parameter[] = [script.sha, keys.length];
     for (const key of keys) words.push(key);
     for (const parameter of parameters) words.push(sendable(parameter));
-    const { copies = 0 } = options;
+    const { copies = 0, again } = options;
     const confirm = copies === 0 ? undefined : copiesOf(keys[0] ?? "", copies, script.name);
-    return this.#call(new ScriptSending(script, words, this.#texts, confirm), options);
+    return this.#call(new ScriptSending(script, words, this.#texts, { confirm, again }), options);
   }
 
   /** Sends a command. @throws `TASKQ_UNAVAILABLE` `TASKQ_STORAGE` `TASKQ_CLOSED` */
