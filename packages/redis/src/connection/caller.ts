@@ -6,7 +6,7 @@
  *   its answer, or with a `TaskqError`: `TASKQ_UNAVAILABLE` (no answer in time, or the server takes nothing for the moment:
  *   `LOADING`, `READONLY`, `CLUSTERDOWN`, `MISCONF`, …; it may have been carried out), `TASKQ_STORAGE` (the server refused: out of memory,
  *   not allowed, an error in a script), `TASKQ_CLOSED`.
- * - Within its time a call is sent again, the same bytes, whenever its connection was lost or the server said "not now". So **each
+ * - Within its time a call is sent again, the same bytes (but for what is asked for by `again`), whenever its connection was lost or the server said "not now". So **each
  *   call must be idempotent**, and a script must do nothing, rather than half, when it begins to write and may be refused: it
  *   reads everything, then writes. A copy of a call may also be carried out late: the bytes of an attempt that was
  *   given up can lie in the server's socket buffer, and be carried out after newer calls of this process.
