@@ -17,7 +17,7 @@ import type { StatsField } from "./pending-stats.js";
 import { claimedOf, runOf } from "./wire/answers.js";
 import { listOf, numberIfAny, textsOf } from "./wire/values.js";
 import { pack } from "./wire/pack.js";
-import { claimedRow } from "./wire/rows.js";
+import { claimedRows } from "./wire/rows.js";
 import { runRequest, settlementsRequest } from "./wire/requests.js";
 import type { AnswerRecord } from "./wire/unpack.js";
 
@@ -145,11 +145,11 @@ function joined(tasks: readonly string[]): string {
   return text;
 }
 
-type ShortReply = readonly [more: number, nextDue: Buffer, now: Buffer, rows: readonly Buffer[]];
+type ShortReply = readonly [more: number, nextDue: Buffer, now: Buffer, rows: Buffer, bodies: Buffer];
 type ShortAnswer = Pick<StepAnswer, "claimed" | "more" | "nextDue" | "revoked">;
 
 /** The answer of the short path, on which every settlement was applied. */
-function shortAnswer([more, nextDue, now, rows]: ShortReply, lease: number | undefined): ShortAnswer {
+function shortAnswer([more, nextDue, now, rows, bodies]: ShortReply, lease: number | undefined): ShortAnswer {
   let claimed: readonly ClaimedJob[] | undefined;
   return {
     more: more === 1,
@@ -157,19 +157,9 @@ function shortAnswer([more, nextDue, now, rows]: ShortReply, lease: number | und
     revoked: [],
     /** Read when it is asked for: whoever has another step to send does so first, and the server is busy meanwhile. */
     get claimed() {
-      return (claimed ??= claimedRows(rows, Number(now.toString()) + (lease ?? 0)));
+      return (claimed ??= claimedRows(rows, bodies, Number(now.toString()) + (lease ?? 0)));
     },
   };
-}
-
-function claimedRows(rows: readonly Buffer[], leaseUntil: number): readonly ClaimedJob[] {
-  const claimed: ClaimedJob[] = [];
-  for (let at = 0; at < rows.length; at += 3) {
-    const [key, row, apart] = [rows[at], rows[at + 1], rows[at + 2]];
-    if (key !== undefined && row !== undefined)
-      claimed.push(claimedRow(key.toString(), row, { apart, leaseUntil }));
-  }
-  return claimed;
 }
 
 /** The owner asks no more: what this step itself gathered is written too. */

@@ -10,6 +10,7 @@ import type {
   StorageContract,
 } from "@taskq/core/storage";
 import { createIdMaker } from "@taskq/core/storage";
+import { Redis } from "ioredis";
 import { expect, test } from "vitest";
 import { hasTestServer, startTestServer } from "./servers/test-server.js";
 import { afterTest } from "./support/closing.js";
@@ -49,16 +50,34 @@ function jobs(count: number, random: (below: number) => number): NewJob[] {
 
 const LENGTHS = [0, 1, 5, 31, 32, 255, 300, 513, undefined];
 
-function outcome(random: (below: number) => number, now: number): SettledOutcome {
+function outcome(random: (below: number) => number, now: number, unreadable: number): SettledOutcome {
   if (random(60) === 0) return { kind: "retry", due: now, error: new Uint8Array(9), counts: true };
   const length = LENGTHS[random(LENGTHS.length)];
+  if (unreadable > 0 && random(unreadable) === 0)
+    return {
+      kind: "quarantined",
+      error: new Uint8Array(random(40) === 0 ? 17_000 : (length ?? 16)).fill(122),
+    };
   return { kind: "completed", result: length === undefined ? undefined : new Uint8Array(length).fill(121) };
 }
 
-/** Stores, claims and settles what the seed says; all that was claimed, and what is left of every job. */
-async function played(storage: StorageContract, all: readonly NewJob[], seed: number): Promise<unknown> {
+interface Played {
+  readonly seed: number;
+  /** One in so many is quarantined; 0: none. */
+  readonly unreadable: number;
+  readonly isFollowed: boolean;
+}
+
+/** Stores, claims and settles what the seed says; all that was claimed and told, and what is left of every job. */
+async function played(
+  storage: StorageContract,
+  all: readonly NewJob[],
+  { seed, unreadable, isFollowed }: Played,
+): Promise<unknown> {
   const random = numbers(seed);
   await storage.open({ queue: QUEUE, retention: RETENTION, now: START });
+  const follow = (from: string, now: number) => storage.events({ queue: QUEUE, from, limit: 1_000, now });
+  const cursor = isFollowed ? (await follow("now", START)).cursor : undefined;
   const flows = all.map((job) => ({ end: job.id, jobs: [job], joins: [] }));
   await storage.enqueue({ queue: QUEUE, flows, now: START });
   const told: unknown[] = [];
@@ -82,12 +101,18 @@ async function played(storage: StorageContract, all: readonly NewJob[], seed: nu
       id,
       fence,
       startedAt,
-      outcome: outcome(random, now),
+      outcome: outcome(random, now, unreadable),
       add: undefined,
     }));
     if (answer.claimed.length + held.length + settled.length === 0) break;
   }
-  return { told, read: await storage.read({ queue: QUEUE, ids: all.map(({ id }) => id), whole: true, now }) };
+  const events = cursor === undefined ? [] : (await follow(cursor, now)).events;
+  return {
+    told,
+    read: await storage.read({ queue: QUEUE, ids: all.map(({ id }) => id), whole: true, now }),
+    counts: await storage.counts({ queue: QUEUE }),
+    events: events.map(({ cursor: _, ...event }) => event),
+  };
 }
 
 test.skipIf(!hasTestServer)(
@@ -100,8 +125,66 @@ test.skipIf(!hasTestServer)(
       const all = jobs(150, numbers(seed));
       const redis = connect(server, `${server.keyPrefix}-${seed}`);
       const memory = memoryStorage() as unknown as StorageContract;
-      expect(await played(redis, all, seed)).toEqual(await played(memory, all, seed));
+      const how = { seed, unreadable: 0, isFollowed: false };
+      expect(await played(redis, all, how)).toEqual(await played(memory, all, how));
       await redis.close();
     }
   },
 );
+
+test.skipIf(!hasTestServer)(
+  "jobs that nobody could read are put aside, and told of, as the memory storage does it",
+  { timeout: 30_000 },
+  async () => {
+    const server = await startTestServer();
+    afterTest(() => server.stop());
+    for (const seed of [7, 8, 9, 10, 11, 12]) {
+      const all = jobs(150, numbers(seed));
+      const how = { seed, unreadable: 1 + (seed % 3), isFollowed: seed % 2 === 0 };
+      const redis = connect(server, `${server.keyPrefix}-${seed}`);
+      const memory = memoryStorage() as unknown as StorageContract;
+      const tested = await played(redis, all, how);
+      expect(tested).toEqual(await played(memory, all, how));
+      await redis.close();
+    }
+  },
+);
+
+test.skipIf(!hasTestServer)("a job that nobody could read does not send its step the long way", async () => {
+  const server = await startTestServer();
+  afterTest(() => server.stop());
+  const redis = new Redis(server.url);
+  afterTest(() => redis.disconnect());
+  const store = connect(server, server.keyPrefix);
+  afterTest(() => store.close());
+  await store.open({ queue: QUEUE, retention: RETENTION, now: START });
+  const makeId = createIdMaker();
+  const all = Array.from({ length: 6 }, () => plainJob(makeId(START), { due: START }));
+  const flows = all.map((job) => ({ end: job.id, jobs: [job], joins: [] }));
+  await store.enqueue({ queue: QUEUE, flows, now: START });
+  const asked = { queue: QUEUE, owner: OWNER, tasks: TASKS, begun: [], now: START };
+  const claim = { begin: 2, ahead: 4, lease: 30_000 };
+  const { claimed } = await store.step({ ...asked, request: 1, settled: [], claim });
+  expect(claimed.map(({ begun }) => begun)).toEqual([true, true, false, false, false, false]);
+  // The short way is a script of its own, and so is the long one: a server that has forgotten all is given what is needed.
+  const scriptsOf = async (work: () => Promise<void>): Promise<number> => {
+    await redis.script("FLUSH");
+    await work();
+    return Number(/number_of_cached_scripts:(\d+)/.exec(await redis.info("memory"))?.[1]);
+  };
+  const settle = async (request: number, jobs: readonly ClaimedJob[], how: SettledOutcome): Promise<void> => {
+    const settled = jobs.map(({ id, fence }) => ({
+      id,
+      fence,
+      startedAt: START,
+      outcome: how,
+      add: undefined,
+    }));
+    const answer = await store.step({ ...asked, request, settled, claim: undefined });
+    expect(answer.settled).toEqual(jobs.map(() => "applied"));
+  };
+  const error = new Uint8Array(9);
+  const unread = [...claimed.slice(0, 1), ...claimed.slice(2, 5)];
+  expect(await scriptsOf(() => settle(2, unread, { kind: "quarantined", error }))).toBe(1);
+  expect(await scriptsOf(() => settle(3, claimed.slice(5), { kind: "failed", error }))).toBe(2);
+});

@@ -1,7 +1,7 @@
 import { TaskqError } from "@taskq/core/storage";
 import { describe, expect, test } from "vitest";
 import { pack } from "../src/wire/pack.js";
-import { claimedRow } from "../src/wire/rows.js";
+import { claimedRows } from "../src/wire/rows.js";
 import { unpack, unpackAll } from "../src/wire/unpack.js";
 
 /** `TASKQ_FUZZ=1000000` for as many inputs, as `pnpm fuzz` does. */
@@ -74,7 +74,8 @@ describe("answers of scripts", () => {
       for (const read of [
         () => unpack(bytes),
         () => unpackAll(bytes, 3),
-        () => claimedRow("0123456789abcd", bytes, { apart: undefined, leaseUntil: 1 }),
+        () => claimedRows(pack(["0123456789abcd", bytes]), bytes, 1),
+        () => claimedRows(bytes, Buffer.alloc(0), 1),
       ]) {
         try {
           read();

@@ -18,8 +18,8 @@ export const KEY_NAMES = [
   "kept",
   "expiry",
   "feed",
-  "members",
   "stories",
+  "members",
   "flagged",
   "gates",
   "lines",
@@ -46,4 +46,4 @@ export type KeyName = (typeof KEY_NAMES)[number];
 /** How many of them `add` declares. */
 export const ADD_KEYS = 7;
 /** How many of them the short way of a step declares. */
-export const SHORT_STEP_KEYS = 15;
+export const SHORT_STEP_KEYS = 16;

@@ -54,7 +54,10 @@ export function settlementsRequest(settlements: readonly Settlement[]): Buffer {
     writer.value(fence);
     writer.value(startedAt);
     const flows = add === undefined || add.length === 0 ? undefined : add.map(flowRequest);
-    if (outcome.kind !== "completed" || flows !== undefined) {
+    if (outcome.kind === "quarantined") {
+      writer.value(QUARANTINED);
+      writer.value(outcome.error);
+    } else if (outcome.kind !== "completed" || flows !== undefined) {
       writer.value(OTHER);
       writer.value(otherOf(outcome, flows));
     } else {
@@ -65,7 +68,7 @@ export function settlementsRequest(settlements: readonly Settlement[]): Buffer {
   return writer.bytes();
 }
 
-const [COMPLETED, RESULT, OTHER] = [0, 1, 2];
+const [COMPLETED, RESULT, OTHER, QUARANTINED] = [0, 1, 2, 3];
 
 function otherOf(outcome: SettledOutcome, add: readonly unknown[] | undefined): Buffer {
   return pack({

@@ -1,6 +1,6 @@
 /** Rows as they are stored, for those that this side writes and reads itself: `lua/rows.ts` has the whole of it. */
 import { splitId, TaskqError, type ClaimedJob, type NewJob, type NewKeep } from "@taskq/core/storage";
-import { unpackAll } from "./unpack.js";
+import { textSpans, unpackAll, type Span } from "./unpack.js";
 
 /** Longer bytes stand apart from their row. */
 export const INLINE = 512;
@@ -53,14 +53,52 @@ function keepOf({ completed, failed, completedMax, failedMax }: NewKeep): readon
   return [completed ?? false, failed ?? false, completedMax ?? false, failedMax ?? false];
 }
 
-/** A job that the short path of a step has claimed. */
-export function claimedRow(
-  key: string,
-  row: Buffer,
-  { apart, leaseUntil }: { readonly apart: Buffer | undefined; readonly leaseUntil: number },
-): ClaimedJob {
-  if (row.length < HEAD) throw new TaskqError("TASKQ_STORAGE", "redis: a stored row is cut off");
-  const enqueuedAt = row.readUIntBE(5, 6);
+/**
+ * The jobs that the short path of a step has claimed.
+ *
+ * @param packed a list of each one's key and row
+ * @param bodies a list of keys, each with the body of its row, for those that stand apart; or nothing
+ * @throws `TASKQ_STORAGE`
+ */
+export function claimedRows(packed: Buffer, bodies: Buffer, leaseUntil: number): ClaimedJob[] {
+  const jobs: ClaimedJob[] = [];
+  if (packed.length === 0) return jobs;
+  const spans = textSpans(packed);
+  const apart = apartOf(bodies);
+  for (let place = 1; place < spans.length; place += 2) {
+    const [key, row] = [spans[place - 1], spans[place]];
+    if (key === undefined || row === undefined) break;
+    jobs.push(
+      claimedRow(packed.toString("utf8", key.from, key.to), { bytes: packed, span: row, apart, leaseUntil }),
+    );
+  }
+  return jobs;
+}
+
+/** By key. */
+function apartOf(bodies: Buffer): ReadonlyMap<string, Uint8Array> {
+  const apart = new Map<string, Uint8Array>();
+  if (bodies.length === 0) return apart;
+  const spans = textSpans(bodies);
+  for (let place = 1; place < spans.length; place += 2) {
+    const [key, body] = [spans[place - 1], spans[place]];
+    if (key === undefined || body === undefined) break;
+    apart.set(bodies.toString("utf8", key.from, key.to), new Uint8Array(bodies.subarray(body.from, body.to)));
+  }
+  return apart;
+}
+
+interface ClaimedRow {
+  readonly bytes: Buffer;
+  readonly span: Span;
+  readonly apart: ReadonlyMap<string, Uint8Array>;
+  readonly leaseUntil: number;
+}
+
+function claimedRow(key: string, { bytes, span, apart, leaseUntil }: ClaimedRow): ClaimedJob {
+  const { from, to } = span;
+  if (to - from < HEAD) throw new TaskqError("TASKQ_STORAGE", "redis: a stored row is cut off");
+  const enqueuedAt = bytes.readUIntBE(from + 5, 6);
   const [
     due,
     ,
@@ -82,7 +120,7 @@ export function claimedRow(
     suffix,
     priority,
     body,
-  ] = unpackAll(row.subarray(HEAD), BODY_AT);
+  ] = unpackAll(bytes, BODY_AT, { from: from + HEAD, to });
   const more = (seldom ?? []) as readonly unknown[];
   return {
     id: typeof suffix === "string" ? key + suffix : key.slice(1),
@@ -96,7 +134,7 @@ export function claimedRow(
     due: enqueuedAt + (due as number),
     expiresAt: behind(more, EXPIRES_AT) as number | undefined,
     delivery: behind(more, ONCE) === true ? "at-most-once" : "at-least-once",
-    body: body instanceof Uint8Array ? body : new Uint8Array(apart ?? []),
+    body: body instanceof Uint8Array ? body : (apart.get(key) ?? new Uint8Array()),
     begun: startedAt !== undefined,
     leaseUntil,
     verdict: undefined,

@@ -18,31 +18,71 @@ export function unpack(bytes: Buffer): Answer {
   return new Reader(bytes).value(false);
 }
 
-/** Values one behind the other; the one at this place holds bytes, if it is a string. @throws `TASKQ_STORAGE` */
-export function unpackAll(bytes: Buffer, raw: number): Answer[] {
-  const reader = new Reader(bytes);
+/** A part of some bytes. */
+export interface Span {
+  readonly from: number;
+  /** Behind its last byte. */
+  readonly to: number;
+}
+
+/**
+ * Values one behind the other; the one at this place holds bytes, if it is a string.
+ *
+ * @throws `TASKQ_STORAGE`
+ */
+export function unpackAll(bytes: Buffer, raw: number, span?: Span): Answer[] {
+  const reader = new Reader(bytes, span);
   const values: Answer[] = [];
   while (!reader.isDone) values.push(reader.value(values.length === raw));
   return values;
 }
 
+/** Where the texts of a list of texts lie. @throws `TASKQ_STORAGE` */
+export function textSpans(bytes: Buffer): readonly Span[] {
+  return new Reader(bytes).spans();
+}
+
 class Reader {
   readonly #bytes: Buffer;
-  #at = 0;
+  readonly #end: number;
+  #at: number;
   #depth = 0;
 
-  constructor(bytes: Buffer) {
+  constructor(bytes: Buffer, { from, to }: Span = { from: 0, to: bytes.length }) {
     this.#bytes = bytes;
+    this.#at = from;
+    this.#end = to;
   }
 
   get isDone(): boolean {
-    return this.#at >= this.#bytes.length;
+    return this.#at >= this.#end;
+  }
+
+  spans(): readonly Span[] {
+    const spans: Span[] = [];
+    for (let left = this.#size(0x90, 0xdc); left > 0; left -= 1) {
+      const size = this.#size(0xa0, 0xda);
+      const from = this.#skip(size);
+      spans.push({ from, to: from + size });
+    }
+    return spans;
+  }
+
+  /** The size of a list or a text: by the kinds of its short form, and of that with two bytes. */
+  #size(short: number, long: number): number {
+    const bytes = this.#bytes;
+    const kind = bytes[this.#skip(1)] ?? 0;
+    const most = short === 0xa0 ? 31 : 15;
+    if (kind >= short && kind <= short + most) return kind - short;
+    if (kind === 0xd9 && short === 0xa0) return bytes.readUInt8(this.#skip(1));
+    if (kind === long) return bytes.readUInt16BE(this.#skip(2));
+    if (kind === long + 1) return bytes.readUInt32BE(this.#skip(4));
+    throw damaged();
   }
 
   value(raw: boolean): Answer {
     const bytes = this.#bytes;
-    const kind = bytes[this.#at++];
-    if (kind === undefined) throw damaged();
+    const kind = bytes[this.#skip(1)] ?? 0;
     if (kind < 0x80) return kind;
     if (kind < 0x90) return this.#record(kind & 15);
     if (kind < 0xa0) return this.#list(kind & 15, raw);
@@ -103,14 +143,14 @@ class Reader {
   #skip(count: number): number {
     const at = this.#at;
     this.#at += count;
-    if (this.#at > this.#bytes.length) throw damaged();
+    if (this.#at > this.#end) throw damaged();
     return at;
   }
 
   /** Each item takes a byte at least: a number of them that cannot be is refused before anything is made of it. */
   #enter(size: number): void {
     this.#depth += 1;
-    if (this.#depth > DEEPEST || size > this.#bytes.length - this.#at) throw damaged();
+    if (this.#depth > DEEPEST || size > this.#end - this.#at) throw damaged();
   }
 
   #text(size: number, raw: boolean): string | Uint8Array {

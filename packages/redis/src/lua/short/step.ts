@@ -4,7 +4,8 @@ import { key } from "./key.js";
 /** How a step is asked for. */
 export const request: string = String.raw`
 -- now, command to publish with, owner, request, begin, ahead, lease, tasks; packed: ids, begun, what is seldom, and of each settlement
--- id, fence, startedAt, what it is, and bytes: 0 completed without a result, 1 with this one, 2 anything else, packed.
+-- id, fence, startedAt, what it is, and bytes: 0 completed without a result, 1 with this one, 2 anything else, packed,
+-- 3 quarantined with this error.
 
 local function unpacked(text)
   if text ~= "" then return cmsgpack.unpack(text) end
@@ -12,7 +13,8 @@ end
 
 local function settlementAt(list, at)
   local mark, one = list[at + 3], {kind = "completed"}
-  if mark == 1 then one.bytes = list[at + 4] end
+  if mark == 3 then one.kind = "quarantined" end
+  if mark == 1 or mark == 3 then one.bytes = list[at + 4] end
   if mark == 2 then one = cmsgpack.unpack(list[at + 4]) end
   one.id, one.fence, one.startedAt = list[at], list[at + 1], list[at + 2]
   return one
@@ -34,9 +36,12 @@ end
 
 `;
 
-/** Settling completed jobs that belong to nothing, and claiming others like them: by far the most steps. */
+/**
+ * Settling jobs that belong to nothing and completed, or that nobody could read, and claiming others like them: by far the
+ * most steps.
+ */
 export const step: string = String.raw`
-local ACTIVE, COMPLETED, INLINE, PURGED = 4, 5, 512, 100
+local ACTIVE, COMPLETED, QUARANTINED, INLINE, PURGED, TOLD = 4, 5, 10, 512, 100, 16384
 local call, pack, decodeFrom, sub = redis.call, cmsgpack.pack, cmsgpack.unpack_limit, string.sub
 
 -- What else a row has, by number: until when it may begin, at most once, named, reaped, attempts; then what is dealt with elsewhere.
@@ -87,6 +92,26 @@ local function pausedTasks(held)
   return paused
 end
 
+-- What else the row of a job has whose run began and did not complete it, and the number of that run among those.
+local function withStory(x)
+  if not x then return {5, 1}, 1 end
+  if x[#x - 1] == 5 then x[#x] = x[#x] + 1
+  else
+    x[#x + 1] = 5
+    x[#x + 1] = 1
+  end
+  return x, x[#x]
+end
+
+-- Bodies that stand apart, each behind the key of its row.
+local function packedBodies(keys, found)
+  local list = {}
+  for place, key in ipairs(keys) do
+    list[place * 2 - 1], list[place * 2] = key, found[place] or ""
+  end
+  return pack(list)
+end
+
 ${alike}
 -- Answers nil, having changed nothing, when it meets anything else.
 local function short()
@@ -109,7 +134,7 @@ local function short()
   local nowText = string.format("%.17g", now)
 
   -- Runs that have ended.
-  local keys, places, ended = {}, {}, {}
+  local keys, places, ended, unread, quarantined = {}, {}, {}, {}, 0
   local list = ARGV[12] ~= "" and cmsgpack.unpack(ARGV[12]) or {}
   for at = 1, #list, 5 do
     if list[at + 3] == 2 then return nil end
@@ -124,50 +149,71 @@ local function short()
   local begun = ARGV[10] ~= "" and cmsgpack.unpack(ARGV[10]) or {}
   for _, run in ipairs(begun) do
     local key = keyOf(run[1])
-    if not places[key] then
+    local at = places[key]
+    if not at then
       keys[#keys + 1] = key
       places[key] = run
-    end
+    elseif tonumber(at) and list[at + 3] == 3 then return nil end
   end
   local texts = many(${key("rows")}, keys)
-  local rows, apart, done, ids = {}, {}, {}, {}
+  local rows, apart, done, ids, stories = {}, {}, {}, {}, {}
   for place, key in ipairs(keys) do
     local row = texts[place]
     if not row then return nil end
     local asked = places[key]
     local _, at = struct.unpack(">I5I6", row)
-    local ends, text, bytes, id, fence, began = place <= settled, nil, nil, nil, nil, nil
+    local ends, text, bytes, id, fence, began, unreadable = place <= settled, nil, nil, nil, nil, nil, nil
     if ends then
-      id, fence, began = list[asked], list[asked + 1], list[asked + 2]
-      bytes = list[asked + 3] == 1 and list[asked + 4] or nil
-      if not (bytes and #bytes > INLINE) then text = completedLike(row, id, fence, began - at, now - at, bytes) end
+      id, fence, began, unreadable = list[asked], list[asked + 1], list[asked + 2], list[asked + 3] == 3
+      bytes = list[asked + 3] > 0 and list[asked + 4] or nil
+      if not (bytes and #bytes > INLINE) then
+        text = endedLike(row, id, fence, unreadable and QUARANTINED or COMPLETED, began - at, now - at, bytes)
+      end
     else id, fence = asked[1], asked[2] end
     if text then
-      if follows then events[place] = pack({id, likeActive.task, "completed", likeActive.attempt, fence, now, began, false, false}) end
+      if follows then
+        events[place] = pack({id, likeActive.task, unreadable and "quarantined" or "completed", likeActive.attempt, fence, now,
+          not unreadable and began, false, unreadable and bytes})
+      end
     else
       local tail, due, code, task, x, attempt, failures, crashes, own, last, started, finished, reason, owner, lease, since, odd, size, suffix =
         decodeFrom(row, 18, 11)
       if code ~= ACTIVE or odd or not isPlain(x) then return nil end
       if own ~= fence or id ~= (suffix and key .. suffix or sub(key, 2)) then return nil end
       if ends then
-        if suffix and not size then learnActive(row, tail, task, attempt, own, owner) end
+        if suffix then learnActive(row, tail, task, attempt, own, owner) end
+        if unreadable then
+          -- Nobody began some of those that were claimed ahead.
+          if not started then began = nil
+          else
+            local number
+            x, number = withStory(x)
+            stories[#stories + 1] = number .. ":" .. key
+            stories[#stories + 1] = pack({attempt = attempt, fence = own, owner = owner, startedAt = began, endedAt = now, error = bytes})
+          end
+        end
+        if follows then
+          events[place] = pack({id, task, unreadable and "quarantined" or "completed", attempt, own, now, began or false, false,
+            unreadable and #bytes <= TOLD and bytes})
+        end
         if bytes and #bytes > INLINE then
           apart[#apart + 1] = "r:" .. key
           apart[#apart + 1] = bytes
           bytes = #bytes
         end
         -- An active row ends with the byte that says that it has no result.
-        text = sub(row, 1, 11) .. pack(due, COMPLETED, task, x, attempt, failures, crashes, own, own, began - at, now - at,
-          reason, owner, nil, nil, nil, size, suffix) .. sub(row, tail + 1, -2) .. pack(bytes)
-        if follows then events[place] = pack({id, task, "completed", attempt, own, now, began, false, false}) end
+        text = sub(row, 1, 11) .. pack(due, unreadable and QUARANTINED or COMPLETED, task, x, attempt, failures, crashes, own, own,
+          began and began - at, now - at, nil, owner, nil, nil, nil, size, suffix) .. sub(row, tail + 1, -2) .. pack(bytes)
       elseif not started then
         text = sub(row, 1, 11) .. pack(due, ACTIVE, task, x, attempt, failures, crashes, own, last, now - at, finished, reason, owner, lease,
           since, nil, size, suffix) .. sub(row, tail + 1)
       end
     end
     if ends then
-      done[#done + 1] = nowText
-      done[#done + 1] = key
+      local over = unreadable and unread or done
+      if unreadable then quarantined = quarantined + 1 end
+      over[#over + 1] = nowText
+      over[#over + 1] = key
       ids[place] = id
     end
     if text then
@@ -175,7 +221,7 @@ local function short()
       rows[#rows + 1] = text
     end
   end
-  completed = completed + settled
+  completed, c8 = completed + settled - quarantined, c8 + quarantined
 
   -- What is there to claim.
   local _, opens = unpack(call("ZRANGE", ${key("opening")}, 0, 0, "WITHSCORES"))
@@ -183,7 +229,7 @@ local function short()
   local _, due = unpack(call("ZRANGE", ${key("scheduled")}, 0, 0, "WITHSCORES"))
   if due and tonumber(due) <= now then return nil end
   local begin, ahead, lease = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-  local claimed, taken, leases, more, owners = {}, {}, {}, false, nil
+  local claimed, bodies, taken, leases, more, owners = {}, "", {}, {}, false, nil
   local head = call("ZRANGE", ${key("ready")}, 0, begin and begin + ahead or 0)
   if begin then
     local wanted = begin + ahead
@@ -195,12 +241,12 @@ local function short()
     local found = {}
     for place, member in ipairs(head) do found[place] = sub(member, 13) end
     local own = epoch * 1099511627776 + fence + 1
-    local knows, till = {}, string.format("%.17g", now + lease)
+    local knows, wants, places, till = {}, {}, {}, string.format("%.17g", now + lease)
     for place, row in ipairs(many(${key("rows")}, found)) do
       if not row then return nil end
       local _, at = struct.unpack(">I5I6", row)
-      local key, since, body = found[place], now - at, ""
-      local text = claimedLike(row, place <= begin, since)
+      local key, since = found[place], now - at
+      local text, hasBody = claimedLike(row, place <= begin, since)
       if not text then
         local tail, dueIn, _, task, rest, attempt, failures, crashes, _, last, _, finished, reason, _, _, _, _, size, suffix =
           decodeFrom(row, 18, 11)
@@ -210,18 +256,23 @@ local function short()
           if not string.find(ARGV[8], "\n" .. task .. "\n", 1, true) then return nil end
           knows[task] = true
         end
-        if suffix and not size then learnReady(row, tail, own, ARGV[3], lease) end
+        if suffix then learnReady(row, tail, size, own, ARGV[3], lease) end
         text = sub(row, 1, 11) .. pack(dueIn, ACTIVE, task, rest, attempt + 1, failures, crashes, own, last, place <= begin and since or nil,
           finished, reason, ARGV[3], lease, since, nil, size, suffix) .. sub(row, tail + 1)
-        if size then body = call("HGET", ${key("bodies")}, "b:" .. key) end
+        hasBody = size
       end
       local size = #claimed
+      if hasBody then
+        wants[#wants + 1] = "b:" .. key
+        places[#places + 1] = key
+      end
       rows[#rows + 1] = key
       rows[#rows + 1] = text
       leases[#leases + 1] = till
       leases[#leases + 1] = key
-      claimed[size + 1], claimed[size + 2], claimed[size + 3] = key, text, body
+      claimed[size + 1], claimed[size + 2] = key, text
     end
+    if #wants > 0 then bodies = packedBodies(places, many(${key("bodies")}, wants)) end
     if #head > 0 then
       fence = fence + 1
       taken = head
@@ -245,7 +296,7 @@ local function short()
       elseif at and tonumber(at) <= now - (name == "gone" and kept[3] or 0) then return nil end
     end
   end
-  local gone, lines, bodies = {}, {}, {}
+  local gone, lines, shed = {}, {}, {}
   if over > 0 or oldest then
     local old = over > 0 and call("ZRANGE", ${key("done")}, 0, math.min(over, PURGED) - 1)
       or call("ZRANGEBYSCORE", ${key("done")}, "-inf", string.format("%.17g", now - kept[1]), "LIMIT", 0, PURGED)
@@ -255,8 +306,8 @@ local function short()
       if code ~= COMPLETED or rest then return nil end
       gone[place] = old[place]
       lines[place] = string.format("%d-1", struct.unpack(">I5", row))
-      if size then bodies[#bodies + 1] = "b:" .. old[place] end
-      if type(bytes) == "number" then bodies[#bodies + 1] = "r:" .. old[place] end
+      if size then shed[#shed + 1] = "b:" .. old[place] end
+      if type(bytes) == "number" then shed[#shed + 1] = "r:" .. old[place] end
     end
   end
   if c4 + c5 + c6 + c7 + c8 > kept[4] then return nil end
@@ -266,19 +317,22 @@ local function short()
   if #rows > 0 or #gone > 0 then
     if #apart > 0 then write("HSET", ${key("bodies")}, apart) end
     write("HSET", ${key("rows")}, rows)
+    -- They were the first in line, and are until others are added.
+    if #gone > 0 then call("ZREMRANGEBYRANK", ${key("done")}, 0, #gone - 1) end
     if settled > 0 then
       write("ZREM", ${key("active")}, ended)
       write("ZADD", ${key("done")}, done)
+      write("ZADD", ${key("gone")}, unread)
+      write("HSET", ${key("stories")}, stories)
     end
     if #gone > 0 then
-      write("ZREM", ${key("done")}, gone)
       write("HDEL", ${key("rows")}, gone)
       write("XDEL", ${key("listing")}, lines)
-      write("HDEL", ${key("bodies")}, bodies)
+      write("HDEL", ${key("bodies")}, shed)
       completed = completed - #gone
     end
     if #taken > 0 then
-      write("ZREM", ${key("ready")}, taken)
+      call("ZREMRANGEBYRANK", ${key("ready")}, 0, #taken - 1)
       write("ZADD", ${key("active")}, leases)
       call("HSET", ${key("owners")}, ARGV[3], owners)
       if apart.owner then call("ZADD", ${key("expiry")}, now + 604800000, "o:" .. ARGV[3]) end
@@ -295,6 +349,7 @@ local function short()
   end
   local nextDue = opens
   if due and (not opens or tonumber(due) < tonumber(opens)) then nextDue = due end
-  return {more and 1 or 0, nextDue or "", nowText, claimed}
+  -- One text of all: a reply of many is slow to read.
+  return {more and 1 or 0, nextDue or "", nowText, #claimed > 0 and pack(claimed) or "", bodies}
 end
 `;
