@@ -111,7 +111,7 @@ async function played(
     told,
     read: await storage.read({ queue: QUEUE, ids: all.map(({ id }) => id), whole: true, now }),
     counts: await storage.counts({ queue: QUEUE }),
-    events: events.map(({ cursor: _, ...event }) => event),
+    events: events.map((event) => ({ ...event, cursor: undefined })),
   };
 }
 
@@ -172,8 +172,12 @@ test.skipIf(!hasTestServer)("a job that nobody could read does not send its step
     await work();
     return Number(/number_of_cached_scripts:(\d+)/.exec(await redis.info("memory"))?.[1]);
   };
-  const settle = async (request: number, jobs: readonly ClaimedJob[], how: SettledOutcome): Promise<void> => {
-    const settled = jobs.map(({ id, fence }) => ({
+  const settle = async (
+    request: number,
+    ended: readonly ClaimedJob[],
+    how: SettledOutcome,
+  ): Promise<void> => {
+    const settled = ended.map(({ id, fence }) => ({
       id,
       fence,
       startedAt: START,
@@ -181,7 +185,7 @@ test.skipIf(!hasTestServer)("a job that nobody could read does not send its step
       add: undefined,
     }));
     const answer = await store.step({ ...asked, request, settled, claim: undefined });
-    expect(answer.settled).toEqual(jobs.map(() => "applied"));
+    expect(answer.settled).toEqual(ended.map(() => "applied"));
   };
   const error = new Uint8Array(9);
   const unread = [...claimed.slice(0, 1), ...claimed.slice(2, 5)];

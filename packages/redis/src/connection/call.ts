@@ -28,6 +28,7 @@ export interface CallPlace {
 /** One call, from the first attempt until it settles: within its timeout, in any case. */
 export class Call {
   readonly promise: Promise<Reply>;
+  place = -1;
   readonly #sending: Sending;
   readonly #place: CallPlace;
   readonly #timeout: number;

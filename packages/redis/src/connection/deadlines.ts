@@ -9,6 +9,8 @@ const READING = 15;
 
 /** A call, as far as its time is concerned. */
 export interface Timed {
+  /** Where it is among those under way; written by `Deadlines` alone. */
+  place: number;
   /** Ends it if its time is over. */
   look(now: number, precision: number): void;
   reject(error: TaskqError): void;
@@ -20,23 +22,29 @@ export interface Timed {
  * It runs while calls are under way.
  */
 export class Deadlines {
-  readonly #calls = new Set<Timed>();
+  /** In no order. A set would keep what has ended alive until a full collection: decisions/short-lived-objects.md. */
+  readonly #calls: Timed[] = [];
   #timer: NodeJS.Timeout | undefined;
   #dueAt = 0;
   #wasLate = false;
 
   add(call: Timed): void {
-    this.#calls.add(call);
+    call.place = this.#calls.length;
+    this.#calls.push(call);
     if (this.#timer === undefined) this.#schedule(PRECISION);
   }
 
   delete(call: Timed): void {
-    this.#calls.delete(call);
+    if (this.#calls[call.place] !== call) return;
+    const last = this.#calls.pop();
+    if (last === undefined || last === call) return;
+    this.#calls[call.place] = last;
+    last.place = call.place;
   }
 
   /** Rejects every call that is under way. */
   rejectAll(error: () => TaskqError): void {
-    for (const call of this.#calls) call.reject(error());
+    for (const call of this.#calls.slice()) call.reject(error());
   }
 
   #schedule(pause: number): void {
@@ -47,7 +55,7 @@ export class Deadlines {
 
   #look(): void {
     this.#timer = undefined;
-    if (this.#calls.size === 0) return;
+    if (this.#calls.length === 0) return;
     const now = performance.now();
     if (now - this.#dueAt > LATE && !this.#wasLate) {
       this.#wasLate = true;
@@ -55,7 +63,7 @@ export class Deadlines {
       return;
     }
     this.#wasLate = false;
-    for (const call of this.#calls) call.look(now, PRECISION);
+    for (const call of this.#calls.slice()) call.look(now, PRECISION);
     this.#schedule(PRECISION);
   }
 }
