@@ -228,6 +228,15 @@ export class OpenQueue {
     return this.#link.caller.command("eval", [script.source, keys.length, ...keys, ...parameters]);
   }
 
+  /** It has taken something new. */
+  sawOpen(): void {
+    this.#phase = "open";
+  }
+
+  #sees(phase: unknown): void {
+    if (typeof phase === "string") this.#phase = phase as QueuePhase;
+  }
+
   /** The packed reply of a script; throws what it refused, and hands on its hints. */
   told(script: Script, reply: Reply): AnswerRecord {
     if (!Buffer.isBuffer(reply)) {
@@ -238,11 +247,11 @@ export class OpenQueue {
     if (refused !== undefined) {
       const message = refused["message"] as string;
       if (refused["gone"] === true) throw new QueueGone(message);
-      if (refused["code"] === "TASKQ_MOVED") this.#phase = "left";
+      this.#sees(refused["phase"]);
       throw new TaskqError(refused["code"] as TaskqError["code"], message);
     }
-    const { phase, epoch } = answer;
-    if (typeof phase === "string") this.#phase = phase as QueuePhase;
+    const { epoch } = answer;
+    this.#sees(answer["phase"]);
     if (typeof epoch === "number") this.epoch = Math.max(this.epoch, epoch);
     const hints = answer["hints"] as AnswerRecord | undefined;
     if (hints !== undefined) this.hint(hints);

@@ -276,6 +276,19 @@ describe.skipIf(serverBinary() === undefined)("a server that has lost a queue", 
     }
   });
 
+  test("a queue whose move was taken back is opened again", async () => {
+    const { url, port } = await sharedServer();
+    const options = { url, keyPrefix: newPrefix() };
+    const [mover, other] = [await opened(options), await opened(options)];
+    await mover.export({ queue: QUEUE, kind: "begin" });
+    expect((await refusalOf(enqueueTen(other))).code).toBe("TASKQ_MOVED");
+    await mover.export({ queue: QUEUE, kind: "cancel", destination: undefined });
+    await enqueueTen(other);
+    await flush(port);
+    for (const storage of [other, mover]) await enqueueTen(storage);
+    expect((await other.counts({ queue: QUEUE }))["*"]?.ready).toBe(20);
+  });
+
   test("a storage that closes does not open it again", async () => {
     const { url, port } = await sharedServer();
     const storage = await opened({ url, keyPrefix: newPrefix() });

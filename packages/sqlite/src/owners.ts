@@ -65,17 +65,32 @@ export function ownerName(connection: Connection, id: number | null): string | u
   return (connection.raw("SELECT name FROM {owners} WHERE id = ?").get(id) as [string] | undefined)?.[0];
 }
 
+/** Rows that may name an owner who is to be forgotten, at most: where there are more, it is put off. */
+const LOOKED_AT = 500;
+
 /**
- * Forgets owners that hold nothing, and were seen last before anything that is kept; a bounded number. The last number
- * stays, so that none is given twice.
+ * Forgets owners that no row names any more; a bounded number. Those that were seen last a day before the oldest job that
+ * is kept can be named by rows only that were enqueued before that. The last number stays, so that none is given twice.
  */
 export function forgetOwners(move: Move): void {
-  move
-    .sql(
-      "DELETE FROM {owners} WHERE id IN (SELECT id FROM {owners} WHERE seen <= " +
-        "? - max(?, (SELECT max(max(completed_for, failed_for)) FROM {queues})) " +
-        "AND id < (SELECT max(id) FROM {owners}) " +
-        `AND NOT EXISTS (SELECT 1 FROM {leases} WHERE owner = {owners}.id) ORDER BY seen LIMIT ${FORGOTTEN})`,
-    )
-    .run(move.now, KNOWN_AT_LEAST);
+  const { now } = move;
+  const [longest, last] = move
+    .raw("SELECT max(max(completed_for, failed_for)), (SELECT max(id) FROM {owners}) FROM {queues}")
+    .get() as [number, number];
+  const oldest = now - longest;
+  const old = move
+    .raw(`SELECT id FROM {owners} WHERE seen <= ? AND id < ? ORDER BY seen LIMIT ${FORGOTTEN}`)
+    .all(oldest - KNOWN_AT_LEAST, last) as [number][];
+  if (old.length === 0) return;
+  const named = move
+    .raw(`SELECT owner FROM {jobs} WHERE key < ((? + 1) << 21) LIMIT ${LOOKED_AT + 1}`)
+    .all(oldest) as [number | null][];
+  if (named.length > LOOKED_AT) return;
+  const holding = move.raw("SELECT owner FROM {leases}").all() as [number][];
+  const needed = new Set([...named, ...holding].map(([id]) => id));
+  for (const [id] of old) {
+    // One that is needed is looked at again when as much time has passed.
+    if (needed.has(id)) move.sql("UPDATE {owners} SET seen = ? WHERE id = ?").run(now, id);
+    else move.sql("DELETE FROM {owners} WHERE id = ?").run(id);
+  }
 }

@@ -100,7 +100,8 @@ local MOVED = {
 }
 
 function M.moved(but)
-  M.refuse("TASKQ_MOVED", 'the queue "' .. S.request.queue .. '" ' .. MOVED[Q.phase] .. (but or ""))
+  local message = 'the queue "' .. S.request.queue .. '" ' .. MOVED[Q.phase] .. (but or "")
+  error({code = "TASKQ_MOVED", message = message, phase = Q.phase}, 0)
 end
 
 -- Refuses what is new.
