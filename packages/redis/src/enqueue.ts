@@ -85,7 +85,7 @@ async function store(
 ): Promise<States | undefined> {
   const states = await queue.run(SCRIPTS.add, [now ?? "", queue.publish, packed], since);
   if (!Buffer.isBuffer(states)) return undefined;
-  queue.sawOpen();
+  queue.presence.sawOpen();
   queue.hint({ ready: true });
   return Array.from(states, (state) => (state === READY ? "ready" : "scheduled"));
 }

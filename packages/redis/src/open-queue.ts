@@ -1,12 +1,5 @@
 /** Calls of scripts about one queue: requests, refusals, and what is left to do from earlier calls. */
-import {
-  Hints,
-  TaskqError,
-  type JobEffect,
-  type QueuePhase,
-  type WatchHint,
-  type WatchOptions,
-} from "@taskq/core/storage";
+import { Hints, TaskqError, type JobEffect, type WatchHint, type WatchOptions } from "@taskq/core/storage";
 import type { CallParameter } from "./connection/caller.js";
 import type { Reply } from "./connection/client.js";
 import type { Script } from "./connection/script.js";
@@ -21,6 +14,7 @@ import { finalChannel, keyBase, wakeChannel } from "./names.js";
 import type { Settings } from "./options.js";
 import { PendingStats } from "./pending-stats.js";
 import { QueueGone } from "./opening/open-again.js";
+import { Presence } from "./opening/presence.js";
 import { QueueKeys } from "./queue-keys.js";
 
 /** What every request names; each script reads more of its own. */
@@ -62,12 +56,7 @@ export class OpenQueue {
 
   /** Of a queue that is spread over several; 0 is the home partition. */
   readonly partition: number;
-  #openAgain: (() => Promise<void>) | undefined;
-  #timesOpened = 0;
-  /** The greatest that was told. */
-  epoch = 0;
-  /** As it was told last; one that has moved is not opened again. */
-  #phase: QueuePhase = "open";
+  readonly presence: Presence;
 
   constructor(name: string, link: Link, settings: Settings, options: OpenQueueOptions = {}) {
     const { atOnce, partition = 0, openAgain } = options;
@@ -77,12 +66,7 @@ export class OpenQueue {
     this.#link = link;
     this.#settings = settings;
     this.atOnce = atOnce;
-    this.#openAgain = openAgain;
-  }
-
-  /** Says that it was opened, also if it was before. */
-  opened(): void {
-    this.#timesOpened += 1;
+    this.presence = new Presence(openAgain);
   }
 
   watch(listener: (hint: WatchHint) => void, options: WatchOptions = {}): () => void {
@@ -123,7 +107,7 @@ export class OpenQueue {
 
   /** Nobody hears any more, and it is not opened again. */
   close(): void {
-    this.#openAgain = undefined;
+    this.presence.close();
     this.#hints.clear();
     this.#stop();
     this.#stopFinal();
@@ -146,11 +130,11 @@ export class OpenQueue {
     let effects: readonly JobEffect[] = [];
     for (;;) {
       let answer: AnswerRecord;
-      const before = this.#timesOpened;
+      const { timesOpened } = this.presence;
       try {
         answer = await call();
       } catch (error) {
-        await this.#openIfGone(error, before);
+        await this.presence.openIfGone(error, timesOpened);
         answer = await call();
       }
       effects = [...effects, ...listOf(answer["effects"], effectOf)];
@@ -164,27 +148,10 @@ export class OpenQueue {
     const effects: JobEffect[] = [];
     for (;;) {
       const asked = { queue: this.name, now, atOnce: this.atOnce };
-      const answer = await this.whileOpen(() => this.#once(SCRIPTS.resume, asked));
+      const answer = await this.presence.during(() => this.#once(SCRIPTS.resume, asked));
       effects.push(...listOf(answer["effects"], effectOf));
       if (answer["behind"] !== true) return effects;
     }
-  }
-
-  /** Makes a call, and makes it again where the server has lost the queue: then it is opened as it was. */
-  async whileOpen<Answer>(call: () => Promise<Answer>): Promise<Answer> {
-    const before = this.#timesOpened;
-    try {
-      return await call();
-    } catch (error) {
-      await this.#openIfGone(error, before);
-      return call();
-    }
-  }
-
-  /** Throws what is any other error. */
-  async #openIfGone(error: unknown, timesOpened: number): Promise<void> {
-    if (!(error instanceof QueueGone) || this.#openAgain === undefined || this.#phase !== "open") throw error;
-    if (this.#timesOpened === timesOpened) await this.#openAgain();
   }
 
   async #once(script: Script, request: Asked, since?: number): Promise<AnswerRecord> {
@@ -217,7 +184,7 @@ export class OpenQueue {
   async askBeside(script: Script, names: readonly string[], request: object): Promise<AnswerRecord> {
     const base = keyBase(this.#settings.keyPrefix, this.name, this.partition);
     const keys = [...this.#keys.of(script), ...names.map((name) => `${base}${name}`)];
-    return this.whileOpen(async () =>
+    return this.presence.during(async () =>
       this.told(script, await this.#link.caller.run(script, keys, [pack(request), this.publish])),
     );
   }
@@ -226,15 +193,6 @@ export class OpenQueue {
   async runWhole(script: Script, parameters: readonly CallParameter[]): Promise<Reply> {
     const keys = this.#keys.of(script);
     return this.#link.caller.command("eval", [script.source, keys.length, ...keys, ...parameters]);
-  }
-
-  /** It has taken something new. */
-  sawOpen(): void {
-    this.#phase = "open";
-  }
-
-  #sees(phase: unknown): void {
-    if (typeof phase === "string") this.#phase = phase as QueuePhase;
   }
 
   /** The packed reply of a script; throws what it refused, and hands on its hints. */
@@ -247,12 +205,10 @@ export class OpenQueue {
     if (refused !== undefined) {
       const message = refused["message"] as string;
       if (refused["gone"] === true) throw new QueueGone(message);
-      this.#sees(refused["phase"]);
+      this.presence.sees(refused);
       throw new TaskqError(refused["code"] as TaskqError["code"], message);
     }
-    const { epoch } = answer;
-    this.#sees(answer["phase"]);
-    if (typeof epoch === "number") this.epoch = Math.max(this.epoch, epoch);
+    this.presence.sees(answer);
     const hints = answer["hints"] as AnswerRecord | undefined;
     if (hints !== undefined) this.hint(hints);
     return answer;

@@ -20,9 +20,9 @@ export async function openPart(
   const { completed, failed } = retention;
   const kept = [completed.for, completed.max, failed.for, failed.max];
   // One that is made anew must not give again what was given here.
-  const about = { retention: kept, unknownAfter, epoch: part.epoch };
+  const about = { retention: kept, unknownAfter, epoch: part.presence.epoch };
   const { answer } = await part.ask(SCRIPTS.open, { queue, now }, about);
-  part.opened();
+  part.presence.timesOpened += 1;
   return {
     epoch: answer["epoch"] as number,
     phase: answer["phase"] as QueuePhase,

@@ -181,7 +181,7 @@ async function collisionAmong(
     const plain = flows.filter(isPlain).map(({ end }) => end);
     const byKey = new Map(plain.map((id) => [placeOf(id) ?? "", id]));
     const part = queue.queue(partition);
-    const reply = await part.whileOpen(async () =>
+    const reply = await part.presence.during(async () =>
       repliedBy(await part.run(glance, ["", "", ...byKey.keys()])),
     );
     const [phase, taken] = reply as readonly [Reply, readonly Buffer[]];

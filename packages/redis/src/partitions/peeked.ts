@@ -48,7 +48,7 @@ export async function peekAt(
   { now, wanted, tasks, fence: least }: PeekOptions,
 ): Promise<Peeked> {
   const asked = [now ?? "", Math.min(wanted, MOST_HEADS), tasks, least ?? ""];
-  const reply = await queue.whileOpen(async () => repliedBy(await queue.run(peek, asked)));
+  const reply = await queue.presence.during(async () => repliedBy(await queue.run(peek, asked)));
   const [phase, needs, flagged, count, nextDue, once, ready, due, fence] = reply;
   const text = String(nextDue);
   return {
