@@ -72,7 +72,7 @@ const modes: {
   server: (session, jobs) => together(session, jobs, 100),
   async paced(session, jobs, warmUp) {
     for (let n = 0; n < warmUp; n += 1) await session.enqueue(payload(n));
-    while (warmUp > 0 && (await session.unfinished()) > 0) await pause(50);
+    if (warmUp > 0) await untilFinished(session);
     for (let n = warmUp; n < jobs; n += 1) {
       await pause(10);
       await session.enqueue(payload(n, nanoseconds()));
@@ -109,6 +109,10 @@ const STAMP = 123_456_789_012_345;
 /** How long before they are due jobs begin to be stored: in milliseconds, and for each job. */
 const SHORTEST_LEAD = 500;
 const LEAD = 0.2;
+
+async function untilFinished(session: Session): Promise<void> {
+  while ((await session.unfinished()) > 0) await pause(50);
+}
 
 async function inBulk(session: Session, jobs: number, due?: Date): Promise<Produced> {
   for (let from = 0; from < jobs; from += 1_000) await session.enqueueMany(payloads(from, 1_000, jobs), due);
