@@ -95,8 +95,10 @@ export class Context {
   job(options: JobOptions = {}): NewJob {
     const { id, delay, due, body, ...rest } = options;
     this.#jobs += 1;
-    const job = plainJob(id ?? this.id(), {
+    const made = this.id();
+    const job = plainJob(id ?? made, {
       named: id !== undefined,
+      ...(id === undefined ? {} : { order: made }),
       body: bytes(body ?? `body ${this.#jobs}`),
       due: due ?? this.now + (delay ?? 0),
       ...rest,

@@ -155,6 +155,7 @@ export interface StorageContract {
    * that there is more: then it is to be asked again at once. A claim that answers nothing need not be remembered.
    *
    * Promise: jobs are claimed by priority, then the instant they became due, then the order of enqueue
+   * Promise: a job with an id of its own keeps its place among others of one millisecond
    * Promise: priorities reach over the whole int32
    * Promise: a job is claimed by one owner only
    * Promise: fences grow with every claim
@@ -507,7 +508,10 @@ export interface StoredRetention {
 }
 
 export interface OpenAnswer {
-  /** Counts the moves of the queue from one storage to another; fences start at `epoch × 2^40`. */
+  /**
+   * Grows with each move of the queue from one storage to another, and where it is made anew in place of one that was
+   * lost; fences are `epoch × 2^40` and a counter.
+   */
   readonly epoch: number;
   /** All but `open` refuse enqueue, claim, tick and control with `TASKQ_MOVED`. */
   readonly phase: QueuePhase;

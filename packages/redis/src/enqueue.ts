@@ -12,7 +12,9 @@ export async function enqueue(
   request: EnqueueRequest,
 ): Promise<EnqueueAnswer | EnqueueCollision> {
   const begun = performance.now();
-  const plain = await addPlain(queue, request, begun);
+  // Not awaited where it is not asked for: calls are sent in the order in which they are made.
+  const adding = addPlain(queue, request, begun);
+  const plain = adding === undefined ? undefined : await adding;
   if (plain !== undefined) return plain;
   const flows = request.flows.map(flowRequest);
   const { answer, effects } = await queue.ask(SCRIPTS.enqueue, request, { flows }, begun);
@@ -25,37 +27,70 @@ const READY = "r".charCodeAt(0);
 const NO_EFFECTS: EnqueueAnswer["effects"] = [];
 
 /** `undefined`: there are others among them, or something stands in the way, and nothing was stored. */
-async function addPlain(
+function addPlain(
   queue: OpenQueue,
   { flows, now }: EnqueueRequest,
   begun: number,
-): Promise<EnqueueAnswer | undefined> {
-  let batch = batches.get(queue);
+): Promise<EnqueueAnswer | undefined> | undefined {
   const [flow] = flows;
   if (flows.length === 1 && now === undefined && flow !== undefined && isPlainFlow(flow)) {
-    if (batch === undefined) batches.set(queue, (batch = new TickBatch(queue, storePlain)));
-    const state = await batch.add(flow);
-    if (state !== undefined) return stored([flow], [state]);
-    // One of them stood in the way, perhaps another.
-  } else batch?.flush();
-  const states = await storePlain(queue, flows, { now, since: begun });
+    return addOne(queue, flow, begun);
+  }
+  batches.get(queue)?.flush();
+  const packed = packedOf(flows);
+  return packed === undefined ? undefined : addAll(queue, flows, packed, { now, since: begun });
+}
+
+/** With the others of its tick. */
+async function addOne(queue: OpenQueue, flow: NewFlow, since: number): Promise<EnqueueAnswer | undefined> {
+  let batch = batches.get(queue);
+  if (batch === undefined) batches.set(queue, (batch = new TickBatch(queue, storePlain)));
+  const state = await batch.add(flow);
+  if (state !== undefined) return stored([flow], [state]);
+  // One of them stood in the way, perhaps another.
+  const packed = packedOf([flow]);
+  return packed === undefined ? undefined : addAll(queue, [flow], packed, { since });
+}
+
+async function addAll(
+  queue: OpenQueue,
+  flows: readonly NewFlow[],
+  packed: Buffer,
+  when: When,
+): Promise<EnqueueAnswer | undefined> {
+  const states = await store(queue, packed, when);
   return states === undefined ? undefined : stored(flows, states);
 }
 
-async function storePlain(
+interface When {
+  readonly now?: number | undefined;
+  readonly since?: number;
+}
+
+type States = readonly ("ready" | "scheduled")[];
+
+async function storePlain(queue: OpenQueue, flows: readonly NewFlow[]): Promise<States | undefined> {
+  const packed = packedOf(flows);
+  return packed === undefined ? undefined : store(queue, packed);
+}
+
+function packedOf(flows: readonly NewFlow[]): Buffer | undefined {
+  return flows.length === 0 ? undefined : plainRequest(flows);
+}
+
+async function store(
   queue: OpenQueue,
-  flows: readonly NewFlow[],
-  { now, since }: { readonly now?: number | undefined; readonly since?: number } = {},
-): Promise<readonly ("ready" | "scheduled")[] | undefined> {
-  const packed = flows.length === 0 ? undefined : plainRequest(flows);
-  if (packed === undefined) return undefined;
+  packed: Buffer,
+  { now, since }: When = {},
+): Promise<States | undefined> {
   const states = await queue.run(SCRIPTS.add, [now ?? "", queue.publish, packed], since);
   if (!Buffer.isBuffer(states)) return undefined;
+  queue.presence.sawOpen();
   queue.hint({ ready: true });
   return Array.from(states, (state) => (state === READY ? "ready" : "scheduled"));
 }
 
-function stored(flows: readonly NewFlow[], states: readonly ("ready" | "scheduled")[]): EnqueueAnswer {
+function stored(flows: readonly NewFlow[], states: States): EnqueueAnswer {
   const answers = flows.map(
     ({ end }, place) => ({ status: "stored", id: end, state: states[place] ?? "ready" }) as const,
   );

@@ -2,6 +2,7 @@ import { Caller } from "./connection/caller.js";
 import { descriptionOf } from "./connection/description.js";
 import { checkedQueue, keyBase } from "./names.js";
 import { checkServer, warnOf, type CheckedServer } from "./opening/check-server.js";
+import { lossOf, type LostParts } from "./opening/loss.js";
 import type { Finding } from "./opening/findings.js";
 import type { Settings } from "./options.js";
 import { Wake, type WakeListener } from "./wake/wake.js";
@@ -106,6 +107,26 @@ export class Link {
     const bases = Array.from({ length }, (_, n) => keyBase(keyPrefix, queue, n));
     const { caller, description } = this;
     return checkServer({ caller, cluster, strict, minReplicas, bases, description });
+  }
+
+  /**
+   * Warns that the server has lost a queue, and why, as far as it can be seen.
+   *
+   * @param parts of a queue that is spread over several partitions: which of them
+   */
+  warnOfLoss(queue: string, parts?: LostParts): void {
+    void this.#lossOf(queue, parts).then((finding) => warnOf([finding]));
+  }
+
+  async #lossOf(queue: string, parts: LostParts | undefined): Promise<Finding> {
+    const { description } = this;
+    let findings: readonly Finding[] | undefined;
+    try {
+      ({ findings } = await this.#check(queue, this.#settings.source.kind === "cluster", false));
+    } catch {
+      // the loss is told all the same
+    }
+    return lossOf({ queue, parts, description, findings });
   }
 
   #warn(findings: readonly Finding[]): void {

@@ -3,6 +3,7 @@ import { Hints, TaskqError, type JobEffect, type WatchHint, type WatchOptions } 
 import type { CallParameter } from "./connection/caller.js";
 import type { Reply } from "./connection/client.js";
 import type { Script } from "./connection/script.js";
+import type { SentAgain } from "./connection/sending.js";
 import { SCRIPTS } from "./lua/scripts.js";
 import { effectOf } from "./wire/answers.js";
 import { listOf, textsOf } from "./wire/values.js";
@@ -12,6 +13,8 @@ import type { Link } from "./link.js";
 import { finalChannel, keyBase, wakeChannel } from "./names.js";
 import type { Settings } from "./options.js";
 import { PendingStats } from "./pending-stats.js";
+import { QueueGone } from "./opening/open-again.js";
+import { Presence } from "./opening/presence.js";
 import { QueueKeys } from "./queue-keys.js";
 
 /** What every request names; each script reads more of its own. */
@@ -30,6 +33,8 @@ export interface OpenQueueOptions {
   readonly atOnce?: number | undefined;
   /** @default 0 */
   readonly partition?: number | undefined;
+  /** Opens the queue where the server has nothing of it any more. */
+  readonly openAgain?: (() => Promise<void>) | undefined;
 }
 
 /** One queue as this storage knows it, or one partition of it. */
@@ -39,6 +44,8 @@ export class OpenQueue {
   readonly stats: PendingStats = new PendingStats();
   /** Whether the last step went the short way: then the next one tries that alone. */
   stepsAreShort = false;
+  /** Owners whose last step was not answered: it may be carried out after others. */
+  readonly unanswered: Set<string> = new Set<string>();
   readonly #hints = new Hints();
   readonly #link: Link;
   readonly #settings: Settings;
@@ -49,15 +56,17 @@ export class OpenQueue {
 
   /** Of a queue that is spread over several; 0 is the home partition. */
   readonly partition: number;
+  readonly presence: Presence;
 
   constructor(name: string, link: Link, settings: Settings, options: OpenQueueOptions = {}) {
-    const { atOnce, partition = 0 } = options;
+    const { atOnce, partition = 0, openAgain } = options;
     this.name = name;
     this.partition = partition;
     this.#keys = new QueueKeys(settings.keyPrefix, name, partition);
     this.#link = link;
     this.#settings = settings;
     this.atOnce = atOnce;
+    this.presence = new Presence(openAgain);
   }
 
   watch(listener: (hint: WatchHint) => void, options: WatchOptions = {}): () => void {
@@ -96,8 +105,9 @@ export class OpenQueue {
     this.#stopListeningToFinal = undefined;
   }
 
-  /** Nobody hears any more. */
+  /** Nobody hears any more, and it is not opened again. */
   close(): void {
+    this.presence.close();
     this.#hints.clear();
     this.#stop();
     this.#stopFinal();
@@ -119,7 +129,14 @@ export class OpenQueue {
   async caughtUp(now: number | undefined, call: () => Promise<AnswerRecord>): Promise<Told> {
     let effects: readonly JobEffect[] = [];
     for (;;) {
-      const answer = await call();
+      let answer: AnswerRecord;
+      const { timesOpened } = this.presence;
+      try {
+        answer = await call();
+      } catch (error) {
+        await this.presence.openIfGone(error, timesOpened);
+        answer = await call();
+      }
       effects = [...effects, ...listOf(answer["effects"], effectOf)];
       if (answer["behind"] !== true) return { answer, effects };
       effects = [...effects, ...(await this.catchUp(now))];
@@ -131,7 +148,7 @@ export class OpenQueue {
     const effects: JobEffect[] = [];
     for (;;) {
       const asked = { queue: this.name, now, atOnce: this.atOnce };
-      const answer = await this.#once(SCRIPTS.resume, asked);
+      const answer = await this.presence.during(() => this.#once(SCRIPTS.resume, asked));
       effects.push(...listOf(answer["effects"], effectOf));
       if (answer["behind"] !== true) return effects;
     }
@@ -141,23 +158,35 @@ export class OpenQueue {
     return this.told(script, await this.run(script, [pack(request), this.publish], since));
   }
 
+  /** Grows whenever a connection has been made anew. */
+  get generation(): number {
+    return this.#link.caller.generation;
+  }
+
   /** What scripts publish hints with; nothing where nobody can hear them. */
   get publish(): string {
     return this.#link.wakeCommand ?? "";
   }
 
   /** Runs a script, and answers what it replied. Of scripts of one call, all but the first say `since` when it began. */
-  run(script: Script, parameters: readonly CallParameter[], since?: number): Promise<Reply> {
+  run(
+    script: Script,
+    parameters: readonly CallParameter[],
+    since?: number,
+    again?: SentAgain,
+  ): Promise<Reply> {
     const stores = script === SCRIPTS.enqueue || script === SCRIPTS.add;
     const copies = stores ? this.#settings.minReplicas : 0;
-    return this.#link.caller.run(script, this.#keys.of(script), parameters, { copies, since });
+    return this.#link.caller.run(script, this.#keys.of(script), parameters, { copies, since, again });
   }
 
   /** Runs a script that declares keys beside those of every partition, and answers what it told. */
   async askBeside(script: Script, names: readonly string[], request: object): Promise<AnswerRecord> {
     const base = keyBase(this.#settings.keyPrefix, this.name, this.partition);
     const keys = [...this.#keys.of(script), ...names.map((name) => `${base}${name}`)];
-    return this.told(script, await this.#link.caller.run(script, keys, [pack(request), this.publish]));
+    return this.presence.during(async () =>
+      this.told(script, await this.#link.caller.run(script, keys, [pack(request), this.publish])),
+    );
   }
 
   /** Runs a script with its text: no call that is sent behind it is carried out before it for want of the text. */
@@ -174,8 +203,12 @@ export class OpenQueue {
     const answer = unpack(reply) as AnswerRecord;
     const refused = answer["refused"] as AnswerRecord | undefined;
     if (refused !== undefined) {
-      throw new TaskqError(refused["code"] as TaskqError["code"], refused["message"] as string);
+      const message = refused["message"] as string;
+      if (refused["gone"] === true) throw new QueueGone(message);
+      this.presence.sees(refused);
+      throw new TaskqError(refused["code"] as TaskqError["code"], message);
     }
+    this.presence.sees(answer);
     const hints = answer["hints"] as AnswerRecord | undefined;
     if (hints !== undefined) this.hint(hints);
     return answer;

@@ -11,8 +11,11 @@ import { randomUUID } from "node:crypto";
 /** Milliseconds between two writes. */
 const PAUSE = 1_000;
 
-/** A field as a script writes it: its name, the row, and its minute. */
-export type StatsField = readonly [name: string, row: Uint8Array, minute: number];
+/** A field as a script writes it: its name, the row, its minute, and the epoch of the runs. */
+export type StatsField = readonly [name: string, row: Uint8Array, minute: number, epoch: number];
+
+/** Fences begin at so many times the epoch. */
+const EPOCH = 2 ** 40;
 
 export class PendingStats {
   #process = randomUUID();
@@ -20,6 +23,8 @@ export class PendingStats {
   /** Of the oldest minute that has changed since it was written. */
   #changedSince: number | undefined;
   #writtenAt = -Infinity;
+  /** That of the runs that were gathered last. */
+  #epoch = 0;
   /** When something was gathered last, by the clock of the calls. */
   lastAt: number | undefined;
 
@@ -27,6 +32,10 @@ export class PendingStats {
   record(settlements: readonly Settlement[], answers: readonly SettleAnswer[], now: number): void {
     for (const [place, settlement] of settlements.entries()) {
       if (answers[place] !== "applied" || settlement.claimed === undefined) continue;
+      const epoch = Math.floor(settlement.fence / EPOCH);
+      // The queue has moved, and come back.
+      if (epoch > this.#epoch) this.startAnew();
+      this.#epoch = Math.max(this.#epoch, epoch);
       this.#gathered.record(settlement, now);
       this.lastAt = now;
       const minute = now - (now % STATS_MINUTE);
@@ -69,7 +78,7 @@ export class PendingStats {
 
   #field(row: StatsRow): StatsField {
     const name = `${row.minute}:${this.#process}:${row.task}`;
-    return [name, Buffer.from(JSON.stringify(row)), row.minute];
+    return [name, Buffer.from(JSON.stringify(row)), row.minute, this.#epoch];
   }
 }
 

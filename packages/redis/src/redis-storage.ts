@@ -20,23 +20,16 @@ import { events } from "./events.js";
 import { exportQueue, importQueue } from "./moving.js";
 import { SCRIPTS, type ScriptName } from "./lua/scripts.js";
 import { checkUndivided } from "./partitions/division.js";
+import { OpenAgain, QueueGone } from "./opening/open-again.js";
+import { openPart, type OpenedPart } from "./opening/open-part.js";
 import type { Settings } from "./options.js";
+import { read } from "./read.js";
+import { schedules } from "./schedules.js";
 import { stats, writeStats } from "./stats.js";
 import { step } from "./step.js";
-import {
-  factOf,
-  holderOf,
-  noteOf,
-  reapedOf,
-  recordOf,
-  runOf,
-  scheduleOf,
-  storedFlowOf,
-  valueOf,
-} from "./wire/answers.js";
+import { factOf, holderOf, noteOf, reapedOf, runOf, storedFlowOf, valueOf } from "./wire/answers.js";
 import { listOf, numberIfAny, textsOf } from "./wire/values.js";
 import { flowRequest, runRequest } from "./wire/requests.js";
-import type { AnswerRecord } from "./wire/unpack.js";
 
 /** What `watch` is given beside the queue. */
 export type Watching = Parameters<StorageContract["watch"]> extends [string, ...infer Rest] ? Rest : never;
@@ -45,6 +38,8 @@ export type Watching = Parameters<StorageContract["watch"]> extends [string, ...
 export interface Partition {
   readonly number: number;
   readonly link: Link;
+  /** Opens all partitions of a queue where the server has lost one. */
+  readonly openAgain: (queue: string) => Promise<void>;
 }
 
 export class RedisStorage implements StorageContract, AsyncDisposable {
@@ -58,6 +53,7 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
   #closed = false;
 
   readonly #partition: Partition | undefined;
+  readonly #again: OpenAgain;
 
   /**
    * @param atOnce rows that one script ends because of others; tests leave much to later ones
@@ -70,18 +66,28 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
     this.#link = partition?.link ?? new Link(settings);
     this.namespace = settings.keyPrefix;
     this.description = this.#link.description;
+    this.#again = new OpenAgain({
+      open: async (asked) => [await this.openPart(asked)],
+      lost: (queue) => this.#link.warnOfLoss(queue),
+    });
   }
 
-  async open({ queue, retention, unknownAfter, now }: Request<"open">): Answer<"open"> {
+  async open(request: Request<"open">): Answer<"open"> {
+    const opened = await this.openPart(request);
+    this.#again.opened(request, [opened]);
+    return { epoch: opened.epoch, phase: opened.phase };
+  }
+
+  /** The same, with what the contract does not ask for. */
+  async openPart(request: Request<"open">): Promise<OpenedPart> {
     this.#refuseClosed();
-    const { completed, failed } = retention;
-    await this.#link.open(queue);
-    const known = this.#queues.get(queue) ?? this.#newQueue(queue);
-    const kept = [completed.for, completed.max, failed.for, failed.max];
-    const { answer } = await known.ask(SCRIPTS.open, { queue, now }, { retention: kept, unknownAfter });
-    if (this.#partition === undefined) await checkUndivided(known);
-    this.#queues.set(queue, known);
-    return { epoch: answer["epoch"] as number, phase: answer["phase"] as QueuePhase };
+    const { queue: name } = request;
+    await this.#link.open(name);
+    const queue = this.#queues.get(name) ?? this.#newQueue(name);
+    const opened = await openPart(queue, request);
+    if (this.#partition === undefined) await checkUndivided(queue);
+    this.#queues.set(name, queue);
+    return opened;
   }
 
   async close(): Promise<void> {
@@ -89,7 +95,12 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
     this.#closed = true;
     for (const queue of this.#queues.values()) {
       queue.close();
-      await writeStats(queue);
+      try {
+        await writeStats(queue);
+      } catch (error) {
+        // It is not opened again for that.
+        if (!(error instanceof QueueGone)) throw error;
+      }
     }
     if (this.#partition === undefined) this.#link.close();
   }
@@ -163,19 +174,11 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
   }
 
   async schedules(request: Request<"schedules">): Answer<"schedules"> {
-    const { answer } = await this.#ask("schedules", request);
-    const schedules = listOf(answer["schedules"], scheduleOf);
-    return {
-      changed: answer["changed"] === true,
-      schedules: schedules.toSorted((left, right) => (left.name < right.name ? -1 : 1)),
-    };
+    return schedules(this.#queue(request.queue), request);
   }
 
   async read(request: Request<"read">): Answer<"read"> {
-    const { answer } = await this.#ask("read", request);
-    return listOf(answer["records"], (record) => record as AnswerRecord | false).map((record) =>
-      record === false ? undefined : recordOf(record),
-    );
+    return read(this.#queue(request.queue), request);
   }
 
   async list(request: Request<"list">): Answer<"list"> {
@@ -263,7 +266,8 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
   }
 
   #newQueue(name: string): OpenQueue {
-    const options = { atOnce: this.#atOnce, partition: this.#partition?.number };
+    const openAgain = (): Promise<void> => this.#partition?.openAgain(name) ?? this.#again.again(name);
+    const options = { atOnce: this.#atOnce, partition: this.#partition?.number, openAgain };
     return new OpenQueue(name, this.#link, this.#settings, options);
   }
 

@@ -10,6 +10,7 @@ import {
 } from "@taskq/core/storage";
 import type { CallParameter } from "./connection/caller.js";
 import type { Reply } from "./connection/client.js";
+import type { SentAgain } from "./connection/sending.js";
 import { SCRIPTS } from "./lua/scripts.js";
 import type { OpenQueue } from "./open-queue.js";
 import type { StatsField } from "./pending-stats.js";
@@ -65,23 +66,35 @@ async function ask(
   rest: readonly Settlement[],
   stats: readonly StatsField[] | undefined,
 ): Promise<Asked> {
+  const { unanswered } = queue;
   const parameters = parametersOf(queue, request, rest, stats);
+  if (unanswered.has(request.owner)) parameters[SELDOM] = notedOf(queue, stats);
+  const again =
+    stats === undefined && queue.atOnce === undefined
+      ? NOTED
+      : { place: SELDOM, parameter: () => notedOf(queue, stats) };
   let short: ShortReply | undefined;
   try {
     const { answer, effects } = await queue.caughtUp(request.now, async () => {
       const mayBeShort = parameters[IDS] === "" && parameters[SELDOM] === "";
       const begun = performance.now();
+      const { generation } = queue;
       let reply: Reply = 0;
-      if (mayBeShort && queue.stepsAreShort) reply = await queue.run(SCRIPTS.shortStep, parameters);
-      if (reply === 0) reply = await queue.run(SCRIPTS.step, parameters, begun);
+      if (mayBeShort && queue.stepsAreShort) {
+        reply = await queue.run(SCRIPTS.shortStep, parameters, undefined, again);
+        if (queue.generation !== generation) parameters[SELDOM] = notedOf(queue, stats);
+      }
+      if (reply === 0) reply = await queue.run(SCRIPTS.step, parameters, begun, again);
       if (mayBeShort) queue.stepsAreShort = !Buffer.isBuffer(reply);
       if (Buffer.isBuffer(reply)) return queue.told(SCRIPTS.step, reply);
       short = reply as ShortReply;
       if (rest.length > 0 && queue.isHeardOfFinal) queue.hint({ final: rest.map(({ id }) => id) });
       return {};
     });
+    if (unanswered.size > 0) unanswered.delete(request.owner);
     return { answer, effects, short };
   } catch (error) {
+    unanswered.add(request.owner);
     if (stats !== undefined) queue.stats.notWritten(stats);
     throw error;
   }
@@ -89,6 +102,16 @@ async function ask(
 
 /** Places among the parameters. */
 const [IDS, SELDOM] = [8, 10];
+
+/**
+ * Of a step that is sent again: its number is kept also if it claims nothing. The copy that was sent first may lie in a
+ * socket's buffer, and would claim jobs that nobody is handed.
+ */
+function notedOf({ atOnce }: OpenQueue, stats: readonly StatsField[] | undefined): Buffer {
+  return pack({ stats, atOnce, noted: true });
+}
+
+const NOTED: SentAgain = { place: SELDOM, parameter: () => pack({ noted: true }) };
 
 /** As the script reads them. */
 function parametersOf(

@@ -68,6 +68,17 @@ interface Played {
   readonly isFollowed: boolean;
 }
 
+/** With fences counted from the first that was given: each storage begins where it likes. */
+function countedFrom(first: number, value: unknown): unknown {
+  if (Array.isArray(value)) return value.map((item) => countedFrom(first, item));
+  if (typeof value !== "object" || value === null || value instanceof Uint8Array) return value;
+  const entries = Object.entries(value).map(([name, own]: [string, unknown]) => [
+    name,
+    name === "fence" && typeof own === "number" && own > 0 ? own - first + 1 : countedFrom(first, own),
+  ]);
+  return Object.fromEntries(entries);
+}
+
 /** Stores, claims and settles what the seed says; all that was claimed and told, and what is left of every job. */
 async function played(
   storage: StorageContract,
@@ -80,7 +91,8 @@ async function played(
   const cursor = isFollowed ? (await follow("now", START)).cursor : undefined;
   const flows = all.map((job) => ({ end: job.id, jobs: [job], joins: [] }));
   await storage.enqueue({ queue: QUEUE, flows, now: START });
-  const told: unknown[] = [];
+  const told: StepAnswer[] = [];
+  const looks: unknown[] = [];
   let settled: Settlement[] = [];
   let held: ClaimedJob[] = [];
   let now = START;
@@ -93,6 +105,9 @@ async function played(
     const asked = { queue: QUEUE, owner: OWNER, request, tasks: TASKS, settled, begun, claim, now };
     const answer: StepAnswer = await storage.step(asked);
     told.push(answer);
+    // Few at once are read a short way too, in whatever state they are.
+    const looked = [...answer.claimed, ...held].slice(0, 6).map(({ id }) => id);
+    looks.push(await storage.read({ queue: QUEUE, ids: looked, now }));
     held = [...held, ...answer.claimed];
     const ending = held.filter(() => random(2) === 0);
     held = held.filter((job) => !ending.includes(job));
@@ -106,13 +121,16 @@ async function played(
     }));
     if (answer.claimed.length + held.length + settled.length === 0) break;
   }
+  const [first = 1] = told.flatMap(({ claimed }) => claimed.map(({ fence }) => fence));
   const events = cursor === undefined ? [] : (await follow(cursor, now)).events;
-  return {
+  return countedFrom(first, {
     told,
+    looks,
     read: await storage.read({ queue: QUEUE, ids: all.map(({ id }) => id), whole: true, now }),
+    each: await Promise.all(all.map(({ id }) => storage.read({ queue: QUEUE, ids: [id], now }))),
     counts: await storage.counts({ queue: QUEUE }),
     events: events.map((event) => ({ ...event, cursor: undefined })),
-  };
+  });
 }
 
 test.skipIf(!hasTestServer)(

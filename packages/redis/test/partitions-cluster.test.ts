@@ -1,50 +1,27 @@
 /** Queues in several partitions on a Cluster of three masters; the whole kit with `TASKQ_REDIS_KIT=1`. */
-import { storageSuite } from "@taskq/conformance";
-import type { StorageContract } from "@taskq/core/storage";
-import { Cluster } from "ioredis";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { redisStorage } from "../src/create-storage.js";
+import { describe, expect, test } from "vitest";
 import { ask } from "./servers/ask.js";
 import { serverBinary } from "./servers/binary.js";
-import { startCluster, type TestCluster } from "./servers/cluster.js";
+import { clusterOfTests, suiteOnCluster } from "./support/cluster-of-tests.js";
 import { alone, chain, newJob, opened, QUEUE, Worker } from "./support/spread.js";
 import { noted, partitionsOfTest, WAIVERS } from "./support/partitions.js";
 
 describe.skipIf(serverBinary() === undefined)("partitions on a Cluster", () => {
-  let cluster: TestCluster;
-  let client: Cluster;
-  let made = 0;
-
-  beforeAll(async () => {
-    cluster = await startCluster({ arguments: ["--appendonly", "yes"] });
-    // only a pattern: it never connects
-    client = new Cluster(cluster.startupNodes, { lazyConnect: true });
-  }, 60_000);
-  afterAll(async () => {
-    client.disconnect();
-    await cluster.stop();
-  });
+  const servers = clusterOfTests();
 
   // Declared only when it is asked for: it takes as long as on one partition, which runs in any case.
   if (process.env["TASKQ_REDIS_KIT"] === "1") {
-    storageSuite({
+    suiteOnCluster(servers, {
       runner: { describe, test: noted(test) },
       name: "redis, three partitions on a Cluster",
-      create: async () => {
-        made += 1;
-        const keyPrefix = `t${made}`;
-        const partitions = partitionsOfTest();
-        const connect = (): StorageContract =>
-          redisStorage({ client, keyPrefix, strict: true, partitions }) as unknown as StorageContract;
-        const storage = connect();
-        return { storage, second: async () => connect(), close: () => storage.close() };
-      },
+      options: () => ({ partitions: partitionsOfTest() }),
       waivers: WAIVERS,
     });
   }
 
   test("plain jobs lie on every master, and nothing asks across slots", { timeout: 60_000 }, async () => {
+    const { client, cluster } = servers;
     const options = { client, keyPrefix: "spread", partitions: 12 };
     const storages = await Promise.all([opened(options), opened(options)]);
     const [storage] = storages;

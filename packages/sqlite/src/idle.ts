@@ -33,7 +33,7 @@ export function idleAnswer(
   const paused = seldom.controls.get("")?.paused === true;
   if (claims) {
     // A repeat of a lost answer finds its jobs by what was remembered.
-    const before = lastRequest(connection, queue, request.owner);
+    const before = lastRequest(connection, queue, request.owner, now);
     if (before !== undefined && request.request <= before.request) return undefined;
     const due = (later !== null && later <= now) || (wake !== null && wake <= now);
     if (!paused && (ready !== null || due)) return undefined;
@@ -45,7 +45,10 @@ export function idleAnswer(
     claimed: [],
     more: false,
     nextDue: earliest(later, wake),
-    revoked: revokedRuns(connection, request.owner, seldom.revoked),
+    revoked:
+      seldom.revoked.length === 0
+        ? []
+        : revokedRuns(ownerNumber(connection, request.owner, now), seldom.revoked),
     effects: [],
   };
 }
@@ -75,11 +78,8 @@ function earliest(first: number | null, second: number | null): number | undefin
 }
 
 function revokedRuns(
-  connection: Connection,
-  owner: string,
+  owner: number | undefined,
   revoked: readonly { readonly owner: number; readonly fence: number; readonly id: string }[],
 ): StepAnswer["revoked"] {
-  if (revoked.length === 0) return [];
-  const number = ownerNumber(connection, owner);
-  return revoked.filter((run) => run.owner === number).map(({ id, fence }) => ({ id, fence }));
+  return revoked.filter((run) => run.owner === owner).map(({ id, fence }) => ({ id, fence }));
 }

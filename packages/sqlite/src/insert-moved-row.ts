@@ -182,9 +182,11 @@ function makeRoom(move: Move, key: Key, time: number): void {
 function placeOfName(move: Move, record: MovedJob | MovedJoin): Place | undefined {
   const known = nameRow(move.scope.connection, move.queue, record.id);
   if (known !== undefined && known.key !== null) return undefined;
-  const time = record.enqueuedAt;
+  const { enqueuedAt, place } = record;
+  const time = enqueuedAt + Math.floor((place ?? 0) / LOW);
+  const low = place === undefined ? undefined : place - Math.floor(place / LOW) * LOW;
   return {
-    key: keyOf(time, freeLow(move, time, record.place)),
+    key: keyOf(time, freeLow(move, time, low)),
     time,
     random: randomInt(2 ** 40),
     named: true,

@@ -12,10 +12,11 @@ export function lastRequest(
   connection: Connection,
   queue: OpenQueue,
   owner: string,
+  now: number,
 ): LastRequest | undefined {
   const known = queue.requests.get(owner);
   if (known !== undefined) return known;
-  const number = ownerNumber(connection, owner);
+  const number = ownerNumber(connection, owner, now);
   if (number === undefined) return undefined;
   return connection
     .sql("SELECT request, fence FROM {leases} WHERE queue = ? AND owner = ? ORDER BY request DESC LIMIT 1")

@@ -79,8 +79,9 @@ function movedJob(connection: Connection, row: Row, now: number): MovedJob {
 }
 
 /** A generated id says itself where it stands. */
-function placeOf({ flags, low }: Row): number | undefined {
-  return (flags & NAMED) === 0 ? undefined : low;
+function placeOf(row: Row): number | undefined {
+  if ((row.flags & NAMED) === 0) return undefined;
+  return (row.time - enqueuedAt(row)) * 2 ** 21 + row.low;
 }
 
 /** The line of a lock, a pause or an unknown task is found closed anew by whoever claims. */

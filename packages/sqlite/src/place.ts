@@ -1,5 +1,5 @@
 import { randomInt } from "node:crypto";
-import { splitId, TaskqError, type IdParts } from "@taskq/core/storage";
+import { splitId, TaskqError, type IdParts, type NewJob } from "@taskq/core/storage";
 import type { FlowShape } from "./flow-shape.js";
 import type { Move } from "./move.js";
 import { keyOf, type Key } from "./row.js";
@@ -26,10 +26,17 @@ export interface Placing {
   readonly outside: Set<Key>;
 }
 
-/** A generated id is its own key; another one gets a key of the same kind, as does one whose key is taken. */
-export function placeOf(move: Move, id: string, named: boolean, elsewhere: boolean): Place {
-  const own = named ? undefined : splitId(id);
-  const parts = own === undefined || (elsewhere && isTaken(move, own)) ? freeKey(move) : own;
+/**
+ * A generated id is its own key; another one gets a key of the same kind, as does one whose key is taken: the key of the
+ * id that would have been made for it, where that is told and free.
+ */
+export function placeOf(
+  move: Move,
+  { id, named = false, order }: Pick<NewJob, "id" | "order"> & { readonly named?: boolean | undefined },
+  elsewhere: boolean,
+): Place {
+  const own = splitId(named ? (order ?? "") : id);
+  const parts = own === undefined || ((named || elsewhere) && isTaken(move, own)) ? freeKey(move) : own;
   return { ...parts, key: keyOf(parts.time, parts.low) };
 }
 

@@ -106,7 +106,9 @@ function isPlain(now: number, job: NewJob, time: number): boolean {
     job.due <= now &&
     job.delivery === "at-least-once" &&
     job.expiresAt === undefined &&
-    Math.abs(now - time) <= FRESH &&
+    // Of many in one millisecond, the last have ids of the next one.
+    time <= now &&
+    now - time <= FRESH &&
     !isApart(job.body)
   );
 }

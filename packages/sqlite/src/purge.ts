@@ -7,6 +7,7 @@ import type { Move } from "./move.js";
 import { LEAVING } from "./moving.js";
 import type { OpenQueue } from "./open-queue.js";
 import { hasOver, removeCapped } from "./over-caps.js";
+import { forgetOwners } from "./owners.js";
 import { isNeeded, removeRow } from "./removal.js";
 import { forgetStarts } from "./starts.js";
 import { COMPLETED, JOIN, KEPT, metaOf, ROW_COLUMNS, type Key, type Row } from "./row.js";
@@ -208,7 +209,7 @@ function boundsOf(connection: Connection, queue: OpenQueue, now: number): Bounds
   };
 }
 
-/** Forgets names, answers and values whose time is over; a bounded number. */
+/** Forgets names, answers, values and owners whose time is over; a bounded number. */
 function forgetOld(move: Move): void {
   const { id } = move.queue;
   move
@@ -230,6 +231,7 @@ function forgetOld(move: Move): void {
     )
     .run(id, id, move.now - REMEMBERED);
   forgetStarts(move);
+  forgetOwners(move);
 }
 
 /** A flush leaves the queue's settings: schedules, pauses and locks. */

@@ -9,7 +9,7 @@ import { revokedOf } from "./step.js";
 /** Extends the leases of the runs that are still the owner's. */
 export function renew(move: Move, request: RenewRequest): RenewAnswer {
   const leaseUntil = move.now + request.lease;
-  const owner = ownerNumber(move.scope.connection, request.owner);
+  const owner = ownerNumber(move.scope.connection, request.owner, move.now);
   const kept = new Map<number, Set<Key>>();
   const lost: RunReference[] = [];
   for (const run of request.runs) {

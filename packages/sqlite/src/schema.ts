@@ -32,7 +32,8 @@ CREATE TABLE {moves} (
   cursor TEXT,
   sealed TEXT
 );
-CREATE TABLE {owners} (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE {owners} (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, seen INTEGER NOT NULL);
+CREATE INDEX {owners_seen} ON {owners} (seen);
 `;
 
 /**

@@ -78,7 +78,7 @@ function begin(move: Move, run: RunReference): void {
 }
 
 function claimOrRepeat(move: Move, request: StepRequest): Claimed {
-  const before = lastRequest(move.scope.connection, move.queue, request.owner);
+  const before = lastRequest(move.scope.connection, move.queue, request.owner, move.now);
   if (before !== undefined && request.request <= before.request) {
     const { more } = withoutClaim(move);
     const jobs = request.request === before.request ? claimedBefore(move, request, before.fence) : [];
@@ -168,7 +168,7 @@ function nextDue(move: Move): number | undefined {
 export function revokedOf(move: Move, owner: string): readonly RunReference[] {
   const { revoked } = move.queue.seldom ?? move.seldom();
   if (revoked.length === 0) return NO_RUNS;
-  const number = ownerNumber(move.scope.connection, owner);
+  const number = ownerNumber(move.scope.connection, owner, move.now);
   return revoked.filter((run) => run.owner === number).map(({ id, fence }) => ({ id, fence }));
 }
 

@@ -36,8 +36,7 @@ const NO_ENDS: ReadonlyMap<string, string> = new Map();
 export function storeFlow(move: Move, flow: NewFlow, storing: Storing = {}): StoredRows {
   const { trunk, gate, ends = NO_ENDS, elsewhere = false } = storing;
   const rows = new Map<string, Place>();
-  for (const { id, named } of flow.joins) rows.set(id, placeOf(move, id, named === true, elsewhere));
-  for (const job of flow.jobs) rows.set(job.id, placeOf(move, job.id, job.named, elsewhere));
+  for (const row of [...flow.joins, ...flow.jobs]) rows.set(row.id, placeOf(move, row, elsewhere));
   const shape = shapeOf(flow, trunk === undefined ? undefined : OUTSIDE);
   const placing: Placing = { move, rows, shape, trunk, ends, outside: new Set() };
   for (const join of flow.joins) insertJoin(placing, join);

@@ -31,7 +31,7 @@ function line(row: Row, measurements: Measurements, peers: readonly Peer[]): str
   const reference =
     target?.kind === "times" ? target.reference : (row.reference ?? row.ceiling ?? firstOf(row));
   const ratio =
-    reference === undefined || isNoRate(target)
+    reference === undefined || isNoRate(target) || isLatency(ours)
       ? "–"
       : `${times(measurements.rate(ours) / measurements.rate(reference))} ${named(ours, reference)}`;
   const asked = target === undefined ? "–" : askedFor(target);
@@ -46,9 +46,13 @@ function firstOf(row: Row): Cell | undefined {
 function figure(cell: Cell, target: Target | undefined, measurements: Measurements): string {
   if (target?.kind === "loop-delay") return milliseconds(measurements.loopDelay(cell));
   if (target?.kind === "at-most") return short(measurements.value(cell, target.value));
-  if (target?.kind !== "latency" && target?.kind !== "slowest") return count(measurements.rate(cell));
-  const upper = measurements.latency(cell, target.kind === "latency" ? 0.99 : 1);
+  if (target?.kind !== "slowest" && !isLatency(cell)) return count(measurements.rate(cell));
+  const upper = measurements.latency(cell, target?.kind === "slowest" ? 1 : 0.99);
   return `${milliseconds(measurements.latency(cell, 0.5))} / ${milliseconds(upper)}`;
+}
+
+function isLatency({ kind }: Cell): boolean {
+  return kind === "pickup" || kind === "round-trip";
 }
 
 function isNoRate(target: Target | undefined): boolean {

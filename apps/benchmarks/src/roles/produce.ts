@@ -26,6 +26,8 @@ export interface Produce {
   readonly durability: Durability;
   readonly mode: ProduceMode;
   readonly jobs: number;
+  /** Of those, the first so many, by which both sides get warm: one after the other, and not measured. Where latencies are measured. */
+  readonly warmUp?: number | undefined;
   readonly guard?: Guard | undefined;
   readonly protection?: Protection | undefined;
 }
@@ -42,11 +44,11 @@ export interface ProduceAnswer {
 
 /** Stores jobs and measures how long it takes. */
 export async function produce(configuration: Produce, channel: Channel): Promise<ProduceAnswer> {
-  const { competitor, path, durability, mode, jobs, guard, protection } = configuration;
+  const { competitor, path, durability, mode, jobs, warmUp = 0, guard, protection } = configuration;
   const session = await (await loadCompetitor(competitor)).open({ path, durability, guard, protection });
   await channel.ready();
   const startedAt = nanoseconds();
-  const { latencies = [], dueAt } = await modes[mode](session, jobs);
+  const { latencies = [], dueAt } = await modes[mode](session, jobs, warmUp);
   const endedAt = nanoseconds();
   const unfinished = await session.unfinished();
   await session.close();
@@ -58,7 +60,9 @@ interface Produced {
   readonly dueAt?: number;
 }
 
-const modes: { readonly [Name in ProduceMode]: (session: Session, jobs: number) => Promise<Produced> } = {
+const modes: {
+  readonly [Name in ProduceMode]: (session: Session, jobs: number, warmUp: number) => Promise<Produced>;
+} = {
   async awaited(session, jobs) {
     for (let n = 0; n < jobs; n += 1) await session.enqueue(payload(n));
     return {};
@@ -66,16 +70,19 @@ const modes: { readonly [Name in ProduceMode]: (session: Session, jobs: number) 
   bulk: (session, jobs) => inBulk(session, jobs),
   tick: (session, jobs) => together(session, jobs, 1_000),
   server: (session, jobs) => together(session, jobs, 100),
-  async paced(session, jobs) {
-    for (let n = 0; n < jobs; n += 1) {
+  async paced(session, jobs, warmUp) {
+    for (let n = 0; n < warmUp; n += 1) await session.enqueue(payload(n));
+    if (warmUp > 0) await untilFinished(session);
+    for (let n = warmUp; n < jobs; n += 1) {
       await pause(10);
       await session.enqueue(payload(n, nanoseconds()));
     }
     return {};
   },
-  async "round-trip"(session, jobs) {
+  async "round-trip"(session, jobs, warmUp) {
     const latencies: number[] = [];
-    for (let n = 0; n < jobs; n += 1) {
+    for (let n = 0; n < warmUp; n += 1) await session.roundTrip(payload(n));
+    for (let n = warmUp; n < jobs; n += 1) {
       const begun = nanoseconds();
       await session.roundTrip(payload(n));
       latencies.push((nanoseconds() - begun) / 1e6);
@@ -102,6 +109,10 @@ const STAMP = 123_456_789_012_345;
 /** How long before they are due jobs begin to be stored: in milliseconds, and for each job. */
 const SHORTEST_LEAD = 500;
 const LEAD = 0.2;
+
+async function untilFinished(session: Session): Promise<void> {
+  while ((await session.unfinished()) > 0) await pause(50);
+}
 
 async function inBulk(session: Session, jobs: number, due?: Date): Promise<Produced> {
   for (let from = 0; from < jobs; from += 1_000) await session.enqueueMany(payloads(from, 1_000, jobs), due);

@@ -25,6 +25,8 @@ export interface Cell {
   /** Consumer processes. */
   readonly processes: number;
   readonly jobs: number;
+  /** Of `pickup` and `round-trip`: of the jobs, the first so many, which are not measured. */
+  readonly warmUp?: number;
   /** Of `backlog`: jobs that are there all the time. */
   readonly backlog?: number;
   /** What each job is guarded by. */
@@ -65,6 +67,7 @@ export function cellName(cell: Cell): string {
     cell.durability === "full" ? "FULL" : undefined,
     consuming ? `c=${cell.workers}` : undefined,
     cell.prefetch === undefined ? undefined : `prefetch ${cell.prefetch}`,
+    cell.warmUp === undefined ? undefined : "warm",
     cell.backlog === undefined ? undefined : `at ${cell.backlog}`,
     cell.guard,
     cell.protection,

@@ -9,9 +9,9 @@ interface Producer {
 
 /** A process that stores the jobs of a cell once it is told to. */
 export async function produceInto(cell: Cell, place: Place, mode: ProduceMode): Promise<Producer> {
-  const { competitor, durability, jobs, guard, protection } = cell;
+  const { competitor, durability, jobs, warmUp, guard, protection } = cell;
   const options = { competitor, path: place.path, durability, guard, protection };
-  const role = startRole("produce", { ...options, mode, jobs }, place.cpu);
+  const role = startRole("produce", { ...options, mode, jobs, warmUp }, place.cpu);
   await role.ready;
   return {
     run() {

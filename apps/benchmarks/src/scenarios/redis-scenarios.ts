@@ -3,7 +3,7 @@ import { memory } from "./at-scale.js";
 import { backlog, bytes, due, idle } from "./redis-at-scale.js";
 import type { Cell } from "./cell.js";
 import type { Row, Scenario } from "./scenario.js";
-import { cell, type Volume } from "./volume.js";
+import { cell, latencyCell, type Volume } from "./volume.js";
 
 /** Everything that `pnpm bench --storage redis` measures, with the targets of the design page on performance. */
 export function redisScenarios(volume: Volume): readonly Scenario[] {
@@ -190,13 +190,16 @@ function pipe(volume: Volume): Scenario {
 }
 
 function pickup(volume: Volume): Scenario {
-  const of = (competitor: OnRedis): Cell => ({
-    ...cell(volume, { competitor, kind: "pickup", jobs: 0 }),
-    jobs: volume.latencies,
-  });
+  const of = (competitor: OnRedis, isWarm = true): Cell =>
+    latencyCell(volume, { competitor, kind: "pickup" }, isWarm);
   return {
     name: "pickup",
     rows: [
+      {
+        title: "pickup by another process, new ones, ms p50 / p99",
+        ours: of("taskq-redis", false),
+        bee: of("bee-queue", false),
+      },
       {
         title: "pickup by another process, ms p50 / p99",
         ours: of("taskq-redis"),
@@ -210,13 +213,16 @@ function pickup(volume: Volume): Scenario {
 }
 
 function roundTrip(volume: Volume): Scenario {
-  const of = (competitor: OnRedis): Cell => ({
-    ...cell(volume, { competitor, kind: "round-trip", jobs: 0 }),
-    jobs: volume.latencies,
-  });
+  const of = (competitor: OnRedis, isWarm = true): Cell =>
+    latencyCell(volume, { competitor, kind: "round-trip" }, isWarm);
   return {
     name: "round-trip",
     rows: [
+      {
+        title: "round trip with result, new processes, ms p50 / p99",
+        ours: of("taskq-redis", false),
+        bullmq: of("bullmq", false),
+      },
       {
         title: "round trip with result, ms p50 / p99",
         ours: of("taskq-redis"),

@@ -4,7 +4,7 @@ import type { Cell } from "./cell.js";
 import { gates } from "./gates.js";
 import type { Row, Scenario } from "./scenario.js";
 import { signing } from "./signing.js";
-import { cell, type Volume } from "./volume.js";
+import { cell, latencyCell, type Volume } from "./volume.js";
 
 /** Everything that `pnpm bench` measures, with the targets of the design page on performance. */
 export function allScenarios(volume: Volume): readonly Scenario[] {
@@ -153,13 +153,12 @@ function pipe(volume: Volume): Scenario {
 }
 
 function pickup(volume: Volume): Scenario {
-  const of = (competitor: CompetitorName): Cell => ({
-    ...cell(volume, { competitor, kind: "pickup", jobs: 0 }),
-    jobs: volume.latencies,
-  });
+  const of = (competitor: CompetitorName, isWarm = true): Cell =>
+    latencyCell(volume, { competitor, kind: "pickup" }, isWarm);
   return {
     name: "pickup",
     rows: [
+      { title: "pickup by another process, new ones, ms p50 / p99", ours: of("taskq", false) },
       {
         title: "pickup by another process, ms p50 / p99",
         ours: of("taskq"),
@@ -172,12 +171,16 @@ function pickup(volume: Volume): Scenario {
 }
 
 function roundTrip(volume: Volume): Scenario {
-  const ours = {
-    ...cell(volume, { competitor: "taskq", kind: "round-trip", jobs: 0 }),
-    jobs: volume.latencies,
-  };
+  const of = (isWarm: boolean): Cell =>
+    latencyCell(volume, { competitor: "taskq", kind: "round-trip" }, isWarm);
   const target = { kind: "latency", p50: 0.5, p99: 3 } as const;
-  return { name: "round-trip", rows: [{ title: "round trip with result, ms p50 / p99", ours, target }] };
+  return {
+    name: "round-trip",
+    rows: [
+      { title: "round trip with result, new processes, ms p50 / p99", ours: of(false) },
+      { title: "round trip with result, ms p50 / p99", ours: of(true), target },
+    ],
+  };
 }
 
 function revoke(volume: Volume): Scenario {

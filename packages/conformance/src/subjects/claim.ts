@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { NewJob } from "@taskq/core/storage";
 import { chain } from "../flows.js";
 import { promise, subject, type Subject } from "../promise.js";
 import { at } from "../tuple.js";
@@ -52,6 +53,27 @@ export const claim: Subject = subject("step: claiming", [
       );
     },
   ),
+
+  promise("a job with an id of its own keeps its place among others of one millisecond", async (context) => {
+    let names = 99;
+    const some = (): NewJob[] =>
+      [false, true, false, true, true, false].map((named) =>
+        // Each before the others where names are compared.
+        context.job(named ? { id: `name ${(names -= 1)}` } : {}),
+      );
+    const alone = some();
+    for (const job of alone) await context.enqueue(job);
+    const together = some();
+    await context.enqueue(...together);
+    // Those that were made some milliseconds before they are stored.
+    context.advance(1);
+    const late = some();
+    context.advance(2);
+    for (const job of late) await context.enqueue(job);
+    const expected = ids([...alone, ...together, ...late]);
+    assert.deepEqual(ids(await context.claim({ n: 9 })), expected.slice(0, 9));
+    assert.deepEqual(ids(await context.claim({ n: 9 })), expected.slice(9));
+  }),
 
   promise("priorities reach over the whole int32", async (context) => {
     const priorities = [0, -(2 ** 31), 2 ** 31 - 1, -1, 2 ** 30, 1, -(2 ** 30), 2 ** 31 - 2, 1 - 2 ** 31];

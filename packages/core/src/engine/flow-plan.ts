@@ -11,6 +11,8 @@ import { membersText } from "./members.js";
 export interface Draft {
   readonly id: string;
   readonly named: boolean;
+  /** Of one whose id was given: the id that would have been made. */
+  readonly order: string | undefined;
   readonly definition: Definition;
   readonly input: unknown;
   /** `undefined`: it begins the flow. */
@@ -38,9 +40,11 @@ export function firstDraft(
   now: number,
 ): Draft {
   if (!engine.tasks.has(task.name)) throw unknownTask(task.name);
+  const made = engine.makeId(now);
   return {
-    id: id ?? engine.makeId(now),
+    id: id ?? made,
     named: id !== undefined,
+    order: id === undefined ? undefined : made,
     definition: task,
     input,
     stage: undefined,
@@ -64,15 +68,16 @@ export function planFlow(
 
   const add = (
     definition: Definition,
-    rest: Omit<Draft, "id" | "named" | "definition" | "members">,
+    rest: Omit<Draft, "id" | "named" | "order" | "definition" | "members">,
     isEnd: boolean,
   ): string => {
     if (!known(definition.name)) throw unknownTask(definition.name);
     const named = isEnd && options.id !== undefined;
-    const id = named ? options.id : makeId();
+    const made = makeId();
+    const id = named ? options.id : made;
     // A group is laid before what follows it.
     const members = rest.stage === "pipe" ? groups.get(rest.after?.[0]?.source ?? "") : undefined;
-    drafts.push({ id, named, definition, members, ...rest });
+    drafts.push({ id, named, order: named ? made : undefined, definition, members, ...rest });
     if (rest.stage !== "error") stages.push(id);
     return id;
   };

@@ -56,7 +56,7 @@ export function rowOf(engine: Engine, draft: Draft, parts: RowParts, value: unkn
           hash: () => keyOfInput(engine.serializer, parts.input, { ...context, id: "unique" }),
         });
   const message = messageOf(draft, parts, expiresAt, gates, unique);
-  return {
+  const row: NewJob = {
     id: draft.id,
     named: draft.named,
     task: definition.name,
@@ -70,6 +70,7 @@ export function rowOf(engine: Engine, draft: Draft, parts: RowParts, value: unkn
     unique,
     keep: keepOf(policy),
   };
+  return draft.order === undefined ? row : { ...row, order: draft.order };
 }
 
 /** Only what is there is written, since the message is stored with every job. */

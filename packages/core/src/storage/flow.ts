@@ -65,6 +65,11 @@ export interface NewJob {
   readonly id: string;
   /** Whether the caller gave the id. Such ids are remembered after the job is gone, for a day from enqueue. */
   readonly named: boolean;
+  /**
+   * Of a job whose id the caller gave: the id that would have been made for it. Ids that are made sort as they were made:
+   * so a storage that orders by them knows where it stands among others of its millisecond. Nothing finds the job by it.
+   */
+  readonly order?: string | undefined;
   readonly task: string;
   readonly body: Uint8Array;
   /** An int32; higher first. */

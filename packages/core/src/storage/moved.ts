@@ -33,7 +33,10 @@ export interface MovedJob {
   readonly kind: "job";
   readonly id: string;
   readonly named: boolean;
-  /** Orders rows of one millisecond that have no generated id, where known. */
+  /**
+   * Of a row that has no generated id: where it stands among those that have one, where known. The last 21 bits are as in
+   * such an id, those above the milliseconds since `enqueuedAt`, mostly none or a negative few.
+   */
   readonly place: number | undefined;
   readonly task: string;
   /** `parked` only with a `line`: behind other gates it takes its place anew. */

@@ -6,7 +6,7 @@
  *   its answer, or with a `TaskqError`: `TASKQ_UNAVAILABLE` (no answer in time, or the server takes nothing for the moment:
  *   `LOADING`, `READONLY`, `CLUSTERDOWN`, `MISCONF`, …; it may have been carried out), `TASKQ_STORAGE` (the server refused: out of memory,
  *   not allowed, an error in a script), `TASKQ_CLOSED`.
- * - Within its time a call is sent again, the same bytes, whenever its connection was lost or the server said "not now". So **each
+ * - Within its time a call is sent again, the same bytes (but for what is asked for by `again`), whenever its connection was lost or the server said "not now". So **each
  *   call must be idempotent**, and a script must do nothing, rather than half, when it begins to write and may be refused: it
  *   reads everything, then writes. A copy of a call may also be carried out late: the bytes of an attempt that was
  *   given up can lie in the server's socket buffer, and be carried out after newer calls of this process.
@@ -27,7 +27,7 @@ import { connectionTo, type Connection } from "./connection.js";
 import { copiesOf } from "./copies.js";
 import { Deadlines } from "./deadlines.js";
 import type { Script } from "./script.js";
-import { CommandSending, ScriptSending, SentTexts } from "./sending.js";
+import { CommandSending, ScriptSending, SentTexts, type SentAgain } from "./sending.js";
 import { slotOf } from "./slot.js";
 import type { Source } from "./source.js";
 
@@ -41,6 +41,8 @@ export interface CallOptions {
   readonly since?: number | undefined;
   /** Replicas that must have confirmed what the script wrote. @default 0 */
   readonly copies?: number | undefined;
+  /** What is otherwise from the second time on that it is sent. */
+  readonly again?: SentAgain | undefined;
 }
 
 export interface CallerOptions {
@@ -94,9 +96,9 @@ export class Caller {
     const words: Parameter[] = [script.sha, keys.length];
     for (const key of keys) words.push(key);
     for (const parameter of parameters) words.push(sendable(parameter));
-    const { copies = 0 } = options;
+    const { copies = 0, again } = options;
     const confirm = copies === 0 ? undefined : copiesOf(keys[0] ?? "", copies, script.name);
-    return this.#call(new ScriptSending(script, words, this.#texts, confirm), options);
+    return this.#call(new ScriptSending(script, words, this.#texts, { confirm, again }), options);
   }
 
   /** Sends a command. @throws `TASKQ_UNAVAILABLE` `TASKQ_STORAGE` `TASKQ_CLOSED` */

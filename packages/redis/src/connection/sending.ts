@@ -25,6 +25,13 @@ export class SentTexts {
   }
 }
 
+/** A parameter that is another one from the second time on that a call is sent: the first may be carried out later. */
+export interface SentAgain {
+  /** Among the parameters. */
+  readonly place: number;
+  readonly parameter: () => Parameter;
+}
+
 /** A script with its keys and parameters. */
 export class ScriptSending implements Sending {
   readonly confirm: Sending["confirm"];
@@ -32,14 +39,23 @@ export class ScriptSending implements Sending {
   /** The hash, the number of keys, the keys, the parameters. */
   readonly #words: Parameter[];
   readonly #texts: SentTexts;
+  readonly #again: SentAgain | undefined;
   #number = 0;
   #isUnknown = false;
+  /** Whether a copy is under way of which it is not known what became. */
+  #mayRun = false;
 
-  constructor(script: Script, words: Parameter[], texts: SentTexts, confirm: Sending["confirm"]) {
+  constructor(
+    script: Script,
+    words: Parameter[],
+    texts: SentTexts,
+    { confirm, again }: { readonly confirm: Sending["confirm"]; readonly again?: SentAgain | undefined },
+  ) {
     this.#script = script;
     this.#words = words;
     this.#texts = texts;
     this.confirm = confirm;
+    this.#again = again;
   }
 
   get what(): string {
@@ -47,6 +63,11 @@ export class ScriptSending implements Sending {
   }
 
   send(client: Client | ClusterClient): Promise<unknown> {
+    if (this.#mayRun && this.#again !== undefined) {
+      const { place, parameter } = this.#again;
+      this.#words[2 + Number(this.#words[1]) + place] = parameter();
+    }
+    this.#mayRun = true;
     this.#number = this.#texts.next();
     return client.callBuffer("evalsha", this.#words);
   }
@@ -55,8 +76,11 @@ export class ScriptSending implements Sending {
     const { sha, source } = this.#script;
     const first = !this.#isUnknown;
     this.#isUnknown = true;
+    // What was sent last was refused.
+    this.#mayRun = false;
     if (first && this.#texts.wasSentSince(sha, client, this.#number)) return this.send(client);
     this.#texts.noted(sha, client);
+    this.#mayRun = true;
     return client.callBuffer("eval", [source, ...this.#words.slice(1)]);
   }
 }

@@ -127,10 +127,13 @@ function M.nextDue()
 end
 
 -- Statistics that a process has gathered: a field each, the bytes, and the minute.
+-- What was gathered before the queue moved has gone with it, and may have come back.
 function M.putStats(rows)
   for _, row in ipairs(rows) do
-    M.later("HSET", K.stats, row[1], row[2])
-    M.later("ZADD", K.minutes, row[3], row[1])
+    if row[4] >= Q.epoch then
+      M.later("HSET", K.stats, row[1], row[2])
+      M.later("ZADD", K.minutes, row[3], row[1])
+    end
   end
   for _, field in ipairs(call("ZRANGEBYSCORE", K.minutes, "-inf", S.now - STATS_KEPT, "LIMIT", 0, 100)) do
     M.later("HDEL", K.stats, field)

@@ -91,6 +91,7 @@ export type ScriptName =
   | "tick"
   | "schedules"
   | "read"
+  | "shortRead"
   | "list"
   | "counts"
   | "explain"
@@ -123,6 +124,8 @@ export const SCRIPTS: Readonly<Record<ScriptName, Script>> = {
   tick: script("tick", [], moves.tick),
   schedules: made("schedules", FEW, moves.schedules),
   read: script("read", [], moves.read),
+  /** The short way of reading alone, likewise. */
+  shortRead: scriptOf("read (short)", `-- taskq short read\n${short.read}`),
   list: script("list", [], moves.list),
   counts: made("counts", FEW, moves.counts),
   explain: script("explain", [], moves.explain),

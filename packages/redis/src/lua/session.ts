@@ -41,7 +41,7 @@ end
 
 function M.readQueue()
   local text = call("GET", K.queue)
-  if not text then M.refuse("TASKQ_STORAGE", "the queue is not open: there is nothing of it on the server") end
+  if not text then error({code = "TASKQ_STORAGE", message = "the queue is not open: there is nothing of it on the server", gone = true}, 0) end
   local epoch, phase, fence, order, paused, later, a, b, c, d, e, f, g, h, retention, held, revoked, moving, looked, feed, unknownAfter = decode(text)
   local x = {retention = retention, unknownAfter = unknownAfter}
   if feed then x.feed = {tag = feed[1], last = feed[2], gone = feed[3], ["until"] = feed[4] or nil} end
@@ -100,7 +100,8 @@ local MOVED = {
 }
 
 function M.moved(but)
-  M.refuse("TASKQ_MOVED", 'the queue "' .. S.request.queue .. '" ' .. MOVED[Q.phase] .. (but or ""))
+  local message = 'the queue "' .. S.request.queue .. '" ' .. MOVED[Q.phase] .. (but or "")
+  error({code = "TASKQ_MOVED", message = message, phase = Q.phase}, 0)
 end
 
 -- Refuses what is new.

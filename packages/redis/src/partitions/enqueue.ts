@@ -12,6 +12,7 @@ import {
 import type { Reply } from "../connection/client.js";
 import { placeOf } from "../wire/rows.js";
 import type { DividedQueue } from "./divided-queue.js";
+import { repliedBy } from "./peeked.js";
 import { HOME, isPlain, partitionOf } from "./place.js";
 import { glance } from "./scripts.js";
 
@@ -179,7 +180,10 @@ async function collisionAmong(
   const looks = [...groups].map(async ([partition, { flows }]) => {
     const plain = flows.filter(isPlain).map(({ end }) => end);
     const byKey = new Map(plain.map((id) => [placeOf(id) ?? "", id]));
-    const reply = await queue.queue(partition).run(glance, ["", "", ...byKey.keys()]);
+    const part = queue.queue(partition);
+    const reply = await part.presence.during(async () =>
+      repliedBy(await part.run(glance, ["", "", ...byKey.keys()])),
+    );
     const [phase, taken] = reply as readonly [Reply, readonly Buffer[]];
     // Whoever may enqueue all the same is known there.
     if (String(phase) !== "open" && request.run === undefined) await movedError(queue, partition, request);

@@ -8,6 +8,8 @@ import {
 } from "@taskq/core/storage";
 import { Link } from "../link.js";
 import { OpenQueue } from "../open-queue.js";
+import { OpenAgain } from "../opening/open-again.js";
+import type { OpenedPart } from "../opening/open-part.js";
 import type { Settings } from "../options.js";
 import { RedisStorage, type Watching } from "../redis-storage.js";
 import * as byId from "./by-id.js";
@@ -37,6 +39,7 @@ export class PartitionedStorage implements StorageContract, AsyncDisposable {
   readonly #link: Link;
   readonly #parts: readonly RedisStorage[];
   readonly #queues = new Map<string, DividedQueue>();
+  readonly #again: OpenAgain;
   #trimmedAt: number = performance.now();
   #closed = false;
 
@@ -45,26 +48,38 @@ export class PartitionedStorage implements StorageContract, AsyncDisposable {
     this.#settings = settings;
     this.#link = new Link(settings);
     const { partitions } = settings;
+    const openAgain = (queue: string): Promise<void> => this.#again.again(queue);
     this.#parts = Array.from(
       { length: partitions },
-      (_, number) => new RedisStorage(settings, atOnce, { number, link: this.#link }),
+      (_, number) => new RedisStorage(settings, atOnce, { number, link: this.#link, openAgain }),
     );
+    this.#again = new OpenAgain({
+      open: (asked) => this.#open(asked),
+      lost: (queue, numbers) => this.#link.warnOfLoss(queue, { lost: numbers, of: partitions }),
+    });
     this.namespace = settings.keyPrefix;
     this.description = `${this.#link.description} (${partitions} partitions)`;
   }
 
   /** @throws `TASKQ_OPTION` for a queue that was made with another number of partitions */
   async open(request: Request<"open">): Answer<"open"> {
+    const parts = await this.#open(request);
+    this.#again.opened(request, parts);
+    const [{ phase }] = parts;
+    return { epoch: Math.max(...parts.map(({ epoch }) => epoch)), phase };
+  }
+
+  async #open(request: Request<"open">): Promise<readonly [OpenedPart, ...OpenedPart[]]> {
     this.#refuseClosed();
     const { queue } = request;
     await this.#link.open(queue);
     await checkDivided(new OpenQueue(queue, this.#link, this.#settings), this.#settings.partitions);
     // The home partition first: what another process asks of the others comes after.
-    const answer = await this.#part(HOME).open(request);
-    const others = await Promise.all(this.#parts.slice(1).map((part) => part.open(request)));
+    const home = await this.#part(HOME).openPart(request);
+    const others = await Promise.all(this.#parts.slice(1).map((part) => part.openPart(request)));
     if (!this.#queues.has(queue))
       this.#queues.set(queue, new DividedQueue(queue, this.#parts, this.#settings.timeout));
-    return { ...answer, epoch: Math.max(answer.epoch, ...others.map(({ epoch }) => epoch)) };
+    return [home, ...others];
   }
 
   async close(): Promise<void> {

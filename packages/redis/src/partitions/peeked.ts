@@ -1,8 +1,8 @@
 /** What the partitions have to hand out, and how much of a claim each of them is asked for. */
 import type { ClaimRequest, QueuePhase } from "@taskq/core/storage";
-import { TaskqError } from "@taskq/core/storage";
 import type { Reply } from "../connection/client.js";
 import type { OpenQueue } from "../open-queue.js";
+import { QueueGone } from "../opening/open-again.js";
 import { peek, raise } from "./scripts.js";
 
 /** A job that is ready, or due. */
@@ -47,14 +47,9 @@ export async function peekAt(
   queue: OpenQueue,
   { now, wanted, tasks, fence: least }: PeekOptions,
 ): Promise<Peeked> {
-  const reply = await queue.run(peek, [now ?? "", Math.min(wanted, MOST_HEADS), tasks, least ?? ""]);
-  if (!Array.isArray(reply)) {
-    throw new TaskqError(
-      "TASKQ_STORAGE",
-      "the queue is not open: there is nothing of one of its partitions on the server",
-    );
-  }
-  const [phase, needs, flagged, count, nextDue, once, ready, due, fence] = reply as readonly Reply[];
+  const asked = [now ?? "", Math.min(wanted, MOST_HEADS), tasks, least ?? ""];
+  const reply = await queue.presence.during(async () => repliedBy(await queue.run(peek, asked)));
+  const [phase, needs, flagged, count, nextDue, once, ready, due, fence] = reply;
   const text = String(nextDue);
   return {
     phase: String(phase) as QueuePhase,
@@ -69,6 +64,12 @@ export async function peekAt(
     })),
     heads: inOrder([...readyHeads(ready as readonly Buffer[]), ...dueHeads(due as readonly Buffer[])]),
   };
+}
+
+/** What a script answers that looks at one partition. @throws `TASKQ_STORAGE` for one of which there is nothing */
+export function repliedBy(reply: Reply): readonly Reply[] {
+  if (Array.isArray(reply)) return reply as readonly Reply[];
+  throw new QueueGone("the queue is not open: there is nothing of one of its partitions on the server");
 }
 
 function readyHeads(list: readonly Buffer[]): Head[] {

@@ -89,10 +89,10 @@ if phase == "open" and not paused then
 end
 local nextDue = opens
 if due and (not opens or tonumber(due) < tonumber(opens)) then nextDue = due end
--- Fences are to grow from partition to partition.
-local least = (tonumber(ARGV[4]) or 0) - epoch * 1099511627776
-if phase == "open" and least > fence and least < 1099511627776 then
-  fence = least
+-- Fences are to grow from partition to partition, also where one was made anew under a greater epoch.
+local least = tonumber(ARGV[4]) or 0
+if phase == "open" and least > epoch * 1099511627776 + fence then
+  epoch, fence = math.floor(least / 1099511627776), least % 1099511627776
   call("SET", ${key("queue")}, cmsgpack.pack(epoch, phase, fence) .. string.sub(text, behind + 1))
 end
 local last = string.format("%.17g", epoch * 1099511627776 + fence)
@@ -108,9 +108,10 @@ export const raise: Script = upTo(
 local text = redis.call("GET", ${key("queue")})
 if not text then return false end
 local after, epoch, phase, fence = cmsgpack.unpack_limit(text, 3)
-local least = tonumber(ARGV[1]) - epoch * 1099511627776
-if least > fence and least < 1099511627776 then
-  redis.call("SET", ${key("queue")}, cmsgpack.pack(epoch, phase, least) .. string.sub(text, after + 1))
+local least = tonumber(ARGV[1])
+if least > epoch * 1099511627776 + fence then
+  epoch, fence = math.floor(least / 1099511627776), least % 1099511627776
+  redis.call("SET", ${key("queue")}, cmsgpack.pack(epoch, phase, fence) .. string.sub(text, after + 1))
 end
 return 1
 `,

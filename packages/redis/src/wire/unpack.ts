@@ -104,7 +104,7 @@ class Reader {
       case 0xce:
         return bytes.readUInt32BE(this.#skip(4));
       case 0xcf:
-        return Number(bytes.readBigUInt64BE(this.#skip(8)));
+        return this.#long();
       case 0xd0:
         return bytes.readInt8(this.#skip(1));
       case 0xd1:
@@ -132,6 +132,12 @@ class Reader {
       default:
         throw damaged();
     }
+  }
+
+  /** Without a `BigInt`: each claimed job has such a fence. */
+  #long(): number {
+    const at = this.#skip(8);
+    return this.#bytes.readUInt32BE(at) * 2 ** 32 + this.#bytes.readUInt32BE(at + 4);
   }
 
   #skip(count: number): number {

@@ -13,6 +13,8 @@ export interface Proxy {
   freezeAll(): void;
   /** New connections pass again; the frozen ones stay so. */
   thaw(): void;
+  /** What clients have sent on frozen connections reaches the server, also if they have given those up. */
+  deliver(): void;
   /** Destroys every connection, by a reset. */
   cut(): void;
   close(): Promise<void>;
@@ -30,6 +32,7 @@ class FaultyProxy implements Proxy {
   readonly #target: number;
   readonly #pairs = new Set<readonly [Socket, Socket]>();
   readonly #frozen = new WeakSet<Socket>();
+  #held: (() => void)[] = [];
   #silent = false;
   readonly #server = createServer((socket) => this.#accept(socket));
 
@@ -60,6 +63,10 @@ class FaultyProxy implements Proxy {
     this.#silent = false;
   }
 
+  deliver(): void {
+    for (const write of this.#held.splice(0)) write();
+  }
+
   cut(): void {
     for (const pair of this.#pairs) for (const socket of pair) socket.resetAndDestroy();
   }
@@ -82,6 +89,7 @@ class FaultyProxy implements Proxy {
     ] as const) {
       from.on("data", (bytes) => {
         if (!this.#frozen.has(from)) to.write(bytes);
+        else if (from === socket) this.#held.push(() => to.write(bytes));
       });
       from.on("error", () => {});
       from.on("close", () => {

@@ -5,6 +5,8 @@ const WHOLE = "a flow is stored whole: one that waits for a job which was stored
 
 export const WAIVERS: Readonly<Record<string, string>> = {
   "an edge to a job that is final already is satisfied or broken at once": WHOLE,
+  "a job with an id of its own keeps its place among others of one millisecond":
+    "ties of one millisecond go by id from partition to partition",
   "a unique key until final is free once its job is final": WHOLE,
   "a completed stage makes the next one ready with its result as source": WHOLE,
   "explaining names what a job waits for": "those ahead of it are counted in its own partition",

@@ -1,12 +1,32 @@
 /** Makes a queue ready for use. */
 export const open: string = String.raw`
+-- 2026-01-01, and the milliseconds of an epoch of a queue that is made: six days. 139 years of them fit.
+local BEGAN, SPAN = 1767225600000, 536870912
+
+-- Fences begin at the server's time, faster than any queue hands them out: those of a queue that the server has lost are not given again.
+local function newQueue()
+  local time = call("TIME")
+  local at = math.max(0, time[1] * 1000 + floor(time[2] / 1000) - BEGAN)
+  return {epoch = floor(at / SPAN), phase = "open", fence = at % SPAN * 1024, order = 0, paused = false, later = false,
+    counts = {0, 0, 0, 0, 0, 0, 0, 0}, x = {}, looked = 0}
+end
+
 return M.run(function()
-  local retention = S.request.retention
-  if call("EXISTS", K.queue) == 1 then M.readQueue()
+  local retention, made, isNew = S.request.retention, nil, call("EXISTS", K.queue) == 0
+  if not isNew then
+    M.readQueue()
+    made = call("HGET", K.memory, "made") or nil
   else
-    Q = {epoch = 0, phase = "open", fence = 0, order = 0, paused = false, later = false, counts = {0, 0, 0, 0, 0, 0, 0, 0}, x = {}, looked = 0}
+    Q = newQueue()
     S.queue = Q
+    -- Tells it from one that the server has lost.
+    made = string.format("%d.%06d", unpack(call("TIME")))
+    M.later("HSET", K.memory, "made", made)
+    S.control = true
   end
+  -- Who opens it again knows the epoch it had.
+  local known = S.request.epoch or 0
+  if Q.phase == "open" and Q.epoch < known then Q.epoch = known + 1 end
   local before = Q.x.retention
   for place = 1, 4 do
     if not before or before[place] ~= retention[place] then Q.x.retention = retention end
@@ -15,6 +35,6 @@ return M.run(function()
     Q.x.unknownAfter = S.request.unknownAfter
     M.beginLinesAnew()
   end
-  return {epoch = Q.epoch, phase = Q.phase}
+  return {epoch = Q.epoch, phase = Q.phase, made = made, isNew = isNew}
 end)
 `;

@@ -39,6 +39,6 @@ return M.run(function()
     records[place] = {name = name, origin = record.origin, task = record.task, bytes = record.bytes, paused = record.paused,
       lastAt = record.lastAt, lastId = record.lastId}
   end
-  return {changed = changed, schedules = records}
+  return {changed = changed, schedules = records, made = call("HGET", K.memory, "made") or nil}
 end)
 `;

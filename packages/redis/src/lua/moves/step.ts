@@ -40,8 +40,8 @@ local function claimOnce(knows)
     S.part = true
     return rows, true
   end
-  -- One that did nothing is not remembered, so that idling writes nothing.
-  if #rows > 0 or #S.effects > before then
+  -- One that did nothing is not remembered, so that idling writes nothing; but for one of which an older copy may still come.
+  if #rows > 0 or #S.effects > before or request.noted then
     local keys = {}
     for place, row in ipairs(rows) do keys[place] = row.key end
     if owner.request < 0 then M.expire(S.now + 604800000, "o:" .. request.owner) end

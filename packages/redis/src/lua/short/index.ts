@@ -1,2 +1,3 @@
 export { add } from "./add.js";
+export { read } from "./read.js";
 export { request, step } from "./step.js";

@@ -31,7 +31,7 @@ function REQUEST()
   end
   local seldom = unpacked(ARGV[11]) or {}
   return {now = tonumber(ARGV[1]), queue = string.match(KEYS[1], "{(.-)}"), owner = ARGV[3], request = tonumber(ARGV[4]), tasks = tasks,
-    claim = claim, settled = settled, begun = unpacked(ARGV[10]) or {}, stats = seldom.stats, atOnce = seldom.atOnce}
+    claim = claim, settled = settled, begun = unpacked(ARGV[10]) or {}, stats = seldom.stats, atOnce = seldom.atOnce, noted = seldom.noted}
 end
 
 `;

@@ -1,0 +1,42 @@
+import type { Finding } from "./findings.js";
+
+/** Of a queue in several partitions. */
+export interface LostParts {
+  readonly lost: readonly number[];
+  readonly of: number;
+}
+
+export interface Loss {
+  readonly queue: string;
+  readonly parts: LostParts | undefined;
+  /** Where it was, for people. */
+  readonly description: string;
+  /** What is to be said of the servers now; `undefined` if nobody could look. */
+  readonly findings: readonly Finding[] | undefined;
+}
+
+const ALL = "all its jobs, schedules, values, locks and pauses";
+
+/** The warning that a queue, or a part of it, was gone from its server and was made anew. */
+export function lossOf({ queue, parts, description, findings }: Loss): Finding {
+  const isWhole = parts === undefined || parts.lost.length === parts.of;
+  const what = isWhole ? `the queue "${queue}"` : `${partsText(parts)} of the queue "${queue}"`;
+  const lost = isWhole || parts.lost.includes(0) ? ALL : "all jobs in it and its pauses";
+  const message =
+    `${description}: ${what} was gone and has been opened anew, empty: the server was started again ` +
+    `without what it had kept, or was flushed; ${lost} are lost. ${reasonOf(findings)}`;
+  return { weight: "told", code: "TASKQ_REDIS_LOST", message };
+}
+
+function partsText({ lost, of }: LostParts): string {
+  return `${lost.length === 1 ? "partition" : "partitions"} ${lost.join(", ")} (of ${of})`;
+}
+
+function reasonOf(findings: readonly Finding[] | undefined): string {
+  const why = findings?.filter(({ code }) => code === "TASKQ_REDIS_PERSISTENCE") ?? [];
+  if (why.length > 0) return `Persistence is off: ${why.map(({ message }) => message).join("; ")}`;
+  const isSeen = findings?.every(({ code }) => code !== "TASKQ_REDIS_UNSEEN");
+  return isSeen === true
+    ? "Its append-only file is on now: look whether somebody flushed it (FLUSHALL, FLUSHDB) or removed its files"
+    : "Whether it keeps an append-only file could not be seen";
+}

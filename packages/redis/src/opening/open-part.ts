@@ -1,0 +1,32 @@
+import type { QueuePhase, StorageRequest } from "@taskq/core/storage";
+import { SCRIPTS } from "../lua/scripts.js";
+import type { OpenQueue } from "../open-queue.js";
+import { textIfAny } from "../wire/values.js";
+
+/** What one partition answered, or a queue that lies whole in one place. */
+export interface OpenedPart {
+  readonly epoch: number;
+  readonly phase: QueuePhase;
+  /** When it was made, by the server's clock, to tell it from one in its place; of one that was flushed nothing tells. */
+  readonly made: string | undefined;
+  /** Whether this call has made it. */
+  readonly isNew: boolean;
+}
+
+export async function openPart(
+  part: OpenQueue,
+  { queue, retention, unknownAfter, now }: StorageRequest<"open">,
+): Promise<OpenedPart> {
+  const { completed, failed } = retention;
+  const kept = [completed.for, completed.max, failed.for, failed.max];
+  // One that is made anew must not give again what was given here.
+  const about = { retention: kept, unknownAfter, epoch: part.presence.epoch };
+  const { answer } = await part.ask(SCRIPTS.open, { queue, now }, about);
+  part.presence.timesOpened += 1;
+  return {
+    epoch: answer["epoch"] as number,
+    phase: answer["phase"] as QueuePhase,
+    made: textIfAny(answer["made"]),
+    isNew: answer["isNew"] === true,
+  };
+}

@@ -1,0 +1,27 @@
+/** Reading jobs and joins by id. Jobs that belong to nothing go a shorter way, when there are few. */
+import type { ReadRequest, StoredRecord } from "@taskq/core/storage";
+import { SCRIPTS } from "./lua/scripts.js";
+import type { OpenQueue } from "./open-queue.js";
+import { recordOf } from "./wire/answers.js";
+import type { AnswerRecord } from "./wire/unpack.js";
+import { listOf } from "./wire/values.js";
+
+/** The most that are tried the short way: if one of them cannot be read so, all were read for nothing. */
+const FEW = 32;
+
+export async function read(
+  queue: OpenQueue,
+  request: ReadRequest,
+): Promise<readonly (StoredRecord | undefined)[]> {
+  const answer = (await readShort(queue, request)) ?? (await queue.ask(SCRIPTS.read, request)).answer;
+  return listOf(answer["records"], (record) => record as AnswerRecord | false).map((record) =>
+    record === false ? undefined : recordOf(record),
+  );
+}
+
+/** `undefined`: there is something else among them. */
+async function readShort(queue: OpenQueue, { ids, whole }: ReadRequest): Promise<AnswerRecord | undefined> {
+  if (whole === true || ids.length === 0 || ids.length > FEW) return undefined;
+  const reply = await queue.run(SCRIPTS.shortRead, ids);
+  return Buffer.isBuffer(reply) ? queue.told(SCRIPTS.shortRead, reply) : undefined;
+}

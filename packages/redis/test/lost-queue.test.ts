@@ -1,0 +1,315 @@
+/** A server that has lost a queue, while processes use it: they open it again and go on. */
+import { createConsumer } from "@taskq/consumer";
+import { createQueue, every, periodic, task } from "@taskq/core";
+import type { ClaimedJob, StorageContract } from "@taskq/core/storage";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, describe, expect, test } from "vitest";
+import { redisStorage } from "../src/index.js";
+import { lossOf } from "../src/opening/loss.js";
+import { ask } from "./servers/ask.js";
+import { serverBinary } from "./servers/binary.js";
+import { startRedisServer, type RedisServer } from "./servers/redis-server.js";
+import { until } from "./servers/until.js";
+import { refusalOf, serverOfTest } from "./support/callers.js";
+import { afterTest } from "./support/closing.js";
+import { alone, newJob, opened, QUEUE } from "./support/spread.js";
+import { newPrefix } from "./support/store.js";
+
+const SOUND = ["--appendonly", "yes"];
+const flush = (port: number): Promise<string> => ask(port, [["FLUSHALL"]]);
+
+/** What is warned of from here on, of losses. */
+function lossesOfTest(): string[] {
+  const losses: string[] = [];
+  const listener = (warning: Error & { readonly code?: string }): void => {
+    if (warning.code === "TASKQ_REDIS_LOST") losses.push(warning.message);
+  };
+  process.on("warning", listener);
+  afterTest(() => void process.off("warning", listener));
+  return losses;
+}
+
+let server: RedisServer | undefined;
+afterAll(() => server?.stop());
+
+/** One for most tests: each flushes it, and opens queues of its own. */
+async function sharedServer(): Promise<RedisServer> {
+  server ??= await startRedisServer({ arguments: SOUND });
+  return server;
+}
+
+let requests = 0;
+
+async function claim(storage: StorageContract, owner: string, n = 1): Promise<readonly ClaimedJob[]> {
+  requests += 1;
+  const step = { queue: QUEUE, owner, request: requests, tasks: ["work"], settled: [], begun: [] };
+  return (await storage.step({ ...step, claim: { begin: n, ahead: 0, lease: 30_000 } })).claimed;
+}
+
+async function claimOne(storage: StorageContract, owner: string): Promise<ClaimedJob> {
+  const [claimed] = await claim(storage, owner);
+  if (claimed === undefined) throw new Error("nothing was claimed");
+  return claimed;
+}
+
+async function complete(storage: StorageContract, owner: string, run: ClaimedJob): Promise<string> {
+  requests += 1;
+  const outcome = { kind: "completed", result: new Uint8Array([1]) } as const;
+  const settlement = { id: run.id, fence: run.fence, startedAt: Date.now(), outcome, claimed: run };
+  const settled = [{ ...settlement, add: undefined }];
+  const step = { queue: QUEUE, owner, request: requests, tasks: ["work"], settled, begun: [] };
+  return (await storage.step({ ...step, claim: undefined })).settled[0] ?? "none";
+}
+
+async function enqueueTen(storage: StorageContract): Promise<void> {
+  await storage.enqueue({ queue: QUEUE, flows: Array.from({ length: 10 }, () => alone(newJob())) });
+}
+
+async function declare(storage: StorageContract, name: string): Promise<void> {
+  const change = { kind: "declare", name, origin: "task", task: name, bytes: new Uint8Array(1) } as const;
+  await storage.schedules({ queue: QUEUE, change });
+}
+
+async function namesIn(storage: StorageContract): Promise<readonly string[]> {
+  return (await storage.schedules({ queue: QUEUE })).schedules.map(({ name }) => name);
+}
+
+/** One of each kind, on a queue that has nothing. */
+const CALLS: Readonly<Record<string, (storage: StorageContract) => Promise<unknown>>> = {
+  enqueue: (storage) => storage.enqueue({ queue: QUEUE, flows: [alone(newJob())] }),
+  "enqueue, several": (storage) =>
+    storage.enqueue({ queue: QUEUE, flows: Array.from({ length: 9 }, () => alone(newJob())) }),
+  "enqueue, named": (storage) =>
+    storage.enqueue({ queue: QUEUE, flows: [alone(newJob({ id: "named" })), alone(newJob())] }),
+  step: (storage) => claim(storage, "one", 3),
+  renew: (storage) =>
+    storage.renew({ queue: QUEUE, owner: "one", lease: 1_000, runs: [{ id: newJob().id, fence: 1 }] }),
+  reap: (storage) => storage.reap({ queue: QUEUE, limit: 10 }),
+  amend: (storage) => storage.amend({ queue: QUEUE, ids: ["named"], change: { kind: "retry" } }),
+  control: (storage) => storage.control({ queue: QUEUE, task: "work", change: { kind: "inspect" } }),
+  tick: (storage) =>
+    storage.tick({ queue: QUEUE, name: "s", previous: 1, at: 2, flows: [], overlap: "allow" }),
+  schedules: (storage) => storage.schedules({ queue: QUEUE }),
+  read: (storage) => storage.read({ queue: QUEUE, ids: ["named"] }),
+  list: (storage) => storage.list({ queue: QUEUE, limit: 10 }),
+  explain: (storage) => storage.explain({ queue: QUEUE, ids: ["named"] }),
+  counts: (storage) => storage.counts({ queue: QUEUE }),
+  "counts by task": (storage) => storage.counts({ queue: QUEUE, by: "task" }),
+  stats: (storage) => storage.stats({ queue: QUEUE, since: 0 }),
+  note: (storage) =>
+    storage.note({ queue: QUEUE, run: { id: "named", fence: 1 }, kind: "log", bytes: new Uint8Array(1) }),
+  notes: (storage) => storage.notes({ queue: QUEUE, id: "named" }),
+  values: (storage) =>
+    storage.values({ queue: QUEUE, operation: "1", operations: [{ kind: "get", key: "key" }] }),
+  keys: (storage) => storage.keys({ queue: QUEUE, kind: "inspect", name: "lock" }),
+  events: (storage) => storage.events({ queue: QUEUE, from: "now", limit: 10 }),
+  phase: (storage) => storage.phase({ queue: QUEUE }),
+  purge: (storage) => storage.purge({ queue: QUEUE, limit: 10 }),
+};
+
+describe.skipIf(serverBinary() === undefined)("a server that has lost a queue", () => {
+  test("that comes back empty: producers, consumers and periodic tasks go on, and it is told once", async () => {
+    const losses = lossesOfTest();
+    const empty = await serverOfTest();
+    const double = task("double", async (a: number) => a * 2);
+    const beats: number[] = [];
+    const beat = periodic("beat", every("1s"), () => void beats.push(Date.now()));
+    const queueOfProcess = () => {
+      const queue = createQueue({ storage: redisStorage({ url: empty.url }), tasks: { double, beat } });
+      afterTest(() => queue.close());
+      return queue;
+    };
+    const consumers = [queueOfProcess(), queueOfProcess()].map((queue) => createConsumer(queue));
+    for (const consumer of consumers) {
+      await consumer.start();
+      afterTest(() => consumer.stop());
+    }
+    const queue = queueOfProcess();
+    expect(await (await queue.enqueue(double.job(2))).wait()).toBe(4);
+    const later = await queue.enqueue(double.job(3), { delay: "1h" });
+    await empty.kill();
+    await empty.restart();
+    const results = await Promise.all(Array.from({ length: 200 }, (_, a) => queue.enqueue(double.job(a))));
+    expect(await Promise.all(results.map((result) => result.wait()))).toEqual(
+      Array.from({ length: 200 }, (_, a) => a * 2),
+    );
+    const before = beats.length;
+    await until("the periodic task goes on", async () => beats.length > before + 1);
+    expect(await queue.job(later.id)).toBeUndefined();
+    expect(losses).toHaveLength(1);
+    expect(losses[0]).toMatch(
+      new RegExp(
+        `^redis 127.0.0.1:${empty.port}: the queue "default" was gone .* all its jobs, .* are lost. ` +
+          "Persistence is off: .* keeps nothing on disk",
+      ),
+    );
+  });
+
+  for (const partitions of [1, 3]) {
+    const layout = partitions === 1 ? "" : ` (${partitions} partitions)`;
+
+    test.each(Object.entries(CALLS))(`%s is carried out all the same${layout}`, async (_name, call) => {
+      const { url, port } = await sharedServer();
+      const storage = await opened({ url, keyPrefix: newPrefix(), partitions });
+      await flush(port);
+      await call(storage);
+      expect((await storage.counts({ queue: QUEUE }))["*"]?.active).toBe(0);
+    });
+
+    test(`an old run's outcome is not that of a new job of its id${layout}`, async () => {
+      const { url, port } = await sharedServer();
+      const options = { url, keyPrefix: newPrefix(), partitions };
+      const flows = [alone(newJob({ id: "same" }))];
+      for (const isFresh of [true, false]) {
+        const storage = await opened(options);
+        await storage.enqueue({ queue: QUEUE, flows });
+        const old = await claimOne(storage, "old");
+        await flush(port);
+        const other = isFresh ? await opened(options) : storage;
+        await other.enqueue({ queue: QUEUE, flows });
+        const run = await claimOne(other, "new");
+        expect(run.fence).toBeGreaterThan(old.fence);
+        expect(run.fence).toBeLessThan(2 ** 53);
+        expect(await complete(storage, "old", old)).toBe("lost");
+        const [record] = await storage.read({ queue: QUEUE, ids: ["same"] });
+        expect(record).toMatchObject({ state: "active", fence: run.fence });
+        expect(await complete(other, "new", run)).toBe("applied");
+        await flush(port);
+      }
+    });
+
+    test(`of many that notice it, one tells of it${layout}`, async () => {
+      const losses = lossesOfTest();
+      const { url, port } = await sharedServer();
+      const options = { url, keyPrefix: newPrefix(), partitions };
+      const storages = await Promise.all(Array.from({ length: 4 }, () => opened(options)));
+      await flush(port);
+      await Promise.all([...storages, ...storages].map(enqueueTen));
+      expect((await storages[0]?.counts({ queue: QUEUE }))?.["*"]?.ready).toBe(80);
+      await until("it is told", async () => losses.length > 0);
+      await sleep(100);
+      expect(losses).toHaveLength(1);
+      expect(losses[0]).toContain("append-only file is on now: look whether somebody flushed it");
+      await flush(port);
+      await Promise.all(storages.map(enqueueTen));
+      await until("it is told again", async () => losses.length > 1);
+    });
+
+    test(`it is opened as it was${layout}`, async () => {
+      const { url, port } = await sharedServer();
+      const storage = redisStorage({ url, keyPrefix: newPrefix(), partitions }) as unknown as StorageContract;
+      afterTest(() => storage.close());
+      const retention = { completed: { for: 1e9, max: 0 }, failed: { for: 1e9, max: 1e6 } };
+      await storage.open({ queue: QUEUE, retention, unknownAfter: 1 });
+      await flush(port);
+      const unknown = newJob({ task: "unknown", due: Date.now() - 1_000 });
+      await storage.enqueue({ queue: QUEUE, flows: [alone(unknown), alone(newJob())] });
+      for (const run of await claim(storage, "one", 5)) await complete(storage, "one", run);
+      await sleep(5);
+      await claim(storage, "one", 5);
+      await storage.purge({ queue: QUEUE, limit: 10 });
+      const counts = (await storage.counts({ queue: QUEUE }))["*"];
+      expect(counts).toMatchObject({ completed: 0, quarantined: 1 });
+    });
+  }
+
+  test("fences grow also where the epoch that was lost is ahead of the time", async () => {
+    const { url, port } = await sharedServer();
+    const storage = await opened({ url, keyPrefix: newPrefix() });
+    const moving = { queue: QUEUE, departure: "d" };
+    const { arrival = "" } = await storage.import({ ...moving, kind: "begin", epoch: 5_000 });
+    await storage.import({ ...moving, kind: "seal" });
+    await storage.import({ ...moving, kind: "open", arrival });
+    await storage.enqueue({ queue: QUEUE, flows: [alone(newJob())] });
+    const old = await claimOne(storage, "one");
+    expect(old.fence).toBeGreaterThan(5_000 * 2 ** 40);
+    await flush(port);
+    await storage.enqueue({ queue: QUEUE, flows: [alone(newJob())] });
+    expect((await claimOne(storage, "one")).fence).toBeGreaterThan(old.fence);
+  });
+
+  test("one partition alone: the others keep what they have", async () => {
+    const losses = lossesOfTest();
+    const { url, port } = await sharedServer();
+    const keyPrefix = newPrefix();
+    const storage = await opened({ url, keyPrefix, partitions: 3 });
+    const flows = Array.from({ length: 90 }, () => alone(newJob()));
+    await storage.enqueue({ queue: QUEUE, flows });
+    const keys = (await ask(port, [["KEYS", `${keyPrefix}:{${QUEUE}:1}:*`]])).match(/\S+:\{main:1\}:\w+/g);
+    await ask(port, [["DEL", ...(keys ?? [])]]);
+    const runs = await claim(storage, "one", 100);
+    expect(runs.length).toBeGreaterThan(45);
+    expect(runs.length).toBeLessThan(75);
+    for (const run of runs) expect(await complete(storage, "one", run)).toBe("applied");
+    const told = 'partition 1 (of 3) of the queue "main" was gone';
+    await until("it is told", async () => losses.some((message) => message.includes(told)));
+  });
+
+  test("each process declares its schedules again, also if another one has opened the queue", async () => {
+    const { url, port } = await sharedServer();
+    const options = { url, keyPrefix: newPrefix() };
+    const [first, second] = [await opened(options), await opened(options)];
+    for (const name of ["a", "b", "removed"]) await declare(first, name);
+    await declare(second, "c");
+    await first.schedules({ queue: QUEUE, change: { kind: "remove", name: "removed" } });
+    await flush(port);
+    await first.enqueue({ queue: QUEUE, flows: [alone(newJob())] });
+    expect(await namesIn(second)).toEqual(["c"]);
+    expect(await namesIn(first)).toEqual(["a", "b", "c"]);
+    await first.schedules({ queue: QUEUE, change: { kind: "remove", name: "b" } });
+    expect(await namesIn(first)).toEqual(["a", "c"]);
+    expect(await namesIn(second)).toEqual(["a", "c"]);
+  });
+
+  test("a queue that had moved away is not opened again", async () => {
+    const { url, port } = await sharedServer();
+    const options = { url, keyPrefix: newPrefix() };
+    const [mover, other] = [await opened(options), await opened(options)];
+    const { departure = "" } = await mover.export({ queue: QUEUE, kind: "begin" });
+    await mover.export({ queue: QUEUE, kind: "finish", departure, destination: "there" });
+    const enqueue = { queue: QUEUE, flows: [alone(newJob())] };
+    expect((await refusalOf(other.enqueue(enqueue))).code).toBe("TASKQ_MOVED");
+    await flush(port);
+    for (const storage of [mover, other]) {
+      const { code, message } = await refusalOf(storage.enqueue(enqueue));
+      expect([code, message]).toEqual(["TASKQ_STORAGE", expect.stringContaining("is not open")]);
+    }
+  });
+
+  test("a queue whose move was taken back is opened again", async () => {
+    const { url, port } = await sharedServer();
+    const options = { url, keyPrefix: newPrefix() };
+    const [mover, other] = [await opened(options), await opened(options)];
+    await mover.export({ queue: QUEUE, kind: "begin" });
+    expect((await refusalOf(enqueueTen(other))).code).toBe("TASKQ_MOVED");
+    await mover.export({ queue: QUEUE, kind: "cancel", destination: undefined });
+    await enqueueTen(other);
+    await flush(port);
+    for (const storage of [other, mover]) await enqueueTen(storage);
+    expect((await other.counts({ queue: QUEUE }))["*"]?.ready).toBe(20);
+  });
+
+  test("a storage that closes does not open it again", async () => {
+    const { url, port } = await sharedServer();
+    const storage = await opened({ url, keyPrefix: newPrefix() });
+    await storage.enqueue({ queue: QUEUE, flows: [alone(newJob())] });
+    await complete(storage, "one", await claimOne(storage, "one"));
+    await flush(port);
+    await storage.close();
+    expect(await ask(port, [["DBSIZE"]])).toMatch(/^:?0\b/);
+  });
+});
+
+function lossMessage(...codes: ("TASKQ_REDIS_UNSEEN" | "TASKQ_REDIS_WAKE")[]): string {
+  const findings = codes.map((code) => ({ weight: "told", code, message: code }) as const);
+  return lossOf({ queue: "a", parts: undefined, description: "redis h:1", findings }).message;
+}
+
+test("a loss is told also where nobody may look why", () => {
+  expect(lossMessage("TASKQ_REDIS_UNSEEN")).toContain("could not be seen");
+  expect(lossMessage("TASKQ_REDIS_WAKE")).toContain("somebody flushed it");
+  const unknown = { queue: "a", parts: { lost: [0, 2], of: 3 }, description: "d", findings: undefined };
+  expect(lossOf(unknown).message).toMatch(
+    /^d: partitions 0, 2 \(of 3\) of .* all its jobs, .* could not be seen$/,
+  );
+});
