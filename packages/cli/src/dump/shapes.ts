@@ -14,6 +14,10 @@ const number: Check = (value) => typeof value === "number" && Number.isFinite(va
 const instant: Check = (value) => number(value) && Math.abs(value as number) <= 8.64e15;
 /** How often, how many, or which: a job that failed less than never would be tried again for ever. */
 const count: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
+/** Rows are kept in their order by whole ones. */
+const millisecond: Check = (value) => instant(value) && Number.isInteger(value);
+/** Before others, it may be less than nothing. */
+const place: Check = (value) => Number.isSafeInteger(value);
 const integer: Check = (value) => typeof value === "number" && value === (value | 0);
 const flag: Check = (value) => typeof value === "boolean";
 const bytes: Check = (value) => value instanceof Uint8Array;
@@ -58,13 +62,13 @@ const SHAPES: Shapes = {
   job: {
     id: text,
     named: flag,
-    place: maybe(count),
+    place: maybe(place),
     task: text,
     state: oneOf(...STORED_STATES.filter((name) => name !== "active")),
     body: bytes,
     priority: integer,
     due: instant,
-    enqueuedAt: instant,
+    enqueuedAt: millisecond,
     expiresAt: maybe(instant),
     delivery: oneOf("at-least-once", "at-most-once"),
     after: maybe(listOf(text)),
@@ -88,10 +92,10 @@ const SHAPES: Shapes = {
   join: {
     id: text,
     named: maybe(flag),
-    place: maybe(count),
+    place: maybe(place),
     mode: oneOf("all", "settled"),
     state,
-    enqueuedAt: instant,
+    enqueuedAt: millisecond,
     finishedAt: maybe(instant),
     reason: maybe(text),
     cause: maybe(text),
