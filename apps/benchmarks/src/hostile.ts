@@ -8,7 +8,7 @@ import { allMet, factTable, type Fact } from "./report/fact-table.js";
 const MOST_LOSS = 0.2;
 
 const given = readArguments(
-  ["jobs", "runs", "seed", "stores", "redis", "work", "directory"],
+  ["jobs", "runs", "row", "seed", "stores", "redis", "work", "directory"],
   ["untimed", "compressed"],
 );
 const jobs = given.number("jobs", 10_000);
@@ -21,6 +21,7 @@ for (const name of names) {
   const report = await runHostile({
     jobs,
     runs,
+    row: given.number("row", 10),
     seed: given.number("seed", 1),
     serializer: given.flag("compressed") ? "compressed" : "default",
     work: given.number("work", 1),

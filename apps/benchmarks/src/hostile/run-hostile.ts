@@ -13,6 +13,8 @@ export interface HostileOptions {
   readonly runs: number;
   readonly seed: number;
   readonly serializer: "default" | "compressed";
+  /** So many malformed ones stand in a row, and as many good ones around them. */
+  readonly row: number;
   /** Milliseconds that the handler of a good one waits. */
   readonly work: number;
   /** Calls `use` with an empty store. */
@@ -52,8 +54,6 @@ interface Payload {
 }
 const CUSTOMER = { to: "somebody@example.org", subject: "Your order number 7777 is on its way to you" };
 
-/** Messages stored in one call. */
-const AT_ONCE = 500;
 const WORKERS = 10;
 
 let crashes = 0;
@@ -92,7 +92,7 @@ export async function runHostile(options: HostileOptions): Promise<HostileReport
 }
 
 async function round(
-  { jobs, seed, serializer, work, with: withStore }: HostileOptions,
+  { jobs, seed, serializer, row, work, with: withStore }: HostileOptions,
   bad: readonly Uint8Array[],
 ): Promise<Round> {
   let answer: Round | undefined;
@@ -111,8 +111,8 @@ async function round(
     const random = seededRandom(seed);
     const written = new Map<string, Uint8Array>();
     let next = 0;
-    for (let from = 0; from < jobs; from += AT_ONCE) {
-      const count = Math.min(AT_ONCE, jobs - from);
+    for (let from = 0; from < jobs; from += row) {
+      const count = Math.min(row, jobs - from);
       const entries = Array.from({ length: count }, (_, at) => add.job({ at: from + at, ...CUSTOMER }));
       const half = Math.floor(random() * count);
       await queue.enqueueMany(entries.slice(0, half));
