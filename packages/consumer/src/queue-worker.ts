@@ -202,7 +202,7 @@ export class QueueWorker {
     if (exchanged.claim !== undefined) this.lastClaimAt = Date.now();
     this.#overlaps = elsewhere;
     this.#untaken = exchanged;
-    if (!elsewhere || !answer.more || exchanged.claim === undefined || !this.#claiming) this.#take();
+    if (!elsewhere || !this.#claiming || !goesOn(exchanged)) this.#take();
     return true;
   }
 
@@ -249,7 +249,7 @@ export class QueueWorker {
     if (!isWanted && this.#exchange.empty) return undefined;
     const { slots, lease } = this.#options;
     const untaken = this.#untaken?.claim;
-    // There was more: it has handed out all it was asked for.
+    // It has handed out all it was asked for.
     const taken = untaken === undefined ? 0 : untaken.begin + untaken.ahead;
     const free = this.dispatcher.reserve(isWanted) - taken;
     // Only what has ended makes room ahead, and what was claimed by halves.
@@ -295,4 +295,10 @@ export class QueueWorker {
     if (this.#exchange.empty) this.#settled?.();
     return rest;
   }
+}
+
+/** Whether all that was asked for was handed out, and there is more. */
+function goesOn({ claim, answer }: Exchanged): boolean {
+  if (claim === undefined || !answer.more) return false;
+  return (answer.count ?? answer.claimed.length) >= claim.begin + claim.ahead;
 }

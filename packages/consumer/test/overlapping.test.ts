@@ -115,3 +115,16 @@ test("a job that is not claimed ahead does not wait until all others are done", 
   // Ten workers end some three in a millisecond.
   expect(before - from).toBeLessThan(600);
 });
+
+test("jobs that are not claimed ahead are handed to free workers of a storage elsewhere as fast as it answers", async () => {
+  let ended = 0;
+  const locked = task("locked", { lock: (number: number) => `lock-${number}` }, async () => {
+    ended += 1;
+  });
+  const queue = closing(createQueue({ storage: elsewhere(), tasks: { locked } }));
+  const numbers = Array.from({ length: 600 }, (_, number) => number);
+  await queue.enqueueMany(numbers.map((number) => locked.job(number)));
+  await serve(queue, { workers: 10 });
+  // Sixty steps of some 5 ms.
+  await until(() => ended === 600, 1_500);
+});

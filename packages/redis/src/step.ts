@@ -145,13 +145,24 @@ function joined(tasks: readonly string[]): string {
   return text;
 }
 
-type ShortReply = readonly [more: number, nextDue: Buffer, now: Buffer, rows: Buffer, bodies: Bodies];
-type ShortAnswer = Pick<StepAnswer, "claimed" | "more" | "nextDue" | "revoked">;
+type ShortReply = readonly [
+  more: number,
+  nextDue: Buffer,
+  now: Buffer,
+  count: number,
+  rows: Buffer,
+  bodies: Bodies,
+];
+type ShortAnswer = Pick<StepAnswer, "claimed" | "count" | "more" | "nextDue" | "revoked">;
 
 /** The answer of the short path, on which every settlement was applied. */
-function shortAnswer([more, nextDue, now, rows, bodies]: ShortReply, lease: number | undefined): ShortAnswer {
+function shortAnswer(
+  [more, nextDue, now, count, rows, bodies]: ShortReply,
+  lease: number | undefined,
+): ShortAnswer {
   let claimed: readonly ClaimedJob[] | undefined;
   return {
+    count,
     more: more === 1,
     nextDue: nextDue.length === 0 ? undefined : Number(nextDue.toString()),
     revoked: [],

@@ -86,6 +86,8 @@ export interface StepAnswer {
   /** In the order of `settled`. */
   readonly settled: readonly SettleAnswer[];
   readonly claimed: readonly ClaimedJob[];
+  /** How many those are, from a storage that reads them only when they are asked for. */
+  readonly count?: number | undefined;
   /** There may be more to claim at once. */
   readonly more: boolean;
   /** When the next job or gate becomes due, as far as known. */
