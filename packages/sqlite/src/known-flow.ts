@@ -43,9 +43,16 @@ export function knownFlow(move: Move, flow: NewFlow, elsewhere: boolean): Stored
 
 /** Whether a name is taken by a job of this task, or by a group, or remembered for one. @throws `TASKQ_ID_TAKEN` */
 function isNamed(move: Move, row: NewJob | NewJoin, end: string): boolean {
-  const known = nameRow(move.scope.connection, move.queue, row.id);
-  if (known === undefined || (known.key === null && known.until <= move.now)) return false;
+  const { connection } = move.scope;
   const task = "task" in row ? row.task : "";
+  const known = nameRow(connection, move.queue, row.id);
+  if (known === undefined) {
+    // It may be the generated id of a job that is there.
+    const made = splitId(row.id) === undefined ? undefined : rowById(connection, move.queue, row.id);
+    if (made !== undefined && made.task !== task) throw takenError(row.id, made.task, task);
+    return made !== undefined;
+  }
+  if (known.key === null && known.until <= move.now) return false;
   if (known.task !== task) throw takenError(row.id, known.task, task);
   return known.key !== null || row.id === end;
 }

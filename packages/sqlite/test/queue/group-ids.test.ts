@@ -10,6 +10,7 @@ const fail = task("fail", async (): Promise<number> => {
 });
 const members = [add.job({ a: 1, b: 2 }), add.job({ a: 3, b: 4 })];
 const id = "batch 7";
+const other = (last: string): string => (last === "0" ? "1" : "0");
 
 describe.each(storages)("ids of groups on $name", ({ make }) => {
   test("the same id again answers the group that is there, also when its members are others", async () => {
@@ -29,6 +30,17 @@ describe.each(storages)("ids of groups on $name", ({ make }) => {
       code: "TASKQ_ID_TAKEN",
       message: 'the id "a job" belongs to a job of task "add", not a group',
     });
+  });
+
+  test("an id that core has made for another job is taken", async () => {
+    const queue = immediateQueue(make(), { add });
+    const made = await queue.enqueue(add.job({ a: 1, b: 2 }));
+    await expect(queue.enqueue(group(members), { id: made.id })).rejects.toMatchObject({
+      code: "TASKQ_ID_TAKEN",
+      message: `the id "${made.id}" belongs to a job of task "add", not a group`,
+    });
+    const again = await queue.enqueue(add.job({ a: 5, b: 5 }), { id: made.id });
+    expect([again.existing, await again.wait()]).toEqual([true, 3]);
   });
 
   test("it is the id of the outermost group, and of one with an error handler", async () => {
@@ -70,7 +82,7 @@ describe.each(storages)("ids of groups on $name", ({ make }) => {
     const to = createQueue({ storage: makeOther(), tasks: { add } });
     onTestFinished(async () => void (await Promise.all([from.close(), to.close()])));
     // One of them looks as if core had made it.
-    const ids = [id, (await from.enqueue(add.job({ a: 1, b: 1 }))).id.replace(/.$/, "0")];
+    const ids = [id, (await from.enqueue(add.job({ a: 1, b: 1 }))).id.replace(/.$/, other)];
     for (const own of ids) await from.enqueue(group(members), { id: own });
     await moveQueue(from, to);
     await new InlineRunner(engineOf(to)).runDue();
