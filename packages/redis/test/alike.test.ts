@@ -133,20 +133,29 @@ async function played(
   });
 }
 
+/** What comes of each of them on Redis, and in memory. */
+async function playedOnBoth(
+  plays: readonly Played[],
+): Promise<(readonly [redis: unknown, memory: unknown])[]> {
+  const server = await startTestServer();
+  afterTest(() => server.stop());
+  const both: (readonly [unknown, unknown])[] = [];
+  for (const how of plays) {
+    const all = jobs(150, numbers(how.seed));
+    const redis = connect(server, `${server.keyPrefix}-${how.seed}`);
+    const memory = memoryStorage() as unknown as StorageContract;
+    both.push([await played(redis, all, how), await played(memory, all, how)]);
+    await redis.close();
+  }
+  return both;
+}
+
 test.skipIf(!hasTestServer)(
   "jobs that are like one another are claimed and completed as the memory storage does it",
   { timeout: 30_000 },
   async () => {
-    const server = await startTestServer();
-    afterTest(() => server.stop());
-    for (const seed of [1, 2, 3, 4, 5, 6]) {
-      const all = jobs(150, numbers(seed));
-      const redis = connect(server, `${server.keyPrefix}-${seed}`);
-      const memory = memoryStorage() as unknown as StorageContract;
-      const how = { seed, unreadable: 0, isFollowed: false };
-      expect(await played(redis, all, how)).toEqual(await played(memory, all, how));
-      await redis.close();
-    }
+    const plays = [1, 2, 3, 4, 5, 6].map((seed) => ({ seed, unreadable: 0, isFollowed: false }));
+    for (const [tested, expected] of await playedOnBoth(plays)) expect(tested).toEqual(expected);
   },
 );
 
@@ -154,17 +163,12 @@ test.skipIf(!hasTestServer)(
   "jobs that nobody could read are put aside, and told of, as the memory storage does it",
   { timeout: 30_000 },
   async () => {
-    const server = await startTestServer();
-    afterTest(() => server.stop());
-    for (const seed of [7, 8, 9, 10, 11, 12]) {
-      const all = jobs(150, numbers(seed));
-      const how = { seed, unreadable: 1 + (seed % 3), isFollowed: seed % 2 === 0 };
-      const redis = connect(server, `${server.keyPrefix}-${seed}`);
-      const memory = memoryStorage() as unknown as StorageContract;
-      const tested = await played(redis, all, how);
-      expect(tested).toEqual(await played(memory, all, how));
-      await redis.close();
-    }
+    const plays = [7, 8, 9, 10, 11, 12].map((seed) => ({
+      seed,
+      unreadable: 1 + (seed % 3),
+      isFollowed: seed % 2 === 0,
+    }));
+    for (const [tested, expected] of await playedOnBoth(plays)) expect(tested).toEqual(expected);
   },
 );
 

@@ -1,9 +1,9 @@
 /** Dumps, and records of moves, that somebody has tampered with; and what reads them. */
 import { createHash } from "node:crypto";
-import { lineOf, readDump, UserError } from "@taskq/cli/fuzz";
+import { CountedRecords, lineOf, readDump, UserError } from "@taskq/cli/fuzz";
 import { createQueue, every, group, task, TaskqError, type Queue } from "@taskq/core";
 import { comeToRest, engineOf, InlineRunner, Ticker } from "@taskq/core/engine";
-import { countedAs, MOVED_AT_ONCE, type MovedRecord } from "@taskq/core/storage";
+import { MOVED_AT_ONCE, type MovedRecord } from "@taskq/core/storage";
 import { memoryStorage } from "@taskq/memory";
 import { integerBetween } from "../random.js";
 import { anyText, anyValue, hostileBytes, NUMBERS, jsonText, pick, type Random } from "./inputs.js";
@@ -134,13 +134,9 @@ async function arrive(queue: Queue, records: readonly MovedRecord[]): Promise<vo
 
 /** The bytes of a dump, some of whose lines are none, or hold what none does. Mostly its end fits all the same. */
 export function tamperedDump(random: Random, records: readonly MovedRecord[]): Uint8Array {
-  const counts: Record<string, number> = {};
   const few = records.filter(() => random() < 0.3);
-  for (const record of few) {
-    if (record.kind === "edge" && record.on === "turn") continue;
-    const name = record.kind === "job" ? countedAs(record.state) : record.kind;
-    counts[name] = (counts[name] ?? 0) + 1;
-  }
+  const counted = new CountedRecords();
+  for (const record of few) counted.add(record);
   const header = {
     taskq: "dump",
     format: 1,
@@ -150,7 +146,7 @@ export function tamperedDump(random: Random, records: readonly MovedRecord[]): U
     signed: false,
     time: "2026-11-21T09:00:00.000Z",
     epoch: 1,
-    counts,
+    counts: counted.counts,
   } as const;
   const texts = textsIn(few);
   const lines = [header, ...few].map((value) =>

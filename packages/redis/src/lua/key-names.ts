@@ -42,10 +42,3 @@ export const KEY_NAMES = [
 ] as const;
 
 export type KeyName = (typeof KEY_NAMES)[number];
-
-/** How many of them the short way of reading declares. */
-export const SHORT_READ_KEYS = 3;
-/** How many of them `add` declares. */
-export const ADD_KEYS = 7;
-/** How many of them the short way of a step declares. */
-export const SHORT_STEP_KEYS = 16;

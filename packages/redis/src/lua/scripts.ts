@@ -112,10 +112,14 @@ export const SCRIPTS: Readonly<Record<ScriptName, Script>> = {
   open: script("open", [], moves.open),
   enqueue: script("enqueue", [], moves.enqueue),
   /** Jobs that belong to nothing; answers 0 for all others, and has done nothing. */
-  add: scriptOf("add", `-- taskq add\n${short.add}`),
+  add: short.upTo("wake", "add", `-- taskq add\n${short.add}`),
   step,
   /** The short way of a step alone, likewise. */
-  shortStep: scriptOf("step (short)", `-- taskq short step\n${short.step}\nreturn short() or 0\n`),
+  shortStep: short.upTo(
+    "stories",
+    "step (short)",
+    `-- taskq short step\n${short.step}\nreturn short() or 0\n`,
+  ),
   resume: script("resume", [], moves.resume),
   renew: made("renew", FEW, moves.renew),
   reap: script("reap", [], moves.reap),
@@ -125,7 +129,7 @@ export const SCRIPTS: Readonly<Record<ScriptName, Script>> = {
   schedules: made("schedules", FEW, moves.schedules),
   read: script("read", [], moves.read),
   /** The short way of reading alone, likewise. */
-  shortRead: scriptOf("read (short)", `-- taskq short read\n${short.read}`),
+  shortRead: short.upTo("bodies", "read (short)", `-- taskq short read\n${short.read}`),
   list: script("list", [], moves.list),
   counts: made("counts", FEW, moves.counts),
   explain: script("explain", [], moves.explain),

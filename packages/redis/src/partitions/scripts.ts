@@ -1,19 +1,11 @@
 /** The scripts that only queues in several partitions need; the moves themselves are those of one partition. */
 import { script as scriptOf, type Script } from "../connection/script.js";
-import { KEY_NAMES, type KeyName } from "../lua/key-names.js";
+import { KEY_NAMES } from "../lua/key-names.js";
 import { FEW, made, script } from "../lua/scripts.js";
+import { key, upTo } from "../lua/short/key.js";
 
 /** Of the home partition: how many there are. */
 export const DIVISION_KEY = "partitions";
-
-function key(name: KeyName): string {
-  return `KEYS[${KEY_NAMES.indexOf(name) + 1}]`;
-}
-
-/** A script that declares no key behind this one. */
-function upTo(last: KeyName, name: string, source: string): Script {
-  return { ...scriptOf(name, source), keys: KEY_NAMES.indexOf(last) + 1 };
-}
 
 /** The key that is declared beside those of every partition. */
 export const BESIDE: string = `KEYS[${KEY_NAMES.length + 1}]`;
