@@ -6,8 +6,6 @@ export interface Rest {
   readonly at?: number | undefined;
   /** At most so many milliseconds of real time. */
   readonly most: number;
-  /** The next tick comes at once, in this turn of the event loop. */
-  readonly hurry?: boolean | undefined;
 }
 
 /** What a loop repeats: answers how long to rest. */
@@ -109,10 +107,6 @@ export class Loop {
   readonly #rest = (rest: Rest): void => {
     if (this.#state === "stopped") return this.#stopped?.();
     this.#state = "resting";
-    if (rest.hurry === true) {
-      this.#state = "planned";
-      return this.#turn();
-    }
     if (this.#again || rest.most <= 0) return this.wake();
     const at = Math.min(performance.now() + rest.most, this.#soonest);
     if (at < Infinity) this.#arm(at);

@@ -1,6 +1,6 @@
 /** One queue of a consumer: settles what ended and claims what is free, in one step a turn of the event loop. */
 import type { Engine, RunHost } from "@taskq/core/engine";
-import { TaskqError, type ClaimRequest, type RunReference, type WatchHint } from "@taskq/core/storage";
+import type { ClaimRequest, TaskqError, WatchHint } from "@taskq/core/storage";
 import { ClaimTiming } from "./claim-timing.js";
 import { Dispatcher } from "./dispatcher.js";
 import { HeldRuns } from "./held-runs.js";
@@ -9,7 +9,7 @@ import { Loop, type Rest } from "./loop.js";
 import { Outage } from "./outage.js";
 import { AdaptivePrefetch, FixedPrefetch } from "./prefetch.js";
 import type { Slots } from "./slots.js";
-import { StepExchange, type Exchanged } from "./step-exchange.js";
+import { askedBy, StepExchange, type Exchanged } from "./step-exchange.js";
 
 /** How often revoked runs are asked for at most, in milliseconds. */
 const REVOCATION_PAUSE = 50;
@@ -18,7 +18,6 @@ const REVOCATION_PAUSE = 50;
  * while, though they may be the first in line.
  */
 const ONLY_AHEAD = 50;
-const AT_ONCE: Rest = { most: 0, hurry: true };
 
 export interface QueueWorkerOptions {
   readonly engine: Engine;
@@ -50,10 +49,13 @@ export class QueueWorker {
   #steppedAt = -Infinity;
   /** When jobs that begin at once were last asked for, in milliseconds of `performance.now()`. */
   #beginsAt = -Infinity;
-  /** Whether the storage works elsewhere: then runs and steps are worked at together, each with half of what is held. */
+  /**
+   * Whether the storage works elsewhere, and has more to hand out: then runs and steps are worked at together, each with
+   * half of what is held.
+   */
   #overlaps = false;
-  /** An answer that is gone into once the next step is on its way. */
-  #untaken: Exchanged | undefined;
+  /** Answers that are gone into once the next step is on its way. */
+  #untaken: Exchanged[] = [];
   /** When to ask for revoked runs, in milliseconds of `performance.now()`. */
   #revocationsAt = Infinity;
   #settled: (() => void) | undefined;
@@ -71,7 +73,13 @@ export class QueueWorker {
     this.#prefetch = prefetch === "adaptive" ? new AdaptivePrefetch() : new FixedPrefetch(prefetch);
     this.#timing = new ClaimTiming(engine.time);
     this.#runs = new HeldRuns(engine, host);
-    this.#exchange = new StepExchange(engine, host.owner, this.#runs, this.outage);
+    this.#exchange = new StepExchange({
+      engine,
+      owner: host.owner,
+      runs: this.#runs,
+      outage: this.outage,
+      refused: (error) => this.#refused(error),
+    });
     this.dispatcher = new Dispatcher({
       engine,
       runs: this.#runs,
@@ -159,7 +167,7 @@ export class QueueWorker {
   }
 
   async end(): Promise<void> {
-    await Promise.all([this.#loop.stop(), this.#renewal.stop()]);
+    await Promise.all([this.#loop.stop(), this.#renewal.stop(), this.#exchange.whenAnswered()]);
     // Nothing rests on it, and a storage that is away is not waited for.
     if (!this.#broken && this.outage.connected) await this.#exchange.end().catch(() => {});
   }
@@ -176,41 +184,65 @@ export class QueueWorker {
     if (this.#keeper.isDue && !(await this.#keeper.renew())) {
       return this.#resting({ most: this.outage.pause() });
     }
+    this.#ask();
+    this.#take();
+    return this.#rest();
+  }
+
+  /** Sends a step, if there is anything to say or to ask for. */
+  #ask(): void {
+    const { isFull, underWay } = this.#exchange;
+    if (isFull || (underWay > 0 && !this.#overlaps)) return;
     const now = performance.now();
     const handedBack = this.#handBack(now);
     const { repeats } = this.#exchange;
     const claim = repeats || handedBack ? undefined : this.#claim(now);
+    if (underWay > 0 && claim === undefined && !repeats) return;
     const begun = repeats ? [] : this.dispatcher.begun();
-    if (claim === undefined && begun.length === 0 && this.#exchange.empty && now < this.#revocationsAt) {
-      return this.#rest();
-    }
-    if (!(await this.#step(claim, begun))) return this.#resting({ most: this.outage.pause() });
-    return this.#untaken === undefined ? this.#rest() : AT_ONCE;
-  }
-
-  /** Whether the storage has answered. */
-  async #step(claim: ClaimRequest | undefined, begun: readonly RunReference[]): Promise<boolean> {
-    this.#steppedAt = performance.now();
+    if (claim === undefined && begun.length === 0 && this.#exchange.empty && now < this.#revocationsAt)
+      return;
+    this.#steppedAt = now;
     this.#revocationsAt = Infinity;
     this.#timing.asking();
-    const sending = this.#send(claim, begun);
-    this.#take();
-    const exchanged = await sending;
-    if (exchanged === undefined) return this.outage.connected;
-    const { answer, elsewhere } = exchanged;
-    this.#timing.learn(exchanged.claim, answer);
-    if (exchanged.claim !== undefined) this.lastClaimAt = Date.now();
-    this.#overlaps = elsewhere;
-    this.#untaken = exchanged;
-    if (!elsewhere || !this.#claiming || !goesOn(exchanged)) this.#take();
-    return true;
+    this.#exchange.send(claim, begun).then(this.#answered, this.#failed);
   }
 
-  /** Goes into an answer: what has ended is gone, what was claimed begins. */
+  readonly #answered = (exchanged: Exchanged | undefined): void => {
+    try {
+      if (exchanged !== undefined) this.#learn(exchanged);
+      if (this.#untaken.length > 0) this.#loop.wakeAtOnce();
+      else this.#loop.wake();
+    } catch (error) {
+      this.#failed(error);
+    }
+  };
+
+  readonly #failed = (error: unknown): void => {
+    void this.#loop.stop();
+    this.#fail(error);
+  };
+
+  #learn(exchanged: Exchanged): void {
+    const { answer, claim, elsewhere } = exchanged;
+    this.#timing.learn(claim, answer);
+    if (claim !== undefined) this.lastClaimAt = Date.now();
+    this.#overlaps = elsewhere && this.#claiming && goesOn(exchanged);
+    this.#untaken.push(exchanged);
+    if (!this.#overlaps) this.#take();
+  }
+
+  /** Goes into answers: what has ended is gone, what was claimed begins. */
   #take(): void {
-    const exchanged = this.#untaken;
-    if (exchanged === undefined) return;
-    this.#untaken = undefined;
+    if (this.#untaken.length === 0) return;
+    const untaken = this.#untaken;
+    this.#untaken = [];
+    for (const exchanged of untaken) this.#takeOne(exchanged);
+    if (this.#claiming) return this.dispatcher.start();
+    this.dispatcher.release();
+    this.#loop.wake();
+  }
+
+  #takeOne(exchanged: Exchanged): void {
     const { answer, stamp } = exchanged;
     this.#exchange.take(exchanged);
     for (const { id } of answer.claimed) {
@@ -220,25 +252,13 @@ export class QueueWorker {
     }
     this.dispatcher.add(answer.claimed.map((claimed) => this.#runs.add(claimed, stamp)));
     for (const reference of answer.revoked) this.dispatcher.revoke(reference);
-    if (this.#claiming) return this.dispatcher.start();
-    this.dispatcher.release();
-    this.#loop.wake();
   }
 
-  /** A queue that moves to another storage hands out nothing more, but takes what ended. */
-  async #send(
-    claim: ClaimRequest | undefined,
-    begun: readonly RunReference[],
-  ): Promise<Exchanged | undefined> {
-    try {
-      return await this.#exchange.send(claim, begun);
-    } catch (error) {
-      if (!this.#claiming || !(error instanceof TaskqError) || error.code !== "TASKQ_MOVED") throw error;
-      this.#claiming = false;
-      this.#exchange.withdraw();
-      this.#options.failed(error);
-      return undefined;
-    }
+  /** A queue that moves to another storage hands out nothing more. */
+  #refused(error: TaskqError): void {
+    if (!this.#claiming) return;
+    this.#claiming = false;
+    this.#options.failed(error);
   }
 
   #claim(now: number): ClaimRequest | undefined {
@@ -246,23 +266,23 @@ export class QueueWorker {
     if (this.outage.connected) this.#timing.look(now);
     else this.#timing.hear();
     const { isWanted } = this.#timing;
-    if (!isWanted && this.#exchange.empty) return undefined;
+    if (!isWanted && !this.#exchange.hasEnded) return undefined;
     const { slots, lease } = this.#options;
-    const untaken = this.#untaken?.claim;
-    // It has handed out all it was asked for.
-    const taken = untaken === undefined ? 0 : untaken.begin + untaken.ahead;
+    let taken = this.#exchange.asked;
+    // They have handed out all they were asked for.
+    for (const untaken of this.#untaken) taken += askedBy(untaken.claim);
     const free = this.dispatcher.reserve(isWanted) - taken;
     // Only what has ended makes room ahead, and what was claimed by halves.
-    if (free <= 0 && this.#exchange.empty && taken === 0) return undefined;
+    if (free <= 0 && !this.#exchange.hasEnded && taken === 0) return undefined;
     if (free > 0) this.#beginsAt = now;
     else if (now - this.#beginsAt >= ONLY_AHEAD) return undefined;
     const held = this.#prefetch.next(slots.size);
     const half = Math.ceil((slots.size + held) / 2);
-    const most = this.#overlaps && held >= slots.size ? half : Infinity;
+    const most = this.#overlaps && (held >= slots.size || this.#exchange.hasLanes) ? half : Infinity;
     const begin = Math.min(Math.max(0, free), most);
     const ahead = Math.max(0, Math.min(held - Math.max(0, -free), most - begin));
-    if (this.#exchange.empty && free <= 0 && ahead < half / 2) return undefined;
-    return begin + ahead === 0 ? undefined : { begin, ahead, lease };
+    const isExtra = this.#exchange.underWay > 0 || (!this.#exchange.hasEnded && free <= 0);
+    return begin + ahead < (isExtra ? half / 2 : 1) ? undefined : { begin, ahead, lease };
   }
 
   /** Jobs claimed ahead do not wait behind handlers that run long: another consumer may have workers free. */
@@ -281,6 +301,8 @@ export class QueueWorker {
   }
 
   #rest(): Rest {
+    // An answer comes first.
+    if (this.#exchange.isFull) return { at: this.#timing.nextDue, most: Infinity };
     const now = performance.now();
     let until = Math.min(this.dispatcher.handBackAt, this.#revocationsAt);
     if (!this.#claiming) return this.#resting({ most: until - now });
@@ -291,7 +313,7 @@ export class QueueWorker {
 
   #resting(rest: Rest): Rest {
     this.#take();
-    this.dispatcher.giveBack();
+    if (this.#exchange.underWay === 0) this.dispatcher.giveBack();
     if (this.#exchange.empty) this.#settled?.();
     return rest;
   }

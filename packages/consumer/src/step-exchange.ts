@@ -1,12 +1,13 @@
 /** What a consumer tells a storage, and is told, in steps: each is repeated word for word until it is answered. */
 import { reportEffects, reportSettled, type Engine } from "@taskq/core/engine";
-import type {
-  ClaimRequest,
-  RunReference,
-  SettledOutcome,
-  Settlement,
-  StepAnswer,
-  StepRequest,
+import {
+  TaskqError,
+  type ClaimRequest,
+  type RunReference,
+  type SettledOutcome,
+  type Settlement,
+  type StepAnswer,
+  type StepRequest,
 } from "@taskq/core/storage";
 import type { HeldRun } from "./held-run.js";
 import type { HeldRuns } from "./held-runs.js";
@@ -14,6 +15,13 @@ import type { Outage } from "./outage.js";
 import { stampNow, type Stamp } from "./stamp.js";
 
 const RELEASED: SettledOutcome = { kind: "released" };
+
+/** One step at a time, repeated until it is answered. */
+interface Lane {
+  readonly number: number;
+  isUnderWay: boolean;
+  sent: Sent | undefined;
+}
 
 interface Sent {
   readonly request: StepRequest;
@@ -32,31 +40,69 @@ export interface Exchanged {
   readonly elsewhere: boolean;
 }
 
+export interface StepExchangeOptions {
+  readonly engine: Engine;
+  readonly owner: string;
+  readonly runs: HeldRuns;
+  readonly outage: Outage;
+  /** A request was refused because it claims: what it was to settle goes with the next one. */
+  readonly refused: (error: TaskqError) => void;
+}
+
 export class StepExchange {
-  readonly #engine: Engine;
-  readonly #owner: string;
-  readonly #runs: HeldRuns;
-  readonly #outage: Outage;
+  readonly #options: StepExchangeOptions;
+  readonly #lanes: readonly Lane[];
+  #underWay = 0;
+  #idle: (() => void) | undefined;
   #number = 0;
   #settlements: Settlement[] = [];
   #ended: HeldRun[] = [];
-  #sent: Sent | undefined;
 
-  constructor(engine: Engine, owner: string, runs: HeldRuns, outage: Outage) {
-    this.#engine = engine;
-    this.#owner = owner;
-    this.#runs = runs;
-    this.#outage = outage;
+  constructor(options: StepExchangeOptions) {
+    this.#options = options;
+    const { lanes = 1 } = options.engine.storage;
+    this.#lanes = Array.from({ length: lanes }, (_, number) => ({
+      number,
+      isUnderWay: false,
+      sent: undefined,
+    }));
+  }
+
+  /** Whether something has ended that was not sent yet. */
+  get hasEnded(): boolean {
+    return this.#ended.length > 0;
   }
 
   /** Whether everything that has ended is settled, and every request answered. */
   get empty(): boolean {
-    return this.#ended.length === 0 && this.#sent === undefined;
+    return this.#ended.length === 0 && this.#lanes.every(({ sent }) => sent === undefined);
   }
 
-  /** Whether a request was not answered: the next one repeats it. */
+  /** Whether several steps may be under way. */
+  get hasLanes(): boolean {
+    return this.#lanes.length > 1;
+  }
+
+  /** How many steps are under way. */
+  get underWay(): number {
+    return this.#underWay;
+  }
+
+  /** Whether no further step can be sent now. */
+  get isFull(): boolean {
+    return this.#underWay === this.#lanes.length;
+  }
+
+  /** Whether a request was not answered and is not under way: the next one that is sent repeats it. */
   get repeats(): boolean {
-    return this.#sent !== undefined;
+    return this.#lanes.some(isUnanswered);
+  }
+
+  /** How many jobs are asked for by requests without an answer. */
+  get asked(): number {
+    let asked = 0;
+    for (const { sent } of this.#lanes) asked += askedBy(sent?.request.claim);
+    return asked;
   }
 
   /** To be settled with the next step: as it finished, or, unbegun, as released. */
@@ -71,42 +117,73 @@ export class StepExchange {
     claim: ClaimRequest | undefined,
     begun: readonly RunReference[],
   ): Promise<Exchanged | undefined> {
-    const sent = (this.#sent ??= this.#compose(claim, begun));
-    const { storage } = this.#engine;
-    const began = performance.now();
-    const asking = this.#outage.ask(() => storage.step(sent.request));
-    const asked = performance.now();
-    const answer = await asking;
-    if (answer === undefined) return undefined;
-    const elsewhere = performance.now() - asked > asked - began;
-    this.#sent = undefined;
-    const { request, ended, stamp } = sent;
-    return { answer, claim: request.claim, ended, stamp, elsewhere };
+    const lane = this.#lanes.find(isUnanswered) ?? this.#lanes.find(isFree);
+    if (lane === undefined) throw new TypeError("each lane has a step under way");
+    const { engine, outage } = this.#options;
+    const sent = (lane.sent ??= this.#compose(lane.number, claim, begun));
+    this.#begin(lane);
+    try {
+      const began = performance.now();
+      const asking = outage.ask(() => engine.storage.step(sent.request));
+      const asked = performance.now();
+      const answer = await asking;
+      if (answer === undefined) return undefined;
+      const elsewhere = performance.now() - asked > asked - began;
+      lane.sent = undefined;
+      const { request, ended, stamp } = sent;
+      return { answer, claim: request.claim, ended, stamp, elsewhere };
+    } catch (error) {
+      return this.#refused(lane, sent, error);
+    } finally {
+      this.#end(lane);
+    }
+  }
+
+  /** Resolves once no step is under way. */
+  whenAnswered(): Promise<void> {
+    if (this.#underWay === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#idle = resolve;
+    });
   }
 
   /** Takes what an answer says of what had ended. */
   take({ answer, ended }: Exchanged): void {
     this.#settle(ended, answer);
-    reportEffects(this.#engine, answer.effects);
+    reportEffects(this.#options.engine, answer.effects);
   }
 
   /** The last one: what the storage has gathered in memory, it may write now. */
   async end(): Promise<void> {
     if (!this.empty) return;
-    await this.#engine.storage.step({ ...this.#compose(undefined, []).request, last: true });
+    await this.#options.engine.storage.step({ ...this.#compose(0, undefined, []).request, last: true });
   }
 
-  /** Gives up asking for jobs by a request that was refused for it; what was to be settled is kept. */
-  withdraw(): void {
-    const sent = this.#sent;
-    if (sent === undefined) return;
-    this.#sent = undefined;
-    this.#settlements = [...sent.request.settled, ...this.#settlements];
-    this.#ended = [...sent.ended, ...this.#ended];
+  #begin(lane: Lane): void {
+    lane.isUnderWay = true;
+    this.#underWay += 1;
   }
 
-  #compose(claim: ClaimRequest | undefined, begun: readonly RunReference[]): Sent {
-    const { name, taskNames, time } = this.#engine;
+  #end(lane: Lane): void {
+    lane.isUnderWay = false;
+    this.#underWay -= 1;
+    if (this.#underWay === 0) this.#idle?.();
+  }
+
+  /** A queue that moves to another storage hands out nothing more, but takes what ended. */
+  #refused(lane: Lane, { request, ended }: Sent, error: unknown): undefined {
+    if (request.claim === undefined || !(error instanceof TaskqError) || error.code !== "TASKQ_MOVED") {
+      throw error;
+    }
+    lane.sent = undefined;
+    this.#settlements = [...request.settled, ...this.#settlements];
+    this.#ended = [...ended, ...this.#ended];
+    this.#options.refused(error);
+  }
+
+  #compose(lane: number, claim: ClaimRequest | undefined, begun: readonly RunReference[]): Sent {
+    const { engine, owner } = this.#options;
+    const { name, taskNames, time } = engine;
     const settled = this.#settlements;
     const ended = this.#ended;
     this.#settlements = [];
@@ -114,8 +191,9 @@ export class StepExchange {
     this.#number += 1;
     const request: StepRequest = {
       queue: name,
-      owner: this.#owner,
+      owner,
       request: this.#number,
+      lane,
       tasks: taskNames,
       settled,
       begun,
@@ -127,7 +205,7 @@ export class StepExchange {
 
   #settle(ended: readonly HeldRun[], answer: StepAnswer): void {
     for (const [index, held] of ended.entries()) {
-      this.#runs.remove(held);
+      this.#options.runs.remove(held);
       const { finished } = held;
       if (finished === undefined) continue;
       const settled = answer.settled[index] ?? "lost";
@@ -137,6 +215,19 @@ export class StepExchange {
   }
 
   #release({ claimed: { id, fence } }: HeldRun): Settlement {
-    return { id, fence, startedAt: this.#engine.time.now(), outcome: RELEASED, add: undefined };
+    return { id, fence, startedAt: this.#options.engine.time.now(), outcome: RELEASED, add: undefined };
   }
+}
+
+function isFree({ isUnderWay }: Lane): boolean {
+  return !isUnderWay;
+}
+
+function isUnanswered({ isUnderWay, sent }: Lane): boolean {
+  return !isUnderWay && sent !== undefined;
+}
+
+/** All jobs that a claim may be answered with. */
+export function askedBy(claim: ClaimRequest | undefined): number {
+  return claim === undefined ? 0 : claim.begin + claim.ahead;
 }

@@ -6,13 +6,15 @@ import { closing, serve } from "./serving.js";
 import { sleep, until } from "./support.js";
 
 interface Watching {
+  /** How many steps may be under way. @default 1 */
+  readonly lanes?: number;
   readonly sent?: () => void;
   readonly answered?: (request: StepRequest, answer: StepAnswer) => void;
 }
 
 /** Answers steps a moment after it has done them, as a storage on another machine does. */
-function elsewhere({ sent, answered }: Watching = {}): Storage {
-  const storage = memoryStorage() as Storage & StorageContract;
+function elsewhere({ lanes = 1, sent, answered }: Watching = {}): Storage {
+  const storage = Object.assign(memoryStorage() as Storage & StorageContract, { lanes });
   const step = storage.step.bind(storage);
   storage.step = async (request) => {
     sent?.();
@@ -69,6 +71,43 @@ test("all that is held of a storage elsewhere is what workers and prefetch allow
   expect(most).toBe(20);
   expect([...ran.values()]).toEqual(Array.from({ length: 1_000 }, () => 1));
 });
+
+test.each([
+  ["prefetch", { workers: 4, prefetch: 16 }],
+  ["workers alone", { workers: 20, prefetch: 0 }],
+])(
+  "a storage of two lanes is asked again before it has answered, and for no more than %s allow",
+  async (_what, options) => {
+    const [held, ran] = [new Set<string>(), new Map<string, number>()];
+    let [mostHeld, underWay, mostUnderWay, together] = [0, 0, 0, 0];
+    const work = task("work", async (_: void, { id }) => {
+      ran.set(id, (ran.get(id) ?? 0) + 1);
+    });
+    const storage = elsewhere({
+      lanes: 2,
+      sent() {
+        underWay += 1;
+        mostUnderWay = Math.max(mostUnderWay, underWay);
+        if (underWay === 2) together += 1;
+      },
+      answered({ settled }, { claimed }) {
+        underWay -= 1;
+        for (const { id } of settled) held.delete(id);
+        for (const { id } of claimed) held.add(id);
+        mostHeld = Math.max(mostHeld, held.size);
+      },
+    });
+    const queue = closing(createQueue({ storage, tasks: { work } }));
+    await queue.enqueueMany(Array.from({ length: 2_000 }, () => work.job()));
+    await serve(queue, options);
+    await until(async () => (await queue.counts()).completed === 2_000);
+    expect(mostUnderWay).toBe(2);
+    // Of two hundred steps, most.
+    expect(together).toBeGreaterThan(100);
+    expect(mostHeld).toBe(20);
+    expect([...ran.values()]).toEqual(Array.from({ length: 2_000 }, () => 1));
+  },
+);
 
 test("one worker runs what a storage elsewhere hands out in its order", async () => {
   const order: number[] = [];

@@ -110,6 +110,8 @@ export interface StorageContract {
   readonly namespace: string;
   /** What it is and where, for people: `sqlite /srv/app/jobs.db`. Never a password. */
   readonly description?: string;
+  /** How many steps of one owner may be under way at the same time, each in a lane of its own. @default 1 */
+  readonly lanes?: number;
 
   /**
    * Makes a queue ready for use; every other call about it comes after. Opening again changes its retention,
@@ -162,6 +164,7 @@ export interface StorageContract {
    * Promise: a job that becomes due is claimed in its turn
    * Promise: a claim answers when the next job becomes due
    * Promise: a repeated claim answers the same jobs
+   * Promise: the last claim of each lane is answered again, whatever the others have claimed since
    * Promise: a completed run stores its result, which reads the same as often as it is read
    * Promise: a completed run without a result is told from a result
    * Promise: settling again with the same fence answers repeated and changes nothing

@@ -44,7 +44,7 @@ export class OpenQueue {
   readonly stats: PendingStats = new PendingStats();
   /** Whether the last step went the short way: then the next one tries that alone. */
   stepsAreShort = false;
-  /** Owners whose last step was not answered: it may be carried out after others. */
+  /** Lanes of owners whose last step was not answered: it may be carried out after others. */
   readonly unanswered: Set<string> = new Set<string>();
   readonly #hints = new Hints();
   readonly #link: Link;

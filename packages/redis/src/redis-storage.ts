@@ -46,6 +46,7 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
   readonly clock: StorageContract["clock"] = systemClock;
   readonly namespace: string;
   readonly description: string;
+  readonly lanes = 2;
   readonly #settings: Settings;
   readonly #link: Link;
   readonly #atOnce: number | undefined;

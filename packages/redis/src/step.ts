@@ -67,8 +67,9 @@ async function ask(
   stats: readonly StatsField[] | undefined,
 ): Promise<Asked> {
   const { unanswered } = queue;
+  const lane = laneOf(request);
   const parameters = parametersOf(queue, request, rest, stats);
-  if (unanswered.has(request.owner)) parameters[SELDOM] = notedOf(queue, stats);
+  if (unanswered.has(lane)) parameters[SELDOM] = notedOf(queue, stats);
   const again =
     stats === undefined && queue.atOnce === undefined
       ? NOTED
@@ -91,10 +92,10 @@ async function ask(
       if (rest.length > 0 && queue.isHeardOfFinal) queue.hint({ final: rest.map(({ id }) => id) });
       return {};
     });
-    if (unanswered.size > 0) unanswered.delete(request.owner);
+    if (unanswered.size > 0) unanswered.delete(lane);
     return { answer, effects, short };
   } catch (error) {
-    unanswered.add(request.owner);
+    unanswered.add(lane);
     if (stats !== undefined) queue.stats.notWritten(stats);
     throw error;
   }
@@ -116,10 +117,11 @@ const NOTED: SentAgain = { place: SELDOM, parameter: () => pack({ noted: true })
 /** As the script reads them. */
 function parametersOf(
   queue: OpenQueue,
-  { now, owner, request, tasks, claim, begun }: StepRequest,
+  asked: StepRequest,
   rest: readonly Settlement[],
   stats: readonly StatsField[] | undefined,
 ): CallParameter[] {
+  const { now, owner, request, tasks, claim, begun } = asked;
   return [
     now ?? "",
     queue.publish,
@@ -133,7 +135,13 @@ function parametersOf(
     begun.length === 0 ? "" : pack(begun.map(runRequest)),
     stats === undefined && queue.atOnce === undefined ? "" : pack({ stats, atOnce: queue.atOnce }),
     rest.length === 0 ? "" : settlementsRequest(rest),
+    laneOf(asked),
   ];
+}
+
+/** What the last claim of a lane is kept under. */
+function laneOf({ owner, lane = 0 }: StepRequest): string {
+  return lane === 0 ? owner : `${owner}\n${String(lane)}`;
 }
 
 const joinedTasks = new WeakMap<readonly string[], string>();

@@ -34,7 +34,7 @@ export const claim: Subject = subject("step: claiming", [
         context.now = start + 200;
         const expected = [urgent, urgentToo, first, behind, named, next, waits, same, low];
         const claimed: string[] = [];
-        if (queue === "at once") claimed.push(...ids(await context.claim({ n: 20 })));
+        if (queue === "at-once") claimed.push(...ids(await context.claim({ n: 20 })));
         else for (const _ of expected) claimed.push((await context.claimOne()).id);
         assert.deepEqual(claimed, ids(expected), queue);
         assert.deepEqual(await context.claim({ n: 1 }), []);
@@ -194,4 +194,26 @@ export const claim: Subject = subject("step: claiming", [
     const next = await context.claimStep({ n: 9 });
     assert.equal(next.claimed.length, 2, "a new number claims what is left");
   }),
+
+  promise(
+    "the last claim of each lane is answered again, whatever the others have claimed since",
+    async (context) => {
+      const lanes = context.storage.lanes ?? 1;
+      await context.enqueue(...context.jobs(lanes * 2 + 1));
+      const claims = [];
+      for (let lane = 0; lane < lanes; lane += 1) {
+        const asked = { n: 2, request: context.nextRequest(), lane };
+        claims.push({ asked, answer: await context.claimStep(asked) });
+      }
+      for (const { asked, answer } of claims) {
+        assert.equal(answer.claimed.length, 2);
+        assert.deepEqual((await context.claimStep(asked)).claimed, answer.claimed);
+      }
+      assert.equal(new Set(claims.flatMap(({ answer }) => ids(answer.claimed))).size, lanes * 2);
+      for (const { asked } of claims) {
+        const next = await context.claimStep({ n: 1, request: context.nextRequest(), lane: asked.lane });
+        assert.equal(next.claimed.length, asked.lane === 0 ? 1 : 0, "a new number claims what is left");
+      }
+    },
+  ),
 ]);

@@ -13,6 +13,11 @@ export interface StepRequest {
   readonly owner: string;
   /** Grows with every new request of this owner that claims; the same number again is a repeat of a lost answer. */
   readonly request: number;
+  /**
+   * Steps of an owner in different lanes may be under way at the same time; what is answered again is the last claim of
+   * each lane. From 0 on, less than the `lanes` of the storage. @default 0
+   */
+  readonly lane?: number | undefined;
   /** Names of the tasks that this owner can run; keep the array from call to call, it is compared by identity first. */
   readonly tasks: readonly string[];
   readonly settled: readonly Settlement[];

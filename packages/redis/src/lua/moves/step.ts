@@ -12,7 +12,7 @@ end
 -- A repeat of a claim from before the queue began to leave is answered.
 local function claimsAnew()
   local claim = request.claim
-  return claim and claim.begin + claim.ahead > 0 and request.request > ownerOf(request.owner).request
+  return claim and claim.begin + claim.ahead > 0 and request.request > ownerOf(request.lane).request
 end
 
 local function hasReady()
@@ -22,7 +22,7 @@ end
 -- Claims, or answers a claim that was made already.
 local function claimOnce(knows)
   if not request.claim then return {}, hasReady() end
-  local owner = ownerOf(request.owner)
+  local owner = ownerOf(request.lane)
   if Q.phase ~= "open" or request.request <= owner.request then
     local rows = {}
     for _, key in ipairs(request.request == owner.request and owner.keys or {}) do
@@ -44,9 +44,9 @@ local function claimOnce(knows)
   if #rows > 0 or #S.effects > before or request.noted then
     local keys = {}
     for place, row in ipairs(rows) do keys[place] = row.key end
-    if owner.request < 0 then M.expire(S.now + 604800000, "o:" .. request.owner) end
-    S.owner = request.owner
-    M.later("HSET", K.owners, request.owner, pack(request.request, fence or 0, keys, S.now))
+    if owner.request < 0 then M.expire(S.now + 604800000, "o:" .. request.lane) end
+    S.owner = request.lane
+    M.later("HSET", K.owners, request.lane, pack(request.request, fence or 0, keys, S.now))
   end
   return rows, more or (due and not request.claim.ids)
 end

@@ -5,7 +5,7 @@ import { key } from "./key.js";
 export const request: string = String.raw`
 -- now, command to publish with, owner, request, begin, ahead, lease, tasks; packed: ids, begun, what is seldom, and of each settlement
 -- id, fence, startedAt, what it is, and bytes: 0 completed without a result, 1 with this one, 2 anything else, packed,
--- 3 quarantined with this error.
+-- 3 quarantined with this error; the owner and the lane, as the last claim is kept under.
 
 local function unpacked(text)
   if text ~= "" then return cmsgpack.unpack(text) end
@@ -30,7 +30,7 @@ function REQUEST()
     claim = {begin = tonumber(ARGV[5]), ahead = tonumber(ARGV[6]), lease = tonumber(ARGV[7]), ids = unpacked(ARGV[9])}
   end
   local seldom = unpacked(ARGV[11]) or {}
-  return {now = tonumber(ARGV[1]), queue = string.match(KEYS[1], "{(.-)}"), owner = ARGV[3], request = tonumber(ARGV[4]), tasks = tasks,
+  return {now = tonumber(ARGV[1]), queue = string.match(KEYS[1], "{(.-)}"), owner = ARGV[3], lane = ARGV[13], request = tonumber(ARGV[4]), tasks = tasks,
     claim = claim, settled = settled, begun = unpacked(ARGV[10]) or {}, stats = seldom.stats, atOnce = seldom.atOnce, noted = seldom.noted}
 end
 
@@ -235,7 +235,7 @@ local function short()
   local head = call("ZRANGE", ${key("ready")}, 0, begin and begin + ahead or 0)
   if begin then
     local wanted = begin + ahead
-    local known = call("HGET", ${key("owners")}, ARGV[3])
+    local known = call("HGET", ${key("owners")}, ARGV[13])
     local _, last = decodeFrom(known or "\255", 1)
     if known and tonumber(ARGV[4]) <= last then return nil end
     more = #head > wanted
@@ -336,8 +336,8 @@ local function short()
     if #taken > 0 then
       call("ZREMRANGEBYRANK", ${key("ready")}, 0, #taken - 1)
       write("ZADD", ${key("active")}, leases)
-      call("HSET", ${key("owners")}, ARGV[3], owners)
-      if apart.owner then call("ZADD", ${key("expiry")}, now + 604800000, "o:" .. ARGV[3]) end
+      call("HSET", ${key("owners")}, ARGV[13], owners)
+      if apart.owner then call("ZADD", ${key("expiry")}, now + 604800000, "o:" .. ARGV[13]) end
     end
     if #events > 0 then
       for place, event in ipairs(events) do call("XADD", ${key("feed")}, string.format("%d-1", feed[2] + place), "", event) end
