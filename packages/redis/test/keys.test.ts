@@ -29,8 +29,8 @@ async function enqueue(storage: StorageContract, ...jobs: readonly NewJob[]): Pr
   await storage.enqueue({ queue: QUEUE, flows });
 }
 
-function completed(job: ClaimedJob): StepRequest["settled"][number] {
-  const outcome = { kind: "completed", result: new Uint8Array(600) } as const;
+function completed(job: ClaimedJob, size = 600): StepRequest["settled"][number] {
+  const outcome = { kind: "completed", result: new Uint8Array(size) } as const;
   const { id, fence } = job;
   return { id, fence, startedAt: Date.now(), outcome, add: undefined, claimed: job };
 }
@@ -115,7 +115,7 @@ describe.skipIf(serverBinary() === undefined)("keys", () => {
     await enqueue(storage, ...Array.from({ length: 30 }, () => newJob({ body: long })));
     for (let turn = 0; turn < 3; turn += 1) {
       const { claimed } = await step(storage);
-      await step(storage, { settled: claimed.map(completed), claim: undefined });
+      await step(storage, { settled: claimed.map((job) => completed(job)), claim: undefined });
     }
     await scan(server.url, prefix, QUEUE);
     const later = { queue: QUEUE, now: Date.now() + 100_000 };
@@ -127,6 +127,49 @@ describe.skipIf(serverBinary() === undefined)("keys", () => {
     for (const name of ["rows", "bodies", "done", "active", "ready"]) {
       expect([name, await redis.call("EXISTS", `${prefix}:{${QUEUE}}:${name}`)]).toEqual([name, 0]);
     }
+    await storage.close();
+  });
+
+  test("what a run has noted goes with its job, whichever way that is purged", async () => {
+    const prefix = newPrefix();
+    const storage = await opened(prefix);
+    await storage.open({ queue: QUEUE, retention: { ...RETENTION, completed: { for: 60_000, max: 0 } } });
+    await enqueue(storage, ...Array.from({ length: 120 }, () => newJob()));
+    let settled: StepRequest["settled"] = [];
+    for (let turn = 0; turn < 10; turn += 1) {
+      const { claimed } = await step(storage, { settled });
+      for (const { id, fence } of claimed.slice(0, 2)) {
+        for (const kind of ["progress", "log"] as const)
+          await storage.note({ queue: QUEUE, run: { id, fence }, kind, bytes: new Uint8Array(3) });
+      }
+      settled = claimed.map((job) => completed(job, 3));
+    }
+    await scan(server.url, prefix, QUEUE);
+    expect(await storage.list({ queue: QUEUE, limit: 10 })).toEqual({ records: [], after: undefined });
+    expect(await redis.exists(`${prefix}:{${QUEUE}}:stories`)).toBe(0);
+    await storage.close();
+  });
+
+  test("as many completed jobs are removed as come, where no more than so many are kept", async () => {
+    const prefix = newPrefix();
+    const storage = connect(server, prefix);
+    await storage.open({ queue: QUEUE, retention: { ...RETENTION, completed: { for: 60_000, max: 50 } } });
+    await enqueue(storage, ...Array.from({ length: 1_500 }, () => newJob()));
+    let settled: StepRequest["settled"] = [];
+    let most = 0;
+    for (let turn = 0; turn < 6; turn += 1) {
+      const { claimed } = await step(storage, { settled, claim: { begin: 300, ahead: 0, lease: 30_000 } });
+      settled = claimed.map((job, place) => completed(job, place % 7 === 0 ? 600 : 3));
+      most = Math.max(most, await redis.zcard(`${prefix}:{${QUEUE}}:done`));
+    }
+    // Twice as many as a step settles, and not all.
+    expect(most).toBeLessThan(700);
+    for (let turn = 0; turn < 4; turn += 1) {
+      await step(storage, { settled, claim: undefined });
+      settled = [];
+    }
+    await scan(server.url, prefix, QUEUE);
+    expect((await storage.counts({ queue: QUEUE }))["*"]?.completed).toBe(50);
     await storage.close();
   });
 

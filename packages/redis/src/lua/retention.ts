@@ -63,6 +63,23 @@ local function retainedIn(row)
   return row.state == "completed" and K.done or K.gone
 end
 
+-- The short way of a step knows of some completed rows that nothing stands beside them: it puts their order behind their key.
+function M.retainedKey(member)
+  return byte(member) ~= 33 and sub(member, 1, 14) or member
+end
+
+local function bareMember(row)
+  return row.key .. struct.pack(">I5", row.order)
+end
+
+-- Whatever is written otherwise may have something beside it.
+function M.retainAnew(row)
+  if row.state ~= "completed" or row.kept or row.withheld or byte(row.key) == 33 then return end
+  local done = M.index(K.done)
+  done:remove(bareMember(row))
+  done:push(row.finishedAt, row.key)
+end
+
 -- Final jobs of tasks that keep no more than so many, in the order they ended.
 local function capOf(row)
   local completed = row.state == "completed"
@@ -103,7 +120,9 @@ function M.forget(row)
   end
   local line = capOf(row)
   if line then line:remove(capMember(line, row)) end
-  M.index(retainedIn(row)):remove(row.key)
+  local index = M.index(retainedIn(row))
+  index:remove(row.key)
+  if row.state == "completed" and not row.kept and byte(row.key) ~= 33 then index:remove(bareMember(row)) end
   row.kept = nil
 end
 

@@ -9,7 +9,7 @@ local JOIN = 32
 local INLINE = 512
 -- What few rows have, by number. The short paths deal with the first five.
 local RARE = {"expiresAt", "once", "named", "reaped", "stories", "gates", "unique", "keep", "after", "edges", "deps", "waits", "cause",
-  "failure", "gate", "line", "passing", "park", "flow", "readers", "withheld", "added", "kept"}
+  "failure", "gate", "line", "passing", "park", "flow", "readers", "withheld", "added", "kept", "noted"}
 
 -- Tables are stored as lists: the same row is the same bytes whenever it is packed.
 local function listed(name, value)
@@ -87,6 +87,7 @@ function M.decodeRow(key, text)
   else
     row.kind = "job"
     row.state = stateOf(code, row)
+    row.wasCompleted = row.state == "completed"
   end
   return row
 end
@@ -247,6 +248,7 @@ function M.changedRows()
       setApart(row, apart)
       local text = M.encodeRow(row)
       if text ~= row.text then
+        if row.wasCompleted and M.retainAnew then M.retainAnew(row) end
         changed[#changed + 1] = key
         changed[#changed + 1] = text
       end

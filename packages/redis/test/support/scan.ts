@@ -111,7 +111,9 @@ class Scan {
     }
     assert.ok(lines.length >= of("parked").length, "parked jobs are in lines");
     const kept = [
-      ...(await keysAfter("done", 0)),
+      ...(await keysAfter("done", 0)).map((member) =>
+        member.startsWith("!") ? member : member.slice(0, 14),
+      ),
       ...(await keysAfter("gone", 0)),
       ...(await keysAfter("kept", 0)),
     ];

@@ -7,6 +7,8 @@ return M.run(function()
   M.readQueue()
   local row = M.runOf(request.id, request.fence)
   if not row then return {kept = false} end
+  -- Whoever removes it looks for what is kept beside it.
+  row.noted = true
   local record = pack({kind = request.kind, time = S.now, attempt = row.attempt, fence = request.fence, bytes = request.bytes})
   if request.kind == "progress" then M.later("HSET", K.stories, "p:" .. row.key, record)
   else

@@ -55,18 +55,19 @@ local function claimedLike(row, begins, since)
 end
 
 -- Learns from a row of a run that ended: two parts of it that do not change from run to run of a step, each behind a number that does.
-local function learnActive(row, tail, task, attempt, own, owner)
+local function learnActive(row, tail, task, x, attempt, own, owner)
   if not isShort(row) or byte(row, tail - 8) ~= 168 then return end
   local started, _, _, _, _, _, _, _, _, last = decodeFrom(row, 9, 11)
   local finished = decodeFrom(row, 1, started)
   local since, _, reason = decodeFrom(row, 4, finished)
   if reason then return end
   local first = sub(row, 13, started)
-  likeActive = {first = first, second = sub(row, finished + 1, since), fence = own, task = task, attempt = attempt,
+  likeActive = {first = first, second = sub(row, finished + 1, since), fence = own, task = task, attempt = attempt, plain = not x,
     front = sub(first, 2, -#pack(last) - 1) .. pack(own), back = "\192" .. pack(owner) .. "\192\192\192"}
 end
 
--- Such a row, ended in the state of this code; nil if it is unlike, another run's, or if a run began that is to be told of.
+-- Such a row, ended in the state of this code, and whether there is nothing beside it; nil if it is unlike, another run's, or if a
+-- run began that is to be told of.
 local function endedLike(row, id, fence, code, start, ended, bytes)
   local like = likeActive
   if not like or like.fence ~= fence or not isShort(row) or find(row, like.first, 13, true) ~= 13 then return nil end
@@ -81,6 +82,6 @@ local function endedLike(row, id, fence, code, start, ended, bytes)
   local place = at + 1 + (LONG[size] or 1)
   if odd ~= 192 or byte(row, place) ~= 168 or sub(row, place + 1, place + 8) ~= sub(id, 15) then return nil end
   return sub(row, 1, 12) .. packOf(code) .. like.front .. (code == 5 and packOf(start) or "\192") .. packOf(ended) .. like.back ..
-    sub(row, at + 1, -2) .. (bytes and packText(bytes) or "\192")
+    sub(row, at + 1, -2) .. (bytes and packText(bytes) or "\192"), like.plain and size == 192
 end
 `;

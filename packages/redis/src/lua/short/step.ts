@@ -164,12 +164,12 @@ local function short()
     if not row then return nil end
     local asked = places[key]
     local _, at = struct.unpack(">I5I6", row)
-    local ends, text, bytes, id, fence, began, unreadable = place <= settled, nil, nil, nil, nil, nil, nil
+    local ends, text, bytes, id, fence, began, unreadable, bare = place <= settled, nil, nil, nil, nil, nil, nil, nil
     if ends then
       id, fence, began, unreadable = list[asked], list[asked + 1], list[asked + 2], list[asked + 3] == 3
       bytes = list[asked + 3] > 0 and list[asked + 4] or nil
       if not (bytes and #bytes > INLINE) then
-        text = endedLike(row, id, fence, unreadable and QUARANTINED or COMPLETED, began - at, now - at, bytes)
+        text, bare = endedLike(row, id, fence, unreadable and QUARANTINED or COMPLETED, began - at, now - at, bytes)
       end
     else id, fence = asked[1], asked[2] end
     if text then
@@ -183,7 +183,7 @@ local function short()
       if code ~= ACTIVE or odd or not isPlain(x) then return nil end
       if own ~= fence or id ~= (suffix and key .. suffix or sub(key, 2)) then return nil end
       if ends then
-        if suffix then learnActive(row, tail, task, attempt, own, owner) end
+        if suffix then learnActive(row, tail, task, x, attempt, own, owner) end
         if unreadable then
           -- Nobody began some of those that were claimed ahead.
           if not started then began = nil
@@ -202,7 +202,7 @@ local function short()
           apart[#apart + 1] = "r:" .. key
           apart[#apart + 1] = bytes
           bytes = #bytes
-        end
+        else bare = suffix and not x and not size end
         -- An active row ends with the byte that says that it has no result.
         text = sub(row, 1, 11) .. pack(due, unreadable and QUARANTINED or COMPLETED, task, x, attempt, failures, crashes, own, own,
           began and began - at, now - at, nil, owner, nil, nil, nil, size, suffix) .. sub(row, tail + 1, -2) .. pack(bytes)
@@ -215,7 +215,8 @@ local function short()
       local over = unreadable and unread or done
       if unreadable then quarantined = quarantined + 1 end
       over[#over + 1] = nowText
-      over[#over + 1] = key
+      -- With its order, whoever removes it need not look at it.
+      over[#over + 1] = bare and not unreadable and key .. sub(row, 1, 5) or key
       ids[place] = id
     end
     if text then
@@ -298,22 +299,31 @@ local function short()
       elseif at and tonumber(at) <= now - (name == "gone" and kept[3] or 0) then return nil end
     end
   end
-  local gone, lines, shed = {}, {}, {}
+  local gone, lines, shed, most = {}, {}, {}, 0
   if over > 0 or oldest then
-    local old = over > 0 and call("ZRANGE", ${key("done")}, 0, math.min(over, PURGED) - 1)
-      or call("ZRANGEBYSCORE", ${key("done")}, "-inf", string.format("%.17g", now - kept[1]), "LIMIT", 0, PURGED)
-    for place, row in ipairs(many(${key("rows")}, old)) do
+    -- More than have come, or it would never end while there is much to do.
+    most = PURGED + settled
+    local old = over > 0 and call("ZRANGE", ${key("done")}, 0, math.min(over, most) - 1)
+      or call("ZRANGEBYSCORE", ${key("done")}, "-inf", string.format("%.17g", now - kept[1]), "LIMIT", 0, most)
+    local unknown = {}
+    for _, member in ipairs(old) do
+      if #member == 19 and byte(member) ~= 33 then
+        gone[#gone + 1] = sub(member, 1, 14)
+        lines[#lines + 1] = string.format("%d-1", struct.unpack(">I5", member, 15))
+      else unknown[#unknown + 1] = member end
+    end
+    for place, row in ipairs(many(${key("rows")}, unknown)) do
       if not row then return nil end
       local _, _, code, _, rest, _, _, _, _, _, _, _, _, _, _, _, _, size, _, _, _, bytes = decodeFrom(row, 21, 11)
       if code ~= COMPLETED or rest then return nil end
-      gone[place] = old[place]
-      lines[place] = string.format("%d-1", struct.unpack(">I5", row))
-      if size then shed[#shed + 1] = "b:" .. old[place] end
-      if type(bytes) == "number" then shed[#shed + 1] = "r:" .. old[place] end
+      gone[#gone + 1] = unknown[place]
+      lines[#lines + 1] = string.format("%d-1", struct.unpack(">I5", row))
+      if size then shed[#shed + 1] = "b:" .. unknown[place] end
+      if type(bytes) == "number" then shed[#shed + 1] = "r:" .. unknown[place] end
     end
   end
   if c4 + c5 + c6 + c7 + c8 > kept[4] then return nil end
-  if #gone == PURGED then looked = 0 end
+  if most > 0 and #gone == most then looked = 0 end
 
   -- From here on it writes.
   if #rows > 0 or #gone > 0 then
