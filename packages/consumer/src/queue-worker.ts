@@ -47,7 +47,7 @@ export class QueueWorker {
   readonly #renewal: Loop;
   #claiming = true;
   #steppedAt = -Infinity;
-  /** When jobs that begin at once were last asked for, in milliseconds of `performance.now()`. */
+  /** When there last was no job that has to begin at once, or such were asked for, in milliseconds of `performance.now()`. */
   #beginsAt = -Infinity;
   /**
    * Whether the storage works elsewhere, and has more to hand out: then runs and steps are worked at together, each with
@@ -226,6 +226,7 @@ export class QueueWorker {
     const { answer, claim, elsewhere } = exchanged;
     this.#timing.learn(claim, answer);
     if (claim !== undefined) this.lastClaimAt = Date.now();
+    if (answer.passedOver === false) this.#beginsAt = performance.now();
     this.#overlaps = elsewhere && this.#claiming && goesOn(exchanged);
     this.#untaken.push(exchanged);
     if (!this.#overlaps) this.#take();

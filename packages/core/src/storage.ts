@@ -164,6 +164,7 @@ export interface StorageContract {
    * Promise: a job that becomes due is claimed in its turn
    * Promise: a claim answers when the next job becomes due
    * Promise: a repeated claim answers the same jobs
+   * Promise: ready jobs that are not claimed ahead are never said not to have been passed over
    * Promise: the last claim of each lane is answered again, whatever the others have claimed since
    * Promise: a completed run stores its result, which reads the same as often as it is read
    * Promise: a completed run without a result is told from a result

@@ -42,6 +42,7 @@ export async function step(queue: OpenQueue, request: StepRequest): Promise<Step
       return {
         settled,
         claimed: listOf(answer["claimed"], claimedOf),
+        passedOver: answer["passed"] !== false,
         more: answer["more"] === true || !done,
         nextDue: numberIfAny(answer["nextDue"]),
         revoked: listOf(answer["revoked"], runOf),
@@ -161,7 +162,7 @@ type ShortReply = readonly [
   rows: Buffer,
   bodies: Bodies,
 ];
-type ShortAnswer = Pick<StepAnswer, "claimed" | "count" | "more" | "nextDue" | "revoked">;
+type ShortAnswer = Pick<StepAnswer, "claimed" | "count" | "passedOver" | "more" | "nextDue" | "revoked">;
 
 /** The answer of the short path, on which every settlement was applied. */
 function shortAnswer(
@@ -171,6 +172,7 @@ function shortAnswer(
   let claimed: readonly ClaimedJob[] | undefined;
   return {
     count,
+    passedOver: false,
     more: more === 1,
     nextDue: nextDue.length === 0 ? undefined : Number(nextDue.toString()),
     revoked: [],

@@ -4,6 +4,7 @@ import { chain } from "../flows.js";
 import { promise, subject, type Subject } from "../promise.js";
 import { at } from "../tuple.js";
 
+const DOOR = { kind: "lock", key: "door", max: 1, per: undefined, onBusy: "wait" } as const;
 const ids = (jobs: readonly { readonly id: string }[]): string[] => jobs.map((job) => job.id);
 
 export const claim: Subject = subject("step: claiming", [
@@ -194,6 +195,22 @@ export const claim: Subject = subject("step: claiming", [
     const next = await context.claimStep({ n: 9 });
     assert.equal(next.claimed.length, 2, "a new number claims what is left");
   }),
+
+  promise(
+    "ready jobs that are not claimed ahead are never said not to have been passed over",
+    async (context) => {
+      for (let turn = 0; turn < 3; turn += 1) {
+        await context.enqueue(...context.jobs(4));
+        const ahead = await context.claimStep({ n: 2, ahead: 1 });
+        assert.equal(ahead.claimed.length, 3);
+        await context.enqueue(context.job({ priority: 1, gates: [DOOR] }));
+        const passed = await context.claimStep({ n: 0, ahead: 2 });
+        assert.deepEqual([passed.claimed.length, passed.passedOver ?? true], [1, true]);
+        for (const job of [...ahead.claimed, ...passed.claimed]) await context.complete(job);
+        await context.complete(await context.claimOne());
+      }
+    },
+  ),
 
   promise(
     "the last claim of each lane is answered again, whatever the others have claimed since",

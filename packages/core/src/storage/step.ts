@@ -93,6 +93,8 @@ export interface StepAnswer {
   readonly claimed: readonly ClaimedJob[];
   /** How many those are, from a storage that reads them only when they are asked for. */
   readonly count?: number | undefined;
+  /** Whether it passed over ready jobs because they are not claimed ahead; a storage that does not say may have done so. */
+  readonly passedOver?: boolean | undefined;
   /** There may be more to claim at once. */
   readonly more: boolean;
   /** When the next job or gate becomes due, as far as known. */

@@ -245,6 +245,6 @@ function M.claim(owner, knows, request)
   for _, row in ipairs(left) do
     if row.state == "ready" then ready:push(-row.priority, M.readyMember(row)) end
   end
-  return rows, more, fence
+  return rows, more, fence, #left > 0
 end
 `;

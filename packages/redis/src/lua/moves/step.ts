@@ -34,7 +34,7 @@ local function claimOnce(knows)
   local before = #S.effects
   M.openDueGates(knows)
   local due = M.promote()
-  local rows, more, fence = M.claim(request.owner, knows, request.claim)
+  local rows, more, fence, passed = M.claim(request.owner, knows, request.claim)
   -- What it met is to be followed up first: then it is asked for again.
   if #rows == 0 and Q.later then
     S.part = true
@@ -48,7 +48,7 @@ local function claimOnce(knows)
     S.owner = request.lane
     M.later("HSET", K.owners, request.lane, pack(request.request, fence or 0, keys, S.now))
   end
-  return rows, more or (due and not request.claim.ids)
+  return rows, more or (due and not request.claim.ids), passed
 end
 
 return M.run(function()
@@ -72,11 +72,12 @@ return M.run(function()
   local knows = {}
   for _, task in ipairs(request.tasks) do knows[task] = true end
   local moreParked = Q.phase == "open" and M.letKnownGo(knows)
-  local rows, more = claimOnce(knows)
+  local rows, more, passed = claimOnce(knows)
   if not M.isStill() and not Q.later then M.purgeDue(100) end
   local claimed = {}
   for _, row in ipairs(rows) do if row.run then claimed[#claimed + 1] = M.claimedJob(row) end end
   return {settled = settled, part = S.part, claimed = claimed, more = more or (moreParked and not Q.paused), nextDue = M.nextDue(),
-    revoked = M.revokedRuns(request.owner)}
+    revoked = M.revokedRuns(request.owner),
+    passed = passed}
 end)
 `;
