@@ -34,8 +34,7 @@ export async function step(queue: OpenQueue, request: StepRequest): Promise<Step
       short === undefined ? (textsOf(answer["settled"]) as SettleAnswer[]) : rest.map(() => APPLIED);
     queue.stats.record(rest, answers, now);
     settled = settled.length === 0 ? answers : [...settled, ...answers];
-    if (short !== undefined)
-      return Object.assign(shortAnswer(short, request.claim?.lease), { settled, effects });
+    if (short !== undefined) return new ShortAnswer(short, request.claim?.lease ?? 0, settled, effects);
     const done = answer["part"] !== true;
     if (done || (settled.length === request.settled.length && request.claim === undefined)) {
       if (request.last === true) await writeLast(queue, now);
@@ -162,25 +161,43 @@ type ShortReply = readonly [
   rows: Buffer,
   bodies: Bodies,
 ];
-type ShortAnswer = Pick<StepAnswer, "claimed" | "count" | "passedOver" | "more" | "nextDue" | "revoked">;
+/**
+ * The answer of the short path, on which every settlement was applied. A class: an object literal with a getter has a
+ * shape of its own, which V8 keeps, with all that the getter sees, until a full collection (decisions/short-lived-objects.md).
+ */
+class ShortAnswer implements StepAnswer {
+  readonly settled: readonly SettleAnswer[];
+  readonly count: number;
+  readonly passedOver = false;
+  readonly more: boolean;
+  readonly nextDue: number | undefined;
+  readonly revoked: StepAnswer["revoked"] = [];
+  readonly effects: readonly JobEffect[];
+  readonly #reply: ShortReply;
+  readonly #lease: number;
+  #claimed: readonly ClaimedJob[] | undefined;
 
-/** The answer of the short path, on which every settlement was applied. */
-function shortAnswer(
-  [more, nextDue, now, count, rows, bodies]: ShortReply,
-  lease: number | undefined,
-): ShortAnswer {
-  let claimed: readonly ClaimedJob[] | undefined;
-  return {
-    count,
-    passedOver: false,
-    more: more === 1,
-    nextDue: nextDue.length === 0 ? undefined : Number(nextDue.toString()),
-    revoked: [],
-    /** Read when it is asked for: whoever has another step to send does so first, and the server is busy meanwhile. */
-    get claimed() {
-      return (claimed ??= claimedRows(rows, bodies, Number(now.toString()) + (lease ?? 0)));
-    },
-  };
+  constructor(
+    reply: ShortReply,
+    lease: number,
+    settled: readonly SettleAnswer[],
+    effects: readonly JobEffect[],
+  ) {
+    const [more, nextDue, , count] = reply;
+    this.settled = settled;
+    this.count = count;
+    this.more = more === 1;
+    this.nextDue = nextDue.length === 0 ? undefined : Number(nextDue.toString());
+    this.effects = effects;
+    this.#reply = reply;
+    this.#lease = lease;
+  }
+
+  /** Read when it is asked for: whoever has another step to send does so first, and the server is busy meanwhile. */
+  get claimed(): readonly ClaimedJob[] {
+    const [, , now, , rows, bodies] = this.#reply;
+    return (this.#claimed ??= claimedRows(rows, bodies, Number(now.toString()) + this.#lease));
+  }
 }
 
 /** The owner asks no more: what this step itself gathered is written too. */
