@@ -104,7 +104,7 @@ async function played(
       .map(({ id, fence }) => ({ id, fence }));
     const asked = { queue: QUEUE, owner: OWNER, request, tasks: TASKS, settled, begun, claim, now };
     const answer: StepAnswer = await storage.step(asked);
-    told.push({ ...answer, count: undefined });
+    told.push({ ...answer, claimed: answer.claimed, count: undefined, passedOver: undefined });
     // Few at once are read a short way too, in whatever state they are.
     const looked = [...answer.claimed, ...held].slice(0, 6).map(({ id }) => id);
     looks.push(await storage.read({ queue: QUEUE, ids: looked, now }));

@@ -90,6 +90,7 @@ export type SettleAnswer = "applied" | "repeated" | "lost";
 export interface StepAnswer {
   /** In the order of `settled`. */
   readonly settled: readonly SettleAnswer[];
+  /** May be read only when it is asked for, by a getter of a class: whoever copies an answer copies this by its name. */
   readonly claimed: readonly ClaimedJob[];
   /** How many those are, from a storage that reads them only when they are asked for. */
   readonly count?: number | undefined;
