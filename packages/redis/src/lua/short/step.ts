@@ -1,3 +1,4 @@
+import { unlist } from "../listing.js";
 import { alike } from "./alike.js";
 import { key } from "./key.js";
 
@@ -114,6 +115,7 @@ local function packedBodies(keys, found)
   return length > LONG_TEXT and list or pack(list)
 end
 
+${unlist}
 ${alike}
 -- Answers nil, having changed nothing, when it meets anything else.
 local function short()
@@ -307,7 +309,7 @@ local function short()
       local _, _, code, _, rest, _, _, _, _, _, _, _, _, _, _, _, _, size, _, _, _, bytes = decodeFrom(row, 21, 11)
       if code ~= COMPLETED or rest then return nil end
       gone[place] = old[place]
-      lines[place] = string.format("%d-1", struct.unpack(">I5", row))
+      lines[place] = struct.unpack(">I5", row)
       if size then shed[#shed + 1] = "b:" .. old[place] end
       if type(bytes) == "number" then shed[#shed + 1] = "r:" .. old[place] end
     end
@@ -329,7 +331,7 @@ local function short()
     end
     if #gone > 0 then
       write("HDEL", ${key("rows")}, gone)
-      write("XDEL", ${key("listing")}, lines)
+      unlist(${key("listing")}, ${key("listed")}, lines)
       write("HDEL", ${key("bodies")}, shed)
       completed = completed - #gone
     end
