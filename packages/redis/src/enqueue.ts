@@ -51,7 +51,7 @@ async function addOrStore(
   return { flows: listOf(answer["flows"], storedFlowOf), effects };
 }
 
-function addTogether(queue: OpenQueue, flows: readonly NewFlow[]): Promise<Buffer | undefined> | undefined {
+async function addTogether(queue: OpenQueue, flows: readonly NewFlow[]): Promise<Buffer | undefined> {
   const packed = plainRequest(flows);
   return packed === undefined ? undefined : add(queue, packed);
 }
@@ -70,7 +70,7 @@ async function add(
   return states;
 }
 
-/** What is told of jobs that were stored in these states. */
+/** What is told of jobs that were stored in these states, from a place on. */
 function storedAnswer(flows: readonly NewFlow[], states: Buffer, from = 0): EnqueueAnswer {
   const answers: StoredFlow[] = [];
   for (const { end } of flows) {

@@ -72,7 +72,8 @@ function buildJob(engine: Engine, draft: Draft, options: CheckedEnqueue, now: nu
   const due = options.due ?? now;
   const priority = options.priority ?? policy.priority;
   const { headers } = options;
-  if (engine.middleware.some((layer) => layer.enqueue !== undefined)) {
+  const { middleware } = engine;
+  if (middleware.length > 0 && middleware.some((layer) => layer.enqueue !== undefined)) {
     return buildDrafted(engine, draft, options, now, {
       id: draft.id,
       task: definition.name,
