@@ -1,5 +1,11 @@
 /** Storing flows. Jobs that belong to nothing go a shorter way, those of one tick together. */
-import type { EnqueueAnswer, EnqueueCollision, EnqueueRequest, NewFlow, StoredFlow } from "@taskq/core/storage";
+import type {
+  EnqueueAnswer,
+  EnqueueCollision,
+  EnqueueRequest,
+  NewFlow,
+  StoredFlow,
+} from "@taskq/core/storage";
 import { SCRIPTS } from "./lua/scripts.js";
 import type { OpenQueue } from "./open-queue.js";
 import { TickBatch } from "./tick-batch.js";

@@ -114,7 +114,7 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
     try {
       return enqueue(this.#queue(request.queue), request);
     } catch (error) {
-      return Promise.reject(error as TaskqError);
+      return Promise.reject(error);
     }
   }
 

@@ -17,6 +17,21 @@ const makeId = createIdMaker();
 /** Of one enqueue each, in this order: alone, in blocks and in parts of them, and some with names in between. */
 const SIZES = [1, 2, BLOCK - 1, BLOCK, 3, BLOCK + 1, 1, 3 * BLOCK + 20, BLOCK, 5];
 
+async function store(storage: StorageContract, jobs: readonly NewJob[], now?: number): Promise<void> {
+  const flows = jobs.map((job) => ({ end: job.id, jobs: [job], joins: [] }));
+  await storage.enqueue({ queue: QUEUE, flows, now });
+}
+
+async function listed(storage: StorageContract, limit: number): Promise<readonly string[]> {
+  const ids: string[] = [];
+  for (let after: string | undefined; ;) {
+    const page = await storage.list({ queue: QUEUE, states: undefined, task: undefined, limit, after });
+    ids.push(...page.records.map(({ id }) => id));
+    if (page.after === undefined) return ids;
+    after = page.after;
+  }
+}
+
 describe.skipIf(serverBinary() === undefined)("the listing", () => {
   let server: RedisServer;
   let redis: Redis;
@@ -37,11 +52,6 @@ describe.skipIf(serverBinary() === undefined)("the listing", () => {
     readonly ids: readonly string[];
   }
 
-  async function store(storage: StorageContract, jobs: readonly NewJob[], now?: number): Promise<void> {
-    const flows = jobs.map((job) => ({ end: job.id, jobs: [job], joins: [] }));
-    await storage.enqueue({ queue: QUEUE, flows, now });
-  }
-
   async function filled(): Promise<Filled> {
     const prefix = newPrefix();
     const storage = connect(server, prefix);
@@ -55,16 +65,6 @@ describe.skipIf(serverBinary() === undefined)("the listing", () => {
       ids.push(...jobs.map(({ id }) => id));
     }
     return { prefix, storage, ids };
-  }
-
-  async function listed(storage: StorageContract, limit: number): Promise<readonly string[]> {
-    const ids: string[] = [];
-    for (let after: string | undefined; ; ) {
-      const page = await storage.list({ queue: QUEUE, states: undefined, task: undefined, limit, after });
-      ids.push(...page.records.map(({ id }) => id));
-      if (page.after === undefined) return ids;
-      after = page.after;
-    }
   }
 
   /** Completes the first that are ready. */
@@ -149,7 +149,7 @@ describe.skipIf(serverBinary() === undefined)("the listing", () => {
   test("a flush takes all, a part of a block at a time", async () => {
     const { prefix, storage, ids } = await filled();
     let removed = 0;
-    for (let more = true; more; ) {
+    for (let more = true; more;) {
       const answer = await storage.purge({ queue: QUEUE, limit: 50, everything: true });
       expect(answer.removed).toBeLessThanOrEqual(50);
       removed += answer.removed;

@@ -72,8 +72,7 @@ function buildJob(engine: Engine, draft: Draft, options: CheckedEnqueue, now: nu
   const due = options.due ?? now;
   const priority = options.priority ?? policy.priority;
   const { headers } = options;
-  const { middleware } = engine;
-  if (middleware.length > 0 && middleware.some((layer) => layer.enqueue !== undefined)) {
+  if (engine.middleware.some((layer) => layer.enqueue !== undefined)) {
     return buildDrafted(engine, draft, options, now, {
       id: draft.id,
       task: definition.name,

@@ -17,8 +17,6 @@ export function pack(value: unknown): Buffer {
 export class Writer {
   #buffer: Buffer;
   #size = 0;
-  /** Where the last one was cut. */
-  #cut = 0;
 
   constructor() {
     this.#buffer = spare ?? Buffer.allocUnsafeSlow(FIRST_SIZE);
@@ -58,29 +56,6 @@ export class Writer {
     // Few bytes are quicker one by one.
     for (let at = 0; at < bytes.length; at += 1) buffer[this.#size + at] = bytes[at] ?? 0;
     this.#size += bytes.length;
-  }
-
-  /**
-   * The first characters of a text of ASCII, fewer than 32. Copies the bytes of the others, as a text would be slow to cut; answers
-   * whether those written come behind those that the same call wrote before.
-   */
-  cut(text: string, length: number, rest: Uint8Array): boolean {
-    this.#reserve(text.length + 1);
-    const buffer = this.#buffer;
-    const at = this.#size + 1;
-    buffer.write(text, at, "latin1");
-    buffer[at - 1] = 0xa0 | length;
-    this.#size = at + length;
-    for (let place = 0; place < rest.length; place += 1) rest[place] = buffer[at + length + place] ?? 0;
-    let before = this.#cut;
-    this.#cut = at;
-    if (before === 0) return true;
-    let place = at;
-    while (place < at + length - 1 && buffer[place] === buffer[before]) {
-      place += 1;
-      before += 1;
-    }
-    return (buffer[place] ?? 0) > (buffer[before] ?? 0);
   }
 
   value(value: unknown): void {
@@ -147,8 +122,12 @@ export class Writer {
     const { length } = bytes;
     this.#reserve(length + 5);
     const buffer = this.#buffer;
-    if (length < 32) buffer[this.#size++] = 0xa0 | length;
-    else if (length < 256) {
+    if (length < 32) {
+      buffer[this.#size++] = 0xa0 | length;
+      this.packed(bytes);
+      return;
+    }
+    if (length < 256) {
       buffer[this.#size++] = 0xd9;
       buffer[this.#size++] = length;
     } else {
