@@ -1,98 +1,87 @@
 /** Storing flows. Jobs that belong to nothing go a shorter way, those of one tick together. */
-import type { EnqueueAnswer, EnqueueCollision, EnqueueRequest, NewFlow } from "@taskq/core/storage";
+import type {
+  EnqueueAnswer,
+  EnqueueCollision,
+  EnqueueRequest,
+  NewFlow,
+  StoredFlow,
+} from "@taskq/core/storage";
 import { SCRIPTS } from "./lua/scripts.js";
 import type { OpenQueue } from "./open-queue.js";
 import { TickBatch } from "./tick-batch.js";
 import { storedFlowOf } from "./wire/answers.js";
 import { listOf } from "./wire/values.js";
-import { flowRequest, isPlainFlow, plainRequest } from "./wire/requests.js";
+import { isPlainFlow, plainRequest, type PlainRequest } from "./wire/plain.js";
+import { flowRequest } from "./wire/requests.js";
 
-export async function enqueue(
+/** Calls are sent in the order in which they are made: what goes the short way is not awaited where that is not asked for. */
+export function enqueue(
   queue: OpenQueue,
   request: EnqueueRequest,
 ): Promise<EnqueueAnswer | EnqueueCollision> {
-  const begun = performance.now();
-  // Not awaited where it is not asked for: calls are sent in the order in which they are made.
-  const adding = addPlain(queue, request, begun);
-  const plain = adding === undefined ? undefined : await adding;
-  if (plain !== undefined) return plain;
+  const { flows, now } = request;
+  const [flow] = flows;
+  if (flows.length === 1 && now === undefined && flow !== undefined && isPlainFlow(flow)) {
+    let batch = batches.get(queue);
+    if (batch === undefined) batches.set(queue, (batch = tickBatch(queue)));
+    return batch.add(request, flow);
+  }
+  batches.get(queue)?.flush();
+  return addOrStore(queue, request, performance.now());
+}
+
+const batches = new WeakMap<OpenQueue, TickBatch>();
+const READY = "r".charCodeAt(0);
+const SOMETHING_READY = { ready: true };
+const NO_EFFECTS: EnqueueAnswer["effects"] = [];
+
+function tickBatch(queue: OpenQueue): TickBatch {
+  return new TickBatch({
+    together: (flows) => addTogether(queue, flows),
+    alone: (request, since) => addOrStore(queue, request, since),
+    answer: storedAnswer,
+  });
+}
+
+async function addOrStore(
+  queue: OpenQueue,
+  request: EnqueueRequest,
+  begun: number,
+): Promise<EnqueueAnswer | EnqueueCollision> {
+  const packed = plainRequest(request.flows);
+  const states = packed === undefined ? undefined : await add(queue, packed, request.now, begun);
+  if (states !== undefined) return storedAnswer(request.flows, states);
   const flows = request.flows.map(flowRequest);
   const { answer, effects } = await queue.ask(SCRIPTS.enqueue, request, { flows }, begun);
   if (typeof answer["collision"] === "string") return { collision: answer["collision"] };
   return { flows: listOf(answer["flows"], storedFlowOf), effects };
 }
 
-const batches = new WeakMap<OpenQueue, TickBatch>();
-const READY = "r".charCodeAt(0);
-const NO_EFFECTS: EnqueueAnswer["effects"] = [];
+async function addTogether(queue: OpenQueue, flows: readonly NewFlow[]): Promise<Buffer | undefined> {
+  const packed = plainRequest(flows);
+  return packed === undefined ? undefined : add(queue, packed);
+}
 
-/** `undefined`: there are others among them, or something stands in the way, and nothing was stored. */
-function addPlain(
+/** The states of all, a byte each; `undefined`: something stands in the way, and nothing was stored. */
+async function add(
   queue: OpenQueue,
-  { flows, now }: EnqueueRequest,
-  begun: number,
-): Promise<EnqueueAnswer | undefined> | undefined {
-  const [flow] = flows;
-  if (flows.length === 1 && now === undefined && flow !== undefined && isPlainFlow(flow)) {
-    return addOne(queue, flow, begun);
-  }
-  batches.get(queue)?.flush();
-  const packed = packedOf(flows);
-  return packed === undefined ? undefined : addAll(queue, flows, packed, { now, since: begun });
-}
-
-/** With the others of its tick. */
-async function addOne(queue: OpenQueue, flow: NewFlow, since: number): Promise<EnqueueAnswer | undefined> {
-  let batch = batches.get(queue);
-  if (batch === undefined) batches.set(queue, (batch = new TickBatch(queue, storePlain)));
-  const state = await batch.add(flow);
-  if (state !== undefined) return stored([flow], [state]);
-  // One of them stood in the way, perhaps another.
-  const packed = packedOf([flow]);
-  return packed === undefined ? undefined : addAll(queue, [flow], packed, { since });
-}
-
-async function addAll(
-  queue: OpenQueue,
-  flows: readonly NewFlow[],
-  packed: Buffer,
-  when: When,
-): Promise<EnqueueAnswer | undefined> {
-  const states = await store(queue, packed, when);
-  return states === undefined ? undefined : stored(flows, states);
-}
-
-interface When {
-  readonly now?: number | undefined;
-  readonly since?: number;
-}
-
-type States = readonly ("ready" | "scheduled")[];
-
-async function storePlain(queue: OpenQueue, flows: readonly NewFlow[]): Promise<States | undefined> {
-  const packed = packedOf(flows);
-  return packed === undefined ? undefined : store(queue, packed);
-}
-
-function packedOf(flows: readonly NewFlow[]): Buffer | undefined {
-  return flows.length === 0 ? undefined : plainRequest(flows);
-}
-
-async function store(
-  queue: OpenQueue,
-  packed: Buffer,
-  { now, since }: When = {},
-): Promise<States | undefined> {
-  const states = await queue.run(SCRIPTS.add, [now ?? "", queue.publish, packed], since);
+  { jobs, bodies }: PlainRequest,
+  now?: number,
+  since?: number,
+): Promise<Buffer | undefined> {
+  const states = await queue.run(SCRIPTS.add, [now ?? "", queue.publish, jobs, bodies], since);
   if (!Buffer.isBuffer(states)) return undefined;
   queue.presence.sawOpen();
-  queue.hint({ ready: true });
-  return Array.from(states, (state) => (state === READY ? "ready" : "scheduled"));
+  queue.hint(SOMETHING_READY);
+  return states;
 }
 
-function stored(flows: readonly NewFlow[], states: States): EnqueueAnswer {
-  const answers = flows.map(
-    ({ end }, place) => ({ status: "stored", id: end, state: states[place] ?? "ready" }) as const,
-  );
+/** What is told of jobs that were stored in these states, from a place on. */
+function storedAnswer(flows: readonly NewFlow[], states: Buffer, from = 0): EnqueueAnswer {
+  const answers: StoredFlow[] = [];
+  for (const { end } of flows) {
+    const state = states[from + answers.length] === READY ? "ready" : "scheduled";
+    answers.push({ status: "stored", id: end, state });
+  }
   return { flows: answers, effects: NO_EFFECTS };
 }

@@ -110,8 +110,13 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
     await this.close();
   }
 
-  async enqueue(request: Request<"enqueue">): Answer<"enqueue"> {
-    return enqueue(this.#queue(request.queue), request);
+  /** Makes no promise of its own: of many that are asked for in one tick, each would take its time. */
+  enqueue(request: Request<"enqueue">): Answer<"enqueue"> {
+    try {
+      return enqueue(this.#queue(request.queue), request);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   async step(request: Request<"step">): Answer<"step"> {

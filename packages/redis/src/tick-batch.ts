@@ -1,66 +1,66 @@
 /** Plain jobs that are enqueued one by one in the same tick, stored by one call for all of them. */
-import type { NewFlow } from "@taskq/core/storage";
-import type { OpenQueue } from "./open-queue.js";
+import type { EnqueueAnswer, EnqueueCollision, EnqueueRequest, NewFlow } from "@taskq/core/storage";
 
 /** The most flows and bytes of one call: while the server stores some, this side packs the next. */
 const MOST_FLOWS = 128;
 const MOST_BYTES = 1_048_576;
 
-/** Stores plain flows; the state of each, or `undefined` if it stored none of them. */
-export type StoreFlows = (
-  queue: OpenQueue,
-  flows: readonly NewFlow[],
-) => Promise<readonly ("ready" | "scheduled")[] | undefined>;
-
-/** What became of one flow; `undefined`: it was not stored, and is to be stored otherwise. */
-type State = "ready" | "scheduled" | undefined;
-
-interface Waiting {
-  readonly resolve: (state: State) => void;
-  readonly reject: (error: unknown) => void;
+export interface TickBatchOptions {
+  /** Stores plain flows, and answers their states, a byte each; `undefined` if it stored none of them. */
+  readonly together: (flows: readonly NewFlow[]) => Promise<Buffer | undefined>;
+  /** Stores one alone, of which another perhaps stood in the way. */
+  readonly alone: (request: EnqueueRequest, since: number) => Promise<Answer>;
+  /** What is told of one that was stored in the state at this place. */
+  readonly answer: (flows: readonly NewFlow[], states: Buffer, place: number) => Answer;
 }
 
-/** The flows of this tick so far, of one queue. */
-export class TickBatch {
-  readonly #queue: OpenQueue;
-  readonly #store: StoreFlows;
-  #flows: NewFlow[] = [];
-  #waiting: Waiting[] = [];
-  #bytes = 0;
+type Answer = EnqueueAnswer | EnqueueCollision;
 
-  constructor(queue: OpenQueue, store: StoreFlows) {
-    this.#queue = queue;
-    this.#store = store;
+/** The requests of this tick so far, of one queue. */
+export class TickBatch {
+  readonly #options: TickBatchOptions;
+  #flows: NewFlow[] = [];
+  #bytes = 0;
+  /** When the first of them came, by `performance.now()`. */
+  #since = 0;
+  /** Of all of them: a promise for each would be made besides those that wait for it. */
+  #states: Promise<Buffer | undefined> = Promise.resolve(undefined);
+  #send: (states: Promise<Buffer | undefined>) => void = () => {};
+
+  constructor(options: TickBatchOptions) {
+    this.#options = options;
   }
 
-  /** Stores a flow of one job with the others of this tick. */
-  add(flow: NewFlow): Promise<State> {
-    return new Promise((resolve, reject) => {
-      // Once what runs now, and all that it has set going, has come to its end.
-      if (this.#flows.length === 0) process.nextTick(this.flush);
-      this.#flows.push(flow);
-      this.#waiting.push({ resolve, reject });
-      this.#bytes += flow.jobs[0]?.body.length ?? 0;
-      if (this.#flows.length === MOST_FLOWS || this.#bytes > MOST_BYTES) this.flush();
+  /** Stores the plain flow of a request, its only one, with the others of this tick. */
+  add(request: EnqueueRequest, flow: NewFlow): Promise<Answer> {
+    const place = this.#flows.length;
+    if (place === 0) this.#begin();
+    this.#flows.push(flow);
+    const { alone, answer } = this.#options;
+    const since = this.#since;
+    const answered = this.#states.then((states) =>
+      states === undefined ? alone(request, since) : answer(request.flows, states, place),
+    );
+    this.#bytes += flow.jobs[0]?.body.length ?? 0;
+    if (this.#flows.length === MOST_FLOWS || this.#bytes > MOST_BYTES) this.flush();
+    return answered;
+  }
+
+  #begin(): void {
+    this.#since = performance.now();
+    this.#states = new Promise((resolve) => {
+      this.#send = resolve;
     });
+    // Once what runs now, and all that it has set going, has come to its end.
+    process.nextTick(this.flush);
   }
 
   /** Sends what is there. */
   readonly flush = (): void => {
-    const [flows, waiting] = [this.#flows, this.#waiting];
+    const flows = this.#flows;
     if (flows.length === 0) return;
     this.#flows = [];
-    this.#waiting = [];
     this.#bytes = 0;
-    void this.#send(flows, waiting);
+    this.#send(this.#options.together(flows));
   };
-
-  async #send(flows: readonly NewFlow[], waiting: readonly Waiting[]): Promise<void> {
-    try {
-      const states = await this.#store(this.#queue, flows);
-      for (const [place, { resolve }] of waiting.entries()) resolve(states?.[place]);
-    } catch (error) {
-      for (const { reject } of waiting) reject(error);
-    }
-  }
 }

@@ -99,6 +99,8 @@ export function reportReaped(engine: Engine, reaped: readonly ReapedRun[]): void
 /** Tells of flows that were stored. */
 export function reportEnqueued(engine: Engine, flows: readonly NewFlow[], answer: EnqueueAnswer): void {
   reportEffects(engine, answer.effects);
+  const { events } = engine;
+  if (!events.wants("enqueued") && !events.wants("scheduled")) return;
   reportStored(
     engine,
     flows.filter((_, index) => answer.flows[index]?.status === "stored"),

@@ -33,6 +33,7 @@ function M.flush()
   change(K.limits, logs)
   for _, index in pairs(S.indexes) do index:write() end
   for _, write in ipairs(S.writes) do call(unpack(write)) end
+  if M.writeListing then M.writeListing() end
   if S.postponed then call("SET", K.later, S.postponed) end
   -- Where nobody could hear it, there is no command.
   if not hints or ARGV[2] == "" then return end

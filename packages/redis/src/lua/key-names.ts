@@ -9,6 +9,7 @@ export const KEY_NAMES = [
   "ready",
   "scheduled",
   "listing",
+  "listed",
   "wake",
   "active",
   "owners",

@@ -121,12 +121,22 @@ local function controlRecords()
   return list
 end
 
+-- Rows that were read ahead, by the order of the one before: each with its own.
+local ahead = {}
+
 local function ofRows(records)
   return function(position)
-    local entries = call("XRANGE", K.listing, "(" .. position .. "-1", "+", "COUNT", 1)
-    if not entries[1] then return {}, nil end
-    local row = M.rowAt(entries[1][2][2])
-    return row and records(row) or {}, string.match(entries[1][1], "^%d+")
+    local last = tonumber(position)
+    if not ahead[last] then
+      local before, left = last, 100
+      M.eachListed(last, function(row, order)
+        ahead[before] = {row or false, order}
+        before, left = order, left - 1
+        return left == 0
+      end)
+    end
+    local row, order = unpack(ahead[last] or {})
+    return row and records(row) or {}, order and string.format("%d", order)
   end
 end
 

@@ -11,7 +11,7 @@ local function putRow(record, row)
   row.id, row.state, row.enqueuedAt, row.finishedAt, row.reason = record.id, record.state, record.enqueuedAt, record.finishedAt, record.reason
   row.key, row.order = M.keyFor(record.id, record.named), M.nextOrder()
   M.addRow(row)
-  M.later("XADD", K.listing, row.order .. "-1", "", row.key)
+  M.list(row)
   if not FINAL[row.state] then return end
   if row.state ~= "completed" and record.cause and record.cause ~= record.id then
     row.cause, row.failure = record.cause, isFailure(record.reason)

@@ -11,6 +11,7 @@ import { gates } from "./gates.js";
 import { indexes } from "./indexes.js";
 import { KEY_NAMES } from "./key-names.js";
 import { limits } from "./limits.js";
+import { listing } from "./listing.js";
 import * as moves from "./moves/index.js";
 import { moving } from "./moving.js";
 import { purge } from "./purge.js";
@@ -30,6 +31,7 @@ const PARTS = [
   session,
   indexes,
   rows,
+  listing,
   feed,
   gateRows,
   gates,

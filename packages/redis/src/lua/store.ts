@@ -152,7 +152,7 @@ local function addJob(job, flow)
   end
   M.addRow(row)
   Q.counts[1] = Q.counts[1] + 1
-  M.later("XADD", K.listing, row.order .. "-1", "", row.key)
+  M.list(row)
   return row
 end
 
@@ -171,7 +171,7 @@ local function addJoins(joins, flow)
         M.addRow(row)
         S.members[row.key] = join.members
         M.later("HSET", K.members, row.key, pack(join.members))
-        M.later("XADD", K.listing, row.order .. "-1", "", row.key)
+        M.list(row)
         for _, member in ipairs(members) do M.addMember(row, member) end
         rows[#rows + 1] = row
       end

@@ -9,8 +9,6 @@ import type {
   Settlement,
 } from "@taskq/core/storage";
 
-import { INLINE, placeOf, restOf } from "./rows.js";
-
 /** A condition as it is stored. */
 const CODES: Readonly<Record<EdgeCondition, string>> = { completed: "c", failed: "f", settled: "s" };
 
@@ -89,35 +87,4 @@ function bytesOf(outcome: SettledOutcome): Uint8Array | undefined {
 
 export function runRequest({ id, fence }: RunReference): unknown {
   return [id, fence];
-}
-
-/**
- * Jobs that belong to no flow, hold no key and were given no id, as the script `add` takes them; `undefined` if there is
- * any other.
- */
-export function plainRequest(flows: readonly NewFlow[]): Buffer | undefined {
-  const writer = new Writer();
-  writer.list(flows.length * 5);
-  const keys = new Set<string>();
-  for (const flow of flows) {
-    const [job] = flow.jobs;
-    if (job === undefined || !isPlainFlow(flow)) return undefined;
-    const key = placeOf(job.id);
-    if (key === undefined) return undefined;
-    keys.add(key);
-    const apart = job.body.length > INLINE;
-    writer.value(key);
-    writer.value(job.priority);
-    writer.value(job.due);
-    writer.nested(restOf(job, apart));
-    writer.value(apart ? job.body : "");
-  }
-  return keys.size === flows.length ? writer.bytes() : undefined;
-}
-
-/** Whether it is one job that belongs to nothing, waits for no key and was given no id. */
-export function isPlainFlow({ jobs, joins }: NewFlow): boolean {
-  const [job] = jobs;
-  if (job === undefined || jobs.length > 1 || joins.length > 0) return false;
-  return !job.named && job.unique === undefined && job.after === undefined;
 }

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { isFinal, type StoredState } from "@taskq/core/storage";
 import { Redis } from "ioredis";
 import { KEY_NAMES, type KeyName } from "../../src/lua/key-names.js";
+import { BLOCK } from "../../src/lua/listing.js";
 import { keysOf } from "../../src/queue-keys.js";
 import { unpackAll, type Answer, type AnswerRecord } from "../../src/wire/unpack.js";
 
@@ -119,12 +120,31 @@ class Scan {
     ];
     const final = rows.filter(({ state, seldom }) => isFinal(state) && seldom["withheld"] === undefined);
     assert.deepEqual(kept.toSorted(), final.map(({ key }) => key).toSorted(), "retained");
+    await this.#checkListing(rows);
+  }
+
+  /** A row is an entry of its own, or one of the keys of a block: then those that are left of it are counted. */
+  async #checkListing(rows: readonly Row[]): Promise<void> {
     const listing = await this.#redis.xrange(this.#key("listing"), "-", "+");
-    assert.deepEqual(
-      listing.map(([id, fields]) => `${id} ${fields[1]}`).toSorted(),
-      rows.map(({ order, key }) => `${order}-1 ${key}`).toSorted(),
-      "listing",
-    );
+    const listed = await this.#hash("listed");
+    const there = new Map(rows.map(({ order, key }) => [order, key]));
+    const found: string[] = [];
+    for (const [id, [, keys = ""]] of listing) {
+      const first = Number(id.replace(/-1$/, ""));
+      const size = Number(listed.get(String(first / BLOCK)) ?? 0);
+      const many = first % BLOCK === 0 ? Math.floor(size / (BLOCK * 2)) : 0;
+      if (many === 0) found.push(`${first} ${keys}`);
+      else assert.equal(keys.length, many * 14, `the keys of the block ${id}`);
+      const left = Array.from({ length: many }, (_, n) => `${first + n} ${keys.slice(n * 14, n * 14 + 14)}`);
+      const kept = left.filter((_, n) => there.get(first + n) === keys.slice(n * 14, n * 14 + 14));
+      assert.equal(kept.length, size % (BLOCK * 2), `what is left of the block ${id}`);
+      if (many > 0) assert.ok(kept.length > 0, `something is left of the block ${id}`);
+      found.push(...kept);
+    }
+    const wanted = rows.map(({ order, key }) => `${order} ${key}`);
+    assert.deepEqual(found.toSorted(), wanted.toSorted(), "listing");
+    const blocks = listing.filter(([id]) => listed.has(String(Number(id.replace(/-1$/, "")) / BLOCK)));
+    assert.equal(listed.size, blocks.length, "blocks of the listing");
   }
 
   async #checkCounts(rows: readonly Row[]): Promise<void> {

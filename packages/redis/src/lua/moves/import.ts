@@ -140,17 +140,11 @@ end
 -- Does so much of a pass over all rows as fits one script; whether it is done.
 local function pass(sealing, work)
   local done = 0
-  while done < 500 do
-    local entries = call("XRANGE", K.listing, "(" .. string.format("%d", sealing[2]) .. "-1", "+", "COUNT", 100)
-    if #entries == 0 then return true end
-    for _, entry in ipairs(entries) do
-      if done >= 500 then return false end
-      local row = M.rowAt(entry[2][2])
-      sealing[2] = tonumber(string.match(entry[1], "^%d+"))
-      done = done + 1 + (row and work(row) or 0)
-    end
-  end
-  return false
+  return M.eachListed(sealing[2], function(row, order)
+    sealing[2] = order
+    done = done + 1 + (row and work(row) or 0)
+    return done >= 500
+  end)
 end
 
 local function finishSeal()

@@ -20,24 +20,19 @@ return M.look(function()
     for _, state in ipairs(request.states) do states[state] = true end
   end
   local order = orderOf(request.after) or request.order or 0
-  local records, looked, ended = {}, 0, false
-  while #records < request.limit and looked < LOOKED_AT and not ended do
-    local entries = call("XRANGE", K.listing, "(" .. string.format("%d", order) .. "-1", "+", "COUNT", 100)
-    ended = #entries < 100
-    for _, entry in ipairs(entries) do
-      if #records >= request.limit then break end
-      order = tonumber(string.match(entry[1], "^%d+"))
-      looked = looked + 1
-      local row = M.rowAt(entry[2][2])
-      if row and row.kind == "job" and (not states or states[row.state]) and (not request.task or request.task == row.task) then
-        if request.counts then
-          local own = counts[row.task] or {}
-          counts[row.task] = own
-          own[row.state] = (own[row.state] or 0) + 1
-        else records[#records + 1] = {order, M.jobRecord(row, true)} end
-      end
+  local records, looked = {}, 0
+  local ended = M.eachListed(order, function(row, own)
+    order = own
+    looked = looked + 1
+    if row and row.kind == "job" and (not states or states[row.state]) and (not request.task or request.task == row.task) then
+      if request.counts then
+        local known = counts[row.task] or {}
+        counts[row.task] = known
+        known[row.state] = (known[row.state] or 0) + 1
+      else records[#records + 1] = {order, M.jobRecord(row, true)} end
     end
-  end
-  return {records = records, counts = counts, after = "=" .. string.format("%d", order), ended = ended and #records < request.limit}
+    return #records >= request.limit or looked >= LOOKED_AT
+  end)
+  return {records = records, counts = counts, after = "=" .. string.format("%d", order), ended = ended}
 end)
 `;

@@ -5,7 +5,6 @@ local request = S.request
 -- A flush leaves the queue's settings: schedules, pauses and locks.
 local function flushAll()
   local removed = 0
-  local entries = call("XRANGE", K.listing, "-", "+", "COUNT", request.limit)
   local function drop(row)
     if row.kind == "job" then
       M.withdraw(row)
@@ -15,12 +14,12 @@ local function flushAll()
     if not FINAL[row.state] then row.state = "cancelled" end
     removed = removed + 1
   end
-  for _, entry in ipairs(entries) do
-    local row = M.rowAt(entry[2][2])
-    if row then drop(row) else M.later("XDEL", K.listing, entry[1]) end
-  end
-  if #entries >= request.limit then return {removed = removed, more = true} end
-  for _, key in ipairs({K.values, K.memory, K.uniques, K.awaited, K.bodies, K.members, K.stories}) do M.later("DEL", key) end
+  local ended = M.eachListed(0, function(row)
+    if row then drop(row) end
+    return removed >= request.limit
+  end)
+  if not ended then return {removed = removed, more = true} end
+  for _, key in ipairs({K.listing, K.listed, K.values, K.memory, K.uniques, K.awaited, K.bodies, K.members, K.stories}) do M.later("DEL", key) end
   S.uniques, S.goneUniques = {}, nil
   Q.x.awaited, Q.x.withheld, Q.x.flagged = nil, nil, nil
   M.clearFeed()

@@ -1,8 +1,9 @@
+import { BLOCK } from "../listing.js";
 import { key } from "./key.js";
 
 /** Storing jobs that belong to no flow, hold no key and were given no id: by far the most. */
 export const add: string = String.raw`
-local call = redis.call
+local call, bytes = redis.call, struct.pack
 local text = call("GET", ${key("queue")})
 if not text then return 0 end
 local after, epoch, phase, fence, order = cmsgpack.unpack_limit(text, 4)
@@ -15,50 +16,71 @@ if not now then
   now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
--- Of each job: key, priority, due, the rest of its row, and a body that stands apart, or nothing.
-local keys, list = {}, cmsgpack.unpack(ARGV[3])
-for place = 1, #list, 5 do keys[#keys + 1] = list[place] end
-for from = 1, #keys, 4000 do
-  local known = call("HMGET", ${key("rows")}, unpack(keys, from, math.min(from + 3999, #keys)))
+local function inCuts(command, name, list, from, to)
+  for first = from, to, 4000 do call(command, name, unpack(list, first, math.min(first + 3999, to))) end
+end
+
+-- Of those that are alike priority, due and how many they are, then the key of each and the rest of its row.
+local keys, list, at = {}, cmsgpack.unpack(ARGV[3]), 1
+while list[at] do
+  local past = at + 3 + list[at + 2] * 2
+  for place = at + 3, past - 1, 2 do keys[#keys + 1] = list[place] end
+  at = past
+end
+local count = #keys
+for from = 1, count, 4000 do
+  local known = call("HMGET", ${key("rows")}, unpack(keys, from, math.min(from + 3999, count)))
   for place = 1, #known do if known[place] then return 0 end end
 end
 
-local rows, ready, scheduled, apart, states = {}, {}, {}, {}, {}
-for place, key in ipairs(keys) do
-  local at = place * 5 - 4
-  local priority, due, body = list[at + 1], list[at + 2], list[at + 4]
-  local number = struct.pack(">I6", order + place)
-  local code, line, size = 2, ready, #ready
-  if due <= now then
-    line[size + 1] = priority == 0 and "0" or -priority
-    line[size + 2] = struct.pack(">I6", math.max(0, due)) .. number .. key
+-- Many fill whole blocks of the listing: from a first one that nothing else is in.
+local first = order + 1
+if count >= ${BLOCK} then first = math.ceil(first / ${BLOCK}) * ${BLOCK} end
+
+-- From here on it writes. Bodies that stand apart come behind their fields.
+if ARGV[4] ~= "" then
+  local apart = cmsgpack.unpack(ARGV[4])
+  inCuts("HSET", ${key("bodies")}, apart, 1, #apart)
+end
+local number, stamp, ready, scheduled, states = first, bytes(">I6", now), {}, {}, ""
+at = 1
+while list[at] do
+  local priority, due, past = list[at], list[at + 1], at + 3 + list[at + 2] * 2
+  local line, code, score, before = ready, 2, priority == 0 and "0" or string.format("%d", -priority), nil
+  if due <= now then before = bytes(">I6", math.max(0, due)) .. "\0"
   else
-    code, line = 11, scheduled
-    size = #line
-    line[size + 1] = string.format("%.17g", due)
-    line[size + 2] = struct.pack(">I4", 2147483647 - priority) .. number .. key
+    line, code, score = scheduled, 11, string.format("%.17g", due)
+    before = bytes(">I4", 2147483647 - priority) .. "\0"
   end
-  states[place] = code == 2 and "r" or "s"
-  size = #rows
-  rows[size + 1] = key
-  rows[size + 2] = struct.pack(">I5I6", order + place, now) .. cmsgpack.pack(due - now, code) .. list[at + 3]
-  if body ~= "" then
-    apart[#apart + 1] = "b:" .. key
-    apart[#apart + 1] = body
+  local head, size = stamp .. cmsgpack.pack(due - now, code), #line
+  for place = at + 3, past - 1, 2 do
+    local own = bytes(">I5", number)
+    line[size + 1] = score
+    line[size + 2] = before .. own .. list[place]
+    list[place + 1] = own .. head .. list[place + 1]
+    size, number = size + 2, number + 1
   end
+  inCuts("HSET", ${key("rows")}, list, at + 3, past - 1)
+  states = states .. string.rep(code == 2 and "r" or "s", list[at + 2])
+  at = past
 end
-
-local function write(command, name, list)
-  for from = 1, #list, 4000 do call(command, name, unpack(list, from, math.min(from + 3999, #list))) end
+inCuts("ZADD", ${key("ready")}, ready, 1, #ready)
+inCuts("ZADD", ${key("scheduled")}, scheduled, 1, #scheduled)
+if count < ${BLOCK} then
+  for place, key in ipairs(keys) do call("XADD", ${key("listing")}, first + place - 1 .. "-1", "", key) end
+else
+  local sizes = {}
+  for from = 1, count, ${BLOCK} do
+    local to = math.min(from + ${BLOCK - 1}, count)
+    local start = first + from - 1
+    call("XADD", ${key("listing")}, start .. "-1", "", table.concat(keys, "", from, to))
+    sizes[#sizes + 1] = start / ${BLOCK}
+    sizes[#sizes + 1] = (to - from + 1) * ${BLOCK * 2 + 1}
+  end
+  inCuts("HSET", ${key("listed")}, sizes, 1, #sizes)
 end
-
-write("HSET", ${key("bodies")}, apart)
-write("HSET", ${key("rows")}, rows)
-write("ZADD", ${key("ready")}, ready)
-write("ZADD", ${key("scheduled")}, scheduled)
-for place, key in ipairs(keys) do call("XADD", ${key("listing")}, order + place .. "-1", "", key) end
-call("SET", ${key("queue")}, cmsgpack.pack(epoch, phase, fence, order + #keys) .. string.sub(text, after + 1))
+call("SET", ${key("queue")}, cmsgpack.pack(epoch, phase, fence, first + count - 1) .. string.sub(text, after + 1))
 -- A hint of one entry: there may be something ready.
 if ARGV[2] ~= "" then call(ARGV[2], ${key("wake")}, "\129\165ready\195") end
-return table.concat(states)
+return states
 `;

@@ -1,3 +1,4 @@
+import { unlist } from "../listing.js";
 import { alike } from "./alike.js";
 import { key } from "./key.js";
 
@@ -114,6 +115,7 @@ local function packedBodies(keys, found)
   return length > LONG_TEXT and list or pack(list)
 end
 
+${unlist}
 ${alike}
 -- Answers nil, having changed nothing, when it meets anything else.
 local function short()
@@ -309,7 +311,7 @@ local function short()
     for _, member in ipairs(old) do
       if #member == 19 and byte(member) ~= 33 then
         gone[#gone + 1] = sub(member, 1, 14)
-        lines[#lines + 1] = string.format("%d-1", struct.unpack(">I5", member, 15))
+        lines[#lines + 1] = struct.unpack(">I5", member, 15)
       else unknown[#unknown + 1] = member end
     end
     for place, row in ipairs(many(${key("rows")}, unknown)) do
@@ -317,7 +319,7 @@ local function short()
       local _, _, code, _, rest, _, _, _, _, _, _, _, _, _, _, _, _, size, _, _, _, bytes = decodeFrom(row, 21, 11)
       if code ~= COMPLETED or rest then return nil end
       gone[#gone + 1] = unknown[place]
-      lines[#lines + 1] = string.format("%d-1", struct.unpack(">I5", row))
+      lines[#lines + 1] = struct.unpack(">I5", row)
       if size then shed[#shed + 1] = "b:" .. unknown[place] end
       if type(bytes) == "number" then shed[#shed + 1] = "r:" .. unknown[place] end
     end
@@ -339,7 +341,7 @@ local function short()
     end
     if #gone > 0 then
       write("HDEL", ${key("rows")}, gone)
-      write("XDEL", ${key("listing")}, lines)
+      unlist(${key("listing")}, ${key("listed")}, lines)
       write("HDEL", ${key("bodies")}, shed)
       completed = completed - #gone
     end
