@@ -88,7 +88,8 @@ async function ask(
       if (mayBeShort) queue.stepsAreShort = !Buffer.isBuffer(reply);
       if (Buffer.isBuffer(reply)) return queue.told(SCRIPTS.step, reply);
       short = reply as ShortReply;
-      if (rest.length > 0 && queue.isHeardOfFinal) queue.hint({ final: rest.map(({ id }) => id) });
+      if (rest.length > 0) queue.isWaitedFor = short[0] > 1;
+      queue.settled(rest);
       return {};
     });
     if (unanswered.size > 0) unanswered.delete(request.owner);
@@ -133,6 +134,7 @@ function parametersOf(
     begun.length === 0 ? "" : pack(begun.map(runRequest)),
     stats === undefined && queue.atOnce === undefined ? "" : pack({ stats, atOnce: queue.atOnce }),
     rest.length === 0 ? "" : settlementsRequest(rest),
+    queue.hintOf(rest) ?? "",
   ];
 }
 
@@ -163,7 +165,7 @@ function shortAnswer(
   let claimed: readonly ClaimedJob[] | undefined;
   return {
     count,
-    more: more === 1,
+    more: more % 2 === 1,
     nextDue: nextDue.length === 0 ? undefined : Number(nextDue.toString()),
     revoked: [],
     /** Read when it is asked for: whoever has another step to send does so first, and the server is busy meanwhile. */

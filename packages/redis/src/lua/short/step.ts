@@ -315,6 +315,7 @@ local function short()
   if c4 + c5 + c6 + c7 + c8 > kept[4] then return nil end
   if #gone == PURGED then looked = 0 end
 
+  local heard = 0
   -- From here on it writes.
   if #rows > 0 or #gone > 0 then
     if #apart > 0 then write("HSET", ${key("bodies")}, apart) end
@@ -346,12 +347,13 @@ local function short()
     local own = pack(epoch, phase, fence, order, paused, later, c1, c2, completed, c4, c5, c6, c7, c8, kept, held, revoked, moving, looked, feed, unknownAfter)
     if own ~= text then call("SET", KEYS[1], own) end
     if settled > 0 and ARGV[2] ~= "" then
-      call(ARGV[2], ${key("wake")} .. ":final", pack({final = settled <= 100 and ids or true}))
+      local told = ARGV[13] ~= "" and ARGV[13] or pack({final = settled <= 100 and ids or true})
+      heard = call(ARGV[2], ${key("wake")} .. ":final", told)
     end
   end
   local nextDue = opens
   if due and (not opens or tonumber(due) < tonumber(opens)) then nextDue = due end
   -- One text of all: a reply of many is slow to read.
-  return {more and 1 or 0, nextDue or "", nowText, #claimed / 2, #claimed > 0 and pack(claimed) or "", bodies}
+  return {(more and 1 or 0) + (heard > 0 and 2 or 0), nextDue or "", nowText, #claimed / 2, #claimed > 0 and pack(claimed) or "", bodies}
 end
 `;
