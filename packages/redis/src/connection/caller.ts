@@ -93,12 +93,10 @@ export class Caller {
     parameters: readonly CallParameter[],
     options: CallOptions = NO_OPTIONS,
   ): Promise<Reply> {
-    const words: Parameter[] = [script.sha, keys.length];
-    for (const key of keys) words.push(key);
-    for (const parameter of parameters) words.push(sendable(parameter));
+    const words = parameters.map(sendable);
     const { copies = 0, again } = options;
     const confirm = copies === 0 ? undefined : copiesOf(keys[0] ?? "", copies, script.name);
-    return this.#call(new ScriptSending(script, words, this.#texts, { confirm, again }), options);
+    return this.#call(new ScriptSending(script, keys, words, this.#texts, { confirm, again }), options);
   }
 
   /** Sends a command. @throws `TASKQ_UNAVAILABLE` `TASKQ_STORAGE` `TASKQ_CLOSED` */

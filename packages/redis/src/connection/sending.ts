@@ -1,6 +1,7 @@
 import type { Sending } from "./call.js";
 import { isCluster, type Client, type ClusterClient, type Parameter } from "./client.js";
 import { nodeOf } from "./copies.js";
+import { framed, sendBytes, takesBytes } from "./framed.js";
 import type { Script } from "./script.js";
 
 /** Which client the whole text of a script was sent to last, so that it is sent once while many calls ask for it. */
@@ -36,8 +37,8 @@ export interface SentAgain {
 export class ScriptSending implements Sending {
   readonly confirm: Sending["confirm"];
   readonly #script: Script;
-  /** The hash, the number of keys, the keys, the parameters. */
-  readonly #words: Parameter[];
+  readonly #keys: readonly string[];
+  readonly #parameters: Parameter[];
   readonly #texts: SentTexts;
   readonly #again: SentAgain | undefined;
   #number = 0;
@@ -47,12 +48,14 @@ export class ScriptSending implements Sending {
 
   constructor(
     script: Script,
-    words: Parameter[],
+    keys: readonly string[],
+    parameters: Parameter[],
     texts: SentTexts,
     { confirm, again }: { readonly confirm: Sending["confirm"]; readonly again?: SentAgain | undefined },
   ) {
     this.#script = script;
-    this.#words = words;
+    this.#keys = keys;
+    this.#parameters = parameters;
     this.#texts = texts;
     this.confirm = confirm;
     this.#again = again;
@@ -65,11 +68,12 @@ export class ScriptSending implements Sending {
   send(client: Client | ClusterClient): Promise<unknown> {
     if (this.#mayRun && this.#again !== undefined) {
       const { place, parameter } = this.#again;
-      this.#words[2 + Number(this.#words[1]) + place] = parameter();
+      this.#parameters[place] = parameter();
     }
     this.#mayRun = true;
     this.#number = this.#texts.next();
-    return client.callBuffer("evalsha", this.#words);
+    if (takesBytes(client)) return sendBytes(client, framed(this.#script, this.#keys, this.#parameters));
+    return client.callBuffer("evalsha", [this.#script.sha, ...this.#words()]);
   }
 
   sendWhole(client: Client | ClusterClient): Promise<unknown> {
@@ -81,7 +85,12 @@ export class ScriptSending implements Sending {
     if (first && this.#texts.wasSentSince(sha, client, this.#number)) return this.send(client);
     this.#texts.noted(sha, client);
     this.#mayRun = true;
-    return client.callBuffer("eval", [source, ...this.#words.slice(1)]);
+    return client.callBuffer("eval", [source, ...this.#words()]);
+  }
+
+  /** What follows the script. */
+  #words(): Parameter[] {
+    return [this.#keys.length, ...this.#keys, ...this.#parameters];
   }
 }
 
