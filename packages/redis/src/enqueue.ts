@@ -58,7 +58,7 @@ async function addAll(
   packed: Buffer,
   when: When,
 ): Promise<EnqueueAnswer | undefined> {
-  const states = await store(queue, packed, when);
+  const states = await store(queue, packed, flows.length, when);
   return states === undefined ? undefined : stored(flows, states);
 }
 
@@ -71,7 +71,7 @@ type States = readonly ("ready" | "scheduled")[];
 
 async function storePlain(queue: OpenQueue, flows: readonly NewFlow[]): Promise<States | undefined> {
   const packed = packedOf(flows);
-  return packed === undefined ? undefined : store(queue, packed);
+  return packed === undefined ? undefined : store(queue, packed, flows.length);
 }
 
 function packedOf(flows: readonly NewFlow[]): Buffer | undefined {
@@ -81,13 +81,17 @@ function packedOf(flows: readonly NewFlow[]): Buffer | undefined {
 async function store(
   queue: OpenQueue,
   packed: Buffer,
+  count: number,
   { now, since }: When = {},
 ): Promise<States | undefined> {
-  const states = await queue.run(SCRIPTS.add, [now ?? "", queue.publish, packed], since);
-  if (!Buffer.isBuffer(states)) return undefined;
+  const parameters = [now ?? "", queue.publish, packed];
+  const hintsFirst = count === 1 && queue.isListenedTo;
+  const reply = await queue.run(SCRIPTS.add, parameters, since, undefined, hintsFirst);
+  if (!Buffer.isBuffer(reply)) return undefined;
   queue.presence.sawOpen();
+  queue.isListenedTo = reply.length > count && !queue.isHeard;
   queue.hint({ ready: true });
-  return Array.from(states, (state) => (state === READY ? "ready" : "scheduled"));
+  return Array.from({ length: count }, (_, place) => (reply[place] === READY ? "ready" : "scheduled"));
 }
 
 function stored(flows: readonly NewFlow[], states: States): EnqueueAnswer {

@@ -55,7 +55,9 @@ export class OpenQueue {
   stepsAreShort = false;
   /** Owners whose last step was not answered: it may be carried out after others. */
   readonly unanswered: Set<string> = new Set<string>();
-  /** Whether somebody heard the last hint of jobs that became final. */
+  /** Whether a few other processes, and nobody here, heard the last hint of jobs that were stored. */
+  isListenedTo = false;
+  /** Whether a few processes heard the last hint of jobs that became final. */
   isWaitedFor = false;
   readonly #hints = new Hints();
   readonly #channel: string;
@@ -94,6 +96,11 @@ export class OpenQueue {
       if (!this.#hints.isHeardOfFinal) this.#stopFinal();
       if (!this.#hints.isHeard) this.#stop();
     };
+  }
+
+  /** Whether somebody hears of the queue here: by the answers, before what was published comes back. */
+  get isHeard(): boolean {
+    return this.#hints.isHeard;
   }
 
   /** Whether all hints of the queue are heard here now, as far as can be known. */
@@ -197,16 +204,21 @@ export class OpenQueue {
     return this.#link.wakeCommand ?? "";
   }
 
-  /** Runs a script, and answers what it replied. Of scripts of one call, all but the first say `since` when it began. */
+  /**
+   * Runs a script, and answers what it replied. Of scripts of one call, all but the first say `since` when it began; `hintsFirst` is
+   * as of `Caller`.
+   */
   run(
     script: Script,
     parameters: readonly CallParameter[],
     since?: number,
     again?: SentAgain,
+    hintsFirst?: boolean,
   ): Promise<Reply> {
     const stores = script === SCRIPTS.enqueue || script === SCRIPTS.add;
     const copies = stores ? this.#settings.minReplicas : 0;
-    return this.#link.caller.run(script, this.#keys.of(script), parameters, { copies, since, again });
+    const options = { copies, since, again, hintsFirst };
+    return this.#link.caller.run(script, this.#keys.of(script), parameters, options);
   }
 
   /** Runs a script that declares keys beside those of every partition, and answers what it told. */

@@ -81,7 +81,7 @@ async function ask(
       const { generation } = queue;
       let reply: Reply = 0;
       if (mayBeShort && queue.stepsAreShort) {
-        reply = await queue.run(SCRIPTS.shortStep, parameters, undefined, again);
+        reply = await queue.run(SCRIPTS.shortStep, parameters, undefined, again, parameters[HINT] !== "");
         if (queue.generation !== generation) parameters[SELDOM] = notedOf(queue, stats);
       }
       if (reply === 0) reply = await queue.run(SCRIPTS.step, parameters, begun, again);
@@ -102,7 +102,7 @@ async function ask(
 }
 
 /** Places among the parameters. */
-const [IDS, SELDOM] = [8, 10];
+const [IDS, SELDOM, HINT] = [8, 10, 12];
 
 /**
  * Of a step that is sent again: its number is kept also if it claims nothing. The copy that was sent first may lie in a

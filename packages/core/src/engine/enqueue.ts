@@ -2,6 +2,7 @@
 import { compositionOf } from "../composition.js";
 import { TaskqError } from "../errors.js";
 import type { EnqueueAnswer, EnqueueCollision, EnqueueRequest, NewFlow, StoredFlow } from "../storage.js";
+import { isFinal } from "../storage.js";
 import type { BatchOptions, EnqueueOptions, Many } from "../vocabulary/enqueue-options.js";
 import type { Result } from "../vocabulary/result.js";
 import type { Entry, Job } from "../vocabulary/task-and-job.js";
@@ -130,8 +131,8 @@ function storedFlows(
 export function resultOf(engine: Engine, built: BuiltFlow, stored: StoredFlow, mark?: number): Result {
   if (stored.status === "existing") return createResult(engine, stored.id, true, undefined);
   // A group must be looked at once: it becomes final with a member, whose id alone may be told.
-  const isJob = built.flow.joins.length === 0;
-  return createResult(engine, built.flow.end, false, built.stages, isJob ? mark : undefined);
+  const mustLook = built.flow.joins.length > 0 || isFinal(stored.state);
+  return createResult(engine, built.flow.end, false, built.stages, mustLook ? undefined : mark);
 }
 
 function noFreeId(): TaskqError {

@@ -1,7 +1,7 @@
 import type { Sending } from "./call.js";
 import { isCluster, type Client, type ClusterClient, type Parameter } from "./client.js";
 import { nodeOf } from "./copies.js";
-import { framed, sendBytes, takesBytes } from "./framed.js";
+import { framed, sendBytes, sendHintsFirst, takesBytes } from "./framed.js";
 import type { Script } from "./script.js";
 
 /** Which client the whole text of a script was sent to last, so that it is sent once while many calls ask for it. */
@@ -33,6 +33,13 @@ export interface SentAgain {
   readonly parameter: () => Parameter;
 }
 
+export interface ScriptSendingOptions {
+  readonly confirm: Sending["confirm"];
+  readonly again?: SentAgain | undefined;
+  /** Whether those whom its hints reach are to hear of it before the caller has its reply. @default false */
+  readonly hintsFirst?: boolean | undefined;
+}
+
 /** A script with its keys and parameters. */
 export class ScriptSending implements Sending {
   readonly confirm: Sending["confirm"];
@@ -41,6 +48,7 @@ export class ScriptSending implements Sending {
   readonly #parameters: Parameter[];
   readonly #texts: SentTexts;
   readonly #again: SentAgain | undefined;
+  readonly #hintsFirst: boolean;
   #number = 0;
   #isUnknown = false;
   /** Whether a copy is under way of which it is not known what became. */
@@ -51,7 +59,7 @@ export class ScriptSending implements Sending {
     keys: readonly string[],
     parameters: Parameter[],
     texts: SentTexts,
-    { confirm, again }: { readonly confirm: Sending["confirm"]; readonly again?: SentAgain | undefined },
+    { confirm, again, hintsFirst = false }: ScriptSendingOptions,
   ) {
     this.#script = script;
     this.#keys = keys;
@@ -59,6 +67,7 @@ export class ScriptSending implements Sending {
     this.#texts = texts;
     this.confirm = confirm;
     this.#again = again;
+    this.#hintsFirst = hintsFirst;
   }
 
   get what(): string {
@@ -72,8 +81,12 @@ export class ScriptSending implements Sending {
     }
     this.#mayRun = true;
     this.#number = this.#texts.next();
-    if (takesBytes(client)) return sendBytes(client, framed(this.#script, this.#keys, this.#parameters));
-    return client.callBuffer("evalsha", [this.#script.sha, ...this.#words()]);
+    if (!takesBytes(client)) return client.callBuffer("evalsha", [this.#script.sha, ...this.#words()]);
+    const bytes = framed(this.#script, this.#keys, this.#parameters);
+    const [key] = this.#keys;
+    return this.#hintsFirst && key !== undefined
+      ? sendHintsFirst(client, bytes, key)
+      : sendBytes(client, bytes);
   }
 
   sendWhole(client: Client | ClusterClient): Promise<unknown> {

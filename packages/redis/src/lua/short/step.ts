@@ -354,6 +354,6 @@ local function short()
   local nextDue = opens
   if due and (not opens or tonumber(due) < tonumber(opens)) then nextDue = due end
   -- One text of all: a reply of many is slow to read.
-  return {(more and 1 or 0) + (heard > 0 and 2 or 0), nextDue or "", nowText, #claimed / 2, #claimed > 0 and pack(claimed) or "", bodies}
+  return {(more and 1 or 0) + (heard > 0 and heard <= 8 and 2 or 0), nextDue or "", nowText, #claimed / 2, #claimed > 0 and pack(claimed) or "", bodies}
 end
 `;
