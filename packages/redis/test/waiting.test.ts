@@ -21,6 +21,7 @@ const slow = task("slow", async ({ n }: { n: number }) => {
   return n;
 });
 const tasks = { double, large, slow };
+type TestQueue = Queue<keyof typeof tasks>;
 type Serializer = Parameters<typeof createQueue>[0]["serializer"];
 
 let server: RedisServer;
@@ -31,7 +32,7 @@ beforeAll(async () => {
 });
 
 interface Process {
-  readonly queue: Queue<typeof tasks>;
+  readonly queue: TestQueue;
   /** Reads of its storage so far. */
   readonly reads: () => number;
 }
@@ -67,7 +68,7 @@ function losing(storage: StorageContract, loses: (hint: WatchHint) => boolean): 
     storage.watch(queue, (hint) => (loses(hint) ? undefined : listener(hint)), options);
 }
 
-async function consumerOf(queue: Queue<typeof tasks>): Promise<Consumer> {
+async function consumerOf(queue: TestQueue): Promise<Consumer> {
   const consumer = createConsumer(queue, { workers: 4 });
   await consumer.start();
   afterTest(() => consumer.stop());
@@ -208,6 +209,7 @@ describe.skipIf(serverBinary() === undefined)("a hint that anybody published", (
     const seal = (text: Uint8Array): Buffer => createHmac("sha256", "secret").update(text).digest();
     const { encode, decode } = jsonSerializer();
     return {
+      id: "sealed",
       encode(value, context) {
         const text = encode(value, context);
         return Buffer.concat([seal(text), text]);
