@@ -185,7 +185,7 @@ class StoredResult implements Result {
     const { waiter, serializer } = this.#engine;
     const mark = this.#mark;
     this.#mark = undefined;
-    for (let final = await waiter.final(this.id, signal, mark); ; ) {
+    for (let final = await waiter.final(this.id, signal, mark); ;) {
       if ("state" in final) return final;
       const { bytes } = final;
       if (bytes === undefined) return { told: undefined };

@@ -98,7 +98,10 @@ export class Caller {
     const words = parameters.map(sendable);
     const { copies = 0, again, hintsFirst } = options;
     const confirm = copies === 0 ? undefined : copiesOf(keys[0] ?? "", copies, script.name);
-    return this.#call(new ScriptSending(script, keys, words, this.#texts, { confirm, again, hintsFirst }), options);
+    return this.#call(
+      new ScriptSending(script, keys, words, this.#texts, { confirm, again, hintsFirst }),
+      options,
+    );
   }
 
   /** Sends a command. @throws `TASKQ_UNAVAILABLE` `TASKQ_STORAGE` `TASKQ_CLOSED` */

@@ -60,11 +60,7 @@ export function sendBytes(client: Client | ClusterClient, bytes: Buffer): Promis
  * The same behind a look at one of its keys, so that those whom its hints reach are written to before the caller: a server writes
  * first to whom it has begun last to reply to. Where they share a CPU with the caller, they need not wait until it has gone on.
  */
-export function sendHintsFirst(
-  client: Client | ClusterClient,
-  bytes: Buffer,
-  key: string,
-): Promise<unknown> {
+export function sendHintsFirst(client: Client | ClusterClient, bytes: Buffer, key: string): Promise<unknown> {
   const redis = client as unknown as Redis;
   let look = looks.get(key);
   if (look === undefined) looks.set(key, (look = lookAt(key)));

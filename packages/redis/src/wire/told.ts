@@ -15,7 +15,8 @@ export function toldOf(settlements: readonly Settlement[]): CompletedJob[] {
   for (const { id, fence, outcome, claimed } of settlements) {
     if (outcome.kind !== "completed" || claimed === undefined || placeOf(id) === undefined) continue;
     const bytes = outcome.result;
-    if (bytes === undefined || bytes.length <= MOST_BYTES) told.push({ id, task: claimed.task, fence, bytes });
+    if (bytes === undefined || bytes.length <= MOST_BYTES)
+      told.push({ id, task: claimed.task, fence, bytes });
   }
   return told;
 }
