@@ -67,7 +67,7 @@ export type { FeedBounds } from "./feed-cursor.js";
 export { systemClock } from "./clock.js";
 export { TaskqError } from "./errors.js";
 export type * from "./storage/feed.js";
-export { Hints, type WatchHint, type WatchOptions } from "./storage/hints.js";
+export { Hints, type CompletedJob, type WatchHint, type WatchOptions } from "./storage/hints.js";
 export { Histogram } from "./storage/histogram.js";
 export type { HistogramData } from "./storage/histogram.js";
 export { GatheredStats, STATS_KEPT, STATS_MINUTE } from "./storage/statistics.js";
@@ -393,6 +393,12 @@ export interface StorageContract {
    * Promise: watching tells of jobs that become ready and of jobs that become final
    */
   watch(queue: string, listener: (hint: WatchHint) => void, options?: WatchOptions): () => void;
+
+  /**
+   * Whether those who watch the queue hear now of whatever becomes final, as far as can be known, and are told `any` once that
+   * was not so for a while. A storage that cannot know it has no such method.
+   */
+  hears?(queue: string): boolean;
 
   /**
    * What was done, minute by minute: runs by the minute they were settled in, with how long they waited and ran. A

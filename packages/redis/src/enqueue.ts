@@ -49,7 +49,10 @@ async function addOrStore(
   begun: number,
 ): Promise<EnqueueAnswer | EnqueueCollision> {
   const packed = plainRequest(request.flows);
-  const states = packed === undefined ? undefined : await add(queue, packed, request.now, begun);
+  const states =
+    packed === undefined
+      ? undefined
+      : await add(queue, packed, { count: request.flows.length, now: request.now, since: begun });
   if (states !== undefined) return storedAnswer(request.flows, states);
   const flows = request.flows.map(flowRequest);
   const { answer, effects } = await queue.ask(SCRIPTS.enqueue, request, { flows }, begun);
@@ -59,19 +62,27 @@ async function addOrStore(
 
 async function addTogether(queue: OpenQueue, flows: readonly NewFlow[]): Promise<Buffer | undefined> {
   const packed = plainRequest(flows);
-  return packed === undefined ? undefined : add(queue, packed);
+  return packed === undefined ? undefined : add(queue, packed, { count: flows.length });
 }
 
-/** The states of all, a byte each; `undefined`: something stands in the way, and nothing was stored. */
+interface Adding {
+  readonly count: number;
+  readonly now?: number | undefined;
+  readonly since?: number | undefined;
+}
+
+/** The states of all, a byte each, and perhaps what else is told; `undefined`: something stands in the way, and nothing was stored. */
 async function add(
   queue: OpenQueue,
   { jobs, bodies }: PlainRequest,
-  now?: number,
-  since?: number,
+  { count, now, since }: Adding,
 ): Promise<Buffer | undefined> {
-  const states = await queue.run(SCRIPTS.add, [now ?? "", queue.publish, jobs, bodies], since);
+  const parameters = [now ?? "", queue.publish, jobs, bodies];
+  const hintsFirst = count === 1 && queue.isListenedTo;
+  const states = await queue.run(SCRIPTS.add, parameters, since, undefined, hintsFirst);
   if (!Buffer.isBuffer(states)) return undefined;
   queue.presence.sawOpen();
+  queue.isListenedTo = states.length > count && !queue.isHeard;
   queue.hint(SOMETHING_READY);
   return states;
 }

@@ -76,6 +76,11 @@ export class Link {
     return this.#wake?.listen(channel, listener) ?? (() => {});
   }
 
+  /** Whether what is published on it now is heard by those who listen, as far as can be known. */
+  hears(channel: string): boolean {
+    return this.#wake?.hears(channel) === true;
+  }
+
   close(): void {
     clearTimeout(this.#timer);
     this.#wake?.close();

@@ -1,11 +1,20 @@
 /** Calls of scripts about one queue: requests, refusals, and what is left to do from earlier calls. */
-import { Hints, TaskqError, type JobEffect, type WatchHint, type WatchOptions } from "@taskq/core/storage";
+import {
+  Hints,
+  TaskqError,
+  type JobEffect,
+  type Settlement,
+  type WatchHint,
+  type WatchOptions,
+} from "@taskq/core/storage";
 import type { CallParameter } from "./connection/caller.js";
 import type { Reply } from "./connection/client.js";
 import type { Script } from "./connection/script.js";
+import { databaseOf } from "./connection/source.js";
 import type { SentAgain } from "./connection/sending.js";
 import { SCRIPTS } from "./lua/scripts.js";
 import { effectOf } from "./wire/answers.js";
+import { completedFrom, toldHint, toldOf } from "./wire/told.js";
 import { listOf, textsOf } from "./wire/values.js";
 import { pack } from "./wire/pack.js";
 import { unpack, type AnswerRecord } from "./wire/unpack.js";
@@ -46,7 +55,13 @@ export class OpenQueue {
   stepsAreShort = false;
   /** Lanes of owners whose last step was not answered: it may be carried out after others. */
   readonly unanswered: Set<string> = new Set<string>();
+  /** Whether a few other processes, and nobody here, heard the last hint of jobs that were stored. */
+  isListenedTo = false;
+  /** Whether a few processes heard the last hint of jobs that became final. */
+  isWaitedFor = false;
   readonly #hints = new Hints();
+  readonly #channel: string;
+  readonly #database: number;
   readonly #link: Link;
   readonly #settings: Settings;
   /** Rows that one script ends because of others; of tests. */
@@ -65,16 +80,17 @@ export class OpenQueue {
     this.#keys = new QueueKeys(settings.keyPrefix, name, partition);
     this.#link = link;
     this.#settings = settings;
+    this.#channel = wakeChannel(settings.keyPrefix, name, partition);
+    this.#database = databaseOf(settings.source);
     this.atOnce = atOnce;
     this.presence = new Presence(openAgain);
   }
 
   watch(listener: (hint: WatchHint) => void, options: WatchOptions = {}): () => void {
     const stop = this.#hints.watch(listener, options);
-    const channel = wakeChannel(this.#settings.keyPrefix, this.name, this.partition);
-    this.#stopListening ??= this.#listen(channel);
+    this.#stopListening ??= this.#listen(this.#channel);
     // Whoever runs jobs makes many of them final, and does not wait for any.
-    if (options.final !== false) this.#stopListeningToFinal ??= this.#listen(finalChannel(channel));
+    if (options.final !== false) this.#stopListeningToFinal ??= this.#listen(finalChannel(this.#channel));
     return () => {
       stop();
       if (!this.#hints.isHeardOfFinal) this.#stopFinal();
@@ -82,9 +98,29 @@ export class OpenQueue {
     };
   }
 
-  /** Whether somebody here hears of jobs that became final. */
-  get isHeardOfFinal(): boolean {
-    return this.#hints.isHeardOfFinal;
+  /** Whether somebody hears of the queue here: by the answers, before what was published comes back. */
+  get isHeard(): boolean {
+    return this.#hints.isHeard;
+  }
+
+  /** Whether all hints of the queue are heard here now, as far as can be known. */
+  get hears(): boolean {
+    if (this.#stopListening === undefined || this.#stopListeningToFinal === undefined) return false;
+    return this.#link.hears(this.#channel) && this.#link.hears(finalChannel(this.#channel));
+  }
+
+  /** Tells those who watch here of jobs that the short way has settled. */
+  settled(settlements: readonly Settlement[]): void {
+    if (settlements.length === 0 || !this.#hints.isHeardOfFinal) return;
+    this.#hints.completed(toldOf(settlements));
+    this.#hints.final(...settlements.map(({ id }) => id));
+  }
+
+  /** What the short way is to tell others of these, if more than which they are. */
+  hintOf(settlements: readonly Settlement[]): Buffer | undefined {
+    if (!this.isWaitedFor || settlements.length === 0 || this.publish === "") return undefined;
+    const told = toldOf(settlements);
+    return told.length === 0 ? undefined : toldHint(settlements, told, this.#database);
   }
 
   #listen(channel: string): () => void {
@@ -168,16 +204,21 @@ export class OpenQueue {
     return this.#link.wakeCommand ?? "";
   }
 
-  /** Runs a script, and answers what it replied. Of scripts of one call, all but the first say `since` when it began. */
+  /**
+   * Runs a script, and answers what it replied. Of scripts of one call, all but the first say `since` when it began; `hintsFirst` is
+   * as of `Caller`.
+   */
   run(
     script: Script,
     parameters: readonly CallParameter[],
     since?: number,
     again?: SentAgain,
+    hintsFirst?: boolean,
   ): Promise<Reply> {
     const stores = script === SCRIPTS.enqueue || script === SCRIPTS.add;
     const copies = stores ? this.#settings.minReplicas : 0;
-    return this.#link.caller.run(script, this.#keys.of(script), parameters, { copies, since, again });
+    const options = { copies, since, again, hintsFirst };
+    return this.#link.caller.run(script, this.#keys.of(script), parameters, options);
   }
 
   /** Runs a script that declares keys beside those of every partition, and answers what it told. */
@@ -215,12 +256,16 @@ export class OpenQueue {
   }
 
   /** Tells those who watch here, what a script told of its call; many final jobs are told without their ids. */
-  hint({ ready, control, final }: AnswerRecord): void {
+  hint(hint: AnswerRecord): void {
     if (!this.#hints.isHeard) return;
+    const { ready, control, final } = hint;
     if (ready === true) this.#hints.ready();
     if (control === true) this.#hints.control();
     if (final === true) this.#hints.manyFinal();
-    else if (final !== undefined) this.#hints.final(...textsOf(final));
+    else if (final !== undefined) {
+      this.#hints.completed(completedFrom(hint, this.#database));
+      this.#hints.final(...textsOf(final));
+    }
   }
 }
 

@@ -236,6 +236,10 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
     return this.#queue(queue).watch(...watching);
   }
 
+  hears(queue: string): boolean {
+    return this.#queues.get(queue)?.hears === true;
+  }
+
   async stats(request: Request<"stats">): Answer<"stats"> {
     return stats(this.#queue(request.queue), request);
   }

@@ -82,14 +82,15 @@ async function ask(
       const { generation } = queue;
       let reply: Reply = 0;
       if (mayBeShort && queue.stepsAreShort) {
-        reply = await queue.run(SCRIPTS.shortStep, parameters, undefined, again);
+        reply = await queue.run(SCRIPTS.shortStep, parameters, undefined, again, parameters[HINT] !== "");
         if (queue.generation !== generation) parameters[SELDOM] = notedOf(queue, stats);
       }
       if (reply === 0) reply = await queue.run(SCRIPTS.step, parameters, begun, again);
       if (mayBeShort) queue.stepsAreShort = !Buffer.isBuffer(reply);
       if (Buffer.isBuffer(reply)) return queue.told(SCRIPTS.step, reply);
       short = reply as ShortReply;
-      if (rest.length > 0 && queue.isHeardOfFinal) queue.hint({ final: rest.map(({ id }) => id) });
+      if (rest.length > 0) queue.isWaitedFor = short[0] > 1;
+      queue.settled(rest);
       return {};
     });
     if (unanswered.size > 0) unanswered.delete(lane);
@@ -102,7 +103,7 @@ async function ask(
 }
 
 /** Places among the parameters. */
-const [IDS, SELDOM] = [8, 10];
+const [IDS, SELDOM, HINT] = [8, 10, 13];
 
 /**
  * Of a step that is sent again: its number is kept also if it claims nothing. The copy that was sent first may lie in a
@@ -136,6 +137,7 @@ function parametersOf(
     stats === undefined && queue.atOnce === undefined ? "" : pack({ stats, atOnce: queue.atOnce }),
     rest.length === 0 ? "" : settlementsRequest(rest),
     laneOf(asked),
+    queue.hintOf(rest) ?? "",
   ];
 }
 
@@ -186,7 +188,7 @@ class ShortAnswer implements StepAnswer {
     const [more, nextDue, , count] = reply;
     this.settled = settled;
     this.count = count;
-    this.more = more === 1;
+    this.more = more % 2 === 1;
     this.nextDue = nextDue.length === 0 ? undefined : Number(nextDue.toString());
     this.effects = effects;
     this.#reply = reply;

@@ -2,6 +2,7 @@
 import { compositionOf } from "../composition.js";
 import { TaskqError } from "../errors.js";
 import type { EnqueueAnswer, EnqueueCollision, EnqueueRequest, NewFlow, StoredFlow } from "../storage.js";
+import { isFinal } from "../storage.js";
 import type { BatchOptions, EnqueueOptions, Many } from "../vocabulary/enqueue-options.js";
 import type { Result } from "../vocabulary/result.js";
 import type { Entry, Job } from "../vocabulary/task-and-job.js";
@@ -32,6 +33,7 @@ export async function enqueueJob(
     const built = made instanceof Promise ? await made : made;
     // Awaited here, and not in a function of its own: most queues are filled one job after the other.
     const request = requestOf(engine, [built.flow]);
+    const { mark } = engine.waiter;
     let answer: EnqueueAnswer | EnqueueCollision;
     try {
       answer = await engine.storage.enqueue(request);
@@ -41,7 +43,7 @@ export async function enqueueJob(
     const stored = storedFlows(engine, [built.flow], answer);
     if (stored === undefined) continue;
     if (engine.runInline !== undefined) await engine.runInline();
-    return resultOf(engine, built, stored[0] as StoredFlow);
+    return resultOf(engine, built, stored[0] as StoredFlow, mark);
   }
   throw noFreeId();
 }
@@ -125,10 +127,12 @@ function storedFlows(
   return answer.flows;
 }
 
-export function resultOf(engine: Engine, built: BuiltFlow, stored: StoredFlow): Result {
-  return stored.status === "existing"
-    ? createResult(engine, stored.id, true, undefined)
-    : createResult(engine, built.flow.end, false, built.stages);
+/** @param mark of the waiter, from before the flow was stored */
+export function resultOf(engine: Engine, built: BuiltFlow, stored: StoredFlow, mark?: number): Result {
+  if (stored.status === "existing") return createResult(engine, stored.id, true, undefined);
+  // A group must be looked at once: it becomes final with a member, whose id alone may be told.
+  const mustLook = built.flow.joins.length > 0 || isFinal(stored.state);
+  return createResult(engine, built.flow.end, false, built.stages, mustLook ? undefined : mark);
 }
 
 function noFreeId(): TaskqError {

@@ -16,16 +16,21 @@ import type { Engine } from "./engine-types.js";
 import { infoOf, logsOf, progressOf } from "./job-info.js";
 import { reportEffects } from "./report.js";
 import { runScope } from "./run-scope.js";
+import { contextOf } from "./sources.js";
 import { readOutcome, readRecords, recordOutcome } from "./stored-outcome.js";
 
-/** @param stages the ids of a flow's stages, this one last; `undefined`: only this one is known */
+/**
+ * @param stages the ids of a flow's stages, this one last; `undefined`: only this one is known
+ * @param mark of the waiter, from before a job was stored
+ */
 export function createResult(
   engine: Engine,
   id: string,
   existing: boolean,
   stages: readonly string[] | undefined,
+  mark?: number,
 ): Result {
-  return new StoredResult(engine, id, existing, stages);
+  return new StoredResult(engine, id, existing, stages, mark);
 }
 
 class StoredResult implements Result {
@@ -33,12 +38,21 @@ class StoredResult implements Result {
   readonly existing: boolean;
   readonly #engine: Engine;
   readonly #stages: readonly string[] | undefined;
+  /** For the first wait: what is waited for again may have run again. */
+  #mark: number | undefined;
 
-  constructor(engine: Engine, id: string, existing: boolean, stages: readonly string[] | undefined) {
+  constructor(
+    engine: Engine,
+    id: string,
+    existing: boolean,
+    stages: readonly string[] | undefined,
+    mark: number | undefined,
+  ) {
     this.#engine = engine;
     this.id = id;
     this.existing = existing;
     this.#stages = stages;
+    this.#mark = mark;
   }
 
   /** The handle of a flow is that of all its jobs; of a stage, of it and the later ones. */
@@ -57,8 +71,9 @@ class StoredResult implements Result {
       options.timeout === undefined ? undefined : milliseconds(options.timeout, "wait timeout");
     await this.#open();
     await this.#refuseInHandler();
-    const record = await this.#final(timeoutMs, options);
-    return valueOrThrow(this.id, record, await recordOutcome(this.#engine, record));
+    const final = await this.#final(timeoutMs, options);
+    if ("told" in final) return final.told;
+    return valueOrThrow(this.id, final, await recordOutcome(this.#engine, final));
   }
 
   async peek(): Promise<Outcome | undefined> {
@@ -146,15 +161,18 @@ class StoredResult implements Result {
     );
   }
 
-  async #final(timeoutMs: number | undefined, options: ResultWaitOptions): Promise<StoredRecord> {
+  async #final(
+    timeoutMs: number | undefined,
+    options: ResultWaitOptions,
+  ): Promise<StoredRecord | ToldResult> {
     const { signal, revokeOnTimeout = false } = options;
-    if (timeoutMs === undefined) return this.#engine.waiter.final(this.id, signal);
+    if (timeoutMs === undefined) return this.#ended(signal);
     const late = new AbortController();
     const error = new ResultTimeoutError(timeoutMs);
     const timer = setTimeout(() => late.abort(error), Math.min(timeoutMs, 2 ** 31 - 1));
     const either = signal === undefined ? late.signal : AbortSignal.any([late.signal, signal]);
     try {
-      return await this.#engine.waiter.final(this.id, either);
+      return await this.#ended(either);
     } catch (reason) {
       if (reason === error && revokeOnTimeout) await this.revoke();
       throw reason;
@@ -162,6 +180,28 @@ class StoredResult implements Result {
       clearTimeout(timer);
     }
   }
+
+  async #ended(signal: AbortSignal | undefined): Promise<StoredRecord | ToldResult> {
+    const { waiter, serializer } = this.#engine;
+    const mark = this.#mark;
+    this.#mark = undefined;
+    for (let final = await waiter.final(this.id, signal, mark); ;) {
+      if ("state" in final) return final;
+      const { bytes } = final;
+      if (bytes === undefined) return { told: undefined };
+      try {
+        return { told: serializer.decode(bytes, contextOf(this.#engine, final, "result")) };
+      } catch {
+        // Anybody may have told it: what is stored counts.
+        final = await waiter.final(this.id, signal);
+      }
+    }
+  }
+}
+
+/** The value of a job of which more was told than that it is final. */
+interface ToldResult {
+  readonly told: unknown;
 }
 
 function valueOrThrow(id: string, record: StoredRecord, outcome: Outcome | undefined): unknown {

@@ -1,5 +1,5 @@
 /** Waits for jobs to become final: pushed by the storage, with a slow look as a safety net. */
-import type { StorageContract, WatchHint } from "../storage.js";
+import type { CompletedJob, StorageContract, WatchHint } from "../storage.js";
 import { isFinal, type StoredRecord } from "../storage.js";
 import { TaskqError } from "../errors.js";
 
@@ -13,7 +13,13 @@ const LINGER = 1_000;
 /** In milliseconds. */
 const PAUSE_BETWEEN_LOOKS = 1;
 
-type Settle = (record: StoredRecord) => void;
+/** The most ids of jobs that became final that are kept in mind. */
+const MOST_OVER = 1_000;
+
+/** A job or group that is final: as it is stored, or as it was told by whoever completed it. */
+export type Final = StoredRecord | CompletedJob;
+
+type Settle = (final: Final) => void;
 interface Waiting {
   readonly settle: Settle;
   readonly fail: (error: unknown) => void;
@@ -27,6 +33,10 @@ export class Waiter {
   /** Those of them that are groups: a group becomes final with a member, whose id alone may be told. */
   readonly #groups = new Set<string>();
   readonly #doubtful = new Set<string>();
+  /** What became final since `#gaps` last grew, as was heard. */
+  readonly #over = new Set<string>();
+  /** How often something may have become final unheard. */
+  #gaps = 0;
   #stopWatching: (() => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
   #lingering: NodeJS.Timeout | undefined;
@@ -41,8 +51,18 @@ export class Waiter {
     this.#requestNow = requestNow;
   }
 
-  /** The record once it is final. Rejects when the signal aborts, when the queue closes, and with `TASKQ_MOVED` once it has left. */
-  final(id: string, signal: AbortSignal | undefined): Promise<StoredRecord> {
+  /** To be asked before a job is stored, for `final`; `undefined` if what becomes final is not heard of now. */
+  get mark(): number | undefined {
+    if (this.#stopWatching === undefined || this.#storage.hears?.(this.#queue) !== true) return undefined;
+    return this.#gaps;
+  }
+
+  /**
+   * What is final, once it is. Rejects when the signal aborts, when the queue closes, and with `TASKQ_MOVED` once it has left.
+   *
+   * @param mark of a single job: from before it was stored. It is looked at first unless nothing was missed since.
+   */
+  final(id: string, signal: AbortSignal | undefined, mark?: number): Promise<Final> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted === true) return reject(signal.reason as Error);
       const end = (): void => {
@@ -50,12 +70,13 @@ export class Waiter {
         this.#forget(id, waiting);
       };
       const waiting: Waiting = {
-        settle: (record) => (end(), resolve(record)),
+        settle: (final) => (end(), resolve(final)),
         fail: (error) => (end(), reject(error)),
       };
       const abort = (): void => waiting.fail(signal?.reason);
       signal?.addEventListener("abort", abort, { once: true });
       this.#remember(id, waiting);
+      if (mark !== undefined && mark === this.#gaps && !this.#over.has(id)) return;
       // Read after the watch has begun: what ended before is seen now, what ends later is heard.
       this.#doubt([id]);
     });
@@ -90,6 +111,7 @@ export class Waiter {
   }
 
   #stop(): void {
+    this.#missed();
     clearTimeout(this.#lingering);
     this.#stopWatching?.();
     this.#stopWatching = undefined;
@@ -98,9 +120,24 @@ export class Waiter {
   #hear(hint: WatchHint): void {
     if (hint.kind === "ready") return;
     if (hint.kind !== "final") this.#phaseAskedAt = -Infinity;
-    if (hint.ids === undefined) return this.#doubt(this.#waiting.keys());
+    if (hint.ids === undefined) {
+      this.#missed();
+      return this.#doubt(this.#waiting.keys());
+    }
+    for (const job of hint.completed ?? []) this.#settle(job.id, job);
+    if (this.#over.size + hint.ids.length > MOST_OVER) this.#missed();
+    for (const id of hint.ids) this.#over.add(id);
     this.#doubt(hint.ids.filter((id) => this.#waiting.has(id)));
     this.#doubt(this.#groups);
+  }
+
+  #settle(id: string, final: Final): void {
+    for (const waiting of this.#waiting.get(id) ?? []) waiting.settle(final);
+  }
+
+  #missed(): void {
+    this.#gaps += 1;
+    this.#over.clear();
   }
 
   #doubt(ids: Iterable<string>): void {
@@ -156,7 +193,7 @@ export class Waiter {
       const gone = new TaskqError("TASKQ_STORAGE", `there is no job ${id}, or its result is no longer kept`);
       for (const waiting of this.#waiting.get(id) ?? []) waiting.fail(gone);
     } else if (isFinal(record.state)) {
-      for (const waiting of this.#waiting.get(id) ?? []) waiting.settle(record);
+      this.#settle(id, record);
     } else if (record.kind === "join" && this.#waiting.has(id)) {
       this.#groups.add(id);
     }

@@ -8,6 +8,19 @@ export interface WatchHint {
   readonly kind: "ready" | "final" | "control" | "any";
   /** Of `final`, where known. */
   readonly ids?: readonly string[] | undefined;
+  /** Of `final`: those of `ids` that completed, as far as more was told of them. */
+  readonly completed?: readonly CompletedJob[] | undefined;
+}
+
+/**
+ * A job that completed, with its result as it is stored. Told only of ids that core has made: who knows one, and is not
+ * told it by the hint, may read the job.
+ */
+export interface CompletedJob {
+  readonly id: string;
+  readonly task: string;
+  readonly fence: number;
+  readonly bytes: Uint8Array | undefined;
 }
 
 type Listener = (hint: WatchHint) => void;
@@ -23,6 +36,7 @@ export class Hints {
   #control = false;
   #any = false;
   #final: string[] = [];
+  #completed: CompletedJob[] = [];
   /** More became final than are named. */
   #manyFinal = false;
   #planned = false;
@@ -64,6 +78,11 @@ export class Hints {
     this.#plan();
   }
 
+  /** Jobs that are among those `final` is told of. */
+  completed(jobs: readonly CompletedJob[]): void {
+    if (jobs.length > 0 && this.isHeardOfFinal) this.#completed.push(...jobs);
+  }
+
   /** Jobs became final, it is not known which. */
   manyFinal(): void {
     if (!this.isHeardOfFinal) return;
@@ -93,11 +112,14 @@ export class Hints {
     if (this.#control) hints.push({ kind: "control" });
     if (this.#ready) hints.push({ kind: "ready" });
     const finals: WatchHint[] = [];
-    if (this.#final.length > 0) finals.push({ kind: "final", ids: this.#final });
+    if (this.#final.length > 0) {
+      finals.push({ kind: "final", ids: this.#final, completed: this.#completed });
+    }
     if (this.#any || this.#manyFinal) finals.push({ kind: "any" });
     const others: WatchHint[] = this.#any ? [{ kind: "any" }] : [];
     this.#planned = this.#ready = this.#control = this.#any = this.#manyFinal = false;
     this.#final = [];
+    this.#completed = [];
     for (const [listener, final] of this.#listeners) {
       for (const hint of hints) tell(listener, hint);
       for (const hint of final ? finals : others) tell(listener, hint);

@@ -43,6 +43,8 @@ export interface CallOptions {
   readonly copies?: number | undefined;
   /** What is otherwise from the second time on that it is sent. */
   readonly again?: SentAgain | undefined;
+  /** Whether those whom its hints reach are to hear of it before the caller has its reply. @default false */
+  readonly hintsFirst?: boolean | undefined;
 }
 
 export interface CallerOptions {
@@ -93,12 +95,13 @@ export class Caller {
     parameters: readonly CallParameter[],
     options: CallOptions = NO_OPTIONS,
   ): Promise<Reply> {
-    const words: Parameter[] = [script.sha, keys.length];
-    for (const key of keys) words.push(key);
-    for (const parameter of parameters) words.push(sendable(parameter));
-    const { copies = 0, again } = options;
+    const words = parameters.map(sendable);
+    const { copies = 0, again, hintsFirst } = options;
     const confirm = copies === 0 ? undefined : copiesOf(keys[0] ?? "", copies, script.name);
-    return this.#call(new ScriptSending(script, words, this.#texts, { confirm, again }), options);
+    return this.#call(
+      new ScriptSending(script, keys, words, this.#texts, { confirm, again, hintsFirst }),
+      options,
+    );
   }
 
   /** Sends a command. @throws `TASKQ_UNAVAILABLE` `TASKQ_STORAGE` `TASKQ_CLOSED` */

@@ -1,6 +1,7 @@
 import type { Sending } from "./call.js";
 import { isCluster, type Client, type ClusterClient, type Parameter } from "./client.js";
 import { nodeOf } from "./copies.js";
+import { framed, sendBytes, sendHintsFirst, takesBytes } from "./framed.js";
 import type { Script } from "./script.js";
 
 /** Which client the whole text of a script was sent to last, so that it is sent once while many calls ask for it. */
@@ -32,14 +33,22 @@ export interface SentAgain {
   readonly parameter: () => Parameter;
 }
 
+export interface ScriptSendingOptions {
+  readonly confirm: Sending["confirm"];
+  readonly again?: SentAgain | undefined;
+  /** Whether those whom its hints reach are to hear of it before the caller has its reply. @default false */
+  readonly hintsFirst?: boolean | undefined;
+}
+
 /** A script with its keys and parameters. */
 export class ScriptSending implements Sending {
   readonly confirm: Sending["confirm"];
   readonly #script: Script;
-  /** The hash, the number of keys, the keys, the parameters. */
-  readonly #words: Parameter[];
+  readonly #keys: readonly string[];
+  readonly #parameters: Parameter[];
   readonly #texts: SentTexts;
   readonly #again: SentAgain | undefined;
+  readonly #hintsFirst: boolean;
   #number = 0;
   #isUnknown = false;
   /** Whether a copy is under way of which it is not known what became. */
@@ -47,15 +56,18 @@ export class ScriptSending implements Sending {
 
   constructor(
     script: Script,
-    words: Parameter[],
+    keys: readonly string[],
+    parameters: Parameter[],
     texts: SentTexts,
-    { confirm, again }: { readonly confirm: Sending["confirm"]; readonly again?: SentAgain | undefined },
+    { confirm, again, hintsFirst = false }: ScriptSendingOptions,
   ) {
     this.#script = script;
-    this.#words = words;
+    this.#keys = keys;
+    this.#parameters = parameters;
     this.#texts = texts;
     this.confirm = confirm;
     this.#again = again;
+    this.#hintsFirst = hintsFirst;
   }
 
   get what(): string {
@@ -65,11 +77,16 @@ export class ScriptSending implements Sending {
   send(client: Client | ClusterClient): Promise<unknown> {
     if (this.#mayRun && this.#again !== undefined) {
       const { place, parameter } = this.#again;
-      this.#words[2 + Number(this.#words[1]) + place] = parameter();
+      this.#parameters[place] = parameter();
     }
     this.#mayRun = true;
     this.#number = this.#texts.next();
-    return client.callBuffer("evalsha", this.#words);
+    if (!takesBytes(client)) return client.callBuffer("evalsha", [this.#script.sha, ...this.#words()]);
+    const bytes = framed(this.#script, this.#keys, this.#parameters);
+    const [key] = this.#keys;
+    return this.#hintsFirst && key !== undefined
+      ? sendHintsFirst(client, bytes, key)
+      : sendBytes(client, bytes);
   }
 
   sendWhole(client: Client | ClusterClient): Promise<unknown> {
@@ -81,7 +98,12 @@ export class ScriptSending implements Sending {
     if (first && this.#texts.wasSentSince(sha, client, this.#number)) return this.send(client);
     this.#texts.noted(sha, client);
     this.#mayRun = true;
-    return client.callBuffer("eval", [source, ...this.#words.slice(1)]);
+    return client.callBuffer("eval", [source, ...this.#words()]);
+  }
+
+  /** What follows the script. */
+  #words(): Parameter[] {
+    return [this.#keys.length, ...this.#keys, ...this.#parameters];
   }
 }
 

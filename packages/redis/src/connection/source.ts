@@ -63,6 +63,12 @@ function hasSentinels({ sentinels }: ConnectionOptions): boolean {
   return sentinels !== undefined && sentinels !== null;
 }
 
+/** The number of the database that its connections select. */
+export function databaseOf(source: Source): number {
+  if (source.kind === "cluster") return 0;
+  return (source.kind === "options" ? source.options : source.client.options)?.db ?? 0;
+}
+
 /** Opens a connection. It is to be given an `error` listener at once. */
 export function makeClient(source: Source, name: string): Client | ClusterClient {
   if (source.kind === "options") {

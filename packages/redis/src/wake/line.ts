@@ -31,6 +31,8 @@ export class Line {
   #timer: NodeJS.Timeout | undefined;
   #patience: NodeJS.Timeout | undefined;
   #awaited: string | undefined;
+  /** Channels whose subscription that client has confirmed. */
+  readonly #confirmed = new Set<string>();
 
   constructor(options: LineOptions) {
     this.#options = options;
@@ -45,6 +47,11 @@ export class Line {
 
   get isUsed(): boolean {
     return this.#listeners.size > 0;
+  }
+
+  /** Whether what is published on a channel now is heard, as far as can be known. */
+  hears(channel: string): boolean {
+    return this.#client !== undefined && this.#hears === this.#client && this.#confirmed.has(channel);
   }
 
   listen(channel: string, listener: WakeListener): () => void {
@@ -73,6 +80,7 @@ export class Line {
     const listeners = this.#listeners.get(channel);
     if (listeners?.delete(listener) !== true || listeners.size > 0) return;
     this.#listeners.delete(channel);
+    this.#confirmed.delete(channel);
     this.#client
       ?.callBuffer(this.#options.sharded ? "sunsubscribe" : "unsubscribe", [channel])
       .catch(() => {});
@@ -82,6 +90,7 @@ export class Line {
     const { client } = this.#options.connection;
     if (client === undefined) return;
     this.#client = client;
+    this.#confirmed.clear();
     const heard = (channel: unknown, message: unknown): void =>
       this.#heard(String(channel), message as Buffer);
     client.on(this.#options.sharded ? "smessageBuffer" : "messageBuffer", heard);
@@ -109,7 +118,10 @@ export class Line {
     if (client !== this.#client) return;
     this.#hears = client;
     this.#options.connection.answered();
-    for (const channel of channels) this.#tell(channel, undefined);
+    for (const channel of channels) {
+      if (this.#listeners.has(channel)) this.#confirmed.add(channel);
+      this.#tell(channel, undefined);
+    }
   }
 
   #heard(channel: string, message: Buffer): void {

@@ -57,7 +57,7 @@ export class Wake {
   /** Listens until the function it answers is called. */
   listen(channel: string, listener: WakeListener): () => void {
     if (this.mode === "none" || this.#closed) return () => {};
-    const place = this.mode === "sharded" ? slotOf(channel) : 0;
+    const place = this.#placeOf(channel);
     let line = this.#lines.get(place);
     if (line === undefined) {
       line = this.#makeLine(channel);
@@ -73,10 +73,19 @@ export class Wake {
     };
   }
 
+  /** Whether what is published on a channel now is heard by those who listen, as far as can be known. */
+  hears(channel: string): boolean {
+    return this.#lines.get(this.#placeOf(channel))?.hears(channel) === true;
+  }
+
   close(): void {
     this.#closed = true;
     for (const line of this.#lines.values()) line.close();
     this.#lines.clear();
+  }
+
+  #placeOf(channel: string): number {
+    return this.mode === "sharded" ? slotOf(channel) : 0;
   }
 
   #makeLine(channel: string): Line {

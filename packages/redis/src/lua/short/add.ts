@@ -81,6 +81,7 @@ else
 end
 call("SET", ${key("queue")}, cmsgpack.pack(epoch, phase, fence, first + count - 1) .. string.sub(text, after + 1))
 -- A hint of one entry: there may be something ready.
-if ARGV[2] ~= "" then call(ARGV[2], ${key("wake")}, "\129\165ready\195") end
-return states
+local heard = ARGV[2] ~= "" and call(ARGV[2], ${key("wake")}, "\129\165ready\195") or 0
+-- Of each job, and whether a few processes heard of them.
+return states .. (heard > 0 and heard <= 8 and "h" or "")
 `;

@@ -6,7 +6,8 @@ import { key } from "./key.js";
 export const request: string = String.raw`
 -- now, command to publish with, owner, request, begin, ahead, lease, tasks; packed: ids, begun, what is seldom, and of each settlement
 -- id, fence, startedAt, what it is, and bytes: 0 completed without a result, 1 with this one, 2 anything else, packed,
--- 3 quarantined with this error; the owner and the lane, as the last claim is kept under.
+-- 3 quarantined with this error; the owner and the lane, as the last claim is kept under; what is told of
+-- those that completed, if more than which they are.
 
 local function unpacked(text)
   if text ~= "" then return cmsgpack.unpack(text) end
@@ -327,6 +328,7 @@ local function short()
   if c4 + c5 + c6 + c7 + c8 > kept[4] then return nil end
   if most > 0 and #gone == most then looked = 0 end
 
+  local heard = 0
   -- From here on it writes.
   if #rows > 0 or #gone > 0 then
     if #apart > 0 then write("HSET", ${key("bodies")}, apart) end
@@ -358,12 +360,13 @@ local function short()
     local own = pack(epoch, phase, fence, order, paused, later, c1, c2, completed, c4, c5, c6, c7, c8, kept, held, revoked, moving, looked, feed, unknownAfter)
     if own ~= text then call("SET", KEYS[1], own) end
     if settled > 0 and ARGV[2] ~= "" then
-      call(ARGV[2], ${key("wake")} .. ":final", pack({final = settled <= 100 and ids or true}))
+      local told = ARGV[14] ~= "" and ARGV[14] or pack({final = settled <= 100 and ids or true})
+      heard = call(ARGV[2], ${key("wake")} .. ":final", told)
     end
   end
   local nextDue = opens
   if due and (not opens or tonumber(due) < tonumber(opens)) then nextDue = due end
   -- One text of all: a reply of many is slow to read.
-  return {more and 1 or 0, nextDue or "", nowText, #claimed / 2, #claimed > 0 and pack(claimed) or "", bodies}
+  return {(more and 1 or 0) + (heard > 0 and heard <= 8 and 2 or 0), nextDue or "", nowText, #claimed / 2, #claimed > 0 and pack(claimed) or "", bodies}
 end
 `;
