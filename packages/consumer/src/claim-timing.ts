@@ -1,5 +1,6 @@
 import type { EngineTime } from "@taskq/core/engine";
 import type { ClaimRequest, StepAnswer } from "@taskq/core/storage";
+import { isFilled } from "./step-exchange.js";
 
 /** How often a queue is looked at of which nothing was heard, in milliseconds. */
 const SAFETY_POLL = 1_000;
@@ -51,14 +52,15 @@ export class ClaimTiming {
   }
 
   /** What an answer says about work that is left. */
-  learn(claim: ClaimRequest | undefined, { claimed, more, nextDue }: StepAnswer): void {
+  learn(claim: ClaimRequest | undefined, answer: StepAnswer): void {
+    const { more, nextDue } = answer;
     // What is due and yet was not handed out is not asked for again at once.
     this.#nextDue = nextDue === undefined ? undefined : Math.max(nextDue, this.#time.now() + DUE_PAUSE);
     if (claim === undefined) {
       if (more) this.#wanted = true;
       return;
     }
-    this.#wanted = more || this.#heard || claimed.length >= claim.begin + claim.ahead;
+    this.#wanted = more || this.#heard || isFilled(claim, answer);
     this.#claimedAt = performance.now();
   }
 }

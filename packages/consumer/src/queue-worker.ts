@@ -9,7 +9,7 @@ import { Loop, type Rest } from "./loop.js";
 import { Outage } from "./outage.js";
 import { AdaptivePrefetch, FixedPrefetch } from "./prefetch.js";
 import type { Slots } from "./slots.js";
-import { askedBy, StepExchange, type Exchanged } from "./step-exchange.js";
+import { askedBy, isFilled, StepExchange, type Exchanged } from "./step-exchange.js";
 
 /** How often revoked runs are asked for at most, in milliseconds. */
 const REVOCATION_PAUSE = 50;
@@ -322,6 +322,5 @@ export class QueueWorker {
 
 /** Whether all that was asked for was handed out, and there is more. */
 function goesOn({ claim, answer }: Exchanged): boolean {
-  if (claim === undefined || !answer.more) return false;
-  return (answer.count ?? answer.claimed.length) >= claim.begin + claim.ahead;
+  return claim !== undefined && answer.more && isFilled(claim, answer);
 }

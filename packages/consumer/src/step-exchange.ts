@@ -52,7 +52,6 @@ export interface StepExchangeOptions {
 export class StepExchange {
   readonly #options: StepExchangeOptions;
   readonly #lanes: readonly Lane[];
-  #underWay = 0;
   #idle: (() => void) | undefined;
   #number = 0;
   #settlements: Settlement[] = [];
@@ -85,12 +84,12 @@ export class StepExchange {
 
   /** How many steps are under way. */
   get underWay(): number {
-    return this.#underWay;
+    return this.#lanes.filter(({ isUnderWay }) => isUnderWay).length;
   }
 
   /** Whether no further step can be sent now. */
   get isFull(): boolean {
-    return this.#underWay === this.#lanes.length;
+    return !this.#lanes.some(isFree);
   }
 
   /** Whether a request was not answered and is not under way: the next one that is sent repeats it. */
@@ -121,7 +120,7 @@ export class StepExchange {
     if (lane === undefined) throw new TypeError("each lane has a step under way");
     const { engine, outage } = this.#options;
     const sent = (lane.sent ??= this.#compose(lane.number, claim, begun));
-    this.#begin(lane);
+    lane.isUnderWay = true;
     try {
       const began = performance.now();
       const asking = outage.ask(() => engine.storage.step(sent.request));
@@ -135,13 +134,14 @@ export class StepExchange {
     } catch (error) {
       return this.#refused(lane, sent, error);
     } finally {
-      this.#end(lane);
+      lane.isUnderWay = false;
+      if (this.underWay === 0) this.#idle?.();
     }
   }
 
   /** Resolves once no step is under way. */
   whenAnswered(): Promise<void> {
-    if (this.#underWay === 0) return Promise.resolve();
+    if (this.underWay === 0) return Promise.resolve();
     return new Promise((resolve) => {
       this.#idle = resolve;
     });
@@ -157,17 +157,6 @@ export class StepExchange {
   async end(): Promise<void> {
     if (!this.empty) return;
     await this.#options.engine.storage.step({ ...this.#compose(0, undefined, []).request, last: true });
-  }
-
-  #begin(lane: Lane): void {
-    lane.isUnderWay = true;
-    this.#underWay += 1;
-  }
-
-  #end(lane: Lane): void {
-    lane.isUnderWay = false;
-    this.#underWay -= 1;
-    if (this.#underWay === 0) this.#idle?.();
   }
 
   /** A queue that moves to another storage hands out nothing more, but takes what ended. */
@@ -230,4 +219,9 @@ function isUnanswered({ isUnderWay, sent }: Lane): boolean {
 /** All jobs that a claim may be answered with. */
 export function askedBy(claim: ClaimRequest | undefined): number {
   return claim === undefined ? 0 : claim.begin + claim.ahead;
+}
+
+/** Whether all that was asked for was handed out. Reads no claimed job where their number is told. */
+export function isFilled(claim: ClaimRequest, answer: StepAnswer): boolean {
+  return (answer.count ?? answer.claimed.length) >= askedBy(claim);
 }

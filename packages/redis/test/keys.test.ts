@@ -8,11 +8,13 @@ import {
   type StepRequest,
   type StorageContract,
 } from "@taskq/core/storage";
-import { Redis } from "ioredis";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Redis } from "ioredis";
+import { beforeAll, describe, expect, test } from "vitest";
 import { serverBinary } from "./servers/binary.js";
-import { startRedisServer, type RedisServer } from "./servers/redis-server.js";
+import type { RedisServer } from "./servers/redis-server.js";
 import { scan } from "./support/scan.js";
+import { startOwnServer } from "./support/own-server.js";
+import { alone } from "./support/spread.js";
 import { connect, newPrefix } from "./support/store.js";
 
 const QUEUE = "main";
@@ -25,7 +27,7 @@ function newJob(options: Partial<NewJob> = {}): NewJob {
 }
 
 async function enqueue(storage: StorageContract, ...jobs: readonly NewJob[]): Promise<void> {
-  const flows = jobs.map((job) => ({ end: job.id, jobs: [job], joins: [] }));
+  const flows = jobs.map(alone);
   await storage.enqueue({ queue: QUEUE, flows });
 }
 
@@ -46,12 +48,9 @@ describe.skipIf(serverBinary() === undefined)("keys", () => {
   let request = 0;
 
   beforeAll(async () => {
-    server = await startRedisServer({ arguments: ["--appendonly", "yes"] });
-    redis = new Redis(server.url);
-  });
-  afterAll(async () => {
-    redis.disconnect();
-    await server.stop();
+    const own = await startOwnServer();
+    ({ server, redis } = own);
+    return own.stop;
   });
 
   async function opened(prefix: string): Promise<StorageContract> {

@@ -1,13 +1,15 @@
 /** Jobs that are stored together, in the order of enqueue: they share entries of the listing. */
 import { plainJob } from "@taskq/conformance";
 import { createIdMaker, type NewJob, type StorageContract } from "@taskq/core/storage";
-import { Redis } from "ioredis";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Redis } from "ioredis";
+import { beforeAll, describe, expect, test } from "vitest";
 import { BLOCK } from "../src/lua/listing.js";
 import { serverBinary } from "./servers/binary.js";
-import { startRedisServer, type RedisServer } from "./servers/redis-server.js";
+import type { RedisServer } from "./servers/redis-server.js";
 import { afterTest } from "./support/closing.js";
 import { scan } from "./support/scan.js";
+import { startOwnServer } from "./support/own-server.js";
+import { alone } from "./support/spread.js";
 import { connect, newPrefix } from "./support/store.js";
 
 const QUEUE = "main";
@@ -18,7 +20,7 @@ const makeId = createIdMaker();
 const SIZES = [1, 2, BLOCK - 1, BLOCK, 3, BLOCK + 1, 1, 3 * BLOCK + 20, BLOCK, 5];
 
 async function store(storage: StorageContract, jobs: readonly NewJob[], now?: number): Promise<void> {
-  const flows = jobs.map((job) => ({ end: job.id, jobs: [job], joins: [] }));
+  const flows = jobs.map(alone);
   await storage.enqueue({ queue: QUEUE, flows, now });
 }
 
@@ -38,12 +40,9 @@ describe.skipIf(serverBinary() === undefined)("the listing", () => {
   let request = 0;
 
   beforeAll(async () => {
-    server = await startRedisServer({ arguments: ["--appendonly", "yes"] });
-    redis = new Redis(server.url);
-  });
-  afterAll(async () => {
-    redis.disconnect();
-    await server.stop();
+    const own = await startOwnServer();
+    ({ server, redis } = own);
+    return own.stop;
   });
 
   interface Filled {

@@ -1,11 +1,13 @@
 /** Jobs that are enqueued one by one in the same tick. */
 import { plainJob } from "@taskq/conformance";
 import { createIdMaker, type EnqueueRequest, type NewJob, type StorageContract } from "@taskq/core/storage";
-import { Redis } from "ioredis";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Redis } from "ioredis";
+import { beforeAll, describe, expect, test } from "vitest";
 import { serverBinary } from "./servers/binary.js";
-import { startRedisServer, type RedisServer } from "./servers/redis-server.js";
+import type { RedisServer } from "./servers/redis-server.js";
 import { afterTest } from "./support/closing.js";
+import { startOwnServer } from "./support/own-server.js";
+import { alone } from "./support/spread.js";
 import { connect, newPrefix } from "./support/store.js";
 
 const QUEUE = "main";
@@ -14,7 +16,7 @@ const makeId = createIdMaker();
 
 function requestOf(options: Partial<NewJob> = {}): EnqueueRequest {
   const job = plainJob(makeId(Date.now()), { body: new Uint8Array(100), ...options });
-  return { queue: QUEUE, flows: [{ end: job.id, jobs: [job], joins: [] }] };
+  return { queue: QUEUE, flows: [alone(job)] };
 }
 
 async function readyIn(storage: StorageContract): Promise<number | undefined> {
@@ -26,12 +28,9 @@ describe.skipIf(serverBinary() === undefined)("one tick", () => {
   let redis: Redis;
 
   beforeAll(async () => {
-    server = await startRedisServer({ arguments: ["--appendonly", "yes"] });
-    redis = new Redis(server.url);
-  });
-  afterAll(async () => {
-    redis.disconnect();
-    await server.stop();
+    const own = await startOwnServer();
+    ({ server, redis } = own);
+    return own.stop;
   });
 
   async function opened(): Promise<StorageContract> {
