@@ -87,6 +87,14 @@ function keepOf({ completed, failed, completedMax, failedMax }: NewKeep): readon
   return [completed ?? false, failed ?? false, completedMax ?? false, failedMax ?? false];
 }
 
+/** What rows do not say of the claim that handed them out: they are as they were before. */
+export interface ClaimOfRows {
+  readonly fence: number;
+  /** So many, the first, begin at once. */
+  readonly begin: number;
+  readonly leaseUntil: number;
+}
+
 /**
  * The jobs that the short path of a step has claimed.
  *
@@ -94,7 +102,7 @@ function keepOf({ completed, failed, completedMax, failedMax }: NewKeep): readon
  * @param bodies keys, each with the body of its row, for those that stand apart: packed if they are not long; or nothing
  * @throws `TASKQ_STORAGE`
  */
-export function claimedRows(packed: Buffer, bodies: Bodies, leaseUntil: number): ClaimedJob[] {
+export function claimedRows(packed: Buffer, bodies: Bodies, claim: ClaimOfRows): ClaimedJob[] {
   const jobs: ClaimedJob[] = [];
   if (packed.length === 0) return jobs;
   const spans = textSpans(packed);
@@ -102,8 +110,15 @@ export function claimedRows(packed: Buffer, bodies: Bodies, leaseUntil: number):
   for (let place = 1; place < spans.length; place += 2) {
     const [key, row] = [spans[place - 1], spans[place]];
     if (key === undefined || row === undefined) break;
+    const begun = jobs.length < claim.begin;
     jobs.push(
-      claimedRow(packed.toString("utf8", key.from, key.to), { bytes: packed, span: row, apart, leaseUntil }),
+      claimedRow(packed.toString("utf8", key.from, key.to), {
+        bytes: packed,
+        span: row,
+        apart,
+        claim,
+        begun,
+      }),
     );
   }
   return jobs;
@@ -136,41 +151,22 @@ interface ClaimedRow {
   readonly bytes: Buffer;
   readonly span: Span;
   readonly apart: ReadonlyMap<string, Uint8Array>;
-  readonly leaseUntil: number;
+  readonly claim: ClaimOfRows;
+  readonly begun: boolean;
 }
 
-function claimedRow(key: string, { bytes, span, apart, leaseUntil }: ClaimedRow): ClaimedJob {
+function claimedRow(key: string, { bytes, span, apart, claim, begun }: ClaimedRow): ClaimedJob {
   const { from, to } = span;
   if (to - from < HEAD) throw new TaskqError("TASKQ_STORAGE", "redis: a stored row is cut off");
   const enqueuedAt = bytes.readUIntBE(from + 5, 6);
-  const [
-    due,
-    ,
-    task,
-    seldom,
-    attempt,
-    failures,
-    crashes,
-    fence,
-    ,
-    startedAt,
-    ,
-    ,
-    ,
-    ,
-    ,
-    ,
-    ,
-    suffix,
-    priority,
-    body,
-  ] = unpackAll(bytes, BODY_AT, { from: from + HEAD, to });
+  const [due, , task, seldom, attempt, failures, crashes, , , , , , , , , , , suffix, priority, body] =
+    unpackAll(bytes, BODY_AT, { from: from + HEAD, to });
   const more = (seldom ?? []) as readonly unknown[];
   return {
     id: typeof suffix === "string" ? key + suffix : key.slice(1),
     task: task as string,
-    fence: fence as number,
-    attempt: attempt as number,
+    fence: claim.fence,
+    attempt: (attempt as number) + 1,
     failures: failures as number,
     crashes: crashes as number,
     priority: priority as number,
@@ -179,8 +175,8 @@ function claimedRow(key: string, { bytes, span, apart, leaseUntil }: ClaimedRow)
     expiresAt: behind(more, EXPIRES_AT) as number | undefined,
     delivery: behind(more, ONCE) === true ? "at-most-once" : "at-least-once",
     body: body instanceof Uint8Array ? body : (apart.get(key) ?? new Uint8Array()),
-    begun: startedAt !== undefined,
-    leaseUntil,
+    begun,
+    leaseUntil: claim.leaseUntil,
     verdict: undefined,
     sources: undefined,
     guards: undefined,
