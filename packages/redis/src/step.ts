@@ -198,13 +198,14 @@ class ShortAnswer implements StepAnswer {
 
   /** Read when it is asked for: whoever has another step to send does so first, and the server is busy meanwhile. */
   get claimed(): readonly ClaimedJob[] {
+    if (this.#claimed !== undefined) return this.#claimed;
     const [, , now, , rows, bodies, fence] = this.#reply;
     const { begin = 0, lease = 0 } = this.#asked ?? {};
-    return (this.#claimed ??= claimedRows(rows, bodies, {
-      fence,
-      begin,
-      leaseUntil: Number(now.toString()) + lease,
-    }));
+    const leaseUntil = Number(now.toString()) + lease;
+    this.#claimed = claimedRows(rows, bodies, { fence, begin, leaseUntil });
+    // ioredis, or V8, keeps some replies until a full collection.
+    (this.#reply as unknown as unknown[]).length = 0;
+    return this.#claimed;
   }
 }
 
