@@ -21,6 +21,7 @@ end
 
 -- The claim of this fence, if something is left of it.
 function M.claimAt(fence)
+  if type(fence) ~= "number" or fence ~= fence then return nil end
   local claim = claims[fence]
   if claim == nil then
     local text = not hasAll and call("HGET", K.claims, string.format("%d", fence))

@@ -1,29 +1,12 @@
 /**
- * Rows that are like one another, as those of a step mostly are: what they share was read and packed once, with the first of them, and
- * the others are cut and joined. Each text that a script makes is hashed byte by byte, and packing a value makes one.
+ * Rows that are like one another, as those of a step mostly are: what they share was read once, with the first of them, and is
+ * compared with the others as it stands.
  */
 export const alike: string = String.raw`
-local byte, char, find = string.byte, string.char, string.find
 -- Of a packed number, by its first byte, how long it is beyond one byte; others are one byte if they are numbers or nil.
 local LONG = {[204] = 2, [205] = 3, [206] = 5, [207] = 9, [208] = 2, [209] = 3, [210] = 5, [211] = 9, [202] = 5, [203] = 9}
 -- Attempt, failures, crashes, two fences; then what a run leaves: nothing yet.
 local FRESH = "\192\0\0\0\0\0\192\192\192\192\192\192\192"
-
--- Small numbers, and all that come more than once, are packed once.
-local packed = {}
-local function packOf(number)
-  local text = packed[number]
-  if not text then
-    text = pack(number)
-    packed[number] = text
-  end
-  return text
-end
-
-local function packText(text)
-  if #text > 31 then return pack(text) end
-  return char(160 + #text) .. text
-end
 
 -- Whether the due of a row is one byte: that of jobs that were to run at once is.
 local function isShort(row)
@@ -36,7 +19,7 @@ local like
 -- Learns from a row that nobody has run: its task, its place behind the suffix, how long its body is if that stands apart.
 local function learn(row, tail, task, size)
   if like or not isShort(row) or byte(row, tail - 8) ~= 168 then return end
-  local same = sub(row, 13, tail - 9 - #packOf(size or 0))
+  local same = sub(row, 13, tail - 9 - #pack(size))
   if sub(same, -#FRESH) ~= FRESH then return end
   like = {same = same, behind = 13 + #same, task = task}
 end

@@ -6,6 +6,22 @@ import { key } from "./key.js";
  * or false.
  */
 export const claims: string = String.raw`
+-- Small numbers, and all that come more than once, are packed once.
+local packed = {}
+local function packOf(number)
+  local text = packed[number]
+  if not text then
+    text = pack(number)
+    packed[number] = text
+  end
+  return text
+end
+
+local function packText(text)
+  if #text > 31 then return pack(text) end
+  return char(160 + #text) .. text
+end
+
 local claims = {}
 
 -- Where nothing stands beside a row, its order stands behind its key.
@@ -15,6 +31,7 @@ end
 
 -- What is left of a claim, by its fence; false if nothing is.
 local function claimOf(fence)
+  if type(fence) ~= "number" or fence ~= fence then return false end
   local own = claims[fence]
   if own == nil then
     local text = call("HGET", ${key("claims")}, string.format("%d", fence))

@@ -47,6 +47,7 @@ export const step: string = String.raw`
 local ACTIVE, COMPLETED, QUARANTINED, INLINE, PURGED, TOLD, LONG_TEXT = 4, 5, 10, 512, 100, 16384, 65536
 -- Of a row that completed: it may be as it was when it was ready, or scheduled.
 local ENDED = {[2] = true, [5] = true, [11] = true}
+local byte, char, find = string.byte, string.char, string.find
 local call, pack, decodeFrom, sub = redis.call, cmsgpack.pack, cmsgpack.unpack_limit, string.sub
 
 -- What else a row has, by number: until when it may begin, at most once, named, reaped, attempts; then what is dealt with elsewhere.
