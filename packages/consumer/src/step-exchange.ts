@@ -193,7 +193,9 @@ export class StepExchange {
   }
 
   #settle(ended: readonly HeldRun[], answer: StepAnswer): void {
-    for (const [index, held] of ended.entries()) {
+    let index = -1;
+    for (const held of ended) {
+      index += 1;
       this.#options.runs.remove(held);
       const { finished } = held;
       if (finished === undefined) continue;

@@ -30,17 +30,21 @@ export class PendingStats {
 
   /** What was applied of the settlements. */
   record(settlements: readonly Settlement[], answers: readonly SettleAnswer[], now: number): void {
-    for (const [place, settlement] of settlements.entries()) {
-      if (answers[place] !== "applied" || settlement.claimed === undefined) continue;
+    let isAny = false;
+    for (let place = 0; place < settlements.length; place += 1) {
+      const settlement = settlements[place];
+      if (answers[place] !== "applied" || settlement?.claimed === undefined) continue;
       const epoch = Math.floor(settlement.fence / EPOCH);
       // The queue has moved, and come back.
       if (epoch > this.#epoch) this.startAnew();
       this.#epoch = Math.max(this.#epoch, epoch);
       this.#gathered.record(settlement, now);
-      this.lastAt = now;
-      const minute = now - (now % STATS_MINUTE);
-      this.#changedSince = Math.min(this.#changedSince ?? minute, minute);
+      isAny = true;
     }
+    if (!isAny) return;
+    this.lastAt = now;
+    const minute = now - (now % STATS_MINUTE);
+    this.#changedSince = Math.min(this.#changedSince ?? minute, minute);
   }
 
   /** Whether `due` would tell of something. */

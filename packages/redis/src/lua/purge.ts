@@ -63,9 +63,11 @@ local function purgeFrom(key, till, limit)
   while removed < limit and looked < limit + 64 do
     local member, at = index:peek()
     if not member or at > till then break end
-    looked = looked + 1
-    local row = M.rowAt(M.keyIn(member))
-    if row then removed = removed + removeOrWithhold(row) else index:remove(member) end
+    if not M.openEntry(index, member, at) then
+      looked = looked + 1
+      local row = M.rowAt(M.keyIn(member))
+      if row then removed = removed + removeOrWithhold(row) else index:remove(member) end
+    end
   end
   return removed
 end
@@ -75,11 +77,13 @@ local function purgeOver(key, count, max, limit)
   local removed, looked = 0, 0
   local index = M.index(key)
   while removed < limit and count() > max and looked < limit + 64 do
-    local member = index:peek()
+    local member, at = index:peek()
     if not member then break end
-    looked = looked + 1
-    local row = M.rowAt(M.keyIn(member))
-    if row then removed = removed + removeOrWithhold(row) else index:remove(member) end
+    if not M.openEntry(index, member, at) then
+      looked = looked + 1
+      local row = M.rowAt(M.keyIn(member))
+      if row then removed = removed + removeOrWithhold(row) else index:remove(member) end
+    end
   end
   return removed
 end

@@ -64,13 +64,42 @@ local function retainedIn(row)
 end
 
 local function bareMember(row)
-  return row.key .. struct.pack(">I5", row.order)
+  return M.six(row.order) .. row.key
+end
+
+-- Makes an entry of each row of one that stands for many; whether it was such.
+function M.openEntry(index, member, at)
+  local entries = M.entriesOf(member)
+  if not entries then return false end
+  index:remove(member)
+  for _, entry in ipairs(entries) do index:push(at, entry) end
+  return true
+end
+
+-- A completed row stands for itself from now on. Entries of many come before keys among those of the same instant.
+local function standAlone(row)
+  local done = M.index(K.done)
+  if byte(row.key) == 33 or done:has(row.key) or done:has(bareMember(row)) then return end
+  local at, from = string.format("%.17g", row.finishedAt), 0
+  while true do
+    local members = call("ZRANGEBYSCORE", K.done, at, at, "LIMIT", from, 64)
+    for _, member in ipairs(members) do
+      if byte(member) > 1 then return end
+      if byte(member) == 1 and not done.gone[member] and find(member, bareMember(row), 2, true) then
+        M.openEntry(done, member, row.finishedAt)
+        return
+      end
+    end
+    if #members < 64 then return end
+    from = from + 64
+  end
 end
 
 -- Whatever is written otherwise may have something beside it.
 function M.retainAnew(row)
   if row.state ~= "completed" or row.kept or row.withheld or byte(row.key) == 33 then return end
   local done = M.index(K.done)
+  standAlone(row)
   done:remove(bareMember(row))
   done:push(row.finishedAt, row.key)
 end
@@ -116,6 +145,7 @@ function M.forget(row)
   local line = capOf(row)
   if line then line:remove(capMember(line, row)) end
   local index = M.index(retainedIn(row))
+  if row.state == "completed" and not row.kept then standAlone(row) end
   index:remove(row.key)
   if row.state == "completed" and not row.kept and byte(row.key) ~= 33 then index:remove(bareMember(row)) end
   row.kept = nil

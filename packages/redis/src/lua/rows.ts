@@ -45,10 +45,20 @@ function M.placeOf(id)
   return place or nil
 end
 
--- The key of what stands among completed rows, or in a claim: where it is known that nothing stands beside a row, its order stands
--- behind its key.
+-- Of a row that nothing stands beside: its order, of which the first byte is 0, and its key.
+local BARE = 20
+
+-- The key of what stands among completed rows, or in a claim.
 function M.keyIn(member)
-  return byte(member) ~= 33 and sub(member, 1, 14) or member
+  return byte(member) == 0 and sub(member, 7) or member
+end
+
+-- Of rows that completed together many are one entry, behind a byte that is 1.
+function M.entriesOf(member)
+  if byte(member) ~= 1 then return nil end
+  local list = {}
+  for from = 2, #member, BARE do list[#list + 1] = sub(member, from, from + BARE - 1) end
+  return list
 end
 
 function M.readyMember(row)

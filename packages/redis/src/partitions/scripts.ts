@@ -153,7 +153,10 @@ export const ages: Script = made(
   String.raw`
 local function endsOf(index)
   local list, ends = call("ZRANGE", index, 0, S.request.limit - 1, "WITHSCORES"), {}
-  for place = 2, #list, 2 do ends[#ends + 1] = tonumber(list[place]) end
+  for place = 1, #list, 2 do
+    for _ = 1, #(M.entriesOf(list[place]) or {1}) do ends[#ends + 1] = tonumber(list[place + 1]) end
+    if #ends >= S.request.limit then break end
+  end
   return ends
 end
 

@@ -124,7 +124,7 @@ class Scan {
     }
     assert.ok(lines.length >= of("parked").length, "parked jobs are in lines");
     const kept = [
-      ...(await keysAfter("done", 0)).map(retainedKey),
+      ...(await this.#members("done")).flatMap(retainedKeys),
       ...(await keysAfter("gone", 0)),
       ...(await keysAfter("kept", 0)),
     ];
@@ -139,9 +139,9 @@ class Scan {
     const entries = (await this.#members("active")).map(String).filter((entry) => entry.startsWith("#"));
     assert.deepEqual(entries.toSorted(), claims.map(([fence]) => `#${fence}`).toSorted(), "claims");
     return claims.flatMap(([fence, text]) => {
-      const [left, , , , list] = unpackAll(text, -1);
-      const members = (list as readonly Answer[]).filter((_, place) => place % 2 === 0).map(String);
-      const keys = members.map(retainedKey);
+      const [left, , , , list] = unpackAll(text, 4);
+      const members = (list as readonly Answer[]).filter((_, place) => place % 2 === 0);
+      const keys = members.flatMap((member) => retainedKeys(Buffer.from(member as Uint8Array)));
       assert.equal(keys.length, left, `what is left of the claim ${fence}`);
       assert.ok(keys.length > 0, `the claim ${fence} is over`);
       return keys;
@@ -256,9 +256,14 @@ function named(seldom: readonly Answer[]): AnswerRecord {
   return record;
 }
 
-/** Some members have the order of their row behind its key. */
-function retainedKey(member: string): string {
-  return member.startsWith("!") ? member : member.slice(0, 14);
+/** Where nothing stands beside a row, its order, of six bytes, stands before its key; rows that completed together may be one entry. */
+function retainedKeys(member: Buffer): readonly string[] {
+  if (member[0] === 0) return [keyIn(member, 6)];
+  if (member[0] !== 1) return [keyIn(member, 0)];
+  assert.equal((member.length - 1) % 20, 0, "an entry of rows that completed together");
+  return Array.from({ length: (member.length - 1) / 20 }, (_, n) =>
+    keyIn(member.subarray(0, n * 20 + 21), n * 20 + 7),
+  );
 }
 
 function keyIn(member: Buffer, at: number): string {

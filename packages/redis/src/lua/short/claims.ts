@@ -24,9 +24,9 @@ end
 
 local claims = {}
 
--- Where nothing stands beside a row, its order stands behind its key.
+-- Where nothing stands beside a row, its order stands before its key.
 local function keyIn(member)
-  return byte(member) ~= 33 and sub(member, 1, 14) or member
+  return byte(member) == 0 and sub(member, 7) or member
 end
 
 -- What is left of a claim, by its fence; false if nothing is.

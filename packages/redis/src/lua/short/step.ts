@@ -44,7 +44,7 @@ end
  * most steps.
  */
 export const step: string = String.raw`
-local ACTIVE, COMPLETED, QUARANTINED, INLINE, PURGED, TOLD, LONG_TEXT = 4, 5, 10, 512, 100, 16384, 65536
+local ACTIVE, COMPLETED, QUARANTINED, INLINE, PURGED, TOGETHER, TOLD, LONG_TEXT = 4, 5, 10, 512, 100, 128, 16384, 65536
 -- Of a row that completed: it may be as it was when it was ready, or scheduled.
 local ENDED = {[2] = true, [5] = true, [11] = true}
 local byte, char, find = string.byte, string.char, string.find
@@ -181,7 +181,7 @@ local function short()
     if not row then return nil end
     texts[wanted[place]] = row
   end
-  local rows, apart, over, ended, done, unread, ids, stories, events = {}, {}, {}, {}, {}, {}, {}, {}, {}
+  local rows, apart, over, ended, done, bare, unread, ids, stories, events = {}, {}, {}, {}, {}, {}, {}, {}, {}, {}
   for place = 1, settled do
     local key = keys[place]
     local at, row, entry = asked[key], texts[key], ends[key]
@@ -220,7 +220,7 @@ local function short()
         apart[#apart + 1] = "r:" .. key
         apart[#apart + 1] = bytes
         told = #bytes
-      elseif suffix and not x and not size then member = key .. sub(row, 1, 5) end
+      elseif suffix and not x and not size then member = "\0" .. sub(row, 1, 5) .. key end
       local _, from = struct.unpack(">I5I6", row)
       rows[#rows + 1] = key
       -- A row that waits, or whose run has not ended, ends with the byte that says that it has no result.
@@ -231,10 +231,13 @@ local function short()
       events[place] = pack({id, task, unreadable and "quarantined" or "completed", attempt, fence, now, began or false, false,
         unreadable and #bytes <= TOLD and bytes})
     end
-    local final = unreadable and unread or done
-    final[#final + 1] = nowText
     -- With its order, whoever removes it need not look at it.
-    final[#final + 1] = unreadable and key or member
+    if ends[key] and byte(member) == 0 and not unreadable then bare[#bare + 1] = member
+    else
+      local final = unreadable and unread or done
+      final[#final + 1] = nowText
+      final[#final + 1] = unreadable and key or member
+    end
     ids[place] = id
   end
   for place = settled + 1, #keys do
@@ -249,6 +252,11 @@ local function short()
       rows[#rows + 1] = sub(row, 1, 11) .. pack(due, ACTIVE, task, x, attempt, failures, crashes, own, last, now - from, finished, reason, owner,
         lease, since, nil, size, suffix) .. sub(row, tail + 1)
     end
+  end
+  for from = 1, #bare, TOGETHER do
+    local to = math.min(from + TOGETHER - 1, #bare)
+    done[#done + 1] = nowText
+    done[#done + 1] = to > from and "\1" .. table.concat(bare, "", from, to) or bare[from]
   end
   local quarantined = #unread / 2
   completed, c8 = completed + settled - quarantined, c8 + quarantined
@@ -293,7 +301,7 @@ local function short()
         places[#places + 1] = key
       end
       claimed[place * 2 - 1], claimed[place * 2] = key, row
-      runs[place * 2 - 1], runs[place * 2] = isBare and key .. sub(row, 1, 5) or key, place <= begin and 0
+      runs[place * 2 - 1], runs[place * 2] = isBare and sub(head[place], 7) or key, place <= begin and 0
     end
     if #wants > 0 then bodies = packedBodies(places, many(${key("bodies")}, wants)) end
     taken = #head
@@ -319,18 +327,34 @@ local function short()
       elseif at and tonumber(at) <= now - (name == "gone" and kept[3] or 0) then return nil end
     end
   end
-  local gone, lines, shed, most = {}, {}, {}, 0
+  local gone, lines, shed, most, entries, rest, restAt = {}, {}, {}, 0, 0, nil, nil
   if tooMany > 0 or oldest then
     -- More than have come, or it would never end while there is much to do.
     most = PURGED + settled
-    local old = tooMany > 0 and call("ZRANGE", ${key("done")}, 0, math.min(tooMany, most) - 1)
-      or call("ZRANGEBYSCORE", ${key("done")}, "-inf", string.format("%.17g", now - kept[1]), "LIMIT", 0, most)
-    local unknown = {}
-    for _, member in ipairs(old) do
-      if #member == 19 and byte(member) ~= 33 then
-        gone[#gone + 1] = sub(member, 1, 14)
-        lines[#lines + 1] = struct.unpack(">I5", member, 15)
-      else unknown[#unknown + 1] = member end
+    local unknown, left, size = {}, tooMany > 0 and math.min(tooMany, most) or most, 4
+    while left > 0 do
+      local old = tooMany > 0 and call("ZRANGE", ${key("done")}, entries, entries + size - 1)
+        or call("ZRANGEBYSCORE", ${key("done")}, "-inf", string.format("%.17g", now - kept[1]), "LIMIT", entries, size)
+      for _, member in ipairs(old) do
+        if left == 0 then break end
+        local first = byte(member)
+        local count = first > 1 and 1 or (#member - first) / 20
+        entries = entries + 1
+        if first > 1 then unknown[#unknown + 1] = member
+        else
+          -- The last ones of many that completed together may stay.
+          if count > left then
+            count, rest, restAt = left, "\1" .. sub(member, first + left * 20 + 1), call("ZSCORE", ${key("done")}, member)
+          end
+          for at = first, first + count * 20 - 1, 20 do
+            gone[#gone + 1] = sub(member, at + 7, at + 20)
+            lines[#lines + 1] = struct.unpack(">I5", member, at + 2)
+          end
+        end
+        left = left - count
+      end
+      if #old < size then break end
+      size = size * 4
     end
     for place, row in ipairs(many(${key("rows")}, unknown)) do
       if not row then return nil end
@@ -343,7 +367,7 @@ local function short()
     end
   end
   if c4 + c5 + c6 + c7 + c8 > kept[4] then return nil end
-  if most > 0 and #gone == most then looked = 0 end
+  if most > 0 and #gone >= most then looked = 0 end
 
   local heard = 0
   -- From here on it writes.
@@ -352,7 +376,8 @@ local function short()
     write("HSET", ${key("rows")}, rows)
     write("HSET", ${key("ended")}, over)
     -- They were the first in line, and are until others are added.
-    if #gone > 0 then call("ZREMRANGEBYRANK", ${key("done")}, 0, #gone - 1) end
+    if entries > 0 then call("ZREMRANGEBYRANK", ${key("done")}, 0, entries - 1) end
+    if rest then call("ZADD", ${key("done")}, restAt, rest) end
     if settled > 0 then
       write("ZREM", ${key("active")}, ended)
       write("ZADD", ${key("done")}, done)
