@@ -13,6 +13,10 @@ import { connect, newPrefix } from "./support/store.js";
 const START = 1_800_000_000_000;
 const JOBS = 300;
 
+async function completed(storage: StorageContract): Promise<number | undefined> {
+  return (await storage.counts({ queue: QUEUE }))["*"]?.completed;
+}
+
 describe.skipIf(serverBinary() === undefined)("rows that completed together", () => {
   let server: RedisServer;
   let redis: Redis;
@@ -59,9 +63,6 @@ describe.skipIf(serverBinary() === undefined)("rows that completed together", ()
     await step(storage, { settled, now });
     return jobs;
   }
-
-  const completed = async (storage: StorageContract) =>
-    (await storage.counts({ queue: QUEUE }))["*"]?.completed;
   const entries = (prefix: string) => redis.zcard(`${prefix}:{${QUEUE}}:done`);
 
   test("are three entries, of 128 at most, and one that is waited for is one more", async () => {
