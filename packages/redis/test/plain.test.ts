@@ -19,10 +19,9 @@ function jobOf(options: Partial<NewJob> = {}): NewJob {
 }
 
 function read(bytes: Buffer, jobs: number): readonly unknown[] {
-  const span = { from: heads(jobs), to: bytes.length };
-  const count = unpackAll(bytes, -1, span).length;
+  const values = bytes.subarray(heads(jobs));
   // One value at a time is read as bytes.
-  return Array.from({ length: count }, (_, place) => unpackAll(bytes, place, span)[place]);
+  return unpackAll(values, -1).map((_, place) => unpackAll(values, place)[place]);
 }
 
 function rowOf(value: unknown): readonly unknown[] {

@@ -37,11 +37,14 @@ export interface Receiver {
   reject(error: TaskqError): void;
 }
 
+/** Of a call that has settled. */
+const SENT: Sending = { what: "a call that has settled", send() {}, sendWhole() {} };
+
 /** One call, from the first attempt until it settles: within its timeout, in any case. */
 export class Call implements Hearing {
   place = -1;
   readonly #receiver: Receiver;
-  readonly #sending: Sending;
+  #sending: Sending;
   readonly #place: CallPlace;
   readonly #timeout: number;
   readonly #begun: number;
@@ -155,6 +158,8 @@ export class Call implements Hearing {
     if (this.#pause !== undefined) clearTimeout(this.#pause);
     if (this.#sentTo === undefined) this.#place.connection.cancel(this);
     this.#place.deadlines.delete(this);
+    // Some calls live on until a full collection: not with what they sent.
+    this.#sending = SENT;
     return true;
   }
 }

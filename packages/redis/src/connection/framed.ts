@@ -125,6 +125,8 @@ function lookAt(key: string): Command {
   return look;
 }
 
+const NOTHING = Buffer.alloc(0);
+
 class Framed extends Command {
   readonly #bytes: Buffer;
 
@@ -154,7 +156,7 @@ class HeardCommand {
   isSettled = false;
   protocol = 2;
   replyMapping = "legacy";
-  readonly #bytes: Buffer;
+  #bytes: Buffer;
   readonly #client: Client | ClusterClient;
   readonly #hearing: Hearing;
 
@@ -171,6 +173,8 @@ class HeardCommand {
   resolve(reply: unknown): void {
     this.isResolved = true;
     this.isSettled = true;
+    // Some commands live on until a full collection: not with what was sent.
+    this.#bytes = NOTHING;
     this.#hearing.answered(this.#client, reply as Reply);
   }
 
