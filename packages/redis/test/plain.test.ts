@@ -95,8 +95,8 @@ test("more than there is room for at first, of several tasks and in any order, i
   const jobs = Array.from({ length: 120 }, (_, n) =>
     jobOf({ body: new Uint8Array(n * 4).fill(n), task: `täsk ${n % 3}` }),
   );
-  checked(jobs);
-  checked(jobs.toReversed());
+  expect(checked(jobs)).toEqual([[0, NOW, 120]]);
+  expect(checked(jobs.toReversed())).toEqual([[0, NOW, 120]]);
 });
 
 test("what few jobs have stands in their rows, and in no others", () => {
