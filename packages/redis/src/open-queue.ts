@@ -8,7 +8,8 @@ import {
   type WatchOptions,
 } from "@taskq/core/storage";
 import type { CallParameter } from "./connection/caller.js";
-import type { Reply } from "./connection/client.js";
+import type { Receiver } from "./connection/call.js";
+import type { Parameter, Reply } from "./connection/client.js";
 import type { Script } from "./connection/script.js";
 import { databaseOf } from "./connection/source.js";
 import type { SentAgain } from "./connection/sending.js";
@@ -215,10 +216,25 @@ export class OpenQueue {
     again?: SentAgain,
     hintsFirst?: boolean,
   ): Promise<Reply> {
-    const stores = script === SCRIPTS.enqueue || script === SCRIPTS.add;
-    const copies = stores ? this.#settings.minReplicas : 0;
-    const options = { copies, since, again, hintsFirst };
+    const options = { copies: this.#copiesOf(script), since, again, hintsFirst };
     return this.#link.caller.run(script, this.#keys.of(script), parameters, options);
+  }
+
+  /** The same, without a promise. */
+  send(
+    receiver: Receiver,
+    script: Script,
+    parameters: Parameter[],
+    since: number | undefined,
+    hintsFirst: boolean,
+  ): void {
+    const options = { copies: this.#copiesOf(script), since, hintsFirst };
+    this.#link.caller.send(receiver, script, this.#keys.of(script), parameters, options);
+  }
+
+  /** Replicas that must have confirmed what it wrote. */
+  #copiesOf(script: Script): number {
+    return script === SCRIPTS.enqueue || script === SCRIPTS.add ? this.#settings.minReplicas : 0;
   }
 
   /** Runs a script that declares keys beside those of every partition, and answers what it told. */

@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { describe, expect, test } from "vitest";
 import { script } from "../src/connection/script.js";
 import { slotOf } from "../src/connection/slot.js";
@@ -41,6 +42,25 @@ describe.skipIf(serverBinary() === undefined)("calls", () => {
     await ask(server.port, [["SCRIPT", "FLUSH"]]);
     await calls();
     expect(await countOf(server.port, "eval")).toBe(2);
+  });
+
+  test("who listens to the commands of ioredis hears of each call how it ended", async () => {
+    const server = await serverOfTest();
+    const caller = callerOf({ url: server.url });
+    const wrong = script("wrong", "return redis.call('NO SUCH COMMAND')");
+    await caller.run(echo, ["key"], ["x"]);
+    await refusalOf(caller.run(wrong, ["key"], []));
+    const heard: unknown[] = [];
+    const told = (message: unknown): void => void heard.push((message as { command: string }).command);
+    const channels = ["asyncEnd", "error"].map((event) => `tracing:ioredis:command:${event}`);
+    for (const channel of channels) subscribe(channel, told);
+    afterTest(() => {
+      for (const channel of channels) unsubscribe(channel, told);
+    });
+    const replied = await caller.run(echo, ["key"], ["y"]);
+    expect((replied as readonly unknown[])[0]).toEqual(Buffer.from("y"));
+    expect((await refusalOf(caller.run(wrong, ["key"], []))).code).toBe("TASKQ_STORAGE");
+    expect(heard).toEqual(["evalsha", "evalsha", "evalsha"]);
   });
 
   test("one process has one connection, and none before the first call", async () => {

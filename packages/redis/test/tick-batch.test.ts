@@ -57,6 +57,18 @@ describe.skipIf(serverBinary() === undefined)("one tick", () => {
     expect(await readyIn(storage)).toBe(201);
   });
 
+  test("a job that comes while none is under way waits for no others of its tick", async () => {
+    const storage = await opened();
+    await storage.enqueue(requestOf());
+    await redis.config("RESETSTAT");
+    await Promise.all([requestOf(), requestOf(), requestOf()].map((request) => storage.enqueue(request)));
+    for (let n = 0; n < 3; n += 1) await storage.enqueue(requestOf());
+    const calls = /cmdstat_evalsha:calls=(\d+)/.exec(await redis.info("commandstats"))?.[1];
+    // One and two, then one each.
+    expect(Number(calls)).toBe(5);
+    expect(await readyIn(storage)).toBe(7);
+  });
+
   test("a job that is there already changes nothing for the others of its tick", async () => {
     const storage = await opened();
     const known = requestOf();

@@ -9,13 +9,19 @@ const SILENCE = 0.4;
 /** Milliseconds that a call waits for a connection before it asks whether one can come about at all. */
 const HOPE = 100;
 
+/** Is told what became of what was sent on a client. */
+export interface Hearing {
+  answered(client: Client | ClusterClient, reply: Reply): void;
+  failed(client: Client | ClusterClient, error: unknown): void;
+}
+
 /** What one call sends. */
 export interface Sending {
   /** As messages name it. */
   readonly what: string;
-  send(client: Client | ClusterClient): Promise<unknown>;
+  send(client: Client | ClusterClient, hearing: Hearing): void;
   /** After the server has said that it does not know the script. */
-  sendWhole(client: Client | ClusterClient): Promise<unknown>;
+  sendWhole(client: Client | ClusterClient, hearing: Hearing): void;
   /** What must be true before the answer counts; rejects if it is not. `remaining` is in milliseconds. */
   readonly confirm?: ((client: Client | ClusterClient, remaining: number) => Promise<void>) | undefined;
 }
@@ -25,23 +31,23 @@ export interface CallPlace {
   readonly deadlines: Deadlines;
 }
 
+/** Is told what a call came to, once: a promise's two functions, or what needs none. */
+export interface Receiver {
+  resolve(reply: Reply): void;
+  reject(error: TaskqError): void;
+}
+
 /** Of a call that has settled. */
-const SENT: Sending = {
-  what: "a call that has settled",
-  send: () => Promise.resolve(),
-  sendWhole: () => Promise.resolve(),
-};
+const SENT: Sending = { what: "a call that has settled", send() {}, sendWhole() {} };
 
 /** One call, from the first attempt until it settles: within its timeout, in any case. */
-export class Call {
-  readonly promise: Promise<Reply>;
+export class Call implements Hearing {
   place = -1;
+  readonly #receiver: Receiver;
   #sending: Sending;
   readonly #place: CallPlace;
   readonly #timeout: number;
   readonly #begun: number;
-  #resolve!: (reply: Reply) => void;
-  #reject!: (error: TaskqError) => void;
   #pause: NodeJS.Timeout | undefined;
   #sentTo: Client | ClusterClient | undefined;
   #sentAt = 0;
@@ -49,16 +55,13 @@ export class Call {
   /** Why the server did not carry it out when it was last asked. */
   #why: unknown;
 
-  constructor(sending: Sending, place: CallPlace, timeout: number, since?: number) {
+  constructor(receiver: Receiver, sending: Sending, place: CallPlace, timeout: number, since?: number) {
+    this.#receiver = receiver;
     this.#sending = sending;
     this.#place = place;
     this.#timeout = timeout;
     const now = performance.now();
     this.#begun = since ?? now;
-    this.promise = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
     place.deadlines.add(this);
     const { client } = place.connection;
     if (client === undefined) place.connection.whenReady(this);
@@ -66,7 +69,7 @@ export class Call {
   }
 
   reject(error: TaskqError): void {
-    if (this.#end()) this.#reject(error);
+    if (this.#end()) this.#receiver.reject(error);
   }
 
   /** Sends it, as soon as there is a connection. */
@@ -82,34 +85,30 @@ export class Call {
   #send(client: Client | ClusterClient, whole: boolean, now: number): void {
     this.#sentTo = client;
     this.#sentAt = now;
-    let answer: Promise<unknown>;
     try {
-      answer = whole ? this.#sending.sendWhole(client) : this.#sending.send(client);
+      if (whole) this.#sending.sendWhole(client, this);
+      else this.#sending.send(client, this);
     } catch (error) {
-      return this.#failed(client, error);
+      this.failed(client, error);
     }
-    answer.then(
-      (reply) => this.#answered(client, reply as Reply),
-      (error: unknown) => this.#failed(client, error),
-    );
   }
 
-  #answered(client: Client | ClusterClient, reply: Reply): void {
+  answered(client: Client | ClusterClient, reply: Reply): void {
     this.#place.connection.answered();
     if (this.#settled) return;
     const { confirm } = this.#sending;
     if (confirm === undefined) return this.#done(reply);
     confirm(client, this.#begun + this.#timeout - performance.now()).then(
       () => this.#done(reply),
-      (error: unknown) => this.#failed(client, error),
+      (error: unknown) => this.failed(client, error),
     );
   }
 
   #done(reply: Reply): void {
-    if (this.#end()) this.#resolve(reply);
+    if (this.#end()) this.#receiver.resolve(reply);
   }
 
-  #failed(client: Client | ClusterClient, error: unknown): void {
+  failed(client: Client | ClusterClient, error: unknown): void {
     if (this.#settled || this.#sentTo !== client) return;
     const { connection } = this.#place;
     this.#sentTo = undefined;

@@ -21,7 +21,7 @@
  * - No error, message or cause holds parameters, passwords or TLS keys.
  */
 import { TaskqError } from "@taskq/core/storage";
-import { Call, type CallPlace, type Sending } from "./call.js";
+import { Call, type CallPlace, type Receiver, type Sending } from "./call.js";
 import { isCluster, type Parameter, type Reply } from "./client.js";
 import { connectionTo, type Connection } from "./connection.js";
 import { copiesOf } from "./copies.js";
@@ -96,12 +96,23 @@ export class Caller {
     options: CallOptions = NO_OPTIONS,
   ): Promise<Reply> {
     const words = parameters.map(sendable);
+    return new Promise((resolve, reject) => {
+      this.send({ resolve, reject }, script, keys, words, options);
+    });
+  }
+
+  /** The same, without a promise. The parameters are written to. */
+  send(
+    receiver: Receiver,
+    script: Script,
+    keys: readonly string[],
+    parameters: Parameter[],
+    options: CallOptions = NO_OPTIONS,
+  ): void {
     const { copies = 0, again, hintsFirst } = options;
     const confirm = copies === 0 ? undefined : copiesOf(keys[0] ?? "", copies, script.name);
-    return this.#call(
-      new ScriptSending(script, keys, words, this.#texts, { confirm, again, hintsFirst }),
-      options,
-    );
+    const sending = new ScriptSending(script, keys, parameters, this.#texts, confirm, again, hintsFirst);
+    this.#call(receiver, sending, options);
   }
 
   /** Sends a command. @throws `TASKQ_UNAVAILABLE` `TASKQ_STORAGE` `TASKQ_CLOSED` */
@@ -110,7 +121,7 @@ export class Caller {
     parameters: readonly CallParameter[],
     options: CallOptions = NO_OPTIONS,
   ): Promise<Reply> {
-    return this.#call(new CommandSending(name, parameters.map(sendable)), options);
+    return this.#asked(new CommandSending(name, parameters.map(sendable)), options);
   }
 
   /** Sends a command to the master that has a key, whether or not the command has keys. */
@@ -120,7 +131,7 @@ export class Caller {
     parameters: readonly CallParameter[],
     options: CallOptions = NO_OPTIONS,
   ): Promise<Reply> {
-    return this.#call(new CommandSending(name, parameters.map(sendable), key), options);
+    return this.#asked(new CommandSending(name, parameters.map(sendable), key), options);
   }
 
   /** `host:port` of the master that has a key, on a Cluster that is connected. */
@@ -142,10 +153,18 @@ export class Caller {
     this.#copying?.connection.close();
   }
 
-  #call(sending: Sending, { timeout = this.#options.timeout, since }: CallOptions): Promise<Reply> {
-    if (this.#closed) return Promise.reject(closed());
+  #asked(sending: Sending, options: CallOptions): Promise<Reply> {
+    return new Promise((resolve, reject) => {
+      this.#call({ resolve, reject }, sending, options);
+    });
+  }
+
+  #call(receiver: Receiver, sending: Sending, options: CallOptions): void {
+    if (this.#closed) return receiver.reject(closed());
+    const { timeout = this.#options.timeout, since } = options;
     const place = sending.confirm === undefined ? this.#place : this.#copyingPlace();
-    return new Call(sending, place, timeout, since).promise;
+    // It is kept by what it has begun.
+    void new Call(receiver, sending, place, timeout, since);
   }
 
   #copyingPlace(): CallPlace {

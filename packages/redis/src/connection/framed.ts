@@ -2,46 +2,75 @@
  * Calls of scripts as bytes: what ioredis would write, made faster. The keys of a queue are the same in every call, and most of
  * what is sent; ioredis looks at each of them twice, and writes it by itself.
  */
+import { tracingChannel } from "node:diagnostics_channel";
 import { Command, Redis } from "ioredis";
-import type { Client, ClusterClient, Parameter } from "./client.js";
+import type { Hearing } from "./call.js";
+import type { Client, ClusterClient, Parameter, Reply } from "./client.js";
 import type { Script } from "./script.js";
 
-/** Hash, number of keys and keys, by the list of keys, which callers keep, and by the hash. */
-const heads = new WeakMap<readonly string[], Map<string, string>>();
+/** What comes before the parameters, by the list of keys, which callers keep, by the hash, and by how many parameters there are. */
+const heads = new WeakMap<readonly string[], Map<string, Buffer[]>>();
+/** With more parameters it is not kept: few calls have as many as another one. */
+const MOST_KEPT = 32;
 
-/** `EVALSHA` of a script, as bytes. */
+/** `EVALSHA` of a script, as bytes. Those of texts are written here: a call of a `Buffer` goes through several functions. */
 export function framed(script: Script, keys: readonly string[], parameters: readonly Parameter[]): Buffer {
-  const head = headOf(script, keys);
-  let text = `*${3 + keys.length + parameters.length}\r\n${head}`;
-  let most = 0;
-  for (const parameter of parameters) most += typeof parameter === "object" ? parameter.length : 0;
-  // A UTF-16 unit is three bytes at most.
-  for (const parameter of parameters) most += typeof parameter === "string" ? parameter.length * 3 : 24;
-  const bytes = Buffer.allocUnsafe(text.length * 3 + most + parameters.length * 24);
-  let at = 0;
-  for (const parameter of parameters) {
+  const head = headOf(script, keys, parameters.length);
+  let most = head.length + LONGEST_FRAME;
+  for (let place = 0; place < parameters.length; place += 1) {
+    const parameter = parameters[place] as Parameter;
+    if (typeof parameter === "number") most += LONGEST_FRAME;
+    // A UTF-16 unit is three bytes at most.
+    else most += LONGEST_FRAME + (typeof parameter === "string" ? parameter.length * 3 : parameter.length);
+  }
+  const bytes = Buffer.allocUnsafe(most);
+  bytes.set(head);
+  let at = head.length;
+  let text = "";
+  for (let place = 0; place < parameters.length; place += 1) {
+    const parameter = parameters[place] as Parameter;
     if (typeof parameter !== "object") {
-      const word = String(parameter);
+      const word = typeof parameter === "string" ? parameter : String(parameter);
       text += word === "" ? "$0\r\n\r\n" : `$${Buffer.byteLength(word)}\r\n${word}\r\n`;
       continue;
     }
-    at += bytes.write(`${text}$${parameter.length}\r\n`, at);
-    at += parameter.copy(bytes, at);
+    at += write(`${text}$${parameter.length}\r\n`, bytes, at);
+    bytes.set(parameter, at);
+    at += parameter.length;
     text = "\r\n";
   }
-  at += bytes.write(text, at);
+  at += write(text, bytes, at);
   return bytes.subarray(0, at);
 }
 
-function headOf({ sha }: Script, keys: readonly string[]): string {
+/** Of what stands around a parameter, and of a number. */
+const LONGEST_FRAME = 48;
+/** Longer texts are written quicker by what `Buffer` calls. */
+const SHORT = 64;
+
+/** Answers how many bytes it took. */
+function write(text: string, bytes: Buffer, at: number): number {
+  if (text.length > SHORT) return bytes.write(text, at);
+  for (let place = 0; place < text.length; place += 1) {
+    const code = text.charCodeAt(place);
+    if (code > 127) return bytes.write(text, at);
+    bytes[at + place] = code;
+  }
+  return text.length;
+}
+
+function headOf({ sha }: Script, keys: readonly string[], parameters: number): Buffer {
   let known = heads.get(keys);
-  if (known === undefined) heads.set(keys, (known = new Map<string, string>()));
-  let head = known.get(sha);
+  if (known === undefined) heads.set(keys, (known = new Map<string, Buffer[]>()));
+  let byCount = known.get(sha);
+  if (byCount === undefined) known.set(sha, (byCount = []));
+  let head = byCount[parameters];
   if (head === undefined) {
-    head = ["evalsha", sha, String(keys.length), ...keys]
-      .map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`)
-      .join("");
-    known.set(sha, head);
+    const words = ["evalsha", sha, String(keys.length), ...keys].map(
+      (word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`,
+    );
+    head = Buffer.from(`*${words.length + parameters}\r\n${words.join("")}`);
+    if (parameters <= MOST_KEPT) byCount[parameters] = head;
   }
   return head;
 }
@@ -51,24 +80,39 @@ export function takesBytes(client: Client | ClusterClient): boolean {
   return client instanceof Redis;
 }
 
-/** Sends it, and answers what is replied. */
-export function sendBytes(client: Client | ClusterClient, bytes: Buffer): Promise<unknown> {
-  return (client as unknown as Redis).sendCommand(new Framed("evalsha", bytes).once()) as Promise<unknown>;
+/** Sends it, and tells what is replied. */
+export function sendBytes(client: Client | ClusterClient, bytes: Buffer, hearing: Hearing): void {
+  const redis = client as unknown as Redis;
+  if (!traced.hasSubscribers) {
+    void redis.sendCommand(new HeardCommand(bytes, client, hearing) as unknown as Command);
+    return;
+  }
+  (redis.sendCommand(new Framed("evalsha", bytes)) as Promise<unknown>).then(
+    (reply) => hearing.answered(client, reply as Reply),
+    (error: unknown) => hearing.failed(client, error),
+  );
 }
+
+/** Where ioredis tells of its commands: to those who hear it, each shows a promise. */
+const traced = tracingChannel("ioredis:command");
 
 /**
  * The same behind a look at one of its keys, so that those whom its hints reach are written to before the caller: a server writes
  * first to whom it has begun last to reply to. Where they share a CPU with the caller, they need not wait until it has gone on.
  */
-export function sendHintsFirst(client: Client | ClusterClient, bytes: Buffer, key: string): Promise<unknown> {
+export function sendHintsFirst(
+  client: Client | ClusterClient,
+  bytes: Buffer,
+  hearing: Hearing,
+  key: string,
+): void {
   const redis = client as unknown as Redis;
   let look = looks.get(key);
   if (look === undefined) looks.set(key, (look = lookAt(key)));
   redis.stream.cork();
   void redis.sendCommand(look);
-  const replied = sendBytes(client, bytes);
+  sendBytes(client, bytes, hearing);
   redis.stream.uncork();
-  return replied;
 }
 
 /** Nobody waits for what they answer: each is sent again and again. */
@@ -84,24 +128,62 @@ function lookAt(key: string): Command {
 const NOTHING = Buffer.alloc(0);
 
 class Framed extends Command {
-  #bytes: Buffer;
+  readonly #bytes: Buffer;
 
   constructor(name: string, bytes: Buffer) {
     super(name, [], { replyEncoding: null });
     this.#bytes = bytes;
   }
 
-  /** Lets go of its bytes when it is answered: some commands live on until a full collection. */
-  once(): this {
-    const { resolve } = this;
-    this.resolve = (reply) => {
-      this.#bytes = NOTHING;
-      resolve(reply);
-    };
-    return this;
-  }
-
   override toWritable(): Buffer {
     return this.#bytes;
   }
 }
+
+/**
+ * A command without what makes one of ioredis slow: a promise, with the functions that settle it. It has the prototype of those, and
+ * the fields that their constructor writes.
+ */
+class HeardCommand {
+  readonly name = "evalsha";
+  readonly args: readonly [] = NO_ARGUMENTS;
+  readonly inTransaction = false;
+  readonly replyEncoding = null;
+  readonly transformed = true;
+  /** Nobody hears of it: ioredis need not ask again. */
+  isTraced = true;
+  isResolved = false;
+  isSettled = false;
+  protocol = 2;
+  replyMapping = "legacy";
+  #bytes: Buffer;
+  readonly #client: Client | ClusterClient;
+  readonly #hearing: Hearing;
+
+  constructor(bytes: Buffer, client: Client | ClusterClient, hearing: Hearing) {
+    this.#bytes = bytes;
+    this.#client = client;
+    this.#hearing = hearing;
+  }
+
+  toWritable(): Buffer {
+    return this.#bytes;
+  }
+
+  resolve(reply: unknown): void {
+    this.isResolved = true;
+    this.isSettled = true;
+    // Some commands live on until a full collection: not with what was sent.
+    this.#bytes = NOTHING;
+    this.#hearing.answered(this.#client, reply as Reply);
+  }
+
+  /** Not at once: ioredis is in the midst of giving up the connection, or of taking the command. */
+  reject(error: unknown): void {
+    this.isSettled = true;
+    queueMicrotask(() => this.#hearing.failed(this.#client, error));
+  }
+}
+
+const NO_ARGUMENTS = [] as const;
+Object.setPrototypeOf(HeardCommand.prototype, Command.prototype);

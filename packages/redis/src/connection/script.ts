@@ -8,7 +8,7 @@ export interface Script {
   /** Hex SHA-1 of the source. */
   readonly sha: string;
   /** So many of the keys of a queue it declares, the first ones; all of them unless given. */
-  readonly keys?: number;
+  readonly keys?: number | undefined;
 }
 
 /**
@@ -19,5 +19,5 @@ export interface Script {
  * @example const add = script("add", "return redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2])");
  */
 export function script(name: string, source: string): Script {
-  return { name, source, sha: createHash("sha1").update(source).digest("hex") };
+  return { name, source, sha: createHash("sha1").update(source).digest("hex"), keys: undefined };
 }

@@ -1,5 +1,5 @@
-import type { Sending } from "./call.js";
-import { isCluster, type Client, type ClusterClient, type Parameter } from "./client.js";
+import type { Hearing, Sending } from "./call.js";
+import { isCluster, type Client, type ClusterClient, type Parameter, type Reply } from "./client.js";
 import { nodeOf } from "./copies.js";
 import { framed, sendBytes, sendHintsFirst, takesBytes } from "./framed.js";
 import type { Script } from "./script.js";
@@ -33,13 +33,6 @@ export interface SentAgain {
   readonly parameter: () => Parameter;
 }
 
-export interface ScriptSendingOptions {
-  readonly confirm: Sending["confirm"];
-  readonly again?: SentAgain | undefined;
-  /** Whether those whom its hints reach are to hear of it before the caller has its reply. @default false */
-  readonly hintsFirst?: boolean | undefined;
-}
-
 /** A script with its keys and parameters. */
 export class ScriptSending implements Sending {
   readonly confirm: Sending["confirm"];
@@ -54,12 +47,18 @@ export class ScriptSending implements Sending {
   /** Whether a copy is under way of which it is not known what became. */
   #mayRun = false;
 
+  /**
+   * @param again what is otherwise from the second time on that it is sent
+   * @param hintsFirst whether those whom its hints reach are to hear of it before the caller has its reply
+   */
   constructor(
     script: Script,
     keys: readonly string[],
     parameters: Parameter[],
     texts: SentTexts,
-    { confirm, again, hintsFirst = false }: ScriptSendingOptions,
+    confirm?: Sending["confirm"],
+    again?: SentAgain,
+    hintsFirst = false,
   ) {
     this.#script = script;
     this.#keys = keys;
@@ -74,31 +73,32 @@ export class ScriptSending implements Sending {
     return `script ${this.#script.name}`;
   }
 
-  send(client: Client | ClusterClient): Promise<unknown> {
+  send(client: Client | ClusterClient, hearing: Hearing): void {
     if (this.#mayRun && this.#again !== undefined) {
       const { place, parameter } = this.#again;
       this.#parameters[place] = parameter();
     }
     this.#mayRun = true;
     this.#number = this.#texts.next();
-    if (!takesBytes(client)) return client.callBuffer("evalsha", [this.#script.sha, ...this.#words()]);
+    if (!takesBytes(client)) {
+      return hear(client, hearing, client.callBuffer("evalsha", [this.#script.sha, ...this.#words()]));
+    }
     const bytes = framed(this.#script, this.#keys, this.#parameters);
     const [key] = this.#keys;
-    return this.#hintsFirst && key !== undefined
-      ? sendHintsFirst(client, bytes, key)
-      : sendBytes(client, bytes);
+    if (this.#hintsFirst && key !== undefined) sendHintsFirst(client, bytes, hearing, key);
+    else sendBytes(client, bytes, hearing);
   }
 
-  sendWhole(client: Client | ClusterClient): Promise<unknown> {
+  sendWhole(client: Client | ClusterClient, hearing: Hearing): void {
     const { sha, source } = this.#script;
     const first = !this.#isUnknown;
     this.#isUnknown = true;
     // What was sent last was refused.
     this.#mayRun = false;
-    if (first && this.#texts.wasSentSince(sha, client, this.#number)) return this.send(client);
+    if (first && this.#texts.wasSentSince(sha, client, this.#number)) return this.send(client, hearing);
     this.#texts.noted(sha, client);
     this.#mayRun = true;
-    return client.callBuffer("eval", [source, ...this.#words()]);
+    hear(client, hearing, client.callBuffer("eval", [source, ...this.#words()]));
   }
 
   /** What follows the script. */
@@ -123,12 +123,19 @@ export class CommandSending implements Sending {
     return `command ${this.#name.toUpperCase()}`;
   }
 
-  send(client: Client | ClusterClient): Promise<unknown> {
+  send(client: Client | ClusterClient, hearing: Hearing): void {
     const to = this.#key !== undefined && isCluster(client) ? nodeOf(client, this.#key) : client;
-    return to.callBuffer(this.#name, this.#words);
+    hear(client, hearing, to.callBuffer(this.#name, this.#words));
   }
 
-  sendWhole(client: Client | ClusterClient): Promise<unknown> {
-    return this.send(client);
+  sendWhole(client: Client | ClusterClient, hearing: Hearing): void {
+    this.send(client, hearing);
   }
+}
+
+function hear(client: Client | ClusterClient, hearing: Hearing, replied: Promise<unknown>): void {
+  replied.then(
+    (reply) => hearing.answered(client, reply as Reply),
+    (error: unknown) => hearing.failed(client, error),
+  );
 }

@@ -37,27 +37,6 @@ export class Writer {
     this.#head(length, 0x90, 15, 0xdc);
   }
 
-  /** Begins what the scripts see as one text; `end` is given what this answers. */
-  begin(): number {
-    this.#reserve(5);
-    this.#size += 5;
-    return this.#size;
-  }
-
-  end(from: number): void {
-    this.#buffer[from - 5] = 0xdb;
-    this.#buffer.writeUInt32BE(this.#size - from, from - 4);
-  }
-
-  /** What was packed before. */
-  packed(bytes: Uint8Array): void {
-    this.#reserve(bytes.length);
-    const buffer = this.#buffer;
-    // Few bytes are quicker one by one.
-    for (let at = 0; at < bytes.length; at += 1) buffer[this.#size + at] = bytes[at] ?? 0;
-    this.#size += bytes.length;
-  }
-
   value(value: unknown): void {
     switch (typeof value) {
       case "string":
@@ -124,7 +103,9 @@ export class Writer {
     const buffer = this.#buffer;
     if (length < 32) {
       buffer[this.#size++] = 0xa0 | length;
-      this.packed(bytes);
+      // Few bytes are quicker one by one.
+      for (let at = 0; at < length; at += 1) buffer[this.#size + at] = bytes[at] ?? 0;
+      this.#size += length;
       return;
     }
     if (length < 256) {

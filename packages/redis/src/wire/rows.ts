@@ -1,88 +1,39 @@
 /** Rows as they are stored, for those that this side writes and reads itself: `lua/rows.ts` has the whole of it. */
-import { TaskqError, type ClaimedJob, type NewJob, type NewKeep } from "@taskq/core/storage";
-import { pack, type Writer } from "./pack.js";
+import { TaskqError, type ClaimedJob } from "@taskq/core/storage";
 import { Reader } from "./unpack.js";
 
 /** Longer bytes stand apart from their row. */
 export const INLINE = 512;
-/** Of an id that core made: the rest is random. */
-const PLACE = 14;
 /** The order and the instant of its enqueue, which the server writes. */
 const HEAD = 11;
 /** The numbers of what few rows have; `RARE` in `lua/rows.ts` has all. */
-const [EXPIRES_AT, ONCE, GATES, KEEP] = [1, 2, 6, 8];
+export const SELDOM = { expiresAt: 1, once: 2, gates: 6, keep: 8 } as const;
 
 /** The key of a row under an id that core made. */
 export function placeOf(id: string): string | undefined {
   return isMade(id) ? id.slice(0, PLACE) : undefined;
 }
 
-/** Whether core may have made an id; its bytes are then those of `madeKey` and what follows. As `splitId`, and much quicker. */
-export function isMade(id: string): boolean {
-  if (id.length !== MADE || made.write(id) !== MADE) return false;
-  for (let place = 0; place < MADE; place += 1) if (DIGITS[made[place] ?? 0] !== 1) return false;
-  return (made[0] ?? 0) <= THREE && (made[LOW] ?? 0) <= ONE;
+/** Whether core may have made an id. As `splitId`, and much quicker. */
+function isMade(id: string): boolean {
+  if (id.length !== MADE || !mayBegin(id)) return false;
+  for (let place = 0; place < MADE; place += 1) if (DIGITS[id.charCodeAt(place)] !== 1) return false;
+  return true;
 }
 
-const MADE = 22;
+/** Of an id that core made: its length, and that of the key; the rest is random. */
+export const MADE = 22;
+export const PLACE = 14;
 /** Where the digits begin that count within a millisecond. */
 const LOW = 9;
 const [ONE, THREE] = ["1".charCodeAt(0), "3".charCodeAt(0)];
-const DIGITS = new Uint8Array(256);
+/** 1 under the code of each. */
+export const DIGITS: Uint8Array = new Uint8Array(128);
 for (const digit of "0123456789abcdefghijklmnopqrstuv") DIGITS[digit.charCodeAt(0)] = 1;
-/** As many bytes as so many characters may take. */
-const made = Buffer.alloc(MADE * 3);
-/** Of the id that was looked at last: a text would be slow to cut. */
-export const madeKey: Buffer = made.subarray(0, PLACE);
-const madeSuffix = made.subarray(PLACE, MADE);
 
-/** Writes the key of a new job, whose id was looked at last, and what follows the due and the state in its row. */
-export function writeRow(writer: Writer, job: NewJob, apart: boolean): void {
-  writer.value(madeKey);
-  const from = writer.begin();
-  if (job.task !== lastTask) {
-    lastTask = job.task;
-    packedTask = pack(job.task);
-  }
-  writer.packed(packedTask);
-  const seldom = seldomOf(job);
-  writer.value(seldom.length > 0 ? seldom : undefined);
-  writer.packed(NOTHING_YET);
-  writer.value(apart ? job.body.length : undefined);
-  writer.value(madeSuffix);
-  writer.value(job.priority);
-  writer.value(apart ? undefined : job.body);
-  writer.value(undefined);
-  writer.end(from);
-}
-
-/** Most jobs that are stored one after the other are of one task. */
-let lastTask: string | undefined;
-let packedTask: Buffer = Buffer.alloc(0);
-
-/** Attempt, failures, crashes, two fences; then what a run leaves. */
-const NOTHING_YET = Buffer.concat([Buffer.alloc(5), Buffer.alloc(7, 0xc0)]);
-
-const NOTHING: readonly unknown[] = [];
-
-/** What few jobs have, each behind its number. */
-function seldomOf({ expiresAt, delivery, gates, keep }: NewJob): readonly unknown[] {
-  if (expiresAt === undefined && delivery !== "at-most-once" && gates === undefined && keep === undefined) {
-    return NOTHING;
-  }
-  const seldom: unknown[] = [];
-  if (expiresAt !== undefined) seldom.push(EXPIRES_AT, expiresAt);
-  if (delivery === "at-most-once") seldom.push(ONCE, true);
-  if (gates !== undefined) {
-    const list = gates.map(({ kind, key, max, per, onBusy }) => [kind, key, max, per ?? false, onBusy]);
-    seldom.push(GATES, list);
-  }
-  if (keep !== undefined) seldom.push(KEEP, keepOf(keep));
-  return seldom;
-}
-
-function keepOf({ completed, failed, completedMax, failedMax }: NewKeep): readonly unknown[] {
-  return [completed ?? false, failed ?? false, completedMax ?? false, failedMax ?? false];
+/** Whether neither of both numbers of an id is too large. */
+export function mayBegin(id: string): boolean {
+  return id.charCodeAt(0) <= THREE && id.charCodeAt(LOW) <= ONE;
 }
 
 /** What rows do not say of the claim that handed them out: they are as they were before. */
@@ -132,6 +83,7 @@ function apartOf(bodies: Bodies): ReadonlyMap<string, Uint8Array> {
   return apart;
 }
 
+const NOTHING: readonly unknown[] = [];
 const NONE_APART: ReadonlyMap<string, Uint8Array> = new Map();
 /** Bodies are parts of copies of about so many bytes: a job that runs long keeps one of them, and not the whole answer. */
 const COPIED = 8_192;
@@ -191,8 +143,8 @@ class Rows {
       priority,
       enqueuedAt,
       due: enqueuedAt + due,
-      expiresAt: behind(seldom, EXPIRES_AT) as number | undefined,
-      delivery: behind(seldom, ONCE) === true ? "at-most-once" : "at-least-once",
+      expiresAt: behind(seldom, SELDOM.expiresAt) as number | undefined,
+      delivery: behind(seldom, SELDOM.once) === true ? "at-most-once" : "at-least-once",
       body: body ?? this.#apart.get(packed.toString("utf8", keyFrom, keyFrom + keySize)) ?? new Uint8Array(),
       begun,
       leaseUntil: claim.leaseUntil,

@@ -1,19 +1,48 @@
 import { BLOCK } from "../listing.js";
 import { key } from "./key.js";
 
-/** Storing jobs that belong to no flow, hold no key and were given no id: by far the most. */
+/**
+ * Storing jobs that belong to no flow, hold no key and were given no id: by far the most. Answers of each whether it is ready or
+ * scheduled, then whether a few processes heard of them.
+ */
 export const add: string = String.raw`
-local call, bytes = redis.call, struct.pack
+local call, bytes, decode, pack = redis.call, struct.pack, cmsgpack.unpack_limit, cmsgpack.pack
 local text = call("GET", ${key("queue")})
 if not text then return 0 end
-local after, epoch, phase, fence, order = cmsgpack.unpack_limit(text, 4)
-local _, paused, later = cmsgpack.unpack_limit(text, 2, after)
+local after, epoch, phase, fence, order = decode(text, 4)
+local _, paused, later = decode(text, 2, after)
 if phase ~= "open" or later then return 0 end
 
 local now = tonumber(ARGV[1])
 if not now then
   local time = call("TIME")
   now = time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+-- A hint of one entry: there may be something ready. Answers whether a few processes heard of it.
+local function hint()
+  local heard = ARGV[2] ~= "" and call(ARGV[2], ${key("wake")}, "\129\165ready\195") or 0
+  return heard > 0 and heard <= 8 and "h" or ""
+end
+
+local function scoreOf(priority)
+  return priority == 0 and "0" or string.format("%d", -priority)
+end
+
+-- A list of five is one job alone, and most calls store one: without a table.
+if string.byte(ARGV[3]) == 149 then
+  local _, priority, due, _, key, rest = decode(ARGV[3], 5, 1)
+  order = order + 1
+  local own, isDue = bytes(">I5", order), due <= now
+  local row = own .. bytes(">I6", now) .. pack(due - now, isDue and 2 or 11) .. rest
+  -- From here on it writes.
+  if call("HSETNX", ${key("rows")}, key, row) == 0 then return 0 end
+  if ARGV[4] ~= "" then call("HSET", ${key("bodies")}, unpack(cmsgpack.unpack(ARGV[4]))) end
+  if isDue then call("ZADD", ${key("ready")}, scoreOf(priority), bytes(">I6", math.max(0, due)) .. "\0" .. own .. key)
+  else call("ZADD", ${key("scheduled")}, string.format("%.17g", due), bytes(">I4", 2147483647 - priority) .. "\0" .. own .. key) end
+  call("XADD", ${key("listing")}, string.format("%d-1", order), "", key)
+  call("SET", ${key("queue")}, pack(epoch, phase, fence, order) .. string.sub(text, after + 1))
+  return (isDue and "r" or "s") .. hint()
 end
 
 local function inCuts(command, name, list, from, to)
@@ -46,13 +75,13 @@ local number, stamp, ready, scheduled, states = first, bytes(">I6", now), {}, {}
 at = 1
 while list[at] do
   local priority, due, past = list[at], list[at + 1], at + 3 + list[at + 2] * 2
-  local line, code, score, before = ready, 2, priority == 0 and "0" or string.format("%d", -priority), nil
+  local line, code, score, before = ready, 2, scoreOf(priority), nil
   if due <= now then before = bytes(">I6", math.max(0, due)) .. "\0"
   else
     line, code, score = scheduled, 11, string.format("%.17g", due)
     before = bytes(">I4", 2147483647 - priority) .. "\0"
   end
-  local head, size = stamp .. cmsgpack.pack(due - now, code), #line
+  local head, size = stamp .. pack(due - now, code), #line
   for place = at + 3, past - 1, 2 do
     local own = bytes(">I5", number)
     line[size + 1] = score
@@ -79,9 +108,6 @@ else
   end
   inCuts("HSET", ${key("listed")}, sizes, 1, #sizes)
 end
-call("SET", ${key("queue")}, cmsgpack.pack(epoch, phase, fence, first + count - 1) .. string.sub(text, after + 1))
--- A hint of one entry: there may be something ready.
-local heard = ARGV[2] ~= "" and call(ARGV[2], ${key("wake")}, "\129\165ready\195") or 0
--- Of each job, and whether a few processes heard of them.
-return states .. (heard > 0 and heard <= 8 and "h" or "")
+call("SET", ${key("queue")}, pack(epoch, phase, fence, first + count - 1) .. string.sub(text, after + 1))
+return states .. hint()
 `;
