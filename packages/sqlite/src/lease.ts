@@ -115,7 +115,7 @@ interface EndedLease {
 /** Leases of this process all of whose runs have ended by now. */
 function endedLeases(move: Move): EndedLease[] {
   const over: EndedLease[] = [];
-  for (const [fence, count] of move.endedRuns) {
+  for (const { fence, count } of move.endedRuns.values()) {
     const held = move.queue.leases.get(fence);
     if (held !== undefined && held.left <= count) over.push({ fence, row: held.row });
   }
@@ -131,7 +131,7 @@ function remember(
   if (move.endedRuns.size === 0 && lease === undefined) return;
   const { queue, endedRuns } = move;
   move.scope.onCommit(() => {
-    for (const [fence, count] of endedRuns) {
+    for (const { fence, count } of endedRuns.values()) {
       const held = queue.leases.get(fence);
       if (held !== undefined) held.left -= count;
     }

@@ -44,6 +44,7 @@ export function step(move: Move, request: StepRequest): StepAnswer {
   purgeSome(move, settled.length);
   gatherStats(move, request, settled);
   complete(move);
+  move.scope.rows += settled.length + claimed.jobs.length;
   return {
     settled,
     claimed: claimed.jobs,

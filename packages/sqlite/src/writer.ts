@@ -43,7 +43,7 @@ export interface WriterOptions {
   /** Called before each transaction; throws when the file is no longer ours. */
   readonly guard: () => void;
   /** Called after each commit. */
-  readonly committed: () => void;
+  readonly committed: (rows: number) => void;
   /** @default `BUSY_LIMIT` */
   readonly busyLimit?: number | undefined;
 }
@@ -176,7 +176,7 @@ export class Writer {
   private wasCommitted(scope: TransactionScope): void {
     this.tries = 0;
     scope.committed();
-    this.options.committed();
+    this.options.committed(scope.rows);
   }
 
   private undo(scope: TransactionScope): void {
