@@ -23,16 +23,19 @@ export interface Claimed {
   readonly jobs: readonly ClaimedJob[];
   readonly keys: readonly { readonly time: number; readonly low: number }[];
   readonly more: boolean;
+  /** Whether nothing was done to any row but to claim it. */
+  readonly isPlain: boolean;
 }
 
 /** Claims what may run, up to the number asked for. */
 export function claimJobs(claiming: Claiming): Claimed {
-  const taken: Taken = { jobs: [], rows: [], begun: 0, passedOver: 0, slack: CLAIM_SLACK, more: false };
+  const taken: Taken = { jobs: [], rows: [], begun: 0, passedOver: 0, slack: CLAIM_SLACK, more: false, isPlain: true };
   if (claiming.claim.ids === undefined) {
     takeFirst(claiming, taken);
     claiming.move.queue.reach = reachAfter(taken);
   } else takeIds(claiming, taken, claiming.claim.ids);
-  return { jobs: inOrder(taken), keys: taken.rows.map(([time, low]) => ({ time, low })), more: taken.more };
+  const { rows, more, isPlain: plain } = taken;
+  return { jobs: inOrder(taken), keys: rows.map(([time, low]) => ({ time, low })), more, isPlain: plain };
 }
 
 interface Taken {
@@ -44,6 +47,7 @@ interface Taken {
   /** Rows that may still be looked at beyond those that are answered. */
   slack: number;
   more: boolean;
+  isPlain: boolean;
 }
 
 /** Where jobs stand that are not claimed ahead, the next claim looks no further than it may find others: all it reads costs. */
@@ -127,6 +131,7 @@ function takeMany({ move, fence, owner }: Claiming, count: number, begun: boolea
 function takeIds(claiming: Claiming, taken: Taken, ids: readonly string[]): void {
   const { move, claim } = claiming;
   const rows: ReadyRow[] = [];
+  taken.isPlain = false;
   for (const id of new Set(ids)) {
     const row = jobById(move.scope.connection, move.queue, id);
     if (row === undefined) continue;
@@ -157,7 +162,10 @@ function inOrder({ jobs, rows }: Taken): readonly ClaimedJob[] {
 /** Claims a ready row if it may run; if not, it is put where it belongs. */
 function accept(claiming: Claiming, taken: Taken, row: ReadyRow, begun: boolean): boolean {
   const { move, fence, owner } = claiming;
-  if (!isPlain(claiming, row) && turnAway(claiming, row)) return false;
+  if (!isPlain(claiming, row)) {
+    taken.isPlain = false;
+    if (turnAway(claiming, row)) return false;
+  }
   row[4] += 1;
   if (!begun) row[10] |= UNBEGUN;
   move.sql(TAKE).run(row[4], fence, owner, begun ? move.now : null, row[10], row[0], row[1]);

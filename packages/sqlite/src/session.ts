@@ -32,7 +32,10 @@ export class Session {
     this.guard = guard;
     this.busyLimit = busyLimit;
     this.checkpointer = new Checkpointer(connection, syncs);
-    const { committed } = this.checkpointer;
+    const committed = (rows: number): void => {
+      this.checkpointer.committed(rows);
+      this.files.wrote();
+    };
     this.writer = new Writer({ connection, guard: guard.check, committed, busyLimit });
     this.batches = new TickBatches(this.writer);
     this.files = new FileWatch({

@@ -84,8 +84,6 @@ export class Writer {
   alone<T>(work: Work<T | undefined>): T | undefined {
     if (this.hasGoneAlone || this.scheduled || this.waiting) return undefined;
     if (this.pending.length > 0 || this.turn.isLong()) return undefined;
-    this.hasGoneAlone = true;
-    queueMicrotask(this.mayGoAlone);
     const scope = new TransactionScope(this.options.connection);
     let value: T | undefined;
     try {
@@ -94,6 +92,9 @@ export class Writer {
     } catch {
       // A busy file is asked again when it is submitted, and any other error met again and told.
       return undefined;
+    } finally {
+      this.hasGoneAlone = true;
+      queueMicrotask(this.mayGoAlone);
     }
     if (value !== undefined) this.wasCommitted(scope);
     return value;
