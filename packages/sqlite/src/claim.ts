@@ -4,7 +4,7 @@ import { NOT_AHEAD, SPECIAL, type Claiming } from "./claiming.js";
 import { followConsequences } from "./consequences.js";
 import { makeReady } from "./line.js";
 import { MANY, readyRow, readyRows, type ReadyRow } from "./ready-rows.js";
-import { READY, UNBEGUN } from "./row.js";
+import { HUNG_ON, READY, UNBEGUN } from "./row.js";
 import { jobById } from "./rows.js";
 import { turnAway } from "./turn-away.js";
 
@@ -25,17 +25,33 @@ export interface Claimed {
   readonly more: boolean;
   /** Whether nothing was done to any row but to claim it. */
   readonly isPlain: boolean;
+  /** Whether nothing hangs on any of the rows: to settle one touches no other. */
+  readonly isBare: boolean;
 }
 
 /** Claims what may run, up to the number asked for. */
 export function claimJobs(claiming: Claiming): Claimed {
-  const taken: Taken = { jobs: [], rows: [], begun: 0, passedOver: 0, slack: CLAIM_SLACK, more: false, isPlain: true };
+  const taken: Taken = {
+    jobs: [],
+    rows: [],
+    begun: 0,
+    passedOver: 0,
+    slack: CLAIM_SLACK,
+    more: false,
+    isPlain: true,
+  };
   if (claiming.claim.ids === undefined) {
     takeFirst(claiming, taken);
     claiming.move.queue.reach = reachAfter(taken);
   } else takeIds(claiming, taken, claiming.claim.ids);
   const { rows, more, isPlain: plain } = taken;
-  return { jobs: inOrder(taken), keys: rows.map(([time, low]) => ({ time, low })), more, isPlain: plain };
+  return {
+    jobs: inOrder(taken),
+    keys: rows.map(([time, low]) => ({ time, low })),
+    more,
+    isPlain: plain,
+    isBare: rows.every(isBare),
+  };
 }
 
 interface Taken {
@@ -172,6 +188,10 @@ function accept(claiming: Claiming, taken: Taken, row: ReadyRow, begun: boolean)
   taken.jobs.push(jobOf(claiming, row, begun));
   taken.rows.push(row);
   return true;
+}
+
+function isBare(row: ReadyRow): boolean {
+  return (row[10] & HUNG_ON) === 0;
 }
 
 /** Whether nothing can keep the row from running. */

@@ -54,6 +54,7 @@ export interface NewLease {
   readonly until: number;
   readonly length: number;
   readonly keys: readonly LeaseKey[];
+  readonly isBare: boolean;
 }
 
 /** Writes a lease, in the row of one of ours that is over if there is such a row; deletes the others that are over. */
@@ -137,7 +138,7 @@ function remember(
     }
     for (const { fence } of over) queue.leases.delete(fence);
     if (lease !== undefined && row !== undefined) {
-      queue.leases.set(lease.fence, { row, left: lease.keys.length });
+      queue.leases.set(lease.fence, { row, left: lease.keys.length, isBare: lease.isBare });
     }
   });
 }

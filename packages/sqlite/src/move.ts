@@ -160,10 +160,10 @@ export class Move {
   }
 
   /** A run under this fence is over. */
-  runEnded(fence: number): void {
+  runEnded(fence: number, count = 1): void {
     // Mostly of the same claim as the one before.
     if (this.lastEnded?.fence !== fence) this.lastEnded = this.endedOf(fence);
-    this.lastEnded.count += 1;
+    this.lastEnded.count += count;
   }
 
   private endedOf(fence: number): EndedRuns {

@@ -1,4 +1,4 @@
-import type { RunReference, SettleAnswer, StepAnswer, StepRequest } from "@taskq/core/storage";
+import type { RunReference, SettleAnswer, Settlement, StepAnswer, StepRequest } from "@taskq/core/storage";
 import { claimJobs, type Claimed } from "./claim.js";
 import { claimedBefore } from "./claimed-job.js";
 import { complete, followConsequences } from "./consequences.js";
@@ -18,6 +18,7 @@ import { purgeSome } from "./purge.js";
 import { ACTIVE, UNBEGUN, UNIQUE } from "./row.js";
 import { jobById } from "./rows.js";
 import { settle } from "./settle.js";
+import { likeEnds, settleTogether, TOGETHER } from "./settle-together.js";
 import { gatherStats } from "./stats.js";
 import { endUnknown } from "./unknown.js";
 import { nextTurn } from "./turn.js";
@@ -37,12 +38,7 @@ type StepClaimed = Claimed & { readonly dues?: Dues | undefined };
 export function step(move: Move, request: StepRequest): StepAnswer {
   // First, since a run may have begun and ended since the step before.
   for (const run of request.begun) begin(move, run);
-  const settled: SettleAnswer[] = [];
-  for (const settlement of request.settled) {
-    settled.push(settle(move, settlement));
-    // What follows is done at once: it is told from what comes after by what was active then.
-    if (move.finished.length > 0) followConsequences(move);
-  }
+  const settled = settleAll(move, request.settled);
   const claimed: StepClaimed = wantsJobs(request) ? claimOrRepeat(move, request) : withoutClaim(move);
   if (move.endedRuns.size > 0 && claimed === NOTHING) writeLease(move, undefined);
   writeFeed(move);
@@ -60,7 +56,7 @@ export function step(move: Move, request: StepRequest): StepAnswer {
   };
 }
 
-const NOTHING: Claimed = { jobs: [], keys: [], more: false, isPlain: false };
+const NOTHING: Claimed = { jobs: [], keys: [], more: false, isPlain: false, isBare: false };
 
 function wantsJobs({ claim }: StepRequest): boolean {
   return claim !== undefined && (claim.begin > 0 || claim.ahead > 0);
@@ -71,6 +67,23 @@ function withoutClaim(move: Move): Claimed {
   const { doomed } = move.seldom();
   if (doomed.length > 0) writeConsequences(move);
   return NOTHING;
+}
+
+function settleAll(move: Move, settlements: readonly Settlement[]): SettleAnswer[] {
+  const answers: SettleAnswer[] = [];
+  for (let index = 0; index < settlements.length;) {
+    const like = likeEnds(move, settlements, index);
+    const until = index + Math.max(1, like);
+    if (like === TOGETHER && settleTogether(move, settlements, index)) {
+      for (; index < until; index += 1) answers.push("applied");
+    }
+    for (; index < until; index += 1) {
+      answers.push(settle(move, settlements[index] as Settlement));
+      // What follows is done at once: it is told from what comes after by what was active then.
+      if (move.finished.length > 0) followConsequences(move);
+    }
+  }
+  return answers;
 }
 
 /** A run claimed ahead has begun. */
@@ -114,12 +127,20 @@ function claimNew(move: Move, request: StepRequest): StepClaimed {
   const owner = internOwner(move, request.owner);
   const claimed = claimJobs({ move, request, claim, fence, owner, seldom });
   remember(move, request, fence);
-  const { keys } = claimed;
+  const { keys, isBare } = claimed;
   writeLease(
     move,
     keys.length === 0
       ? undefined
-      : { fence, owner, request: request.request, until: move.now + claim.lease, length: claim.lease, keys },
+      : {
+          fence,
+          owner,
+          request: request.request,
+          until: move.now + claim.lease,
+          length: claim.lease,
+          keys,
+          isBare,
+        },
   );
   return isQuiet && claimed.isPlain ? { ...claimed, dues: [wake, later] } : claimed;
 }
