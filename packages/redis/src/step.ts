@@ -34,7 +34,7 @@ export async function step(queue: OpenQueue, request: StepRequest): Promise<Step
       short === undefined ? (textsOf(answer["settled"]) as SettleAnswer[]) : rest.map(() => APPLIED);
     queue.stats.record(rest, answers, now);
     settled = settled.length === 0 ? answers : [...settled, ...answers];
-    if (short !== undefined) return new ShortAnswer(short, request.claim?.lease ?? 0, settled, effects);
+    if (short !== undefined) return new ShortAnswer(short, request.claim, settled, effects);
     const done = answer["part"] !== true;
     if (done || (settled.length === request.settled.length && request.claim === undefined)) {
       if (request.last === true) await writeLast(queue, now);
@@ -162,6 +162,7 @@ type ShortReply = readonly [
   count: number,
   rows: Buffer,
   bodies: Bodies,
+  fence: number,
 ];
 /**
  * The answer of the short path, on which every settlement was applied. A class: an object literal with a getter has a
@@ -176,12 +177,12 @@ class ShortAnswer implements StepAnswer {
   readonly revoked: StepAnswer["revoked"] = [];
   readonly effects: readonly JobEffect[];
   readonly #reply: ShortReply;
-  readonly #lease: number;
+  readonly #asked: StepRequest["claim"];
   #claimed: readonly ClaimedJob[] | undefined;
 
   constructor(
     reply: ShortReply,
-    lease: number,
+    asked: StepRequest["claim"],
     settled: readonly SettleAnswer[],
     effects: readonly JobEffect[],
   ) {
@@ -192,13 +193,19 @@ class ShortAnswer implements StepAnswer {
     this.nextDue = nextDue.length === 0 ? undefined : Number(nextDue.toString());
     this.effects = effects;
     this.#reply = reply;
-    this.#lease = lease;
+    this.#asked = asked;
   }
 
   /** Read when it is asked for: whoever has another step to send does so first, and the server is busy meanwhile. */
   get claimed(): readonly ClaimedJob[] {
-    const [, , now, , rows, bodies] = this.#reply;
-    return (this.#claimed ??= claimedRows(rows, bodies, Number(now.toString()) + this.#lease));
+    if (this.#claimed !== undefined) return this.#claimed;
+    const [, , now, , rows, bodies, fence] = this.#reply;
+    const { begin = 0, lease = 0 } = this.#asked ?? {};
+    const leaseUntil = Number(now.toString()) + lease;
+    this.#claimed = claimedRows(rows, bodies, { fence, begin, leaseUntil });
+    // ioredis, or V8, keeps some replies until a full collection.
+    (this.#reply as unknown as unknown[]).length = 0;
+    return this.#claimed;
   }
 }
 

@@ -29,6 +29,8 @@ const packed = Buffer.from(
   }),
 );
 
+const CLAIM = { fence: 1, begin: 1, leaseUntil: 1 };
+
 describe("answers of scripts", () => {
   test.each([
     ["nothing", []],
@@ -74,8 +76,8 @@ describe("answers of scripts", () => {
       for (const read of [
         () => unpack(bytes),
         () => unpackAll(bytes, 3),
-        () => claimedRows(pack(["0123456789abcd", bytes]), bytes, 1),
-        () => claimedRows(bytes, Buffer.alloc(0), 1),
+        () => claimedRows(pack(["0123456789abcd", bytes]), bytes, CLAIM),
+        () => claimedRows(bytes, Buffer.alloc(0), CLAIM),
       ]) {
         try {
           read();

@@ -67,7 +67,7 @@ function bulk(volume: Volume): Scenario {
 }
 
 /**
- * Of workers: the jobs of each, about as many seconds for all, and the prefetch at which ours and the ceiling are compared; then what
+ * Of workers: the jobs of each, about three seconds for all, and the prefetch at which ours and the ceiling are compared; then what
  * the default is held to.
  */
 interface Processing {
@@ -81,7 +81,7 @@ interface Processing {
 const PROCESSING: Readonly<Record<1 | 10 | 50, Processing>> = {
   1: {
     jobs: {
-      "taskq-redis": 150_000,
+      "taskq-redis": 250_000,
       bullmq: 10_000,
       "bee-queue": 8_000,
       groupmq: 6_000,
@@ -92,10 +92,10 @@ const PROCESSING: Readonly<Record<1 | 10 | 50, Processing>> = {
   },
   10: {
     jobs: {
-      "taskq-redis": 200_000,
-      bullmq: 40_000,
-      "bee-queue": 50_000,
-      groupmq: 30_000,
+      "taskq-redis": 300_000,
+      bullmq: 60_000,
+      "bee-queue": 80_000,
+      groupmq: 50_000,
       "ceiling-redis": 300_000,
     },
     prefetch: 50,
@@ -105,10 +105,10 @@ const PROCESSING: Readonly<Record<1 | 10 | 50, Processing>> = {
   },
   50: {
     jobs: {
-      "taskq-redis": 200_000,
-      bullmq: 40_000,
-      "bee-queue": 60_000,
-      groupmq: 40_000,
+      "taskq-redis": 300_000,
+      bullmq: 60_000,
+      "bee-queue": 90_000,
+      groupmq: 60_000,
       "ceiling-redis": 300_000,
     },
     prefetch: 100,
@@ -173,16 +173,16 @@ function processing(volume: Volume, workers: number): Scenario {
 
 function pipe(volume: Volume): Scenario {
   const of = (competitor: OnRedis, jobs: number): Cell => cell(volume, { competitor, kind: "pipe", jobs });
-  const bee = of("bee-queue", 40_000);
+  const bee = of("bee-queue", 60_000);
   return {
     name: "pipe",
     rows: [
       {
         title: "produce + consume, two processes, c = 10",
-        ours: of("taskq-redis", 100_000),
-        bullmq: of("bullmq", 20_000),
+        ours: of("taskq-redis", 150_000),
+        bullmq: of("bullmq", 30_000),
         bee,
-        groupmq: of("groupmq", 20_000),
+        groupmq: of("groupmq", 30_000),
         target: { kind: "times", factor: 2, reference: bee },
       },
     ],
@@ -233,9 +233,10 @@ function roundTrip(volume: Volume): Scenario {
   };
 }
 
+/** Each process has as many jobs to do as one alone: they compile what they run at the same time, on one CPU. */
 function processes(volume: Volume): Scenario {
-  const of = (competitor: OnRedis, count: number, jobs: number): Cell =>
-    cell(volume, { competitor, kind: "process", processes: count, jobs });
+  const of = (competitor: OnRedis, count: number, each: number): Cell =>
+    cell(volume, { competitor, kind: "process", processes: count, jobs: each * count });
   const row = (count: number): Row => ({
     title: `process, c = 10, ${count} process${count === 1 ? "" : "es"}`,
     ours: of("taskq-redis", count, 300_000),

@@ -35,6 +35,7 @@ export interface Serializer {
   /** Of a serializer that protects what another one makes, as `signedSerializer` does. @default none */
   readonly seal?: Seal | undefined;
   encode(value: unknown, context: MessageContext): Uint8Array;
+  /** What was encoded. The bytes may be a part of a larger `ArrayBuffer`: they begin at `bytes.byteOffset` of `bytes.buffer`. */
   decode(bytes: Uint8Array, context: MessageContext): unknown;
 }
 

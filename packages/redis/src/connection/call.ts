@@ -25,11 +25,18 @@ export interface CallPlace {
   readonly deadlines: Deadlines;
 }
 
+/** Of a call that has settled. */
+const SENT: Sending = {
+  what: "a call that has settled",
+  send: () => Promise.resolve(),
+  sendWhole: () => Promise.resolve(),
+};
+
 /** One call, from the first attempt until it settles: within its timeout, in any case. */
 export class Call {
   readonly promise: Promise<Reply>;
   place = -1;
-  readonly #sending: Sending;
+  #sending: Sending;
   readonly #place: CallPlace;
   readonly #timeout: number;
   readonly #begun: number;
@@ -152,6 +159,8 @@ export class Call {
     if (this.#pause !== undefined) clearTimeout(this.#pause);
     if (this.#sentTo === undefined) this.#place.connection.cancel(this);
     this.#place.deadlines.delete(this);
+    // Some calls live on until a full collection: not with what they sent.
+    this.#sending = SENT;
     return true;
   }
 }

@@ -53,7 +53,7 @@ export function takesBytes(client: Client | ClusterClient): boolean {
 
 /** Sends it, and answers what is replied. */
 export function sendBytes(client: Client | ClusterClient, bytes: Buffer): Promise<unknown> {
-  return (client as unknown as Redis).sendCommand(new Framed("evalsha", bytes)) as Promise<unknown>;
+  return (client as unknown as Redis).sendCommand(new Framed("evalsha", bytes).once()) as Promise<unknown>;
 }
 
 /**
@@ -81,12 +81,24 @@ function lookAt(key: string): Command {
   return look;
 }
 
+const NOTHING = Buffer.alloc(0);
+
 class Framed extends Command {
-  readonly #bytes: Buffer;
+  #bytes: Buffer;
 
   constructor(name: string, bytes: Buffer) {
     super(name, [], { replyEncoding: null });
     this.#bytes = bytes;
+  }
+
+  /** Lets go of its bytes when it is answered: some commands live on until a full collection. */
+  once(): this {
+    const { resolve } = this;
+    this.resolve = (reply) => {
+      this.#bytes = NOTHING;
+      resolve(reply);
+    };
+    return this;
   }
 
   override toWritable(): Buffer {

@@ -217,7 +217,7 @@ function M.claim(owner, knows, request)
       at = at + 1
     else
       local member = ready:peek()
-      row = member and M.rowAt(sub(member, 13))
+      row = member and M.rowAt(sub(member, 13), true)
       if row then row.state = "ready" end
     end
     if not row then break end

@@ -17,8 +17,11 @@ end
 function M.flush()
   -- Each part that a script is made of knows what it has changed.
   if M.pruneFeed then M.pruneFeed() end
-  local changed, apart, gone, gates, goneGates, uniques, goneUniques, logs
-  if M.changedRows then changed, apart, gone = M.changedRows() end
+  local changed, apart, gone, claims, goneClaims, gates, goneGates, uniques, goneUniques, logs
+  if M.changedRows then
+    changed, apart, gone = M.changedRows()
+    claims, goneClaims = M.changedClaims()
+  end
   if M.changedGates then
     gates, goneGates = M.changedGates(), M.goneGates()
     uniques, goneUniques = M.changedUniques()
@@ -28,6 +31,7 @@ function M.flush()
   if text ~= Q.text then call("SET", K.queue, text) end
   change(K.bodies, apart)
   change(K.rows, changed, gone)
+  change(K.claims, claims, goneClaims)
   change(K.gates, gates, goneGates)
   change(K.uniques, uniques, goneUniques)
   change(K.limits, logs)

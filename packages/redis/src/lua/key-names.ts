@@ -12,6 +12,8 @@ export const KEY_NAMES = [
   "listed",
   "wake",
   "active",
+  "claims",
+  "ended",
   "owners",
   "opening",
   "done",

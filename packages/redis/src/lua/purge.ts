@@ -64,7 +64,7 @@ local function purgeFrom(key, till, limit)
     local member, at = index:peek()
     if not member or at > till then break end
     looked = looked + 1
-    local row = M.rowAt(M.retainedKey(member))
+    local row = M.rowAt(M.keyIn(member))
     if row then removed = removed + removeOrWithhold(row) else index:remove(member) end
   end
   return removed
@@ -78,7 +78,7 @@ local function purgeOver(key, count, max, limit)
     local member = index:peek()
     if not member then break end
     looked = looked + 1
-    local row = M.rowAt(M.retainedKey(member))
+    local row = M.rowAt(M.keyIn(member))
     if row then removed = removed + removeOrWithhold(row) else index:remove(member) end
   end
   return removed

@@ -63,11 +63,6 @@ local function retainedIn(row)
   return row.state == "completed" and K.done or K.gone
 end
 
--- The short way of a step knows of some completed rows that nothing stands beside them: it puts their order behind their key.
-function M.retainedKey(member)
-  return byte(member) ~= 33 and sub(member, 1, 14) or member
-end
-
 local function bareMember(row)
   return row.key .. struct.pack(">I5", row.order)
 end

@@ -45,6 +45,12 @@ function M.placeOf(id)
   return place or nil
 end
 
+-- The key of what stands among completed rows, or in a claim: where it is known that nothing stands beside a row, its order stands
+-- behind its key.
+function M.keyIn(member)
+  return byte(member) ~= 33 and sub(member, 1, 14) or member
+end
+
 function M.readyMember(row)
   return M.six(row.due) .. M.six(row.order) .. row.key
 end
@@ -60,7 +66,8 @@ local function stateOf(code, row)
   return state
 end
 
-function M.decodeRow(key, text)
+-- Rows in line are known to be there: others that seem ready may have been claimed.
+function M.decodeRow(key, text, inLine)
   local order, at = struct.unpack(">I5I6", text)
   local _, due, code, task, x, attempt, failures, crashes, fence, settled, started, finished, reason, owner, lease, claimed, odd, apart,
     suffix, priority, body, bytes = decodeFrom(text, 21, 11)
@@ -87,6 +94,7 @@ function M.decodeRow(key, text)
   else
     row.kind = "job"
     row.state = stateOf(code, row)
+    if row.state == "ready" and not inLine then M.unfold(row) end
     row.wasCompleted = row.state == "completed"
   end
   return row
@@ -118,11 +126,11 @@ function M.encodeRow(row)
     row.owner, run.lease, run.claimedAt and run.claimedAt - at, odd, apart, suffix, row.priority, not apart and row.body or nil, row.bytes)
 end
 
-function M.rowAt(key)
+function M.rowAt(key, inLine)
   local row = S.rows[key]
   if row == nil then
     local text = call("HGET", K.rows, key)
-    row = text and M.decodeRow(key, text)
+    row = text and M.decodeRow(key, text, inLine)
     S.rows[key] = row
   end
   return row or nil
@@ -141,6 +149,7 @@ function M.readAhead(ids)
   for from = 1, #keys, 1000 do
     local to = math.min(from + 999, #keys)
     local texts = call("HMGET", K.rows, unpack(keys, from, to))
+    M.readEnds(keys, from, to)
     for place = from, to do
       local text = texts[place - from + 1]
       S.rows[keys[place]] = text and M.decodeRow(keys[place], text)
@@ -176,6 +185,7 @@ function M.rowOrGone(id)
 end
 
 function M.runOf(id, fence)
+  M.claimAt(fence)
   local row = M.jobOf(id)
   if row and row.run and row.run.fence == fence then return row, row.run end
 end

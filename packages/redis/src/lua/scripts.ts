@@ -2,6 +2,7 @@
 import { script as scriptOf, type Script } from "../connection/script.js";
 import { answers } from "./answers.js";
 import { claim } from "./claim.js";
+import { claims } from "./claims.js";
 import { feed } from "./feed.js";
 import { finish } from "./finish.js";
 import { flows } from "./flows.js";
@@ -31,6 +32,7 @@ const PARTS = [
   session,
   indexes,
   rows,
+  claims,
   listing,
   feed,
   gateRows,
@@ -47,7 +49,7 @@ const PARTS = [
 ];
 
 /** For moves that look at single rows, or at none. */
-export const FEW: readonly string[] = [session, indexes, rows, feed];
+export const FEW: readonly string[] = [session, indexes, rows, claims, feed];
 
 const packed = "local function REQUEST() return cmsgpack.unpack(ARGV[1]) end\n";
 
@@ -131,7 +133,7 @@ export const SCRIPTS: Readonly<Record<ScriptName, Script>> = {
   schedules: made("schedules", FEW, moves.schedules),
   read: script("read", [], moves.read),
   /** The short way of reading alone, likewise. */
-  shortRead: short.upTo("bodies", "read (short)", `-- taskq short read\n${short.read}`),
+  shortRead: short.upTo("ended", "read (short)", `-- taskq short read\n${short.read}`),
   list: script("list", [], moves.list),
   counts: made("counts", FEW, moves.counts),
   explain: script("explain", [], moves.explain),

@@ -1,7 +1,7 @@
 /** Rows as they are stored, for those that this side writes and reads itself: `lua/rows.ts` has the whole of it. */
 import { TaskqError, type ClaimedJob, type NewJob, type NewKeep } from "@taskq/core/storage";
 import { pack, type Writer } from "./pack.js";
-import { textSpans, unpackAll, type Span } from "./unpack.js";
+import { Reader } from "./unpack.js";
 
 /** Longer bytes stand apart from their row. */
 export const INLINE = 512;
@@ -9,8 +9,6 @@ export const INLINE = 512;
 const PLACE = 14;
 /** The order and the instant of its enqueue, which the server writes. */
 const HEAD = 11;
-/** The place of the body among what follows. */
-const BODY_AT = 19;
 /** The numbers of what few rows have; `RARE` in `lua/rows.ts` has all. */
 const [EXPIRES_AT, ONCE, GATES, KEEP] = [1, 2, 6, 8];
 
@@ -87,6 +85,14 @@ function keepOf({ completed, failed, completedMax, failedMax }: NewKeep): readon
   return [completed ?? false, failed ?? false, completedMax ?? false, failedMax ?? false];
 }
 
+/** What rows do not say of the claim that handed them out: they are as they were before. */
+export interface ClaimOfRows {
+  readonly fence: number;
+  /** So many, the first, begin at once. */
+  readonly begin: number;
+  readonly leaseUntil: number;
+}
+
 /**
  * The jobs that the short path of a step has claimed.
  *
@@ -94,18 +100,11 @@ function keepOf({ completed, failed, completedMax, failedMax }: NewKeep): readon
  * @param bodies keys, each with the body of its row, for those that stand apart: packed if they are not long; or nothing
  * @throws `TASKQ_STORAGE`
  */
-export function claimedRows(packed: Buffer, bodies: Bodies, leaseUntil: number): ClaimedJob[] {
+export function claimedRows(packed: Buffer, bodies: Bodies, claim: ClaimOfRows): ClaimedJob[] {
   const jobs: ClaimedJob[] = [];
   if (packed.length === 0) return jobs;
-  const spans = textSpans(packed);
-  const apart = apartOf(bodies);
-  for (let place = 1; place < spans.length; place += 2) {
-    const [key, row] = [spans[place - 1], spans[place]];
-    if (key === undefined || row === undefined) break;
-    jobs.push(
-      claimedRow(packed.toString("utf8", key.from, key.to), { bytes: packed, span: row, apart, leaseUntil }),
-    );
-  }
+  const rows = new Rows(packed, apartOf(bodies), claim);
+  while (rows.areLeft) jobs.push(rows.next(jobs.length < claim.begin));
   return jobs;
 }
 
@@ -114,8 +113,8 @@ export type Bodies = Buffer | readonly Buffer[];
 
 /** By key. */
 function apartOf(bodies: Bodies): ReadonlyMap<string, Uint8Array> {
+  if (bodies.length === 0) return NONE_APART;
   const apart = new Map<string, Uint8Array>();
-  if (bodies.length === 0) return apart;
   if (!Buffer.isBuffer(bodies)) {
     for (let place = 1; place < bodies.length; place += 2) {
       const body = bodies[place];
@@ -123,68 +122,130 @@ function apartOf(bodies: Bodies): ReadonlyMap<string, Uint8Array> {
     }
     return apart;
   }
-  const spans = textSpans(bodies);
-  for (let place = 1; place < spans.length; place += 2) {
-    const [key, body] = [spans[place - 1], spans[place]];
-    if (key === undefined || body === undefined) break;
-    apart.set(bodies.toString("utf8", key.from, key.to), new Uint8Array(bodies.subarray(body.from, body.to)));
+  const reader = new Reader(bodies);
+  for (let left = reader.listSize(); left > 1; left -= 2) {
+    const keySize = reader.passText();
+    const key = bodies.toString("utf8", reader.at - keySize, reader.at);
+    const size = reader.passText();
+    apart.set(key, new Uint8Array(bodies.subarray(reader.at - size, reader.at)));
   }
   return apart;
 }
 
-interface ClaimedRow {
-  readonly bytes: Buffer;
-  readonly span: Span;
-  readonly apart: ReadonlyMap<string, Uint8Array>;
-  readonly leaseUntil: number;
+const NONE_APART: ReadonlyMap<string, Uint8Array> = new Map();
+/** Bodies are parts of copies of about so many bytes: a job that runs long keeps one of them, and not the whole answer. */
+const COPIED = 8_192;
+
+/** The rows of an answer, one after the other: each behind its key. */
+class Rows {
+  readonly #packed: Buffer;
+  readonly #reader: Reader;
+  readonly #apart: ReadonlyMap<string, Uint8Array>;
+  readonly #claim: ClaimOfRows;
+  #left: number;
+  #copy = new Uint8Array(0);
+  #copiedFrom = 0;
+
+  constructor(packed: Buffer, apart: ReadonlyMap<string, Uint8Array>, claim: ClaimOfRows) {
+    this.#packed = packed;
+    this.#reader = new Reader(packed);
+    this.#left = this.#reader.listSize();
+    this.#apart = apart;
+    this.#claim = claim;
+  }
+
+  get areLeft(): boolean {
+    return this.#left > 1;
+  }
+
+  next(begun: boolean): ClaimedJob {
+    const [packed, reader, claim] = [this.#packed, this.#reader, this.#claim];
+    this.#left -= 2;
+    const keySize = reader.passText();
+    const keyFrom = reader.at - keySize;
+    const size = reader.passText();
+    const to = reader.at;
+    if (size < HEAD) throw new TaskqError("TASKQ_STORAGE", "redis: a stored row is cut off");
+    const enqueuedAt = packed.readUIntBE(to - size + 5, 6);
+    reader.within(to - size + HEAD, to);
+    const due = reader.value(false) as number;
+    reader.pass(1);
+    const task = this.#task();
+    const seldom = (reader.value(false) ?? NOTHING) as readonly unknown[];
+    const attempt = reader.value(false) as number;
+    const failures = reader.value(false) as number;
+    const crashes = reader.value(false) as number;
+    // Two fences; what a run leaves, the length of a body that stands apart.
+    reader.pass(10);
+    const id = this.#id(keyFrom, keySize);
+    const priority = reader.value(false) as number;
+    const body = reader.hasText() ? this.#body(to - size, to) : undefined;
+    reader.within(to, packed.length);
+    return {
+      id,
+      task,
+      fence: claim.fence,
+      attempt: attempt + 1,
+      failures,
+      crashes,
+      priority,
+      enqueuedAt,
+      due: enqueuedAt + due,
+      expiresAt: behind(seldom, EXPIRES_AT) as number | undefined,
+      delivery: behind(seldom, ONCE) === true ? "at-most-once" : "at-least-once",
+      body: body ?? this.#apart.get(packed.toString("utf8", keyFrom, keyFrom + keySize)) ?? new Uint8Array(),
+      begun,
+      leaseUntil: claim.leaseUntil,
+      verdict: undefined,
+      sources: undefined,
+      guards: undefined,
+    };
+  }
+
+  /** Most are of the same task as the one before. */
+  #task(): string {
+    const [packed, reader] = [this.#packed, this.#reader];
+    const size = reader.passText();
+    const from = reader.at - size;
+    if (size === readTask.length && isSame(packed, from, readTask)) return readTaskName;
+    readTask = new Uint8Array(packed.subarray(from, from + size));
+    readTaskName = packed.toString("utf8", from, from + size);
+    return readTaskName;
+  }
+
+  /** Its key and the rest, as one text: joined ones are joined anew by whoever looks one up. */
+  #id(keyFrom: number, keySize: number): string {
+    const [packed, reader] = [this.#packed, this.#reader];
+    if (!reader.hasText()) return packed.toString("utf8", keyFrom + 1, keyFrom + keySize);
+    const size = reader.passText();
+    if (keySize + size !== MADE)
+      throw new TaskqError("TASKQ_STORAGE", "redis: the id of a stored row is cut off");
+    const restFrom = reader.at - size;
+    for (let place = 0; place < MADE; place += 1) {
+      readId[place] = packed[place < keySize ? keyFrom + place : restFrom + place - keySize] ?? 0;
+    }
+    return readId.toString("latin1");
+  }
+
+  /** Of the row that lies there. */
+  #body(from: number, to: number): Uint8Array {
+    if (to > this.#copiedFrom + this.#copy.length) {
+      this.#copiedFrom = from;
+      this.#copy = new Uint8Array(this.#packed.subarray(from, Math.max(to, from + COPIED)));
+    }
+    const size = this.#reader.passText();
+    return this.#copy.subarray(this.#reader.at - size - this.#copiedFrom, this.#reader.at - this.#copiedFrom);
+  }
 }
 
-function claimedRow(key: string, { bytes, span, apart, leaseUntil }: ClaimedRow): ClaimedJob {
-  const { from, to } = span;
-  if (to - from < HEAD) throw new TaskqError("TASKQ_STORAGE", "redis: a stored row is cut off");
-  const enqueuedAt = bytes.readUIntBE(from + 5, 6);
-  const [
-    due,
-    ,
-    task,
-    seldom,
-    attempt,
-    failures,
-    crashes,
-    fence,
-    ,
-    startedAt,
-    ,
-    ,
-    ,
-    ,
-    ,
-    ,
-    ,
-    suffix,
-    priority,
-    body,
-  ] = unpackAll(bytes, BODY_AT, { from: from + HEAD, to });
-  const more = (seldom ?? []) as readonly unknown[];
-  return {
-    id: typeof suffix === "string" ? key + suffix : key.slice(1),
-    task: task as string,
-    fence: fence as number,
-    attempt: attempt as number,
-    failures: failures as number,
-    crashes: crashes as number,
-    priority: priority as number,
-    enqueuedAt,
-    due: enqueuedAt + (due as number),
-    expiresAt: behind(more, EXPIRES_AT) as number | undefined,
-    delivery: behind(more, ONCE) === true ? "at-most-once" : "at-least-once",
-    body: body instanceof Uint8Array ? body : (apart.get(key) ?? new Uint8Array()),
-    begun: startedAt !== undefined,
-    leaseUntil,
-    verdict: undefined,
-    sources: undefined,
-    guards: undefined,
-  };
+let readTask = new Uint8Array(0);
+let readTaskName = "";
+const readId = Buffer.alloc(MADE);
+
+function isSame(bytes: Uint8Array, from: number, wanted: Uint8Array): boolean {
+  for (let place = 0; place < wanted.length; place += 1)
+    if (bytes[from + place] !== wanted[place]) return false;
+  return true;
 }
 
 function behind(seldom: readonly unknown[], wanted: number): unknown {

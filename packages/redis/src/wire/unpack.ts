@@ -18,54 +18,72 @@ export function unpack(bytes: Buffer): Answer {
   return new Reader(bytes).value(false);
 }
 
-/** A part of some bytes. */
-export interface Span {
-  readonly from: number;
-  /** Behind its last byte. */
-  readonly to: number;
-}
-
 /**
  * Values one behind the other; the one at this place holds bytes, if it is a string.
  *
  * @throws `TASKQ_STORAGE`
  */
-export function unpackAll(bytes: Buffer, raw: number, span?: Span): Answer[] {
-  const reader = new Reader(bytes, span);
+export function unpackAll(bytes: Buffer, raw: number): Answer[] {
+  const reader = new Reader(bytes);
   const values: Answer[] = [];
   while (!reader.isDone) values.push(reader.value(values.length === raw));
   return values;
 }
 
-/** Where the texts of a list of texts lie. @throws `TASKQ_STORAGE` */
-export function textSpans(bytes: Buffer): readonly Span[] {
-  return new Reader(bytes).spans();
-}
-
-class Reader {
+/** Reads what is packed from the first byte to the last. Whatever it is asked throws `TASKQ_STORAGE` for what was never packed. */
+export class Reader {
   readonly #bytes: Buffer;
-  readonly #end: number;
-  #at: number;
+  #end: number;
+  #at = 0;
   #depth = 0;
 
-  constructor(bytes: Buffer, { from, to }: Span = { from: 0, to: bytes.length }) {
+  constructor(bytes: Buffer) {
     this.#bytes = bytes;
-    this.#at = from;
-    this.#end = to;
+    this.#end = bytes.length;
   }
 
   get isDone(): boolean {
     return this.#at >= this.#end;
   }
 
-  spans(): readonly Span[] {
-    const spans: Span[] = [];
-    for (let left = this.#size(0x90, 0xdc); left > 0; left -= 1) {
-      const size = this.#size(0xa0, 0xda);
-      const from = this.#skip(size);
-      spans.push({ from, to: from + size });
+  /** Where the next value begins. */
+  get at(): number {
+    return this.#at;
+  }
+
+  /** Goes on there, and reads nothing from this place on. */
+  within(from: number, end: number): void {
+    this.#at = from;
+    this.#end = end;
+  }
+
+  /** Reads how many values the list has that follows. */
+  listSize(): number {
+    return this.#size(0x90, 0xdc);
+  }
+
+  /** Reads how long the text is that follows, and passes it: it ends where the reader is then. */
+  passText(): number {
+    const size = this.#size(0xa0, 0xda);
+    this.#skip(size);
+    return size;
+  }
+
+  /** Whether a text follows; passes what is none, which nobody wants to know. */
+  hasText(): boolean {
+    const kind = this.#bytes[this.#at] ?? 0;
+    if ((kind >= 0xa0 && kind < 0xc0) || (kind >= 0xd9 && kind <= 0xdb)) return true;
+    this.value(true);
+    return false;
+  }
+
+  /** Passes so many values, mostly of one byte. */
+  pass(count: number): void {
+    for (let left = count; left > 0; left -= 1) {
+      const kind = this.#bytes[this.#at] ?? 0;
+      if (kind < 0x80 || kind === 0xc0 || kind >= 0xe0) this.#skip(1);
+      else this.value(true);
     }
-    return spans;
   }
 
   /** The size of a list or a text: by the kinds of its short form, and of that with two bytes. */

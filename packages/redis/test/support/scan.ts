@@ -76,6 +76,8 @@ class Scan {
 
   async #rows(): Promise<readonly Row[]> {
     const scheduled = new Set((await this.#members("scheduled")).map((member) => keyIn(member, 10)));
+    const claimed = new Set(await this.#claimed());
+    const ended = await this.#hash("ended");
     const all = await this.#hash("rows");
     return [...all].map(([key, text]) => {
       const values = unpackAll(text.subarray(HEAD), -1);
@@ -83,6 +85,15 @@ class Scan {
       const join = code >= JOIN;
       let state = STATES[(join ? code - JOIN : code) - 1] ?? "blocked";
       if (state === "scheduled" && !scheduled.has(key)) state = "ready";
+      if (claimed.has(key)) {
+        assert.equal(state, "ready", `${key} was claimed as it is`);
+        state = "active";
+      }
+      const end = ended.get(key);
+      if (end !== undefined) {
+        assert.equal(state, "ready", `the run of ${key} ended, and its row is as it was`);
+        state = STATES[(unpackAll(end, -1)[0] as number) - 1] ?? "blocked";
+      }
       return {
         key,
         order: text.readUIntBE(0, 5),
@@ -100,7 +111,8 @@ class Scan {
       (await this.#members(name)).map((member) => keyIn(member, at));
     assert.deepEqual((await keysAfter("ready", 12)).toSorted(), of("ready").toSorted(), "ready");
     assert.deepEqual((await keysAfter("scheduled", 10)).toSorted(), of("scheduled").toSorted(), "scheduled");
-    assert.deepEqual((await keysAfter("active", 0)).toSorted(), of("active").toSorted(), "active");
+    const runs = (await keysAfter("active", 0)).filter((entry) => !entry.startsWith("#"));
+    assert.deepEqual([...runs, ...(await this.#claimed())].toSorted(), of("active").toSorted(), "active");
     const lines = (await this.#members("lines")).map((member) => member.toString("latin1"));
     for (const { key, state, seldom } of rows) {
       const line = seldom["line"];
@@ -112,15 +124,28 @@ class Scan {
     }
     assert.ok(lines.length >= of("parked").length, "parked jobs are in lines");
     const kept = [
-      ...(await keysAfter("done", 0)).map((member) =>
-        member.startsWith("!") ? member : member.slice(0, 14),
-      ),
+      ...(await keysAfter("done", 0)).map(retainedKey),
       ...(await keysAfter("gone", 0)),
       ...(await keysAfter("kept", 0)),
     ];
     const final = rows.filter(({ state, seldom }) => isFinal(state) && seldom["withheld"] === undefined);
     assert.deepEqual(kept.toSorted(), final.map(({ key }) => key).toSorted(), "retained");
     await this.#checkListing(rows);
+  }
+
+  /** The keys of rows that were claimed and left as they are; each claim is an entry of the set of runs, and says how many are left. */
+  async #claimed(): Promise<readonly string[]> {
+    const claims = [...(await this.#hash("claims"))];
+    const entries = (await this.#members("active")).map(String).filter((entry) => entry.startsWith("#"));
+    assert.deepEqual(entries.toSorted(), claims.map(([fence]) => `#${fence}`).toSorted(), "claims");
+    return claims.flatMap(([fence, text]) => {
+      const [left, , , , list] = unpackAll(text, -1);
+      const members = (list as readonly Answer[]).filter((_, place) => place % 2 === 0).map(String);
+      const keys = members.map(retainedKey);
+      assert.equal(keys.length, left, `what is left of the claim ${fence}`);
+      assert.ok(keys.length > 0, `the claim ${fence} is over`);
+      return keys;
+    });
   }
 
   /** A row is an entry of its own, or one of the keys of a block: then those that are left of it are counted. */
@@ -201,6 +226,8 @@ class Scan {
     for (const field of (await this.#hash("members")).keys()) {
       assert.ok(keys.has(field), `${field} in members belongs to nothing`);
     }
+    for (const key of (await this.#hash("ended")).keys())
+      assert.ok(keys.has(key), `${key} has ended, and is gone`);
     const active = new Set(rows.filter(({ state }) => state === "active").map(({ key }) => key));
     for (const field of (await this.#hash("flagged")).keys())
       assert.ok(active.has(field), `${field} is flagged`);
@@ -227,6 +254,11 @@ function named(seldom: readonly Answer[]): AnswerRecord {
   const record: Record<string, Answer> = {};
   for (let at = 0; at < seldom.length; at += 2) record[NAMES.get(seldom[at]) ?? "other"] = seldom[at + 1];
   return record;
+}
+
+/** Some members have the order of their row behind its key. */
+function retainedKey(member: string): string {
+  return member.startsWith("!") ? member : member.slice(0, 14);
 }
 
 function keyIn(member: Buffer, at: number): string {

@@ -10,7 +10,7 @@ end
 local function answer(more)
   local told = more or {}
   told.phase, told.epoch, told.departure, told.destination = Q.phase, Q.epoch, x().departure, x().destination
-  told.active, told.still = call("ZCARD", K.active), Q.phase == "left" or x().still == true
+  told.active, told.still = M.countActive(), Q.phase == "left" or x().still == true
   return told
 end
 

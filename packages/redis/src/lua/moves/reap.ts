@@ -2,6 +2,8 @@
 export const reap: string = String.raw`
 local MAX_CRASHES = 3
 local LOOKED_AT = 1000
+-- The first byte of an entry that stands for a claim.
+local CLAIM = 35
 
 local function putBack(row, run)
   local once = run.begun and row.once
@@ -26,14 +28,39 @@ local function takeRun(row, run)
   return {id = row.id, fence = run.fence, task = row.task, attempt = attempt, begun = run.begun, state = FINAL[row.state] and row.state or "ready"}
 end
 
+-- An entry is a run, or a claim: of that all its runs.
+local function add(keys, entry)
+  if byte(entry) ~= CLAIM then keys[#keys + 1] = entry
+  else
+    local claim = M.claimAt(tonumber(sub(entry, 2)))
+    if not claim then M.index(K.active):remove(entry)
+    else
+      for place = 1, #claim.list, 2 do keys[#keys + 1] = M.keyIn(claim.list[place]) end
+    end
+  end
+end
+
+local function leaseOf(entry)
+  if byte(entry) == CLAIM then
+    local claim = M.claimAt(tonumber(sub(entry, 2)))
+    return claim and claim.lease
+  end
+  local row = M.rowAt(entry)
+  return row and row.run and row.run.lease
+end
+
 -- Those whose lease was given by a clock that has been set back since are over too.
 local function overdue()
-  local keys = call("ZRANGEBYSCORE", K.active, "-inf", "(" .. string.format("%.17g", S.now), "LIMIT", 0, LOOKED_AT)
+  local keys = {}
+  for _, entry in ipairs(call("ZRANGEBYSCORE", K.active, "-inf", "(" .. string.format("%.17g", S.now), "LIMIT", 0, LOOKED_AT)) do
+    if #keys >= LOOKED_AT then break end
+    add(keys, entry)
+  end
   local last = call("ZREVRANGE", K.active, 0, 63, "WITHSCORES")
   for place = 1, #last, 2 do
-    local row = M.rowAt(last[place])
-    if not (row and row.run and tonumber(last[place + 1]) > S.now + row.run.lease) then break end
-    keys[#keys + 1] = last[place]
+    local lease = leaseOf(last[place])
+    if not (lease and tonumber(last[place + 1]) > S.now + lease) then break end
+    add(keys, last[place])
   end
   return keys
 end
@@ -47,7 +74,9 @@ return M.run(function()
   for _, key in ipairs(overdue()) do
     local row = M.rowAt(key)
     local run = row and row.run
-    if not run then M.index(K.active):remove(key)
+    if not run then
+      M.index(K.active):remove(key)
+      M.leaveClaim(key)
     else
       run.suspectSince = run.suspectSince or S.now
       local at = run.suspectSince + run.lease / 2

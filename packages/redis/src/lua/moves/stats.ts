@@ -60,7 +60,7 @@ if S.request.scan then
     local members, oldest = call("ZRANGE", SCANNED[number], from, from + 1999), {}
     for _, member in ipairs(members) do
       local key = keyIn(number, member)
-      local row = key and M.rowAt(key)
+      local row = key and M.rowAt(key, SCANNED[number] == K.ready)
       if row and row.due <= S.now and (not oldest[row.task] or row.due < oldest[row.task]) then oldest[row.task] = row.due end
     end
     return {oldest = oldest, ended = #members < 2000}

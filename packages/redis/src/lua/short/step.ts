@@ -1,5 +1,6 @@
 import { unlist } from "../listing.js";
 import { alike } from "./alike.js";
+import { claims } from "./claims.js";
 import { key } from "./key.js";
 
 /** How a step is asked for. */
@@ -44,6 +45,9 @@ end
  */
 export const step: string = String.raw`
 local ACTIVE, COMPLETED, QUARANTINED, INLINE, PURGED, TOLD, LONG_TEXT = 4, 5, 10, 512, 100, 16384, 65536
+-- Of a row that completed: it may be as it was when it was ready, or scheduled.
+local ENDED = {[2] = true, [5] = true, [11] = true}
+local byte, char, find = string.byte, string.char, string.find
 local call, pack, decodeFrom, sub = redis.call, cmsgpack.pack, cmsgpack.unpack_limit, string.sub
 
 -- What else a row has, by number: until when it may begin, at most once, named, reaped, attempts; then what is dealt with elsewhere.
@@ -118,6 +122,7 @@ end
 
 ${unlist}
 ${alike}
+${claims}
 -- Answers nil, having changed nothing, when it meets anything else.
 local function short()
   if ARGV[9] ~= "" or ARGV[11] ~= "" then return nil end
@@ -138,95 +143,114 @@ local function short()
 
   local nowText = string.format("%.17g", now)
 
-  -- Runs that have ended.
-  local keys, places, ended, unread, quarantined = {}, {}, {}, {}, 0
+  -- Runs that have ended, or begun: what tells of their claim alone needs no look at its row.
+  local keys, asked, ends, wanted = {}, {}, {}, {}
   local list = ARGV[12] ~= "" and cmsgpack.unpack(ARGV[12]) or {}
+  local follows = feed and feed[4]
+  if #list > 0 and follows and (now > follows or feed[2] - feed[3] > 1000000) then return nil end
   for at = 1, #list, 5 do
-    if list[at + 3] == 2 then return nil end
-    local key = keyOf(list[at])
-    if places[key] then return nil end
+    local mark, key = list[at + 3], keyOf(list[at])
+    if mark == 2 or asked[key] then return nil end
     keys[#keys + 1] = key
-    ended[#ended + 1] = key
-    places[key] = at
+    asked[key] = at
+    local claim = claimOf(list[at + 1])
+    local entry = claim and claim.places[key]
+    if entry and not (mark == 3 and claim.list[entry + 1]) and (mark == 0 or #list[at + 4] <= INLINE) then ends[key] = entry end
+    if follows or not ends[key] then wanted[#wanted + 1] = key end
   end
-  local settled, events, follows = #keys, {}, feed and feed[4]
-  if settled > 0 and follows and (now > follows or feed[2] - feed[3] > 1000000) then return nil end
+  local settled, begins = #keys, false
   local begun = ARGV[10] ~= "" and cmsgpack.unpack(ARGV[10]) or {}
   for _, run in ipairs(begun) do
     local key = keyOf(run[1])
-    local at = places[key]
+    local at = asked[key]
     if not at then
-      keys[#keys + 1] = key
-      places[key] = run
+      asked[key] = run
+      local claim = claimOf(run[2])
+      local entry = claim and claim.places[key]
+      if not entry then
+        keys[#keys + 1] = key
+        wanted[#wanted + 1] = key
+      elseif not claim.list[entry + 1] then
+        claim.list[entry + 1] = now - claim.at
+        claim.changed, begins = true, true
+      end
     elseif tonumber(at) and list[at + 3] == 3 then return nil end
   end
-  local texts = many(${key("rows")}, keys)
-  local rows, apart, done, ids, stories = {}, {}, {}, {}, {}
-  for place, key in ipairs(keys) do
-    local row = texts[place]
+  local texts = {}
+  for place, row in ipairs(many(${key("rows")}, wanted)) do
     if not row then return nil end
-    local asked = places[key]
-    local _, at = struct.unpack(">I5I6", row)
-    local ends, text, bytes, id, fence, began, unreadable, bare = place <= settled, nil, nil, nil, nil, nil, nil, nil
-    if ends then
-      id, fence, began, unreadable = list[asked], list[asked + 1], list[asked + 2], list[asked + 3] == 3
-      bytes = list[asked + 3] > 0 and list[asked + 4] or nil
-      if not (bytes and #bytes > INLINE) then
-        text, bare = endedLike(row, id, fence, unreadable and QUARANTINED or COMPLETED, began - at, now - at, bytes)
-      end
-    else id, fence = asked[1], asked[2] end
-    if text then
+    texts[wanted[place]] = row
+  end
+  local rows, apart, over, ended, done, unread, ids, stories, events = {}, {}, {}, {}, {}, {}, {}, {}, {}
+  for place = 1, settled do
+    local key = keys[place]
+    local at, row, entry = asked[key], texts[key], ends[key]
+    local id, fence, began, unreadable, claim = list[at], list[at + 1], list[at + 2], list[at + 3] == 3, claimOf(list[at + 1])
+    local bytes, member, task, attempt, _ = list[at + 3] > 0 and list[at + 4] or nil, key, nil, nil, nil
+    if entry then
+      member = claim.list[entry]
+      if unreadable then began = nil end
+      over[#over + 1] = key
+      over[#over + 1] = endOf(claim, unreadable and QUARANTINED or COMPLETED, began, now, bytes)
+      endInClaim(claim, key)
       if follows then
-        events[place] = pack({id, likeActive.task, unreadable and "quarantined" or "completed", likeActive.attempt, fence, now,
-          not unreadable and began, false, unreadable and bytes})
+        _, _, _, task, _, attempt = decodeFrom(row, 5, 11)
+        attempt = attempt + 1
       end
     else
-      local tail, due, code, task, x, attempt, failures, crashes, own, last, started, finished, reason, owner, lease, since, odd, size, suffix =
+      local told, tail, due, code, x, failures, crashes, own, started, owner, odd, size, suffix = bytes
+      tail, due, code, task, x, attempt, failures, crashes, own, _, started, _, _, owner, _, _, odd, size, suffix =
         decodeFrom(row, 18, 11)
-      if code ~= ACTIVE or odd or not isPlain(x) then return nil end
-      if own ~= fence or id ~= (suffix and key .. suffix or sub(key, 2)) then return nil end
-      if ends then
-        if suffix then learnActive(row, tail, task, x, attempt, own, owner) end
-        if unreadable then
-          -- Nobody began some of those that were claimed ahead.
-          if not started then began = nil
-          else
-            local number
-            x, number = withStory(x)
-            stories[#stories + 1] = number .. ":" .. key
-            stories[#stories + 1] = pack({attempt = attempt, fence = own, owner = owner, startedAt = began, endedAt = now, error = bytes})
-          end
-        end
-        if follows then
-          events[place] = pack({id, task, unreadable and "quarantined" or "completed", attempt, own, now, began or false, false,
-            unreadable and #bytes <= TOLD and bytes})
-        end
-        if bytes and #bytes > INLINE then
-          apart[#apart + 1] = "r:" .. key
-          apart[#apart + 1] = bytes
-          bytes = #bytes
-        else bare = suffix and not x and not size end
-        -- An active row ends with the byte that says that it has no result.
-        text = sub(row, 1, 11) .. pack(due, unreadable and QUARANTINED or COMPLETED, task, x, attempt, failures, crashes, own, own,
-          began and began - at, now - at, nil, owner, nil, nil, nil, size, suffix) .. sub(row, tail + 1, -2) .. pack(bytes)
-      elseif not started then
-        text = sub(row, 1, 11) .. pack(due, ACTIVE, task, x, attempt, failures, crashes, own, last, now - at, finished, reason, owner, lease,
-          since, nil, size, suffix) .. sub(row, tail + 1)
+      if odd or not isPlain(x) or id ~= (suffix and key .. suffix or sub(key, 2)) then return nil end
+      entry = claim and claim.places[key]
+      if entry then
+        attempt, own, owner, started = attempt + 1, fence, claim.owner, claim.list[entry + 1]
+        endInClaim(claim, key)
+      elseif code ~= ACTIVE or own ~= fence then return nil
+      else ended[#ended + 1] = key end
+      -- Nobody began some of those that were claimed ahead.
+      if unreadable and not started then began = nil end
+      if unreadable and started then
+        local number
+        x, number = withStory(x)
+        stories[#stories + 1] = number .. ":" .. key
+        stories[#stories + 1] = pack({attempt = attempt, fence = own, owner = owner, startedAt = began, endedAt = now, error = bytes})
       end
-    end
-    if ends then
-      local over = unreadable and unread or done
-      if unreadable then quarantined = quarantined + 1 end
-      over[#over + 1] = nowText
-      -- With its order, whoever removes it need not look at it.
-      over[#over + 1] = bare and not unreadable and key .. sub(row, 1, 5) or key
-      ids[place] = id
-    end
-    if text then
+      if bytes and #bytes > INLINE then
+        apart[#apart + 1] = "r:" .. key
+        apart[#apart + 1] = bytes
+        told = #bytes
+      elseif suffix and not x and not size then member = key .. sub(row, 1, 5) end
+      local _, from = struct.unpack(">I5I6", row)
       rows[#rows + 1] = key
-      rows[#rows + 1] = text
+      -- A row that waits, or whose run has not ended, ends with the byte that says that it has no result.
+      rows[#rows + 1] = sub(row, 1, 11) .. pack(due, unreadable and QUARANTINED or COMPLETED, task, x, attempt, failures, crashes, own, own,
+        began and began - from, now - from, nil, owner, nil, nil, nil, size, suffix) .. sub(row, tail + 1, -2) .. pack(told)
+    end
+    if follows then
+      events[place] = pack({id, task, unreadable and "quarantined" or "completed", attempt, fence, now, began or false, false,
+        unreadable and #bytes <= TOLD and bytes})
+    end
+    local final = unreadable and unread or done
+    final[#final + 1] = nowText
+    -- With its order, whoever removes it need not look at it.
+    final[#final + 1] = unreadable and key or member
+    ids[place] = id
+  end
+  for place = settled + 1, #keys do
+    local key = keys[place]
+    local run, row = asked[key], texts[key]
+    local tail, due, code, task, x, attempt, failures, crashes, own, last, started, finished, reason, owner, lease, since, odd, size, suffix =
+      decodeFrom(row, 18, 11)
+    if code ~= ACTIVE or odd or not isPlain(x) or own ~= run[2] or run[1] ~= (suffix and key .. suffix or sub(key, 2)) then return nil end
+    if not started then
+      local _, from = struct.unpack(">I5I6", row)
+      rows[#rows + 1] = key
+      rows[#rows + 1] = sub(row, 1, 11) .. pack(due, ACTIVE, task, x, attempt, failures, crashes, own, last, now - from, finished, reason, owner,
+        lease, since, nil, size, suffix) .. sub(row, tail + 1)
     end
   end
+  local quarantined = #unread / 2
   completed, c8 = completed + settled - quarantined, c8 + quarantined
 
   -- What is there to claim.
@@ -235,7 +259,7 @@ local function short()
   local _, due = unpack(call("ZRANGE", ${key("scheduled")}, 0, 0, "WITHSCORES"))
   if due and tonumber(due) <= now then return nil end
   local begin, ahead, lease = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-  local claimed, bodies, taken, leases, more, owners = {}, "", {}, {}, false, nil
+  local claimed, bodies, taken, runs, more, owners, own = {}, "", 0, {}, false, nil, nil
   local head = call("ZRANGE", ${key("ready")}, 0, begin and begin + ahead or 0)
   if begin then
     local wanted = begin + ahead
@@ -246,49 +270,42 @@ local function short()
     head[wanted + 1] = nil
     local found = {}
     for place, member in ipairs(head) do found[place] = sub(member, 13) end
-    local own = epoch * 1099511627776 + fence + 1
-    local knows, wants, places, till = {}, {}, {}, string.format("%.17g", now + lease)
+    own = epoch * 1099511627776 + fence + 1
+    local knows, wants, places = {}, {}, {}
+    local function isKnown(task)
+      if knows[task] == nil then
+        knows[task] = string.find(ARGV[8], "\n" .. task .. "\n", 1, true) ~= nil and not (resting and resting[task])
+      end
+      return knows[task]
+    end
     for place, row in ipairs(many(${key("rows")}, found)) do
       if not row then return nil end
-      local _, at = struct.unpack(">I5I6", row)
-      local key, since = found[place], now - at
-      local text, hasBody = claimedLike(row, place <= begin, since)
-      if not text then
-        local tail, dueIn, _, task, rest, attempt, failures, crashes, _, last, _, finished, reason, _, _, _, _, size, suffix =
-          decodeFrom(row, 18, 11)
-        if rest and not mayBeClaimed(rest, now, place > begin) then return nil end
-        if resting and resting[task] then return nil end
-        if not knows[task] then
-          if not string.find(ARGV[8], "\n" .. task .. "\n", 1, true) then return nil end
-          knows[task] = true
-        end
-        if suffix then learnReady(row, tail, size, own, ARGV[3], lease) end
-        text = sub(row, 1, 11) .. pack(dueIn, ACTIVE, task, rest, attempt + 1, failures, crashes, own, last, place <= begin and since or nil,
-          finished, reason, ARGV[3], lease, since, nil, size, suffix) .. sub(row, tail + 1)
-        hasBody = size
-      end
-      local size = #claimed
+      local key, alike, hasBody = found[place], isLike(row)
+      local isBare = alike and not hasBody
+      if not alike then
+        local tail, _, _, task, rest, _, _, _, _, _, _, _, _, _, _, _, _, size, suffix = decodeFrom(row, 18, 11)
+        if not isKnown(task) or (rest and not mayBeClaimed(rest, now, place > begin)) then return nil end
+        if suffix then learn(row, tail, task, size) end
+        hasBody, isBare = size, suffix and not rest and not size
+      elseif not isKnown(like.task) then return nil end
       if hasBody then
         wants[#wants + 1] = "b:" .. key
         places[#places + 1] = key
       end
-      rows[#rows + 1] = key
-      rows[#rows + 1] = text
-      leases[#leases + 1] = till
-      leases[#leases + 1] = key
-      claimed[size + 1], claimed[size + 2] = key, text
+      claimed[place * 2 - 1], claimed[place * 2] = key, row
+      runs[place * 2 - 1], runs[place * 2] = isBare and key .. sub(row, 1, 5) or key, place <= begin and 0
     end
     if #wants > 0 then bodies = packedBodies(places, many(${key("bodies")}, wants)) end
-    if #head > 0 then
+    taken = #head
+    if taken > 0 then
       fence = fence + 1
-      taken = head
       owners = pack(tonumber(ARGV[4]), own, found, now)
       if not known then apart.owner = true end
     end
   else more = #head > 0 end
 
   -- What need not be kept any longer: too many are seen at once, what is too old is looked for once a second.
-  local over, oldest, looks = completed - kept[2], false, now - looked >= 1000 or now < looked
+  local tooMany, oldest, looks = completed - kept[2], false, now - looked >= 1000 or now < looked
   if looks then
     -- The rest of the script lets go of what is too old in the feed.
     if #events > 0 then
@@ -303,10 +320,10 @@ local function short()
     end
   end
   local gone, lines, shed, most = {}, {}, {}, 0
-  if over > 0 or oldest then
+  if tooMany > 0 or oldest then
     -- More than have come, or it would never end while there is much to do.
     most = PURGED + settled
-    local old = over > 0 and call("ZRANGE", ${key("done")}, 0, math.min(over, most) - 1)
+    local old = tooMany > 0 and call("ZRANGE", ${key("done")}, 0, math.min(tooMany, most) - 1)
       or call("ZRANGEBYSCORE", ${key("done")}, "-inf", string.format("%.17g", now - kept[1]), "LIMIT", 0, most)
     local unknown = {}
     for _, member in ipairs(old) do
@@ -318,7 +335,7 @@ local function short()
     for place, row in ipairs(many(${key("rows")}, unknown)) do
       if not row then return nil end
       local _, _, code, _, rest, _, _, _, _, _, _, _, _, _, _, _, _, size, _, _, _, bytes = decodeFrom(row, 21, 11)
-      if code ~= COMPLETED or rest then return nil end
+      if not ENDED[code] or rest then return nil end
       gone[#gone + 1] = unknown[place]
       lines[#lines + 1] = struct.unpack(">I5", row)
       if size then shed[#shed + 1] = "b:" .. unknown[place] end
@@ -330,9 +347,10 @@ local function short()
 
   local heard = 0
   -- From here on it writes.
-  if #rows > 0 or #gone > 0 then
+  if #keys > 0 or begins or #gone > 0 or taken > 0 then
     if #apart > 0 then write("HSET", ${key("bodies")}, apart) end
     write("HSET", ${key("rows")}, rows)
+    write("HSET", ${key("ended")}, over)
     -- They were the first in line, and are until others are added.
     if #gone > 0 then call("ZREMRANGEBYRANK", ${key("done")}, 0, #gone - 1) end
     if settled > 0 then
@@ -343,13 +361,17 @@ local function short()
     end
     if #gone > 0 then
       write("HDEL", ${key("rows")}, gone)
+      write("HDEL", ${key("ended")}, gone)
       unlist(${key("listing")}, ${key("listed")}, lines)
       write("HDEL", ${key("bodies")}, shed)
       completed = completed - #gone
     end
-    if #taken > 0 then
-      call("ZREMRANGEBYRANK", ${key("ready")}, 0, #taken - 1)
-      write("ZADD", ${key("active")}, leases)
+    writeClaims()
+    if taken > 0 then
+      call("ZREMRANGEBYRANK", ${key("ready")}, 0, taken - 1)
+      local field = string.format("%d", own)
+      writeClaim(field, taken, ARGV[3], lease, now, runs)
+      call("ZADD", ${key("active")}, string.format("%.17g", now + lease), "#" .. field)
       call("HSET", ${key("owners")}, ARGV[13], owners)
       if apart.owner then call("ZADD", ${key("expiry")}, now + 604800000, "o:" .. ARGV[13]) end
     end
@@ -357,8 +379,8 @@ local function short()
       for place, event in ipairs(events) do call("XADD", ${key("feed")}, string.format("%d-1", feed[2] + place), "", event) end
       feed[2] = feed[2] + #events
     end
-    local own = pack(epoch, phase, fence, order, paused, later, c1, c2, completed, c4, c5, c6, c7, c8, kept, held, revoked, moving, looked, feed, unknownAfter)
-    if own ~= text then call("SET", KEYS[1], own) end
+    local left = pack(epoch, phase, fence, order, paused, later, c1, c2, completed, c4, c5, c6, c7, c8, kept, held, revoked, moving, looked, feed, unknownAfter)
+    if left ~= text then call("SET", KEYS[1], left) end
     if settled > 0 and ARGV[2] ~= "" then
       local told = ARGV[14] ~= "" and ARGV[14] or pack({final = settled <= 100 and ids or true})
       heard = call(ARGV[2], ${key("wake")} .. ":final", told)
@@ -367,6 +389,6 @@ local function short()
   local nextDue = opens
   if due and (not opens or tonumber(due) < tonumber(opens)) then nextDue = due end
   -- One text of all: a reply of many is slow to read.
-  return {(more and 1 or 0) + (heard > 0 and heard <= 8 and 2 or 0), nextDue or "", nowText, #claimed / 2, #claimed > 0 and pack(claimed) or "", bodies}
+  return {(more and 1 or 0) + (heard > 0 and heard <= 8 and 2 or 0), nextDue or "", nowText, taken, taken > 0 and pack(claimed) or "", bodies, own or 0}
 end
 `;

@@ -1,0 +1,137 @@
+/**
+ * Rows that are as they were when they were ready, though they were claimed, or their runs have ended (`short/claims.ts`): a row
+ * that a call looks at becomes one as all others are, and is written so by whatever writes.
+ */
+export const claims: string = String.raw`
+do
+-- By fence; then by the key of a row, of those that were looked for.
+local claims, claimOfKey, ends, hasAll, hasClaims, hasEnds = {}, {}, {}, false, nil, nil
+
+local function learnClaim(fence, text)
+  local left, owner, lease, at, list = decode(text)
+  local claim = {left = left, owner = owner, lease = lease, at = at, fence = fence, list = list, runs = {}}
+  for place = 1, #list, 2 do
+    local key = M.keyIn(list[place])
+    claim.runs[key] = place
+    claimOfKey[key] = claim
+  end
+  claims[fence] = claim
+  return claim
+end
+
+-- The claim of this fence, if something is left of it.
+function M.claimAt(fence)
+  if type(fence) ~= "number" or fence ~= fence then return nil end
+  local claim = claims[fence]
+  if claim == nil then
+    local text = not hasAll and call("HGET", K.claims, string.format("%d", fence))
+    claim = text and learnClaim(fence, text) or false
+    claims[fence] = claim
+  end
+  return claim or nil
+end
+
+function M.allClaims()
+  if not hasAll then
+    hasAll = true
+    local list = call("HGETALL", K.claims)
+    for place = 1, #list, 2 do
+      local fence = tonumber(list[place])
+      if claims[fence] == nil then learnClaim(fence, list[place + 1]) end
+    end
+  end
+  return claims
+end
+
+-- A claim is one entry in the set of runs.
+function M.countActive()
+  local runs = call("ZCARD", K.active)
+  for _, text in ipairs(call("HVALS", K.claims)) do
+    local _, left = decodeFrom(text, 1)
+    runs = runs + left - 1
+  end
+  return runs
+end
+
+local function claimOfRow(row)
+  local known = claimOfKey[row.key]
+  if known then return known end
+  if hasClaims == nil then hasClaims = call("EXISTS", K.claims) == 1 end
+  if not hasClaims or hasAll or M.index(K.ready):has(M.readyMember(row)) then return nil end
+  M.allClaims()
+  return claimOfKey[row.key]
+end
+
+-- How the runs of rows have ended that are as they were.
+function M.readEnds(keys, from, to)
+  if hasEnds == nil then hasEnds = call("EXISTS", K.ended) == 1 end
+  if not hasEnds then return end
+  local texts = call("HMGET", K.ended, unpack(keys, from, to))
+  for place = from, to do ends[keys[place]] = texts[place - from + 1] end
+end
+
+local function endOf(key)
+  if ends[key] == nil then M.readEnds({key}, 1, 1) end
+  return ends[key]
+end
+
+local function leave(claim, key)
+  claimOfKey[key], claim.runs[key] = nil, nil
+  claim.left, claim.changed = claim.left - 1, true
+  S.claimsChanged = true
+end
+
+-- There is no such run.
+function M.leaveClaim(key)
+  local claim = claimOfKey[key]
+  if claim then leave(claim, key) end
+end
+
+-- A row that is ready as it stands may have been claimed, and its run may have ended.
+function M.unfold(row)
+  local key = row.key
+  local text = endOf(key)
+  if text then
+    local code, fence, owner, at, took, bytes = decode(text)
+    row.state, row.attempt, row.fence, row.settled, row.owner = STATES[code], row.attempt + 1, fence, fence, owner
+    row.startedAt, row.finishedAt, row.bytes = took and at - took or nil, at, bytes
+    M.later("HDEL", K.ended, key)
+    return
+  end
+  local claim = claimOfRow(row)
+  if not claim then return end
+  local began = claim.list[claim.runs[key] + 1]
+  leave(claim, key)
+  row.state, row.attempt, row.fence, row.owner = "active", row.attempt + 1, claim.fence, claim.owner
+  row.startedAt = began and claim.at + began or nil
+  row.run = {fence = claim.fence, owner = claim.owner, lease = claim.lease, claimedAt = claim.at, begun = began ~= false, startedAt = row.startedAt}
+  M.index(K.active):push(claim.at + claim.lease, key)
+end
+
+-- What is left of claims, to be written.
+function M.changedClaims()
+  local changed, gone = {}, {}
+  if not S.claimsChanged then return changed, gone end
+  for fence, claim in pairs(claims) do
+    if claim and claim.changed then
+      local field = string.format("%d", fence)
+      if claim.left == 0 then
+        gone[#gone + 1] = field
+        M.index(K.active):remove("#" .. field)
+      else
+        local list = {}
+        for place = 1, #claim.list, 2 do
+          if claim.runs[M.keyIn(claim.list[place])] then
+            list[#list + 1] = claim.list[place]
+            list[#list + 1] = claim.list[place + 1]
+          end
+        end
+        changed[#changed + 1] = field
+        changed[#changed + 1] = pack(claim.left, claim.owner, claim.lease, claim.at, list)
+      end
+    end
+  end
+  return changed, gone
+end
+end
+`;

@@ -1,0 +1,174 @@
+/** Rows that stay as they are while they are claimed and when their runs end, until somebody else looks at them. */
+import type {
+  ClaimedJob,
+  NewJob,
+  Settlement,
+  StepAnswer,
+  StepRequest,
+  StorageContract,
+} from "@taskq/core/storage";
+import type { Redis } from "ioredis";
+import { beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { serverBinary } from "./servers/binary.js";
+import type { RedisServer } from "./servers/redis-server.js";
+import { afterTest } from "./support/closing.js";
+import { startOwnServer } from "./support/own-server.js";
+import { scan } from "./support/scan.js";
+import { alone, newJob, QUEUE } from "./support/spread.js";
+import { connect, newPrefix } from "./support/store.js";
+
+const LEASE = 30_000;
+const START = 1_800_000_000_000;
+
+function completed({ id, fence }: ClaimedJob, result = new Uint8Array(20)): Settlement {
+  const outcome = { kind: "completed", result } as const;
+  return { id, fence, startedAt: START, outcome, add: undefined };
+}
+
+describe.skipIf(serverBinary() === undefined)("claims that leave rows as they are", () => {
+  let server: RedisServer;
+  let redis: Redis;
+  let prefix: string;
+  let storage: StorageContract;
+  let jobs: readonly NewJob[];
+  let claimed: readonly ClaimedJob[];
+  let request = 0;
+
+  beforeAll(async () => {
+    const own = await startOwnServer();
+    ({ server, redis } = own);
+    return own.stop;
+  });
+
+  /** Five jobs, claimed at once, of which three begin. */
+  beforeEach(async () => {
+    prefix = newPrefix();
+    storage = connect(server, prefix);
+    const retention = { completed: { for: 60_000, max: 1e6 }, failed: { for: 60_000, max: 1e6 } };
+    await storage.open({ queue: QUEUE, retention, now: START });
+    jobs = Array.from({ length: 5 }, () => newJob({ due: START }));
+    await storage.enqueue({ queue: QUEUE, flows: jobs.map(alone), now: START });
+    ({ claimed } = await step({ claim: { begin: 3, ahead: 2, lease: LEASE } }));
+    afterTest(() => storage.close());
+  });
+
+  async function step(more: Partial<StepRequest>): Promise<StepAnswer> {
+    request += 1;
+    const asked = {
+      queue: QUEUE,
+      owner: "owner",
+      request,
+      tasks: [jobs[0]!.task],
+      settled: [],
+      begun: [],
+      claim: undefined,
+    };
+    return storage.step({ ...asked, now: START, ...more });
+  }
+
+  /** How many are left of claims, runs that stand for themselves, and ends beside their rows. */
+  async function standing(): Promise<readonly number[]> {
+    await scan(server.url, prefix, QUEUE);
+    const key = (name: string) => `${prefix}:{${QUEUE}}:${name}`;
+    const entries = await redis.zrange(key("active"), "0", "-1");
+    const { active = 0 } = (await storage.counts({ queue: QUEUE }))["*"] ?? {};
+    const own = entries.filter((entry) => !entry.startsWith("#")).length;
+    return [active - own, own, await redis.hlen(key("ended"))];
+  }
+
+  const rows = () => redis.hgetallBuffer(`${prefix}:{${QUEUE}}:rows`);
+  const run = (place: number) => ({ id: claimed[place]!.id, fence: claimed[place]!.fence });
+  const record = async (place: number) =>
+    (await storage.read({ queue: QUEUE, ids: [claimed[place]!.id], now: START }))[0];
+
+  test("one record stands for five runs, and what completed stands beside rows that nobody wrote anew", async () => {
+    const before = await rows();
+    expect(await standing()).toEqual([5, 0, 0]);
+    expect(await record(0)).toMatchObject({ state: "active", attempt: 1, owner: "owner", startedAt: START });
+    expect(await record(4)).toMatchObject({ state: "active", attempt: 1, startedAt: undefined });
+    await step({ begun: [run(3)] });
+    await step({ settled: [0, 1, 3].map((place) => completed(claimed[place]!)) });
+    expect(await standing()).toEqual([2, 0, 3]);
+    expect(await rows()).toEqual(before);
+    expect(await record(3)).toMatchObject({
+      state: "completed",
+      attempt: 1,
+      fence: claimed[3]!.fence,
+      bytes: new Uint8Array(20),
+    });
+    await step({ settled: [2, 4].map((place) => completed(claimed[place]!)) });
+    expect(await standing()).toEqual([0, 0, 5]);
+    while ((await storage.purge({ queue: QUEUE, limit: 100, now: START + 100_000 })).more);
+    expect(await standing()).toEqual([0, 0, 0]);
+    expect(await rows()).toEqual({});
+  });
+
+  test.each<readonly [string, () => Promise<unknown>]>([
+    [
+      "is noted of",
+      () => storage.note({ queue: QUEUE, run: run(1), kind: "log", bytes: new Uint8Array(3), now: START }),
+    ],
+    [
+      "is renewed",
+      () => storage.renew({ queue: QUEUE, owner: "owner", runs: [run(1)], lease: LEASE, now: START }),
+    ],
+    [
+      "is revoked",
+      () =>
+        storage.amend({
+          queue: QUEUE,
+          ids: [run(1).id],
+          change: { kind: "revoke", scope: "later" },
+          now: START,
+        }),
+    ],
+    [
+      "is waited for by another job",
+      () =>
+        storage.enqueue({
+          queue: QUEUE,
+          flows: [alone(newJob({ after: [{ source: run(1).id, on: "settled" }] }))],
+          now: START,
+        }),
+    ],
+  ])("a run that %s stands for itself from then on, and is settled as ever", async (_, touch) => {
+    await touch();
+    expect(await standing()).toEqual([4, 1, 0]);
+    const settled = claimed.map((job) => completed(job));
+    const answer = await step({ settled });
+    expect(answer.settled).toEqual(settled.map(() => "applied"));
+    expect((await step({ settled })).settled).toEqual(settled.map(() => "repeated"));
+    const [active, own] = await standing();
+    expect([active, own]).toEqual([0, 0]);
+  });
+
+  test("a job that waits for one that completed makes of this a row like all others", async () => {
+    await step({ settled: claimed.map((job) => completed(job)) });
+    const follower = newJob({ after: [{ source: run(1).id, on: "completed" }], due: START });
+    await storage.enqueue({ queue: QUEUE, flows: [alone(follower)], now: START });
+    expect(await standing()).toEqual([0, 0, 4]);
+    const next = await step({ claim: { begin: 1, ahead: 0, lease: LEASE } });
+    expect(next.claimed).toMatchObject([
+      { id: follower.id, sources: [{ id: run(1).id, bytes: new Uint8Array(20) }] },
+    ]);
+  });
+
+  test("claims whose leases are over are taken with all their runs, more than one look takes", async () => {
+    await storage.enqueue({
+      queue: QUEUE,
+      flows: Array.from({ length: 2_500 }, () => alone(newJob({ due: START }))),
+      now: START,
+    });
+    for (let turn = 0; turn < 5; turn += 1) await step({ claim: { begin: 250, ahead: 250, lease: LEASE } });
+    expect(await standing()).toEqual([2_505, 0, 0]);
+    const taken = new Map<string, boolean>();
+    for (let turn = 0; turn < 30 && taken.size < 2_505; turn += 1) {
+      const now = START + LEASE + 1 + turn * LEASE;
+      for (const one of (await storage.reap({ queue: QUEUE, limit: 1_000, now })).reaped)
+        taken.set(one.id, one.begun);
+    }
+    expect(taken.size).toBe(2_505);
+    expect([...taken.values()].filter((begun) => begun).length).toBe(3 + 5 * 250);
+    expect((await standing()).slice(0, 2)).toEqual([0, 0]);
+  });
+});
