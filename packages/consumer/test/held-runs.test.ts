@@ -26,9 +26,10 @@ it("finds what is held as a Map would, in whatever order ids come, and through t
     const inOrder = step % 4_000 < 2_500;
     const id = String(inOrder ? 100_000 + step : random(200_000)).padStart(6, "0");
     const known = model.get(id);
-    if (!inOrder || step % 50 === 0) expect(runs.get(id)).toBe(known);
+    // Asked seldom where they come in order, so that no index is kept.
+    const isAsked = !inOrder || step % 50 === 0;
+    expect(isAsked ? runs.get(id) : known).toBe(known);
     if (known === undefined) model.set(id, held(runs, id, step));
-    const [first] = model.values();
     while (model.size > (step % 4_000 === 3_999 ? 0 : 40)) {
       const [oldest] = model.values();
       if (oldest === undefined) break;
@@ -36,9 +37,6 @@ it("finds what is held as a Map would, in whatever order ids come, and through t
       runs.remove(oldest);
     }
     expect(runs.size).toBe(model.size);
-    if (first !== undefined && step % 100 === 0) {
-      expect(runs.find(first.claimed)).toBe(model.get(first.claimed.id));
-    }
   }
   expect(new Set(runs.all())).toEqual(new Set(model.values()));
 });
