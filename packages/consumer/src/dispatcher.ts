@@ -96,6 +96,8 @@ export class Dispatcher implements SlotUser {
       this.#slotsInHand -= 1;
       this.#waiting.shift();
       this.#begin(next, now);
+      // Waits in line for the next one, without a look at the clocks.
+      if (this.#slotsInHand === 0 && slots.free === 0) return void slots.take(this, 1);
     }
   }
 

@@ -21,6 +21,8 @@ export class HeldRun implements InBag {
   /** When its handler began, in milliseconds of `performance.now()`. */
   beganAt = 0;
   place = -1;
+  /** Where it stands among those held; written by `HeldRuns` alone. */
+  seat = -1;
   finished: FinishedRun | undefined = undefined;
 
   constructor(engine: Engine, claimed: ClaimedJob, host: RunHost, vouched: Stamp) {

@@ -69,23 +69,25 @@ function suffixOf(low: number, high20: number, low20: number): string {
 /** The parts of an id, or `undefined` for one that core did not make. */
 export function splitId(id: string): IdParts | undefined {
   if (id.length !== 22) return undefined;
-  const time = read(id, 0, 9);
-  const low = read(id, 9, 14);
-  const random = read(id, 14, 22);
-  // What is no digit makes NaN, which is less than nothing.
-  return time < 2 ** 42 && low < 2 ** 21 && random >= 0 ? { time, low, random } : undefined;
+  const [early, late, low] = [read(id, 0, 4), read(id, 4, 9), read(id, 9, 14)];
+  const [high20, low20] = [read(id, 14, 18), read(id, 18, 22)];
+  // What is no digit makes all of it less than nothing.
+  if ((early | late | low | high20 | low20) < 0 || early >= 2 ** 17 || low >= 2 ** 21) return undefined;
+  return { time: early * 2 ** 25 + late, low, random: high20 * 2 ** 20 + low20 };
 }
 
-/** The value of each character as a digit. */
-const VALUES: readonly number[] = Array.from({ length: 128 }, (_, code) => {
-  const value = Number.parseInt(String.fromCharCode(code), 32);
-  return code === String.fromCharCode(code).toLowerCase().charCodeAt(0) ? value : Number.NaN;
-});
+/** The value of each character as a digit, -1 of others. */
+const VALUES: Int8Array = Int8Array.from({ length: 128 }, (_, code) =>
+  DIGITS.indexOf(String.fromCharCode(code)),
+);
 
+/** The value of up to six digits; negative if one of them is none. */
 function read(id: string, from: number, to: number): number {
   let value = 0;
-  for (let index = from; index < to; index += 1)
-    value = value * 32 + (VALUES[id.charCodeAt(index)] ?? Number.NaN);
+  for (let index = from; index < to; index += 1) {
+    const code = id.charCodeAt(index);
+    value = (value << 5) | (code < 128 ? (VALUES[code] ?? -1) : -1);
+  }
   return value;
 }
 

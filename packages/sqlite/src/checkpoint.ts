@@ -1,5 +1,6 @@
 import { statSync } from "node:fs";
 import type { Connection } from "./connection.js";
+import { LogSync } from "./log-sync.js";
 
 /** Milliseconds between two looks at the log while there are writes. */
 const INTERVAL = 100;
@@ -17,19 +18,24 @@ const TRUNCATE_ABOVE = 64 * 1024 * 1024;
 export class Checkpointer {
   private readonly connection: Connection;
   private readonly log: string;
+  private readonly sync: LogSync | undefined;
   private timer: NodeJS.Timeout | undefined;
 
-  constructor(connection: Connection) {
+  /** @param syncs whether the log is brought to the disk by the way: not where each commit waits for that */
+  constructor(connection: Connection, syncs: boolean) {
     this.connection = connection;
     this.log = `${connection.path}-wal`;
+    this.sync = syncs ? new LogSync(this.log) : undefined;
   }
 
-  /** After each commit. */
-  readonly committed = (): void => {
+  /** After each commit, of so many rows of jobs. */
+  readonly committed = (rows: number): void => {
+    this.sync?.wrote(rows);
     this.timer ??= setTimeout(() => this.look(), INTERVAL).unref();
   };
 
   stop(): void {
+    this.sync?.stop();
     clearTimeout(this.timer);
     this.timer = undefined;
   }

@@ -4,7 +4,7 @@ import { NOT_AHEAD, SPECIAL, type Claiming } from "./claiming.js";
 import { followConsequences } from "./consequences.js";
 import { makeReady } from "./line.js";
 import { MANY, readyRow, readyRows, type ReadyRow } from "./ready-rows.js";
-import { READY, UNBEGUN } from "./row.js";
+import { HUNG_ON, READY, UNBEGUN } from "./row.js";
 import { jobById } from "./rows.js";
 import { turnAway } from "./turn-away.js";
 
@@ -23,16 +23,35 @@ export interface Claimed {
   readonly jobs: readonly ClaimedJob[];
   readonly keys: readonly { readonly time: number; readonly low: number }[];
   readonly more: boolean;
+  /** Whether nothing was done to any row but to claim it. */
+  readonly isPlain: boolean;
+  /** Whether nothing hangs on any of the rows: to settle one touches no other. */
+  readonly isBare: boolean;
 }
 
 /** Claims what may run, up to the number asked for. */
 export function claimJobs(claiming: Claiming): Claimed {
-  const taken: Taken = { jobs: [], rows: [], begun: 0, passedOver: 0, slack: CLAIM_SLACK, more: false };
+  const taken: Taken = {
+    jobs: [],
+    rows: [],
+    begun: 0,
+    passedOver: 0,
+    slack: CLAIM_SLACK,
+    more: false,
+    isPlain: true,
+  };
   if (claiming.claim.ids === undefined) {
     takeFirst(claiming, taken);
     claiming.move.queue.reach = reachAfter(taken);
   } else takeIds(claiming, taken, claiming.claim.ids);
-  return { jobs: inOrder(taken), keys: taken.rows.map(([time, low]) => ({ time, low })), more: taken.more };
+  const { rows, more, isPlain: plain } = taken;
+  return {
+    jobs: inOrder(taken),
+    keys: rows.map(([time, low]) => ({ time, low })),
+    more,
+    isPlain: plain,
+    isBare: rows.every(isBare),
+  };
 }
 
 interface Taken {
@@ -44,6 +63,7 @@ interface Taken {
   /** Rows that may still be looked at beyond those that are answered. */
   slack: number;
   more: boolean;
+  isPlain: boolean;
 }
 
 /** Where jobs stand that are not claimed ahead, the next claim looks no further than it may find others: all it reads costs. */
@@ -127,6 +147,7 @@ function takeMany({ move, fence, owner }: Claiming, count: number, begun: boolea
 function takeIds(claiming: Claiming, taken: Taken, ids: readonly string[]): void {
   const { move, claim } = claiming;
   const rows: ReadyRow[] = [];
+  taken.isPlain = false;
   for (const id of new Set(ids)) {
     const row = jobById(move.scope.connection, move.queue, id);
     if (row === undefined) continue;
@@ -157,13 +178,20 @@ function inOrder({ jobs, rows }: Taken): readonly ClaimedJob[] {
 /** Claims a ready row if it may run; if not, it is put where it belongs. */
 function accept(claiming: Claiming, taken: Taken, row: ReadyRow, begun: boolean): boolean {
   const { move, fence, owner } = claiming;
-  if (!isPlain(claiming, row) && turnAway(claiming, row)) return false;
+  if (!isPlain(claiming, row)) {
+    taken.isPlain = false;
+    if (turnAway(claiming, row)) return false;
+  }
   row[4] += 1;
   if (!begun) row[10] |= UNBEGUN;
   move.sql(TAKE).run(row[4], fence, owner, begun ? move.now : null, row[10], row[0], row[1]);
   taken.jobs.push(jobOf(claiming, row, begun));
   taken.rows.push(row);
   return true;
+}
+
+function isBare(row: ReadyRow): boolean {
+  return (row[10] & HUNG_ON) === 0;
 }
 
 /** Whether nothing can keep the row from running. */

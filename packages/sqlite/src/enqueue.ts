@@ -30,6 +30,7 @@ function store(move: Move, flows: readonly NewFlow[]): EnqueueAnswer {
     index += Math.max(1, together);
   }
   complete(move);
+  move.scope.rows += flows.length;
   return { flows: stored, effects: move.effects };
 }
 

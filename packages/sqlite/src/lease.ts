@@ -54,6 +54,7 @@ export interface NewLease {
   readonly until: number;
   readonly length: number;
   readonly keys: readonly LeaseKey[];
+  readonly isBare: boolean;
 }
 
 /** Writes a lease, in the row of one of ours that is over if there is such a row; deletes the others that are over. */
@@ -115,7 +116,7 @@ interface EndedLease {
 /** Leases of this process all of whose runs have ended by now. */
 function endedLeases(move: Move): EndedLease[] {
   const over: EndedLease[] = [];
-  for (const [fence, count] of move.endedRuns) {
+  for (const { fence, count } of move.endedRuns.values()) {
     const held = move.queue.leases.get(fence);
     if (held !== undefined && held.left <= count) over.push({ fence, row: held.row });
   }
@@ -131,13 +132,13 @@ function remember(
   if (move.endedRuns.size === 0 && lease === undefined) return;
   const { queue, endedRuns } = move;
   move.scope.onCommit(() => {
-    for (const [fence, count] of endedRuns) {
+    for (const { fence, count } of endedRuns.values()) {
       const held = queue.leases.get(fence);
       if (held !== undefined) held.left -= count;
     }
     for (const { fence } of over) queue.leases.delete(fence);
     if (lease !== undefined && row !== undefined) {
-      queue.leases.set(lease.fence, { row, left: lease.keys.length });
+      queue.leases.set(lease.fence, { row, left: lease.keys.length, isBare: lease.isBare });
     }
   });
 }

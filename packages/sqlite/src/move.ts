@@ -7,6 +7,12 @@ import { readSeldom } from "./seldom.js";
 import type { TransactionScope } from "./transaction-scope.js";
 import { addCompleted, nextTurn } from "./turn.js";
 
+/** How many runs of one claim have ended. */
+interface EndedRuns {
+  readonly fence: number;
+  count: number;
+}
+
 /** One call's part of a transaction: what it did so far, and what follows from it and is still to be done. */
 export class Move {
   readonly scope: TransactionScope;
@@ -22,7 +28,7 @@ export class Move {
   /** Unique keys that are free. */
   readonly freed: Set<string> = new Set();
   /** Runs that ended, by fence. */
-  readonly endedRuns: Map<number, number> = new Map();
+  readonly endedRuns: Map<number, EndedRuns> = new Map();
   /** Rows that may still be written down of those that count as skipped already. */
   consequencesLeft: number = CONSEQUENCES_PER_STEP;
   /** A join has failed, before which something waits. */
@@ -30,6 +36,7 @@ export class Move {
   /** A job of a task has become final that keeps no more than so many. */
   hasCapped = false;
   private readonly counters: number[] = [0, 0, 0, 0, 0, 0];
+  private lastEnded: EndedRuns | undefined;
   private counted = false;
   private seldomChanged = false;
   private seldomSeen = false;
@@ -153,8 +160,18 @@ export class Move {
   }
 
   /** A run under this fence is over. */
-  runEnded(fence: number): void {
-    this.endedRuns.set(fence, (this.endedRuns.get(fence) ?? 0) + 1);
+  runEnded(fence: number, count = 1): void {
+    // Mostly of the same claim as the one before.
+    if (this.lastEnded?.fence !== fence) this.lastEnded = this.endedOf(fence);
+    this.lastEnded.count += count;
+  }
+
+  private endedOf(fence: number): EndedRuns {
+    const known = this.endedRuns.get(fence);
+    if (known !== undefined) return known;
+    const made = { fence, count: 0 };
+    this.endedRuns.set(fence, made);
+    return made;
   }
 
   /** Whether the row has become final in the meantime. */

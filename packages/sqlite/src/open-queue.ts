@@ -33,6 +33,8 @@ export interface SeldomState {
 export interface HeldLease {
   readonly row: number;
   left: number;
+  /** Whether nothing hung on any of its rows when it was claimed. */
+  readonly isBare: boolean;
 }
 
 /** What a process keeps of a queue in memory; nothing here is needed after a crash. */

@@ -45,6 +45,8 @@ export const VERDICT = 16;
 /** Its task keeps no more than so many final jobs. */
 export const CAPPED = 32;
 export const NAMED = 256;
+/** All of those. */
+export const HUNG_ON = 511;
 export const AT_MOST_ONCE = 512;
 /** Claimed ahead, not begun. */
 export const UNBEGUN = 1024;

@@ -1,4 +1,4 @@
-import type { RunReference, SettleAnswer, StepAnswer, StepRequest } from "@taskq/core/storage";
+import type { RunReference, SettleAnswer, Settlement, StepAnswer, StepRequest } from "@taskq/core/storage";
 import { claimJobs, type Claimed } from "./claim.js";
 import { claimedBefore } from "./claimed-job.js";
 import { complete, followConsequences } from "./consequences.js";
@@ -18,6 +18,7 @@ import { purgeSome } from "./purge.js";
 import { ACTIVE, UNBEGUN, UNIQUE } from "./row.js";
 import { jobById } from "./rows.js";
 import { settle } from "./settle.js";
+import { likeEnds, settleTogether, TOGETHER } from "./settle-together.js";
 import { gatherStats } from "./stats.js";
 import { endUnknown } from "./unknown.js";
 import { nextTurn } from "./turn.js";
@@ -26,35 +27,36 @@ import { nextTurn } from "./turn.js";
 const PROMOTED_PER_STEP = 1000;
 
 /** What a step reads of its queue. */
-type QueueRow = [epoch: number, phase: number, version: number, wake: number | null, later: number | null];
+type QueueRow = [epoch: number, phase: number, version: number, ...Dues];
+/** The next instants of a queue: of a gate, and of a scheduled job. */
+type Dues = readonly [wake: number | null, later: number | null];
+
+/** What a step claims, and the next instants, where it knows that they are still as it has read them. */
+type StepClaimed = Claimed & { readonly dues?: Dues | undefined };
 
 /** Settles and claims. */
 export function step(move: Move, request: StepRequest): StepAnswer {
   // First, since a run may have begun and ended since the step before.
   for (const run of request.begun) begin(move, run);
-  const settled: SettleAnswer[] = [];
-  for (const settlement of request.settled) {
-    settled.push(settle(move, settlement));
-    // What follows is done at once: it is told from what comes after by what was active then.
-    if (move.finished.length > 0) followConsequences(move);
-  }
-  const claimed = wantsJobs(request) ? claimOrRepeat(move, request) : withoutClaim(move);
+  const settled = settleAll(move, request.settled);
+  const claimed: StepClaimed = wantsJobs(request) ? claimOrRepeat(move, request) : withoutClaim(move);
   if (move.endedRuns.size > 0 && claimed === NOTHING) writeLease(move, undefined);
   writeFeed(move);
   purgeSome(move, settled.length);
   gatherStats(move, request, settled);
   complete(move);
+  move.scope.rows += settled.length + claimed.jobs.length;
   return {
     settled,
     claimed: claimed.jobs,
     more: claimed.more,
-    nextDue: nextDue(move),
+    nextDue: earliest(claimed.dues ?? duesOf(move)),
     revoked: revokedOf(move, request.owner),
     effects: move.effects,
   };
 }
 
-const NOTHING: Claimed = { jobs: [], keys: [], more: false };
+const NOTHING: Claimed = { jobs: [], keys: [], more: false, isPlain: false, isBare: false };
 
 function wantsJobs({ claim }: StepRequest): boolean {
   return claim !== undefined && (claim.begin > 0 || claim.ahead > 0);
@@ -67,6 +69,23 @@ function withoutClaim(move: Move): Claimed {
   return NOTHING;
 }
 
+function settleAll(move: Move, settlements: readonly Settlement[]): SettleAnswer[] {
+  const answers: SettleAnswer[] = [];
+  for (let index = 0; index < settlements.length;) {
+    const like = likeEnds(move, settlements, index);
+    const until = index + Math.max(1, like);
+    if (like === TOGETHER && settleTogether(move, settlements, index)) {
+      for (; index < until; index += 1) answers.push("applied");
+    }
+    for (; index < until; index += 1) {
+      answers.push(settle(move, settlements[index] as Settlement));
+      // What follows is done at once: it is told from what comes after by what was active then.
+      if (move.finished.length > 0) followConsequences(move);
+    }
+  }
+  return answers;
+}
+
 /** A run claimed ahead has begun. */
 function begin(move: Move, run: RunReference): void {
   const row = jobById(move.scope.connection, move.queue, run.id);
@@ -77,18 +96,18 @@ function begin(move: Move, run: RunReference): void {
   if ((row.flags & UNIQUE) !== 0) freeOnStart(move, row);
 }
 
-function claimOrRepeat(move: Move, request: StepRequest): Claimed {
+function claimOrRepeat(move: Move, request: StepRequest): StepClaimed {
   const before = lastRequest(move.scope.connection, move.queue, request.owner, move.now);
   if (before !== undefined && request.request <= before.request) {
     const { more } = withoutClaim(move);
     const jobs = request.request === before.request ? claimedBefore(move, request, before.fence) : [];
     if (move.endedRuns.size > 0) writeLease(move, undefined);
-    return { jobs, keys: [], more };
+    return { ...NOTHING, jobs, more };
   }
   return claimNew(move, request);
 }
 
-function claimNew(move: Move, request: StepRequest): Claimed {
+function claimNew(move: Move, request: StepRequest): StepClaimed {
   const { claim } = request;
   if (claim === undefined) return NOTHING;
   const [epoch, phase, version, wake, later] = move
@@ -98,28 +117,53 @@ function claimNew(move: Move, request: StepRequest): Claimed {
     )
     .get(move.queue.id) as QueueRow;
   refuseMoved(move.queue.name, phase);
-  const seldom = prepare(move, request, move.seldom(version), wake);
+  const current = move.seldom(version);
+  const isQuiet = nothingFollows(move, current) && !isDue(move, wake) && !isDue(move, later);
+  const seldom = prepare(move, request, current, wake);
   if (isPaused(seldom)) return NOTHING;
-  if (later !== null && later <= move.now) promote(move);
+  if (isDue(move, later)) promote(move);
   const counter = nextTurn(move.scope.connection, move.queue, move.takeCompleted());
   const fence = fullFence(epoch, counter);
   const owner = internOwner(move, request.owner);
   const claimed = claimJobs({ move, request, claim, fence, owner, seldom });
   remember(move, request, fence);
-  const { keys } = claimed;
+  const { keys, isBare } = claimed;
   writeLease(
     move,
     keys.length === 0
       ? undefined
-      : { fence, owner, request: request.request, until: move.now + claim.lease, length: claim.lease, keys },
+      : {
+          fence,
+          owner,
+          request: request.request,
+          until: move.now + claim.lease,
+          length: claim.lease,
+          keys,
+          isBare,
+        },
   );
-  return claimed;
+  return isQuiet && claimed.isPlain ? { ...claimed, dues: [wake, later] } : claimed;
+}
+
+function isDue({ now }: Move, instant: number | null): boolean {
+  return instant !== null && instant <= now;
+}
+
+/** Whether nothing is left to be done of what was settled, nor of what waits at standing gates. */
+function nothingFollows({ opened, freed, finished }: Move, { doomed, parking }: SeldomState): boolean {
+  return (
+    opened.size === 0 &&
+    freed.size === 0 &&
+    finished.length === 0 &&
+    doomed.length === 0 &&
+    parking.length === 0
+  );
 }
 
 /** Does what may make jobs ready, or keep them from it, before any is claimed. */
 function prepare(move: Move, request: StepRequest, seldom: SeldomState, wake: number | null): SeldomState {
   let current = seldom;
-  if (wake !== null && wake <= move.now) {
+  if (isDue(move, wake)) {
     openDueLimits(move);
     endUnknown(move, request.tasks, isPaused(current));
     openDueGates(move);
@@ -152,16 +196,19 @@ function remember(move: Move, request: StepRequest, fence: number): void {
   });
 }
 
-/** When something next becomes due: a scheduled job, or a gate. */
-function nextDue(move: Move): number | undefined {
-  const row = move
+function duesOf(move: Move): Dues {
+  return move
     .raw(
-      "SELECT (SELECT later FROM {jobs} WHERE queue = {queues}.id AND later IS NOT NULL ORDER BY later LIMIT 1), wake " +
+      "SELECT wake, (SELECT later FROM {jobs} WHERE queue = {queues}.id AND later IS NOT NULL ORDER BY later LIMIT 1) " +
         "FROM {queues} WHERE id = ?",
     )
-    .get(move.queue.id) as [number | null, number | null];
-  if (row[0] === null) return row[1] ?? undefined;
-  return row[1] === null ? row[0] : Math.min(row[0], row[1]);
+    .get(move.queue.id) as Dues;
+}
+
+/** When something next becomes due: a scheduled job, or a gate. */
+function earliest([wake, later]: Dues): number | undefined {
+  if (wake === null) return later ?? undefined;
+  return later === null ? wake : Math.min(wake, later);
 }
 
 /** Runs of an owner that a user has revoked. */

@@ -22,6 +22,8 @@ export class TransactionScope {
   readonly connection: Connection;
   /** Statistics are gathered once it is committed, and not written. */
   isGathered = false;
+  /** Rows of jobs that were written, about. */
+  rows = 0;
   private hints: QueueHints[] | undefined;
   private commits: (() => void)[] | undefined;
   private rollbacks: (() => void)[] | undefined;

@@ -37,6 +37,7 @@ export class FileWatch {
   private again: NodeJS.Timeout | undefined;
   private looksAgain = 0;
   private looksAtOnce = 0;
+  private hasWritten = false;
 
   constructor(options: FileWatchOptions) {
     this.options = options;
@@ -67,6 +68,11 @@ export class FileWatch {
     this.watcher = undefined;
   }
 
+  /** This connection has written: what the system tells next is most likely that. */
+  wrote(): void {
+    this.hasWritten = true;
+  }
+
   private watchFolder(): void {
     try {
       this.watcher = watchFiles(dirname(this.options.connection.path), { persistent: false }, (_, name) => {
@@ -81,7 +87,7 @@ export class FileWatch {
 
   private told(): void {
     this.looksAgain = 0;
-    if (this.look()) return;
+    if (!this.hasWritten && this.look()) return;
     // Even if the write was our own: another one may have come right behind it, told of by the same event.
     if (this.looksAtOnce === 0) this.lookAtOnce(LOOKS_AT_ONCE);
     else this.looksAtOnce = LOOKS_AT_ONCE;
@@ -125,6 +131,7 @@ export class FileWatch {
   private look(): boolean {
     const { connection } = this.options;
     if (this.users === 0 || !connection.driver.open || connection.driver.inTransaction) return false;
+    this.hasWritten = false;
     try {
       const version = connection.dataVersion();
       if (version === this.version) return false;

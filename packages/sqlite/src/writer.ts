@@ -43,7 +43,7 @@ export interface WriterOptions {
   /** Called before each transaction; throws when the file is no longer ours. */
   readonly guard: () => void;
   /** Called after each commit. */
-  readonly committed: () => void;
+  readonly committed: (rows: number) => void;
   /** @default `BUSY_LIMIT` */
   readonly busyLimit?: number | undefined;
 }
@@ -84,8 +84,6 @@ export class Writer {
   alone<T>(work: Work<T | undefined>): T | undefined {
     if (this.hasGoneAlone || this.scheduled || this.waiting) return undefined;
     if (this.pending.length > 0 || this.turn.isLong()) return undefined;
-    this.hasGoneAlone = true;
-    queueMicrotask(this.mayGoAlone);
     const scope = new TransactionScope(this.options.connection);
     let value: T | undefined;
     try {
@@ -94,6 +92,9 @@ export class Writer {
     } catch {
       // A busy file is asked again when it is submitted, and any other error met again and told.
       return undefined;
+    } finally {
+      this.hasGoneAlone = true;
+      queueMicrotask(this.mayGoAlone);
     }
     if (value !== undefined) this.wasCommitted(scope);
     return value;
@@ -176,7 +177,7 @@ export class Writer {
   private wasCommitted(scope: TransactionScope): void {
     this.tries = 0;
     scope.committed();
-    this.options.committed();
+    this.options.committed(scope.rows);
   }
 
   private undo(scope: TransactionScope): void {
