@@ -83,7 +83,7 @@ export function takesBytes(client: Client | ClusterClient): boolean {
 /** Sends it, and tells what is replied. */
 export function sendBytes(client: Client | ClusterClient, bytes: Buffer, hearing: Hearing): void {
   const redis = client as unknown as Redis;
-  if (!traced.hasSubscribers) {
+  if (isKnown && !traced.hasSubscribers) {
     void redis.sendCommand(new HeardCommand(bytes, client, hearing) as unknown as Command);
     return;
   }
@@ -185,5 +185,19 @@ class HeardCommand {
   }
 }
 
+/** What only a command with a promise or a callback has, or one that failed. */
+const OTHERS = ["promise", "callback", "errorStack", "resolve", "reject"];
+
 const NO_ARGUMENTS = [] as const;
 Object.setPrototypeOf(HeardCommand.prototype, Command.prototype);
+
+/** Whether commands of this ioredis have the fields that are known here: those of a later one may have others. */
+const isKnown = isLike(new Command("evalsha", [], { replyEncoding: null }));
+
+function isLike(command: Command): boolean {
+  const fields = new Set([
+    ...Object.keys(new HeardCommand(NOTHING, undefined as never, undefined as never)),
+    ...OTHERS,
+  ]);
+  return Object.keys(command).every((field) => fields.has(field));
+}
