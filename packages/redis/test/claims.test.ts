@@ -1,12 +1,5 @@
 /** Rows that stay as they are while they are claimed and when their runs end, until somebody else looks at them. */
-import type {
-  ClaimedJob,
-  NewJob,
-  Settlement,
-  StepAnswer,
-  StepRequest,
-  StorageContract,
-} from "@taskq/core/storage";
+import type { ClaimedJob, NewJob, Settlement, StepRequest, StorageContract } from "@taskq/core/storage";
 import type { Redis } from "ioredis";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { serverBinary } from "./servers/binary.js";
@@ -14,7 +7,7 @@ import type { RedisServer } from "./servers/redis-server.js";
 import { afterTest } from "./support/closing.js";
 import { startOwnServer } from "./support/own-server.js";
 import { scan } from "./support/scan.js";
-import { alone, newJob, QUEUE } from "./support/spread.js";
+import { alone, newJob, QUEUE, step } from "./support/spread.js";
 import { connect, newPrefix } from "./support/store.js";
 
 const LEASE = 30_000;
@@ -32,7 +25,6 @@ describe.skipIf(serverBinary() === undefined)("claims that leave rows as they ar
   let storage: StorageContract;
   let jobs: readonly NewJob[];
   let claimed: readonly ClaimedJob[];
-  let request = 0;
 
   beforeAll(async () => {
     const own = await startOwnServer();
@@ -48,23 +40,11 @@ describe.skipIf(serverBinary() === undefined)("claims that leave rows as they ar
     await storage.open({ queue: QUEUE, retention, now: START });
     jobs = Array.from({ length: 5 }, () => newJob({ due: START }));
     await storage.enqueue({ queue: QUEUE, flows: jobs.map(alone), now: START });
-    ({ claimed } = await step({ claim: { begin: 3, ahead: 2, lease: LEASE } }));
+    ({ claimed } = await stepNow({ claim: { begin: 3, ahead: 2, lease: LEASE } }));
     afterTest(() => storage.close());
   });
 
-  async function step(more: Partial<StepRequest>): Promise<StepAnswer> {
-    request += 1;
-    const asked = {
-      queue: QUEUE,
-      owner: "owner",
-      request,
-      tasks: [jobs[0]!.task],
-      settled: [],
-      begun: [],
-      claim: undefined,
-    };
-    return storage.step({ ...asked, now: START, ...more });
-  }
+  const stepNow = (more: Partial<StepRequest>) => step(storage, { now: START, ...more });
 
   /** How many are left of claims, runs that stand for themselves, and ends beside their rows. */
   async function standing(): Promise<readonly number[]> {
@@ -86,8 +66,8 @@ describe.skipIf(serverBinary() === undefined)("claims that leave rows as they ar
     expect(await standing()).toEqual([5, 0, 0]);
     expect(await record(0)).toMatchObject({ state: "active", attempt: 1, owner: "owner", startedAt: START });
     expect(await record(4)).toMatchObject({ state: "active", attempt: 1, startedAt: undefined });
-    await step({ begun: [run(3)] });
-    await step({ settled: [0, 1, 3].map((place) => completed(claimed[place]!)) });
+    await stepNow({ begun: [run(3)] });
+    await stepNow({ settled: [0, 1, 3].map((place) => completed(claimed[place]!)) });
     expect(await standing()).toEqual([2, 0, 3]);
     expect(await rows()).toEqual(before);
     expect(await record(3)).toMatchObject({
@@ -96,7 +76,7 @@ describe.skipIf(serverBinary() === undefined)("claims that leave rows as they ar
       fence: claimed[3]!.fence,
       bytes: new Uint8Array(20),
     });
-    await step({ settled: [2, 4].map((place) => completed(claimed[place]!)) });
+    await stepNow({ settled: [2, 4].map((place) => completed(claimed[place]!)) });
     expect(await standing()).toEqual([0, 0, 5]);
     while ((await storage.purge({ queue: QUEUE, limit: 100, now: START + 100_000 })).more);
     expect(await standing()).toEqual([0, 0, 0]);
@@ -135,19 +115,19 @@ describe.skipIf(serverBinary() === undefined)("claims that leave rows as they ar
     await touch();
     expect(await standing()).toEqual([4, 1, 0]);
     const settled = claimed.map((job) => completed(job));
-    const answer = await step({ settled });
+    const answer = await stepNow({ settled });
     expect(answer.settled).toEqual(settled.map(() => "applied"));
-    expect((await step({ settled })).settled).toEqual(settled.map(() => "repeated"));
+    expect((await stepNow({ settled })).settled).toEqual(settled.map(() => "repeated"));
     const [active, own] = await standing();
     expect([active, own]).toEqual([0, 0]);
   });
 
   test("a job that waits for one that completed makes of this a row like all others", async () => {
-    await step({ settled: claimed.map((job) => completed(job)) });
+    await stepNow({ settled: claimed.map((job) => completed(job)) });
     const follower = newJob({ after: [{ source: run(1).id, on: "completed" }], due: START });
     await storage.enqueue({ queue: QUEUE, flows: [alone(follower)], now: START });
     expect(await standing()).toEqual([0, 0, 4]);
-    const next = await step({ claim: { begin: 1, ahead: 0, lease: LEASE } });
+    const next = await stepNow({ claim: { begin: 1, ahead: 0, lease: LEASE } });
     expect(next.claimed).toMatchObject([
       { id: follower.id, sources: [{ id: run(1).id, bytes: new Uint8Array(20) }] },
     ]);
@@ -159,7 +139,8 @@ describe.skipIf(serverBinary() === undefined)("claims that leave rows as they ar
       flows: Array.from({ length: 2_500 }, () => alone(newJob({ due: START }))),
       now: START,
     });
-    for (let turn = 0; turn < 5; turn += 1) await step({ claim: { begin: 250, ahead: 250, lease: LEASE } });
+    for (let turn = 0; turn < 5; turn += 1)
+      await stepNow({ claim: { begin: 250, ahead: 250, lease: LEASE } });
     expect(await standing()).toEqual([2_505, 0, 0]);
     const taken = new Map<string, boolean>();
     for (let turn = 0; turn < 30 && taken.size < 2_505; turn += 1) {

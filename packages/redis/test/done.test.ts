@@ -1,5 +1,5 @@
 /** Rows that completed in one step: one entry among those that completed, until somebody needs one of them alone. */
-import type { NewJob, Settlement, StepAnswer, StepRequest, StorageContract } from "@taskq/core/storage";
+import type { NewJob, Settlement, StorageContract } from "@taskq/core/storage";
 import type { Redis } from "ioredis";
 import { beforeAll, describe, expect, test } from "vitest";
 import { serverBinary } from "./servers/binary.js";
@@ -7,7 +7,7 @@ import type { RedisServer } from "./servers/redis-server.js";
 import { afterTest } from "./support/closing.js";
 import { startOwnServer } from "./support/own-server.js";
 import { scan } from "./support/scan.js";
-import { alone, newJob, QUEUE } from "./support/spread.js";
+import { alone, newJob, QUEUE, step } from "./support/spread.js";
 import { connect, newPrefix } from "./support/store.js";
 
 const START = 1_800_000_000_000;
@@ -17,10 +17,22 @@ async function completed(storage: StorageContract): Promise<number | undefined> 
   return (await storage.counts({ queue: QUEUE }))["*"]?.completed;
 }
 
+/** So many jobs are stored, claimed at once and completed in one step. */
+async function complete(storage: StorageContract, count: number, now = START): Promise<readonly NewJob[]> {
+  const jobs = Array.from({ length: count }, () => newJob({ due: START, task: "work" }));
+  await storage.enqueue({ queue: QUEUE, flows: jobs.map(alone), now });
+  const { claimed } = await step(storage, { claim: { begin: count, ahead: 0, lease: 30_000 }, now });
+  const settled = claimed.map(({ id, fence }): Settlement => {
+    const outcome = { kind: "completed", result: new Uint8Array(3) } as const;
+    return { id, fence, startedAt: now, outcome, add: undefined };
+  });
+  await step(storage, { settled, now });
+  return jobs;
+}
+
 describe.skipIf(serverBinary() === undefined)("rows that completed together", () => {
   let server: RedisServer;
   let redis: Redis;
-  let request = 0;
 
   beforeAll(async () => {
     const own = await startOwnServer();
@@ -37,32 +49,6 @@ describe.skipIf(serverBinary() === undefined)("rows that completed together", ()
     return { storage, prefix };
   }
 
-  function step(storage: StorageContract, more: Partial<StepRequest>): Promise<StepAnswer> {
-    request += 1;
-    const asked = {
-      queue: QUEUE,
-      owner: "owner",
-      request,
-      tasks: ["work"],
-      settled: [],
-      begun: [],
-      claim: undefined,
-    };
-    return storage.step({ ...asked, now: START, ...more });
-  }
-
-  /** So many jobs are stored, claimed at once and completed in one step. */
-  async function complete(storage: StorageContract, count: number, now = START): Promise<readonly NewJob[]> {
-    const jobs = Array.from({ length: count }, () => newJob({ due: START, task: "work" }));
-    await storage.enqueue({ queue: QUEUE, flows: jobs.map(alone), now });
-    const { claimed } = await step(storage, { claim: { begin: count, ahead: 0, lease: 30_000 }, now });
-    const settled = claimed.map(({ id, fence }): Settlement => {
-      const outcome = { kind: "completed", result: new Uint8Array(3) } as const;
-      return { id, fence, startedAt: now, outcome, add: undefined };
-    });
-    await step(storage, { settled, now });
-    return jobs;
-  }
   const entries = (prefix: string) => redis.zcard(`${prefix}:{${QUEUE}}:done`);
 
   test("are three entries, of 128 at most, and one that is waited for is one more", async () => {
@@ -74,7 +60,7 @@ describe.skipIf(serverBinary() === undefined)("rows that completed together", ()
     await storage.enqueue({ queue: QUEUE, flows: [alone(follower)], now: START });
     await scan(server.url, prefix, QUEUE);
     expect(await entries(prefix)).toBe(2 + 128);
-    const next = await step(storage, { claim: { begin: 1, ahead: 0, lease: 30_000 } });
+    const next = await step(storage, { claim: { begin: 1, ahead: 0, lease: 30_000 }, now: START });
     expect(next.claimed).toMatchObject([{ id: follower.id, sources: [{ id: job!.id }] }]);
   });
 
@@ -82,11 +68,11 @@ describe.skipIf(serverBinary() === undefined)("rows that completed together", ()
     const { storage, prefix } = await opened(250);
     await complete(storage, JOBS);
     expect(await completed(storage)).toBe(JOBS);
-    await step(storage, {});
+    await step(storage, { now: START });
     expect(await completed(storage)).toBe(250);
     await scan(server.url, prefix, QUEUE);
     await complete(storage, 10, START + 5);
-    await step(storage, {});
+    await step(storage, { now: START });
     expect(await completed(storage)).toBe(250);
     await scan(server.url, prefix, QUEUE);
     const kept = await storage.list({ queue: QUEUE, limit: 1_000 });

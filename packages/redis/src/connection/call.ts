@@ -15,6 +15,14 @@ export interface Hearing {
   failed(client: Client | ClusterClient, error: unknown): void;
 }
 
+/** Tells of a reply that ioredis promises. */
+export function hear(client: Client | ClusterClient, hearing: Hearing, replied: Promise<unknown>): void {
+  replied.then(
+    (reply) => hearing.answered(client, reply as Reply),
+    (error: unknown) => hearing.failed(client, error),
+  );
+}
+
 /** What one call sends. */
 export interface Sending {
   /** As messages name it. */

@@ -4,7 +4,7 @@
  */
 import { tracingChannel } from "node:diagnostics_channel";
 import { Command, Redis } from "ioredis";
-import type { Hearing } from "./call.js";
+import { hear, type Hearing } from "./call.js";
 import type { Client, ClusterClient, Parameter, Reply } from "./client.js";
 import type { Script } from "./script.js";
 
@@ -87,10 +87,7 @@ export function sendBytes(client: Client | ClusterClient, bytes: Buffer, hearing
     void redis.sendCommand(new HeardCommand(bytes, client, hearing) as unknown as Command);
     return;
   }
-  (redis.sendCommand(new Framed("evalsha", bytes)) as Promise<unknown>).then(
-    (reply) => hearing.answered(client, reply as Reply),
-    (error: unknown) => hearing.failed(client, error),
-  );
+  hear(client, hearing, redis.sendCommand(new Framed("evalsha", bytes)) as Promise<unknown>);
 }
 
 /** Where ioredis tells of its commands: to those who hear it, each shows a promise. */

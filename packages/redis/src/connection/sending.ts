@@ -1,5 +1,5 @@
-import type { Hearing, Sending } from "./call.js";
-import { isCluster, type Client, type ClusterClient, type Parameter, type Reply } from "./client.js";
+import { hear, type Hearing, type Sending } from "./call.js";
+import { isCluster, type Client, type ClusterClient, type Parameter } from "./client.js";
 import { nodeOf } from "./copies.js";
 import { framed, sendBytes, sendHintsFirst, takesBytes } from "./framed.js";
 import type { Script } from "./script.js";
@@ -131,11 +131,4 @@ export class CommandSending implements Sending {
   sendWhole(client: Client | ClusterClient, hearing: Hearing): void {
     this.send(client, hearing);
   }
-}
-
-function hear(client: Client | ClusterClient, hearing: Hearing, replied: Promise<unknown>): void {
-  replied.then(
-    (reply) => hearing.answered(client, reply as Reply),
-    (error: unknown) => hearing.failed(client, error),
-  );
 }

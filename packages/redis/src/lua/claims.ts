@@ -31,16 +31,13 @@ function M.claimAt(fence)
   return claim or nil
 end
 
-function M.allClaims()
-  if not hasAll then
-    hasAll = true
-    local list = call("HGETALL", K.claims)
-    for place = 1, #list, 2 do
-      local fence = tonumber(list[place])
-      if claims[fence] == nil then learnClaim(fence, list[place + 1]) end
-    end
+local function learnAll()
+  hasAll = true
+  local list = call("HGETALL", K.claims)
+  for place = 1, #list, 2 do
+    local fence = tonumber(list[place])
+    if claims[fence] == nil then learnClaim(fence, list[place + 1]) end
   end
-  return claims
 end
 
 -- A claim is one entry in the set of runs.
@@ -58,7 +55,7 @@ local function claimOfRow(row)
   if known then return known end
   if hasClaims == nil then hasClaims = call("EXISTS", K.claims) == 1 end
   if not hasClaims or hasAll or M.index(K.ready):has(M.readyMember(row)) then return nil end
-  M.allClaims()
+  learnAll()
   return claimOfKey[row.key]
 end
 

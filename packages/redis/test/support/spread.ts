@@ -6,6 +6,7 @@ import {
   type NewFlow,
   type NewJob,
   type StepAnswer,
+  type StepRequest,
   type StorageContract,
 } from "@taskq/core/storage";
 import { Redis } from "ioredis";
@@ -42,6 +43,15 @@ export function alone(job: NewJob): NewFlow {
 export function chain(first: NewJob, second: NewJob): NewFlow {
   const stage = { ...second, after: [{ source: first.id, on: "completed" }] } as const;
   return { end: second.id, jobs: [first, stage], joins: [] };
+}
+
+let steps = 0;
+
+/** A step of one owner, under a number of its own; it settles, begins and claims nothing unless told so. */
+export function step(storage: StorageContract, more: Partial<StepRequest>): Promise<StepAnswer> {
+  steps += 1;
+  const nothing = { settled: [], begun: [], claim: undefined };
+  return storage.step({ queue: QUEUE, owner: "owner", request: steps, tasks: ["work"], ...nothing, ...more });
 }
 
 /** How many rows each partition keeps. */

@@ -28,21 +28,24 @@ local function takeRun(row, run)
   return {id = row.id, fence = run.fence, task = row.task, attempt = attempt, begun = run.begun, state = FINAL[row.state] and row.state or "ready"}
 end
 
+local function claimOf(entry)
+  return M.claimAt(tonumber(sub(entry, 2)))
+end
+
 -- An entry is a run, or a claim: of that all its runs.
 local function add(keys, entry)
-  if byte(entry) ~= CLAIM then keys[#keys + 1] = entry
-  else
-    local claim = M.claimAt(tonumber(sub(entry, 2)))
-    if not claim then M.index(K.active):remove(entry)
-    else
-      for place = 1, #claim.list, 2 do keys[#keys + 1] = M.keyIn(claim.list[place]) end
-    end
+  if byte(entry) ~= CLAIM then
+    keys[#keys + 1] = entry
+    return
   end
+  local claim = claimOf(entry)
+  if not claim then return M.index(K.active):remove(entry) end
+  for place = 1, #claim.list, 2 do keys[#keys + 1] = M.keyIn(claim.list[place]) end
 end
 
 local function leaseOf(entry)
   if byte(entry) == CLAIM then
-    local claim = M.claimAt(tonumber(sub(entry, 2)))
+    local claim = claimOf(entry)
     return claim and claim.lease
   end
   local row = M.rowAt(entry)
