@@ -1,10 +1,35 @@
 // `npm test`: prepares the clone, runs every package's tests one package at a time (some race processes against
-// each other and want the machine), adds up what they report. The last line is the sum.
+// each other and want the machine), adds up what they report. Every failed test is named once more at the end, with what
+// it said, for the reader of a long log that was cut. The last line is the sum.
 import { existsSync, readFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { ensureServer, howToGetOne } from "./redis-server.mjs";
 import { main, prepare, root, run, say } from "./setup.mjs";
 import { workspacePackages } from "./workspace.mjs";
+
+/** The most lines of a failed test's message that are repeated at the end; all of it stands where it failed. */
+const REPEATED_LINES = 12;
+
+/** The failed tests of a report, each with its file and the begin of what it said. */
+function failuresOf(report) {
+  return report.testResults.flatMap(({ name, assertionResults, message }) => {
+    const file = relative(root, name);
+    const failed = assertionResults.filter(({ status }) => status === "failed");
+    if (failed.length === 0 && message !== "" && message !== undefined)
+      return [`${file}\n${indented(message)}`];
+    return failed.map(
+      ({ fullName, failureMessages }) =>
+        `${file} > ${fullName.trim()}\n${indented((failureMessages ?? []).join("\n"))}`,
+    );
+  });
+}
+
+const indented = (message) =>
+  message
+    .split("\n")
+    .slice(0, REPEATED_LINES)
+    .map((line) => `    ${line}`)
+    .join("\n");
 
 /** Runs one package's tests. A file that did not load, a missing report, an unhandled rejection count as a failure. */
 function testPackage({ folder, name }) {
@@ -14,7 +39,8 @@ function testPackage({ folder, name }) {
   const begun = performance.now();
   const code = run("pnpm", ["--silent", "run", "test"], { cwd: join(root, folder) });
   const seconds = ((performance.now() - begun) / 1000).toFixed(1);
-  if (!existsSync(reportFile)) return { name, seconds, passed: 0, failed: 1, skipped: 0, note: "no report" };
+  if (!existsSync(reportFile))
+    return { name, seconds, passed: 0, failed: 1, skipped: 0, note: "no report", failures: [] };
 
   const report = JSON.parse(readFileSync(reportFile, "utf8"));
   const unloaded = report.testResults.filter(
@@ -30,7 +56,7 @@ function testPackage({ folder, name }) {
     numbers.failed = 1;
     note = "an error outside the tests, see above";
   }
-  return { name, seconds, note, ...numbers };
+  return { name, seconds, note, failures: failuresOf(report), ...numbers };
 }
 
 /** Whether a package's tests start, or visit, a Redis server: `"taskq": { "needs": ["redis"] }` in its manifest. */
@@ -53,6 +79,7 @@ function runTests() {
   );
   const sum = (key) => results.reduce((total, result) => total + result[key], 0);
 
+  for (const failure of results.flatMap(({ failures }) => failures)) console.log(`\nFAILED  ${failure}`);
   console.log("");
   for (const { name, seconds, note, ...numbers } of results) {
     const counts = `${numbers.passed} passed, ${numbers.failed} failed, ${numbers.skipped} skipped`;

@@ -1,7 +1,7 @@
 /** Queues in several partitions of one server: what lies where, and what is found there. */
 import { createConsumer } from "@taskq/consumer";
 import { createQueue, group, moveQueue, task } from "@taskq/core";
-import type { NewJob, StorageContract } from "@taskq/core/storage";
+import { splitId, type NewJob, type StorageContract } from "@taskq/core/storage";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { redisStorage } from "../src/index.js";
 import { partitionOf } from "../src/partitions/place.js";
@@ -11,9 +11,15 @@ import { afterTest } from "./support/closing.js";
 import { alone, chain, newJob, opened, QUEUE, rowsOf } from "./support/spread.js";
 
 const PARTITIONS = 4;
-/** Passed by chance once in a thousand times, of four that are equally likely. */
-const CHI_SQUARE = 16.3;
+/** Passed by chance once in a million times, of four that are equally likely. */
+const CHI_SQUARE = 30.7;
 const LEASE = 30_000;
+
+/** Ids of one maker and millisecond differ in their last nine bits. */
+function roundOf(id: string): string {
+  const { time, low } = splitId(id) as { readonly time: number; readonly low: number };
+  return `${time} ${low >>> 9}`;
+}
 
 async function store(storage: StorageContract, ...jobs: readonly NewJob[]): Promise<void> {
   await storage.enqueue({ queue: QUEUE, flows: jobs.map(alone) });
@@ -85,7 +91,9 @@ describe.skipIf(!hasTestServer)("partitions", () => {
     const answer = await storage.enqueue(request);
     expect("flows" in answer && answer.flows.filter(({ status }) => status === "existing")).toHaveLength(1);
     const found = await rows();
-    expect(Math.max(...found) - Math.min(...found)).toBeLessThanOrEqual(2);
+    // Those of one maker and millisecond go round, and each begins at another partition.
+    const rounds = new Set(jobs.map(({ id }) => roundOf(id))).size;
+    expect(Math.max(...found) - Math.min(...found)).toBeLessThanOrEqual(rounds);
     const repeated = await storage.enqueue(request);
     expect("flows" in repeated && new Set(repeated.flows.map(({ status }) => status))).toEqual(
       new Set(["existing"]),
