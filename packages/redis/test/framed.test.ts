@@ -23,7 +23,7 @@ test("a call of a script as bytes is what ioredis would write", () => {
       for (const { sha, ...rest } of [one, two, one, two]) {
         const command = new Command("evalsha", [sha, keys.length, ...keys, ...parameters], {});
         const expected = command.toWritable({});
-        const bytes = framed({ sha, ...rest }, keys, parameters);
+        const bytes = framed({ sha, ...rest }, keys, parameters, false);
         expect(bytes.equals(Buffer.from(expected))).toBe(true);
       }
     }

@@ -42,7 +42,7 @@ function enqueue(volume: Volume): Scenario {
       target: { kind: "times", factor: 0.9, reference },
     };
   };
-  return { name: "enqueue", rows: [row("normal", 100_000), row("full", 10_000)] };
+  return { name: "enqueue", rows: [row("normal", 100_000), row("full", 30_000)] };
 }
 
 function bulk(volume: Volume): Scenario {

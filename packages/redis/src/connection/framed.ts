@@ -5,17 +5,28 @@
 import { tracingChannel } from "node:diagnostics_channel";
 import { Command, Redis } from "ioredis";
 import { hear, type Hearing } from "./call.js";
-import type { Client, ClusterClient, Parameter, Reply } from "./client.js";
+import type { Client, ClusterClient, Parameter } from "./client.js";
+import { goesDirectly, sendDirectly } from "./direct.js";
+import { HeardCommand, isKnown } from "./heard.js";
 import type { Script } from "./script.js";
 
-/** What comes before the parameters, by the list of keys, which callers keep, by the hash, and by how many parameters there are. */
+/** What comes before the parameters, by the list of keys, which callers keep, by the hash, and by how many parameters there are, twice. */
 const heads = new WeakMap<readonly string[], Map<string, Buffer[]>>();
 /** With more parameters it is not kept: few calls have as many as another one. */
 const MOST_KEPT = 32;
 
-/** `EVALSHA` of a script, as bytes. Those of texts are written here: a call of a `Buffer` goes through several functions. */
-export function framed(script: Script, keys: readonly string[], parameters: readonly Parameter[]): Buffer {
-  const head = headOf(script, keys, parameters.length);
+/**
+ * `EVALSHA` of a script, as bytes. Those of texts are written here: a call of a `Buffer` goes through several functions.
+ *
+ * @param looks whether a look at the first key is to come before it
+ */
+export function framed(
+  script: Script,
+  keys: readonly string[],
+  parameters: readonly Parameter[],
+  looks: boolean,
+): Buffer {
+  const head = headOf(script, keys, parameters.length, looks);
   let most = head.length + LONGEST_FRAME;
   for (let place = 0; place < parameters.length; place += 1) {
     const parameter = parameters[place] as Parameter;
@@ -59,20 +70,24 @@ function write(text: string, bytes: Buffer, at: number): number {
   return text.length;
 }
 
-function headOf({ sha }: Script, keys: readonly string[], parameters: number): Buffer {
+function headOf({ sha }: Script, keys: readonly string[], parameters: number, looks: boolean): Buffer {
   let known = heads.get(keys);
   if (known === undefined) heads.set(keys, (known = new Map<string, Buffer[]>()));
   let byCount = known.get(sha);
   if (byCount === undefined) known.set(sha, (byCount = []));
-  let head = byCount[parameters];
+  const place = parameters * 2 + (looks ? 1 : 0);
+  let head = byCount[place];
   if (head === undefined) {
-    const words = ["evalsha", sha, String(keys.length), ...keys].map(
-      (word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`,
-    );
-    head = Buffer.from(`*${words.length + parameters}\r\n${words.join("")}`);
-    if (parameters <= MOST_KEPT) byCount[parameters] = head;
+    const words = ["evalsha", sha, String(keys.length), ...keys].map(wordOf);
+    const look = looks ? `*2\r\n${wordOf("exists")}${wordOf(keys[0] ?? "")}` : "";
+    head = Buffer.from(`${look}*${words.length + parameters}\r\n${words.join("")}`);
+    if (parameters <= MOST_KEPT) byCount[place] = head;
   }
   return head;
+}
+
+function wordOf(text: string): string {
+  return `$${Buffer.byteLength(text)}\r\n${text}\r\n`;
 }
 
 /** Whether a client takes commands of our ioredis: a user's own may be of another version, and a Cluster looks for the keys. */
@@ -80,121 +95,47 @@ export function takesBytes(client: Client | ClusterClient): boolean {
   return client instanceof Redis;
 }
 
-/** Sends it, and tells what is replied. */
-export function sendBytes(client: Client | ClusterClient, bytes: Buffer, hearing: Hearing): void {
+/**
+ * Whether a look can be sent with a script: those whom its hints reach are then written to before the caller, since a server writes
+ * first to whom it has begun last to reply to. Where they share a CPU with the caller, they need not wait until it has gone on.
+ */
+export function takesLooks(client: Client | ClusterClient): boolean {
+  return isKnown && !traced.hasSubscribers && goesDirectly(client as unknown as Redis);
+}
+
+/** Sends it, and tells what is replied. @param looks whether a look comes before it */
+export function sendBytes(
+  client: Client | ClusterClient,
+  bytes: Buffer,
+  hearing: Hearing,
+  looks: boolean,
+): void {
   const redis = client as unknown as Redis;
-  if (isKnown && !traced.hasSubscribers) {
-    void redis.sendCommand(new HeardCommand(bytes, client, hearing) as unknown as Command);
+  if (!isKnown || traced.hasSubscribers) {
+    hear(client, hearing, redis.sendCommand(new Framed(bytes)) as Promise<unknown>);
     return;
   }
-  hear(client, hearing, redis.sendCommand(new Framed("evalsha", bytes)) as Promise<unknown>);
+  const command = new HeardCommand(bytes, client, hearing);
+  if (!goesDirectly(redis)) void redis.sendCommand(command as unknown as Command);
+  else sendDirectly(redis, command, looks ? new HeardCommand(NOTHING, client, NOBODY) : undefined);
 }
 
 /** Where ioredis tells of its commands: to those who hear it, each shows a promise. */
 const traced = tracingChannel("ioredis:command");
 
-/**
- * The same behind a look at one of its keys, so that those whom its hints reach are written to before the caller: a server writes
- * first to whom it has begun last to reply to. Where they share a CPU with the caller, they need not wait until it has gone on.
- */
-export function sendHintsFirst(
-  client: Client | ClusterClient,
-  bytes: Buffer,
-  hearing: Hearing,
-  key: string,
-): void {
-  const redis = client as unknown as Redis;
-  let look = looks.get(key);
-  if (look === undefined) looks.set(key, (look = lookAt(key)));
-  redis.stream.cork();
-  void redis.sendCommand(look);
-  sendBytes(client, bytes, hearing);
-  redis.stream.uncork();
-}
-
-/** Nobody waits for what they answer: each is sent again and again. */
-const looks = new Map<string, Command>();
-
-function lookAt(key: string): Command {
-  const bytes = Buffer.from(`*2\r\n$6\r\nexists\r\n$${Buffer.byteLength(key)}\r\n${key}\r\n`);
-  const look = new Framed("exists", bytes);
-  look.promise.catch(() => {});
-  return look;
-}
-
 const NOTHING = Buffer.alloc(0);
+/** Waits for no answer. */
+const NOBODY: Hearing = { answered() {}, failed() {} };
 
 class Framed extends Command {
   readonly #bytes: Buffer;
 
-  constructor(name: string, bytes: Buffer) {
-    super(name, [], { replyEncoding: null });
+  constructor(bytes: Buffer) {
+    super("evalsha", [], { replyEncoding: null });
     this.#bytes = bytes;
   }
 
   override toWritable(): Buffer {
     return this.#bytes;
   }
-}
-
-/**
- * A command without what makes one of ioredis slow: a promise, with the functions that settle it. It has the prototype of those, and
- * the fields that their constructor writes.
- */
-class HeardCommand {
-  readonly name = "evalsha";
-  readonly args: readonly [] = NO_ARGUMENTS;
-  readonly inTransaction = false;
-  readonly replyEncoding = null;
-  readonly transformed = true;
-  /** Nobody hears of it: ioredis need not ask again. */
-  isTraced = true;
-  isResolved = false;
-  isSettled = false;
-  protocol = 2;
-  replyMapping = "legacy";
-  #bytes: Buffer;
-  readonly #client: Client | ClusterClient;
-  readonly #hearing: Hearing;
-
-  constructor(bytes: Buffer, client: Client | ClusterClient, hearing: Hearing) {
-    this.#bytes = bytes;
-    this.#client = client;
-    this.#hearing = hearing;
-  }
-
-  toWritable(): Buffer {
-    return this.#bytes;
-  }
-
-  resolve(reply: unknown): void {
-    this.isResolved = true;
-    this.isSettled = true;
-    // Some commands live on until a full collection: not with what was sent.
-    this.#bytes = NOTHING;
-    this.#hearing.answered(this.#client, reply as Reply);
-  }
-
-  /** Not at once: ioredis is in the midst of giving up the connection, or of taking the command. */
-  reject(error: unknown): void {
-    this.isSettled = true;
-    queueMicrotask(() => this.#hearing.failed(this.#client, error));
-  }
-}
-
-/** What only a command with a promise or a callback has, or one that failed. */
-const OTHERS = ["promise", "callback", "errorStack", "resolve", "reject"];
-
-const NO_ARGUMENTS = [] as const;
-Object.setPrototypeOf(HeardCommand.prototype, Command.prototype);
-
-/** Whether commands of this ioredis have the fields that are known here: those of a later one may have others. */
-const isKnown = isLike(new Command("evalsha", [], { replyEncoding: null }));
-
-function isLike(command: Command): boolean {
-  const fields = new Set([
-    ...Object.keys(new HeardCommand(NOTHING, undefined as never, undefined as never)),
-    ...OTHERS,
-  ]);
-  return Object.keys(command).every((field) => fields.has(field));
 }

@@ -1,7 +1,7 @@
 import { hear, type Hearing, type Sending } from "./call.js";
 import { isCluster, type Client, type ClusterClient, type Parameter } from "./client.js";
 import { nodeOf } from "./copies.js";
-import { framed, sendBytes, sendHintsFirst, takesBytes } from "./framed.js";
+import { framed, sendBytes, takesBytes, takesLooks } from "./framed.js";
 import type { Script } from "./script.js";
 
 /** Which client the whole text of a script was sent to last, so that it is sent once while many calls ask for it. */
@@ -83,10 +83,8 @@ export class ScriptSending implements Sending {
     if (!takesBytes(client)) {
       return hear(client, hearing, client.callBuffer("evalsha", [this.#script.sha, ...this.#words()]));
     }
-    const bytes = framed(this.#script, this.#keys, this.#parameters);
-    const [key] = this.#keys;
-    if (this.#hintsFirst && key !== undefined) sendHintsFirst(client, bytes, hearing, key);
-    else sendBytes(client, bytes, hearing);
+    const looks = this.#hintsFirst && takesLooks(client);
+    sendBytes(client, framed(this.#script, this.#keys, this.#parameters, looks), hearing, looks);
   }
 
   sendWhole(client: Client | ClusterClient, hearing: Hearing): void {

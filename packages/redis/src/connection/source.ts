@@ -1,5 +1,6 @@
 import { Redis, type RedisOptions as ConnectionOptions } from "ioredis";
 import type { Client, ClusterClient } from "./client.js";
+import { readDirectly } from "./direct.js";
 
 /** Where connections come from. */
 export type Source =
@@ -73,7 +74,7 @@ export function databaseOf(source: Source): number {
 export function makeClient(source: Source, name: string): Client | ClusterClient {
   if (source.kind === "options") {
     const options = { ...withoutTimeouts(source.options), ...oursOver(source.options, name) };
-    return readAtOnce(new Redis({ ...options, replyMapping: "legacy" }));
+    return readDirectly(new Redis({ ...options, replyMapping: "legacy" }));
   }
   if (source.kind === "client") return duplicateOf(source.client, name);
   const { cluster } = source;
@@ -90,23 +91,14 @@ export function makeClient(source: Source, name: string): Client | ClusterClient
     scripts: undefined,
     redisOptions: nodeOptions(cluster.options?.redisOptions ?? {}, name),
   });
-  ours.on("+node", (node: unknown) => readAtOnce(node as Client));
+  ours.on("+node", (node: unknown) => readDirectly(node as Client));
   return ours;
-}
-
-/**
- * ioredis listens to what comes in by `prependListener`, by which a socket does not know that somebody does: it keeps each
- * piece until the next tick, and goes through a dozen functions more. One who listens as usual spares that.
- */
-function readAtOnce(client: Client): Client {
-  client.on("connect", () => client.stream?.on("data", () => {}));
-  return client;
 }
 
 /** Opens another connection with the settings of a client. */
 export function duplicateOf(client: Client, name: string): Client {
   const given = client.options ?? {};
-  return readAtOnce(client.duplicate({ ...noTimeouts, ...oursOver(given, name), himportFieldsets: [] }));
+  return readDirectly(client.duplicate({ ...noTimeouts, ...oursOver(given, name), himportFieldsets: [] }));
 }
 
 function nodeOptions(given: ConnectionOptions, name: string): ConnectionOptions {

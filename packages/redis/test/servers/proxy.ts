@@ -1,6 +1,7 @@
-/** A TCP proxy in front of a server, that can fall silent or cut. */
+/** A TCP proxy in front of a server, that can fall silent, cut, or hand over in pieces. */
 import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
+import { setImmediate as nextTurn } from "node:timers/promises";
 
 export interface Proxy {
   readonly port: number;
@@ -15,6 +16,8 @@ export interface Proxy {
   thaw(): void;
   /** What clients have sent on frozen connections reaches the server, also if they have given those up. */
   deliver(): void;
+  /** From now on what the server says comes in pieces of so many bytes, each in a turn of its own. */
+  inPieces(size: () => number): void;
   /** Destroys every connection, by a reset. */
   cut(): void;
   close(): Promise<void>;
@@ -33,6 +36,8 @@ class FaultyProxy implements Proxy {
   readonly #pairs = new Set<readonly [Socket, Socket]>();
   readonly #frozen = new WeakSet<Socket>();
   #held: (() => void)[] = [];
+  #size: (() => number) | undefined;
+  readonly #handed = new WeakMap<Socket, Promise<void>>();
   #silent = false;
   readonly #server = createServer((socket) => this.#accept(socket));
 
@@ -67,6 +72,10 @@ class FaultyProxy implements Proxy {
     for (const write of this.#held.splice(0)) write();
   }
 
+  inPieces(size: () => number): void {
+    this.#size = size;
+  }
+
   cut(): void {
     for (const pair of this.#pairs) for (const socket of pair) socket.resetAndDestroy();
   }
@@ -75,6 +84,22 @@ class FaultyProxy implements Proxy {
     this.cut();
     this.#server.close();
     await once(this.#server, "close");
+  }
+
+  /** Behind all that was handed to it before. */
+  async #hand(to: Socket, bytes: Buffer, size: () => number): Promise<void> {
+    const before = this.#handed.get(to);
+    const handed = (async () => {
+      await before;
+      for (let at = 0; at < bytes.length && !to.destroyed;) {
+        const end = at + size();
+        to.write(bytes.subarray(at, end));
+        at = end;
+        await nextTurn();
+      }
+    })();
+    this.#handed.set(to, handed);
+    return handed;
   }
 
   #accept(socket: Socket): void {
@@ -88,8 +113,11 @@ class FaultyProxy implements Proxy {
       [target, socket],
     ] as const) {
       from.on("data", (bytes) => {
-        if (!this.#frozen.has(from)) to.write(bytes);
-        else if (from === socket) this.#held.push(() => to.write(bytes));
+        const size = from === target ? this.#size : undefined;
+        if (!this.#frozen.has(from)) {
+          if (size === undefined) to.write(bytes);
+          else void this.#hand(to, bytes, size);
+        } else if (from === socket) this.#held.push(() => to.write(bytes));
       });
       from.on("error", () => {});
       from.on("close", () => {
