@@ -45,6 +45,8 @@ end
  */
 export const step: string = String.raw`
 local ACTIVE, COMPLETED, QUARANTINED, INLINE, PURGED, TOGETHER, TOLD, LONG_TEXT = 4, 5, 10, 512, 100, 128, 16384, 65536
+-- Fewer that end in one step are written anew, which takes less memory than how they ended beside them, each in an entry of its own.
+local FEW = 4
 -- Of a row that completed: it may be as it was when it was ready, or scheduled.
 local ENDED = {[2] = true, [5] = true, [11] = true}
 local byte, char, find = string.byte, string.char, string.find
@@ -155,7 +157,8 @@ local function short()
     asked[key] = at
     local claim = claimOf(list[at + 1])
     local entry = claim and claim.places[key]
-    if entry and not (mark == 3 and claim.list[entry + 1]) and (mark == 0 or #list[at + 4] <= INLINE) then ends[key] = entry end
+    local isShort = mark == 0 or #list[at + 4] <= INLINE
+    if #list >= FEW * 5 and entry and isShort and not (mark == 3 and claim.list[entry + 1]) then ends[key] = entry end
     if follows or not ends[key] then wanted[#wanted + 1] = key end
   end
   local settled, begins = #keys, false
