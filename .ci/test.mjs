@@ -10,14 +10,17 @@ import { workspacePackages } from "./workspace.mjs";
 /** The most lines of a failed test's message that are repeated at the end; all of it stands where it failed. */
 const REPEATED_LINES = 12;
 
-/** The failed tests of a report, each with its file and the begin of what it said. */
+const failedIn = (file) => file.assertionResults.filter(({ status }) => status === "failed");
+
+/** Whether a file failed, and none of its tests: it did not load. */
+const isUnloaded = (file) => file.status === "failed" && failedIn(file).length === 0;
+
+/** The failed tests of a report, and the files that did not load, each with its file and the begin of what it said. */
 function failuresOf(report) {
-  return report.testResults.flatMap(({ name, assertionResults, message }) => {
-    const file = relative(root, name);
-    const failed = assertionResults.filter(({ status }) => status === "failed");
-    if (failed.length === 0 && message !== "" && message !== undefined)
-      return [`${file}\n${indented(message)}`];
-    return failed.map(
+  return report.testResults.flatMap((result) => {
+    const file = relative(root, result.name);
+    if (isUnloaded(result)) return [`${file}\n${indented(result.message ?? "")}`];
+    return failedIn(result).map(
       ({ fullName, failureMessages }) =>
         `${file} > ${fullName.trim()}\n${indented((failureMessages ?? []).join("\n"))}`,
     );
@@ -43,9 +46,7 @@ function testPackage({ folder, name }) {
     return { name, seconds, passed: 0, failed: 1, skipped: 0, note: "no report", failures: [] };
 
   const report = JSON.parse(readFileSync(reportFile, "utf8"));
-  const unloaded = report.testResults.filter(
-    (file) => file.status === "failed" && !file.assertionResults.some((test) => test.status === "failed"),
-  ).length;
+  const unloaded = report.testResults.filter(isUnloaded).length;
   const numbers = {
     passed: report.numPassedTests,
     failed: report.numFailedTests + unloaded,

@@ -1,17 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { Bag, type InBag } from "../src/bag.js";
 import { YoungMap } from "../src/young-map.js";
+import { seeded } from "./support.ts";
 
 describe("a map of what comes and goes", () => {
   it("answers what a Map would, whatever is entered, replaced and deleted", () => {
     const map = new YoungMap<number, number>();
     const model = new Map<number, number>();
-    // The same values in every run: a linear congruential generator (Numerical Recipes, "quick and dirty").
-    let seed = 11;
-    const random = (below: number): number => {
-      seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0;
-      return Math.floor((seed / 2 ** 32) * below);
-    };
+    const random = seeded(11);
     for (let step = 0; step < 20_000; step += 1) {
       const key = random(60);
       if (random(2) === 0) {

@@ -4,6 +4,7 @@ import { expect, it } from "vitest";
 import type { HeldRun } from "../src/held-run.js";
 import { HeldRuns } from "../src/held-runs.js";
 import { stampNow } from "../src/stamp.js";
+import { seeded } from "./support.ts";
 
 function held(runs: HeldRuns, id: string, fence: number): HeldRun {
   // A run reads neither its engine nor its host before it begins.
@@ -15,12 +16,7 @@ const newRuns = (): HeldRuns => new HeldRuns({} as Engine, {} as RunHost);
 it("finds what is held as a Map would, in whatever order ids come, and through thousands that come in order", () => {
   const runs = newRuns();
   const model = new Map<string, HeldRun>();
-  // The same values in every run: a linear congruential generator (Numerical Recipes, "quick and dirty").
-  let seed = 7;
-  const random = (below: number): number => {
-    seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0;
-    return Math.floor((seed / 2 ** 32) * below);
-  };
+  const random = seeded(7);
   for (let step = 0; step < 12_000; step += 1) {
     // Now in order, now anyhow, and now and then until nothing is held.
     const inOrder = step % 4_000 < 2_500;

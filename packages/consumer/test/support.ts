@@ -84,3 +84,12 @@ export function only<Type extends keyof QueueEvents>(
 ): Extract<QueueEvent, { type: Type }>[] {
   return events.filter((event): event is Extract<QueueEvent, { type: Type }> => event.type === type);
 }
+
+/** Whole numbers from 0 on, the same for the same seed: a linear congruential generator (Numerical Recipes, "quick and dirty"). */
+export function seeded(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
+}

@@ -1,11 +1,9 @@
 /** Rows that stay as they are while they are claimed and when their runs end, until somebody else looks at them. */
 import type { ClaimedJob, NewJob, Settlement, StepRequest, StorageContract } from "@taskq/core/storage";
-import type { Redis } from "ioredis";
-import { beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { serverBinary } from "./servers/binary.js";
-import type { RedisServer } from "./servers/redis-server.js";
 import { afterTest } from "./support/closing.js";
-import { startOwnServer } from "./support/own-server.js";
+import { ownServer } from "./support/own-server.js";
 import { scan } from "./support/scan.js";
 import { alone, newJob, QUEUE, step } from "./support/spread.js";
 import { connect, newPrefix } from "./support/store.js";
@@ -19,23 +17,16 @@ function completed({ id, fence }: ClaimedJob, result = new Uint8Array(20)): Sett
 }
 
 describe.skipIf(serverBinary() === undefined)("claims that leave rows as they are", () => {
-  let server: RedisServer;
-  let redis: Redis;
+  const own = ownServer();
   let prefix: string;
   let storage: StorageContract;
   let jobs: readonly NewJob[];
   let claimed: readonly ClaimedJob[];
 
-  beforeAll(async () => {
-    const own = await startOwnServer();
-    ({ server, redis } = own);
-    return own.stop;
-  });
-
   /** Five jobs, claimed at once, of which three begin. */
   beforeEach(async () => {
     prefix = newPrefix();
-    storage = connect(server, prefix);
+    storage = connect(own.server, prefix);
     const retention = { completed: { for: 60_000, max: 1e6 }, failed: { for: 60_000, max: 1e6 } };
     await storage.open({ queue: QUEUE, retention, now: START });
     jobs = Array.from({ length: 5 }, () => newJob({ due: START }));
@@ -48,15 +39,15 @@ describe.skipIf(serverBinary() === undefined)("claims that leave rows as they ar
 
   /** How many are left of claims, runs that stand for themselves, and ends beside their rows. */
   async function standing(): Promise<readonly number[]> {
-    await scan(server.url, prefix, QUEUE);
+    await scan(own.server.url, prefix, QUEUE);
     const key = (name: string) => `${prefix}:{${QUEUE}}:${name}`;
-    const entries = await redis.zrange(key("active"), "0", "-1");
+    const entries = await own.redis.zrange(key("active"), "0", "-1");
     const { active = 0 } = (await storage.counts({ queue: QUEUE }))["*"] ?? {};
-    const own = entries.filter((entry) => !entry.startsWith("#")).length;
-    return [active - own, own, await redis.hlen(key("ended"))];
+    const standAlone = entries.filter((entry) => !entry.startsWith("#")).length;
+    return [active - standAlone, standAlone, await own.redis.hlen(key("ended"))];
   }
 
-  const rows = () => redis.hgetallBuffer(`${prefix}:{${QUEUE}}:rows`);
+  const rows = () => own.redis.hgetallBuffer(`${prefix}:{${QUEUE}}:rows`);
   const run = (place: number) => ({ id: claimed[place]!.id, fence: claimed[place]!.fence });
   const record = async (place: number) =>
     (await storage.read({ queue: QUEUE, ids: [claimed[place]!.id], now: START }))[0];
@@ -120,8 +111,8 @@ describe.skipIf(serverBinary() === undefined)("claims that leave rows as they ar
     const answer = await stepNow({ settled });
     expect(answer.settled).toEqual(settled.map(() => "applied"));
     expect((await stepNow({ settled })).settled).toEqual(settled.map(() => "repeated"));
-    const [active, own] = await standing();
-    expect([active, own]).toEqual([0, 0]);
+    const [active, standAlone] = await standing();
+    expect([active, standAlone]).toEqual([0, 0]);
   });
 
   test("a job that waits for one that completed makes of this a row like all others", async () => {

@@ -10,6 +10,7 @@ import { serverBinary } from "./servers/binary.js";
 import { startProxy, type Proxy } from "./servers/proxy.js";
 import { callerOf, refusalOf, serverOfTest } from "./support/callers.js";
 import { afterTest } from "./support/closing.js";
+import { seeded } from "./support/seeded.js";
 
 const CHANNEL = "taskq:{main}:wake";
 const kinds = script("kinds", "return { ARGV[1], -7, false, { {}, { ARGV[2] } }, #ARGV[1] }");
@@ -20,15 +21,6 @@ const deep = script("deep", "local list = 'end' for _ = 1, 12 do list = { list }
 
 /** What could be taken for a reply, where a piece begins with it. */
 const LOOKALIKE = "$5\r\nhello\r\n:1\r\n*2\r\n$1\r\nx\r\n";
-
-/** Numbers below 1, the same each time. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
-}
 
 async function proxyOfTest(port: number): Promise<Proxy> {
   const proxy = await startProxy(port);

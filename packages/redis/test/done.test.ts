@@ -1,11 +1,9 @@
 /** Rows that completed in one step: one entry among those that completed, until somebody needs one of them alone. */
 import type { NewJob, Settlement, StorageContract } from "@taskq/core/storage";
-import type { Redis } from "ioredis";
-import { beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { serverBinary } from "./servers/binary.js";
-import type { RedisServer } from "./servers/redis-server.js";
 import { afterTest } from "./support/closing.js";
-import { startOwnServer } from "./support/own-server.js";
+import { ownServer } from "./support/own-server.js";
 import { scan } from "./support/scan.js";
 import { alone, newJob, QUEUE, step } from "./support/spread.js";
 import { connect, newPrefix } from "./support/store.js";
@@ -31,34 +29,27 @@ async function complete(storage: StorageContract, count: number, now = START): P
 }
 
 describe.skipIf(serverBinary() === undefined)("rows that completed together", () => {
-  let server: RedisServer;
-  let redis: Redis;
-
-  beforeAll(async () => {
-    const own = await startOwnServer();
-    ({ server, redis } = own);
-    return own.stop;
-  });
+  const own = ownServer();
 
   async function opened(max: number): Promise<{ storage: StorageContract; prefix: string }> {
     const prefix = newPrefix();
-    const storage = connect(server, prefix);
+    const storage = connect(own.server, prefix);
     afterTest(() => storage.close());
     const retention = { completed: { for: 60_000, max }, failed: { for: 60_000, max: 1e6 } };
     await storage.open({ queue: QUEUE, retention, now: START });
     return { storage, prefix };
   }
 
-  const entries = (prefix: string) => redis.zcard(`${prefix}:{${QUEUE}}:done`);
+  const entries = (prefix: string) => own.redis.zcard(`${prefix}:{${QUEUE}}:done`);
 
   test("are three entries, of 128 at most, and one that is waited for is one more", async () => {
     const { storage, prefix } = await opened(1e6);
     const [, , job] = await complete(storage, JOBS);
-    await scan(server.url, prefix, QUEUE);
+    await scan(own.server.url, prefix, QUEUE);
     expect(await entries(prefix)).toBe(3);
     const follower = newJob({ after: [{ source: job!.id, on: "completed" }], due: START, task: "work" });
     await storage.enqueue({ queue: QUEUE, flows: [alone(follower)], now: START });
-    await scan(server.url, prefix, QUEUE);
+    await scan(own.server.url, prefix, QUEUE);
     expect(await entries(prefix)).toBe(2 + 128);
     const next = await step(storage, { claim: { begin: 1, ahead: 0, lease: 30_000 }, now: START });
     expect(next.claimed).toMatchObject([{ id: follower.id, sources: [{ id: job!.id }] }]);
@@ -70,11 +61,11 @@ describe.skipIf(serverBinary() === undefined)("rows that completed together", ()
     expect(await completed(storage)).toBe(JOBS);
     await step(storage, { now: START });
     expect(await completed(storage)).toBe(250);
-    await scan(server.url, prefix, QUEUE);
+    await scan(own.server.url, prefix, QUEUE);
     await complete(storage, 10, START + 5);
     await step(storage, { now: START });
     expect(await completed(storage)).toBe(250);
-    await scan(server.url, prefix, QUEUE);
+    await scan(own.server.url, prefix, QUEUE);
     const kept = await storage.list({ queue: QUEUE, limit: 1_000 });
     expect(kept.records.filter(({ finishedAt }) => finishedAt === START + 5)).toHaveLength(10);
   });
@@ -88,7 +79,7 @@ describe.skipIf(serverBinary() === undefined)("rows that completed together", ()
       const answer = await storage.purge(later);
       removed.push(answer.removed);
       more = answer.more;
-      await scan(server.url, prefix, QUEUE);
+      await scan(own.server.url, prefix, QUEUE);
     }
     expect(removed).toEqual([70, 70, 70, 70, 20]);
     await complete(storage, JOBS, START + 70_000);
@@ -97,6 +88,6 @@ describe.skipIf(serverBinary() === undefined)("rows that completed together", ()
     await step(storage, { now: START + 141_000 });
     expect(await completed(storage)).toBe(0);
     expect(await entries(prefix)).toBe(0);
-    await scan(server.url, prefix, QUEUE);
+    await scan(own.server.url, prefix, QUEUE);
   });
 });

@@ -9,11 +9,10 @@ import {
   type StorageContract,
 } from "@taskq/core/storage";
 import type { Redis } from "ioredis";
-import { beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { serverBinary } from "./servers/binary.js";
-import type { RedisServer } from "./servers/redis-server.js";
 import { scan } from "./support/scan.js";
-import { startOwnServer } from "./support/own-server.js";
+import { ownServer } from "./support/own-server.js";
 import { alone } from "./support/spread.js";
 import { connect, newPrefix } from "./support/store.js";
 
@@ -43,18 +42,11 @@ async function used(redis: Redis): Promise<number> {
 }
 
 describe.skipIf(serverBinary() === undefined)("keys", () => {
-  let server: RedisServer;
-  let redis: Redis;
+  const own = ownServer();
   let request = 0;
 
-  beforeAll(async () => {
-    const own = await startOwnServer();
-    ({ server, redis } = own);
-    return own.stop;
-  });
-
   async function opened(prefix: string): Promise<StorageContract> {
-    const storage = connect(server, prefix);
+    const storage = connect(own.server, prefix);
     await storage.open({ queue: QUEUE, retention: RETENTION });
     return storage;
   }
@@ -74,7 +66,7 @@ describe.skipIf(serverBinary() === undefined)("keys", () => {
   }
 
   async function changes(): Promise<string | undefined> {
-    return /rdb_changes_since_last_save:(\d+)/.exec(await redis.info("persistence"))?.[1];
+    return /rdb_changes_since_last_save:(\d+)/.exec(await own.redis.info("persistence"))?.[1];
   }
 
   test("steps, reaps and reads of an idle queue write nothing", async () => {
@@ -100,10 +92,10 @@ describe.skipIf(serverBinary() === undefined)("keys", () => {
   test("a waiting job of a hundred bytes takes about four hundred", async () => {
     const storage = await opened(newPrefix());
     await enqueue(storage, ...Array.from({ length: 100 }, () => newJob()));
-    const before = await used(redis);
+    const before = await used(own.redis);
     for (let turn = 0; turn < 20; turn += 1)
       await enqueue(storage, ...Array.from({ length: 1_000 }, () => newJob()));
-    expect((await used(redis)) - before).toBeLessThan(20_000 * 420);
+    expect((await used(own.redis)) - before).toBeLessThan(20_000 * 420);
     await storage.close();
   });
 
@@ -116,15 +108,15 @@ describe.skipIf(serverBinary() === undefined)("keys", () => {
       const { claimed } = await step(storage);
       await step(storage, { settled: claimed.map((job) => completed(job)), claim: undefined });
     }
-    await scan(server.url, prefix, QUEUE);
+    await scan(own.server.url, prefix, QUEUE);
     const later = { queue: QUEUE, now: Date.now() + 100_000 };
     // One step purges by the short way, and the rest is asked for.
     await step(storage, { ...later, claim: undefined });
     while ((await storage.purge({ ...later, limit: 100 })).more);
     expect(await storage.list({ queue: QUEUE, limit: 10 })).toEqual({ records: [], after: undefined });
-    await scan(server.url, prefix, QUEUE);
+    await scan(own.server.url, prefix, QUEUE);
     for (const name of ["rows", "bodies", "done", "active", "ready"]) {
-      expect([name, await redis.call("EXISTS", `${prefix}:{${QUEUE}}:${name}`)]).toEqual([name, 0]);
+      expect([name, await own.redis.call("EXISTS", `${prefix}:{${QUEUE}}:${name}`)]).toEqual([name, 0]);
     }
     await storage.close();
   });
@@ -143,15 +135,15 @@ describe.skipIf(serverBinary() === undefined)("keys", () => {
       }
       settled = claimed.map((job) => completed(job, 3));
     }
-    await scan(server.url, prefix, QUEUE);
+    await scan(own.server.url, prefix, QUEUE);
     expect(await storage.list({ queue: QUEUE, limit: 10 })).toEqual({ records: [], after: undefined });
-    expect(await redis.exists(`${prefix}:{${QUEUE}}:stories`)).toBe(0);
+    expect(await own.redis.exists(`${prefix}:{${QUEUE}}:stories`)).toBe(0);
     await storage.close();
   });
 
   test("as many completed jobs are removed as come, where no more than so many are kept", async () => {
     const prefix = newPrefix();
-    const storage = connect(server, prefix);
+    const storage = connect(own.server, prefix);
     await storage.open({ queue: QUEUE, retention: { ...RETENTION, completed: { for: 60_000, max: 50 } } });
     await enqueue(storage, ...Array.from({ length: 1_500 }, () => newJob()));
     let settled: StepRequest["settled"] = [];
@@ -159,7 +151,7 @@ describe.skipIf(serverBinary() === undefined)("keys", () => {
     for (let turn = 0; turn < 6; turn += 1) {
       const { claimed } = await step(storage, { settled, claim: { begin: 300, ahead: 0, lease: 30_000 } });
       settled = claimed.map((job, place) => completed(job, place % 7 === 0 ? 600 : 3));
-      most = Math.max(most, await redis.zcard(`${prefix}:{${QUEUE}}:done`));
+      most = Math.max(most, await own.redis.zcard(`${prefix}:{${QUEUE}}:done`));
     }
     // Twice as many as a step settles, and not all.
     expect(most).toBeLessThan(700);
@@ -167,7 +159,7 @@ describe.skipIf(serverBinary() === undefined)("keys", () => {
       await step(storage, { settled, claim: undefined });
       settled = [];
     }
-    await scan(server.url, prefix, QUEUE);
+    await scan(own.server.url, prefix, QUEUE);
     expect((await storage.counts({ queue: QUEUE }))["*"]?.completed).toBe(50);
     await storage.close();
   });
@@ -176,9 +168,9 @@ describe.skipIf(serverBinary() === undefined)("keys", () => {
     const prefix = newPrefix();
     const storage = await opened(prefix);
     await enqueue(storage, newJob(), newJob());
-    await scan(server.url, prefix, QUEUE);
-    await redis.zpopmin(`${prefix}:{${QUEUE}}:ready`);
-    await expect(scan(server.url, prefix, QUEUE)).rejects.toThrow("ready");
+    await scan(own.server.url, prefix, QUEUE);
+    await own.redis.zpopmin(`${prefix}:{${QUEUE}}:ready`);
+    await expect(scan(own.server.url, prefix, QUEUE)).rejects.toThrow("ready");
     await storage.close();
   });
 
@@ -192,9 +184,9 @@ describe.skipIf(serverBinary() === undefined)("keys", () => {
       operations: [{ kind: "set", key: "a", bytes: new Uint8Array(1), expiresAt: Date.now() + 1e6 }],
     });
     await step(storage);
-    const names = await redis.keys(`${prefix}:*`);
+    const names = await own.redis.keys(`${prefix}:*`);
     expect(names.length).toBeGreaterThan(5);
-    for (const name of names) expect([name, await redis.pttl(name)]).toEqual([name, -1]);
+    for (const name of names) expect([name, await own.redis.pttl(name)]).toEqual([name, -1]);
     await storage.close();
   });
 });

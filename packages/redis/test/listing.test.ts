@@ -1,14 +1,12 @@
 /** Jobs that are stored together, in the order of enqueue: they share entries of the listing. */
 import { plainJob } from "@taskq/conformance";
 import { createIdMaker, type NewJob, type StorageContract } from "@taskq/core/storage";
-import type { Redis } from "ioredis";
-import { beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { BLOCK } from "../src/lua/listing.js";
 import { serverBinary } from "./servers/binary.js";
-import type { RedisServer } from "./servers/redis-server.js";
 import { afterTest } from "./support/closing.js";
 import { scan } from "./support/scan.js";
-import { startOwnServer } from "./support/own-server.js";
+import { ownServer } from "./support/own-server.js";
 import { alone } from "./support/spread.js";
 import { connect, newPrefix } from "./support/store.js";
 
@@ -35,15 +33,8 @@ async function listed(storage: StorageContract, limit: number): Promise<readonly
 }
 
 describe.skipIf(serverBinary() === undefined)("the listing", () => {
-  let server: RedisServer;
-  let redis: Redis;
+  const own = ownServer();
   let request = 0;
-
-  beforeAll(async () => {
-    const own = await startOwnServer();
-    ({ server, redis } = own);
-    return own.stop;
-  });
 
   interface Filled {
     readonly prefix: string;
@@ -53,7 +44,7 @@ describe.skipIf(serverBinary() === undefined)("the listing", () => {
 
   async function filled(): Promise<Filled> {
     const prefix = newPrefix();
-    const storage = connect(server, prefix);
+    const storage = connect(own.server, prefix);
     afterTest(() => storage.close());
     await storage.open({ queue: QUEUE, retention: RETENTION });
     const ids: string[] = [];
@@ -87,18 +78,18 @@ describe.skipIf(serverBinary() === undefined)("the listing", () => {
 
   async function entries(prefix: string): Promise<readonly number[]> {
     const base = `${prefix}:{${QUEUE}}:`;
-    return [await redis.xlen(`${base}listing`), await redis.hlen(`${base}listed`)];
+    return [await own.redis.xlen(`${base}listing`), await own.redis.hlen(`${base}listed`)];
   }
 
   test("jobs are listed in the order of enqueue, whatever was stored together and however long pages are", async () => {
     const { prefix, storage, ids } = await filled();
-    await scan(server.url, prefix, QUEUE);
+    await scan(own.server.url, prefix, QUEUE);
     for (const limit of [1, 7, BLOCK, 1_000]) expect(await listed(storage, limit)).toEqual(ids);
   });
 
   test("many that are stored together take an entry for each block", async () => {
     const prefix = newPrefix();
-    const storage = connect(server, prefix);
+    const storage = connect(own.server, prefix);
     afterTest(() => storage.close());
     await storage.open({ queue: QUEUE, retention: RETENTION });
     await store(
@@ -119,7 +110,7 @@ describe.skipIf(serverBinary() === undefined)("the listing", () => {
       now += RETENTION.completed.for + 1;
       if (count % 2 === 1) while ((await storage.purge({ queue: QUEUE, limit: 30, now })).more);
       else for (let times = 0; times < 3; times += 1) await complete(storage, 0, (now += 1_001));
-      await scan(server.url, prefix, QUEUE);
+      await scan(own.server.url, prefix, QUEUE);
       expect(await listed(storage, 50)).toEqual(left);
     }
     expect(left).toEqual([]);
@@ -128,7 +119,7 @@ describe.skipIf(serverBinary() === undefined)("the listing", () => {
 
   test("a job that was purged, and is stored anew under its id, is listed once, where it is now", async () => {
     const prefix = newPrefix();
-    const storage = connect(server, prefix);
+    const storage = connect(own.server, prefix);
     afterTest(() => storage.close());
     await storage.open({ queue: QUEUE, retention: RETENTION });
     const jobs = Array.from({ length: BLOCK }, () => plainJob(makeId(Date.now())));
@@ -142,7 +133,7 @@ describe.skipIf(serverBinary() === undefined)("the listing", () => {
     );
     const others = jobs.map(({ id }) => id).filter((id) => id !== first);
     expect(await listed(storage, 10)).toEqual([...others, first]);
-    await scan(server.url, prefix, QUEUE);
+    await scan(own.server.url, prefix, QUEUE);
   });
 
   test("a flush takes all, a part of a block at a time", async () => {
@@ -156,6 +147,6 @@ describe.skipIf(serverBinary() === undefined)("the listing", () => {
     }
     expect(removed).toBe(ids.length);
     expect(await entries(prefix)).toEqual([0, 0]);
-    await scan(server.url, prefix, QUEUE);
+    await scan(own.server.url, prefix, QUEUE);
   });
 });

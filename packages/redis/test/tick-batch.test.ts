@@ -1,12 +1,10 @@
 /** Jobs that are enqueued one by one in the same tick. */
 import { plainJob } from "@taskq/conformance";
 import { createIdMaker, type EnqueueRequest, type NewJob, type StorageContract } from "@taskq/core/storage";
-import type { Redis } from "ioredis";
-import { beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { serverBinary } from "./servers/binary.js";
-import type { RedisServer } from "./servers/redis-server.js";
 import { afterTest } from "./support/closing.js";
-import { startOwnServer } from "./support/own-server.js";
+import { ownServer } from "./support/own-server.js";
 import { alone } from "./support/spread.js";
 import { connect, newPrefix } from "./support/store.js";
 
@@ -24,17 +22,10 @@ async function readyIn(storage: StorageContract): Promise<number | undefined> {
 }
 
 describe.skipIf(serverBinary() === undefined)("one tick", () => {
-  let server: RedisServer;
-  let redis: Redis;
-
-  beforeAll(async () => {
-    const own = await startOwnServer();
-    ({ server, redis } = own);
-    return own.stop;
-  });
+  const own = ownServer();
 
   async function opened(): Promise<StorageContract> {
-    const storage = connect(server, newPrefix());
+    const storage = connect(own.server, newPrefix());
     afterTest(() => storage.close());
     await storage.open({ queue: QUEUE, retention: RETENTION });
     return storage;
@@ -43,7 +34,7 @@ describe.skipIf(serverBinary() === undefined)("one tick", () => {
   test("the jobs of one tick are stored by a few calls, each with its own answer", async () => {
     const storage = await opened();
     await storage.enqueue(requestOf());
-    await redis.config("RESETSTAT");
+    await own.redis.config("RESETSTAT");
     const later = Date.now() + 60_000;
     const requests = Array.from({ length: 300 }, (_, n) => requestOf(n % 3 === 0 ? { due: later } : {}));
     const answers = await Promise.all(requests.map((request) => storage.enqueue(request)));
@@ -52,7 +43,7 @@ describe.skipIf(serverBinary() === undefined)("one tick", () => {
       effects: [],
     }));
     expect(answers).toEqual(states);
-    const calls = /cmdstat_evalsha:calls=(\d+)/.exec(await redis.info("commandstats"))?.[1];
+    const calls = /cmdstat_evalsha:calls=(\d+)/.exec(await own.redis.info("commandstats"))?.[1];
     expect(Number(calls)).toBeLessThanOrEqual(4);
     expect(await readyIn(storage)).toBe(201);
   });
@@ -60,10 +51,10 @@ describe.skipIf(serverBinary() === undefined)("one tick", () => {
   test("a job that comes while none is under way waits for no others of its tick", async () => {
     const storage = await opened();
     await storage.enqueue(requestOf());
-    await redis.config("RESETSTAT");
+    await own.redis.config("RESETSTAT");
     await Promise.all([requestOf(), requestOf(), requestOf()].map((request) => storage.enqueue(request)));
     for (let n = 0; n < 3; n += 1) await storage.enqueue(requestOf());
-    const calls = /cmdstat_evalsha:calls=(\d+)/.exec(await redis.info("commandstats"))?.[1];
+    const calls = /cmdstat_evalsha:calls=(\d+)/.exec(await own.redis.info("commandstats"))?.[1];
     // One and two, then one each.
     expect(Number(calls)).toBe(5);
     expect(await readyIn(storage)).toBe(7);

@@ -3,19 +3,11 @@ import { describe, expect, test } from "vitest";
 import { pack } from "../src/wire/pack.js";
 import { claimedRows } from "../src/wire/rows.js";
 import { unpack, unpackAll } from "../src/wire/unpack.js";
+import { seeded } from "./support/seeded.js";
 
 /** `TASKQ_FUZZ=1000000` for as many inputs, as `pnpm fuzz` does. */
 const INPUTS = Number(process.env["TASKQ_FUZZ"] ?? 20_000);
 const SEED = Number(process.env["TASKQ_FUZZ_SEED"] ?? 1);
-
-/** The same numbers for the same seed. */
-function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
-}
 
 const packed = Buffer.from(
   pack({

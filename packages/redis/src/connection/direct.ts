@@ -5,7 +5,7 @@
  */
 import type { Redis } from "ioredis";
 import type { Client, Reply } from "./client.js";
-import { HeardCommand, isKnown } from "./heard.js";
+import { HeardCommand, isKnown, NOTHING } from "./heard.js";
 
 /** What ioredis keeps of a command that it has sent. */
 interface Sent {
@@ -64,8 +64,6 @@ export function readDirectly(client: Client): Client {
   });
   return client;
 }
-
-const NOTHING = Buffer.alloc(0);
 
 type Reader = (data: Buffer) => void;
 

@@ -7,7 +7,7 @@ import { Command, Redis } from "ioredis";
 import { hear, type Hearing } from "./call.js";
 import type { Client, ClusterClient, Parameter } from "./client.js";
 import { goesDirectly, sendDirectly } from "./direct.js";
-import { HeardCommand, isKnown } from "./heard.js";
+import { HeardCommand, isKnown, NOTHING } from "./heard.js";
 import type { Script } from "./script.js";
 
 /** What comes before the parameters, by the list of keys, which callers keep, by the hash, and by how many parameters there are, twice. */
@@ -100,7 +100,7 @@ export function takesBytes(client: Client | ClusterClient): boolean {
  * first to whom it has begun last to reply to. Where they share a CPU with the caller, they need not wait until it has gone on.
  */
 export function takesLooks(client: Client | ClusterClient): boolean {
-  return isKnown && !traced.hasSubscribers && goesDirectly(client as unknown as Redis);
+  return mayBeHeard() && goesDirectly(client as unknown as Redis);
 }
 
 /** Sends it, and tells what is replied. @param looks whether a look comes before it */
@@ -111,7 +111,7 @@ export function sendBytes(
   looks: boolean,
 ): void {
   const redis = client as unknown as Redis;
-  if (!isKnown || traced.hasSubscribers) {
+  if (!mayBeHeard()) {
     hear(client, hearing, redis.sendCommand(new Framed(bytes)) as Promise<unknown>);
     return;
   }
@@ -123,7 +123,11 @@ export function sendBytes(
 /** Where ioredis tells of its commands: to those who hear it, each shows a promise. */
 const traced = tracingChannel("ioredis:command");
 
-const NOTHING = Buffer.alloc(0);
+/** Whether commands may be sent that make no promise. */
+function mayBeHeard(): boolean {
+  return isKnown && !traced.hasSubscribers;
+}
+
 /** Waits for no answer. */
 const NOBODY: Hearing = { answered() {}, failed() {} };
 

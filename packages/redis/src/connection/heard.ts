@@ -3,7 +3,7 @@ import { Command } from "ioredis";
 import type { Hearing } from "./call.js";
 import type { Client, ClusterClient, Reply } from "./client.js";
 
-const NOTHING = Buffer.alloc(0);
+export const NOTHING: Buffer = Buffer.alloc(0);
 
 /**
  * A command without what makes one of ioredis slow: a promise, with the functions that settle it. It has the prototype of those, and

@@ -58,9 +58,10 @@ local function removeOrWithhold(row)
   return 1
 end
 
-local function purgeFrom(key, till, limit)
+-- The oldest first, of those that ended until then, as long as this is answered.
+local function purgeWhile(key, till, limit, goesOn)
   local index, removed, looked = M.index(key), 0, 0
-  while removed < limit and looked < limit + 64 do
+  while removed < limit and looked < limit + 64 and goesOn() do
     local member, at = index:peek()
     if not member or at > till then break end
     if not M.openEntry(index, member, at) then
@@ -72,20 +73,13 @@ local function purgeFrom(key, till, limit)
   return removed
 end
 
--- The oldest first, as long as there are more jobs in these states than are kept.
+local function purgeFrom(key, till, limit)
+  return purgeWhile(key, till, limit, function() return true end)
+end
+
+-- As long as there are more jobs in these states than are kept.
 local function purgeOver(key, count, max, limit)
-  local removed, looked = 0, 0
-  local index = M.index(key)
-  while removed < limit and count() > max and looked < limit + 64 do
-    local member, at = index:peek()
-    if not member then break end
-    if not M.openEntry(index, member, at) then
-      looked = looked + 1
-      local row = M.rowAt(M.keyIn(member))
-      if row then removed = removed + removeOrWithhold(row) else index:remove(member) end
-    end
-  end
-  return removed
+  return purgeWhile(key, math.huge, limit, function() return count() > max end)
 end
 
 -- Of tasks that keep no more than so many: what has just ended stays a while.

@@ -86,20 +86,15 @@ class FaultyProxy implements Proxy {
     await once(this.#server, "close");
   }
 
-  /** Behind all that was handed to it before. */
-  async #hand(to: Socket, bytes: Buffer, size: () => number): Promise<void> {
-    const before = this.#handed.get(to);
-    const handed = (async () => {
-      await before;
-      for (let at = 0; at < bytes.length && !to.destroyed;) {
-        const end = at + size();
-        to.write(bytes.subarray(at, end));
-        at = end;
-        await nextTurn();
-      }
-    })();
-    this.#handed.set(to, handed);
-    return handed;
+  /** @param before when all that was handed to it before has been written */
+  async #hand(to: Socket, bytes: Buffer, size: () => number, before?: Promise<void>): Promise<void> {
+    await before;
+    for (let at = 0; at < bytes.length && !to.destroyed;) {
+      const end = at + size();
+      to.write(bytes.subarray(at, end));
+      at = end;
+      await nextTurn();
+    }
   }
 
   #accept(socket: Socket): void {
@@ -116,7 +111,7 @@ class FaultyProxy implements Proxy {
         const size = from === target ? this.#size : undefined;
         if (!this.#frozen.has(from)) {
           if (size === undefined) to.write(bytes);
-          else void this.#hand(to, bytes, size);
+          else this.#handed.set(to, this.#hand(to, bytes, size, this.#handed.get(to)));
         } else if (from === socket) this.#held.push(() => to.write(bytes));
       });
       from.on("error", () => {});
