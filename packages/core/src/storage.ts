@@ -112,6 +112,11 @@ export interface StorageContract {
   readonly description?: string;
   /** How many steps of one owner may be under way at the same time, each in a lane of its own. @default 1 */
   readonly lanes?: number;
+  /**
+   * How many of the jobs of an `enqueueMany` go into one `enqueue`, each of which stores its own whole or not at all. Where they are
+   * fewer than 1,000, several are under way at the same time: the caller makes the next ones while the storage works elsewhere. @default 1000
+   */
+  readonly batchSize?: number;
 
   /**
    * Makes a queue ready for use; every other call about it comes after. Opening again changes its retention,

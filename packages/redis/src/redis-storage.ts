@@ -26,6 +26,7 @@ import type { Settings } from "./options.js";
 import { read } from "./read.js";
 import { schedules } from "./schedules.js";
 import { stats, writeStats } from "./stats.js";
+import { BATCH } from "./tick-batch.js";
 import { step } from "./step.js";
 import { factOf, holderOf, noteOf, reapedOf, runOf, storedFlowOf, valueOf } from "./wire/answers.js";
 import { listOf, numberIfAny, textsOf } from "./wire/values.js";
@@ -47,6 +48,7 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
   readonly namespace: string;
   readonly description: string;
   readonly lanes = 2;
+  readonly batchSize: number = BATCH;
   readonly #settings: Settings;
   readonly #link: Link;
   readonly #atOnce: number | undefined;

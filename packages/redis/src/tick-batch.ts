@@ -3,8 +3,9 @@ import type { EnqueueAnswer, EnqueueCollision, EnqueueRequest, NewFlow } from "@
 import type { Receiver } from "./connection/call.js";
 import type { Reply } from "./connection/client.js";
 
-/** The most flows and bytes of one call: while the server stores some, this side packs the next. */
-const MOST_FLOWS = 128;
+/** The most flows of one call: while the server stores some, this side makes the next. */
+export const BATCH = 128;
+/** The most bytes of those that came one by one. */
 const MOST_BYTES = 1_048_576;
 
 type Answer = EnqueueAnswer | EnqueueCollision;
@@ -141,7 +142,7 @@ class Together implements Receiver {
   }
 
   get isFull(): boolean {
-    return this.flows.length === MOST_FLOWS || this.#bytes > MOST_BYTES;
+    return this.flows.length === BATCH || this.#bytes > MOST_BYTES;
   }
 
   /** Answers its place. */

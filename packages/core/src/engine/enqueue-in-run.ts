@@ -7,7 +7,7 @@ import type { Entry, Job, JobOf, Yield } from "../vocabulary/task-and-job.js";
 import { enqueueJob, enqueueJobs } from "./enqueue.js";
 import type { Engine } from "./engine-types.js";
 import { checkedEnqueue, enqueueOptionNames } from "./enqueue-options.js";
-import { batches, splitEntry } from "./entries.js";
+import { BATCH_SIZE, batches, splitEntry } from "./entries.js";
 import { buildFlow, type BuiltFlow } from "./flow.js";
 import { createResult } from "./result.js";
 
@@ -37,7 +37,7 @@ export async function enqueueManyInRun<E extends Entry>(
   const results: Result[] = [];
   if (!join) results.push(...(await enqueueJobs(run.engine, jobs, own as BatchOptions | undefined)));
   else {
-    for await (const batch of batches(jobs)) {
+    for await (const batch of batches(jobs, BATCH_SIZE)) {
       for (const entry of batch) {
         const { job, own: ofEntry } = splitEntry(entry);
         results.push(await joinJob(run, job, { ...own, ...ofEntry } as EnqueueOptions));

@@ -8,7 +8,7 @@ import type { Result } from "../vocabulary/result.js";
 import type { Entry, Job } from "../vocabulary/task-and-job.js";
 import type { Engine } from "./engine-types.js";
 import { checkedEnqueue, NO_OPTIONS, type CheckedEnqueue } from "./enqueue-options.js";
-import { batches, splitEntry } from "./entries.js";
+import { BATCH_SIZE, batches, splitEntry } from "./entries.js";
 import { buildFlow, type BuiltFlow } from "./flow.js";
 import type { MaybePromise } from "./maybe-promise.js";
 import { reportEnqueued } from "./report.js";
@@ -55,26 +55,54 @@ export async function enqueueJobs(
 ): Promise<Result[]> {
   const opening = engine.open();
   if (opening !== undefined) await opening;
+  const size = Math.min(engine.storage.batchSize ?? BATCH_SIZE, BATCH_SIZE);
+  const underWay: Promise<Result[]>[] = [];
   const results: Result[] = [];
-  for await (const batch of batches(entries)) {
-    for (const result of await enqueueBatch(engine, batch, options)) results.push(result);
+  const takeFirst = async (): Promise<void> => {
+    for (const result of (await underWay.shift()) ?? []) results.push(result);
+  };
+  try {
+    for await (const batch of batches(entries, size)) {
+      const built = await buildBatch(engine, batch, options);
+      const storing = storeBatch(engine, batch, options, built);
+      // Looked at in turn; until then nobody else hears that it failed.
+      storing.catch(() => {});
+      underWay.push(storing);
+      if (underWay.length * size >= BATCH_SIZE) await takeFirst();
+    }
+    while (underWay.length > 0) await takeFirst();
+  } finally {
+    // Whoever is told of a failure is told once nothing goes on any more.
+    await Promise.allSettled(underWay);
   }
   return results;
 }
 
-async function enqueueBatch(
+async function buildBatch(
   engine: Engine,
   batch: readonly Entry[],
   options: BatchOptions | undefined,
-): Promise<Result[]> {
+): Promise<readonly BuiltFlow[]> {
   const now = engine.time.now();
   const shared = options === undefined ? NO_OPTIONS : checkedEnqueue(options, now);
+  const built: BuiltFlow[] = [];
+  for (const entry of batch) {
+    const made = buildEntry(engine, entry, options, shared, now);
+    built.push(made instanceof Promise ? await made : made);
+  }
+  return built;
+}
+
+/** Builds it anew where an id was taken. */
+async function storeBatch(
+  engine: Engine,
+  batch: readonly Entry[],
+  options: BatchOptions | undefined,
+  first: readonly BuiltFlow[],
+): Promise<Result[]> {
+  let built = first;
   for (let collisions = 0; collisions < MOST_COLLISIONS; collisions += 1) {
-    const built: BuiltFlow[] = [];
-    for (const entry of batch) {
-      const made = buildEntry(engine, entry, options, shared, now);
-      built.push(made instanceof Promise ? await made : made);
-    }
+    if (collisions > 0) built = await buildBatch(engine, batch, options);
     const stored = await storeFlows(
       engine,
       built.map(({ flow }) => flow),

@@ -4,21 +4,20 @@ import { unexpected } from "../options.js";
 import type { EnqueueOptions, Many } from "../vocabulary/enqueue-options.js";
 import type { Entry, Job } from "../vocabulary/task-and-job.js";
 
-/** Jobs that are stored in one step. */
-const BATCH_SIZE = 1_000;
+/** The most entries that are read and not stored yet: one batch, or several smaller ones. */
+export const BATCH_SIZE = 1_000;
 
 /** Batches of what an iterable yields; an async one is read no faster than the batches are taken. */
-export async function* batches(entries: Many<Entry>): AsyncGenerator<readonly Entry[]> {
+export async function* batches(entries: Many<Entry>, size: number): AsyncGenerator<readonly Entry[]> {
   if (Array.isArray(entries)) {
-    for (let from = 0; from < entries.length; from += BATCH_SIZE)
-      yield entries.slice(from, from + BATCH_SIZE);
+    for (let from = 0; from < entries.length; from += size) yield entries.slice(from, from + size);
     return;
   }
   if (!isIterable(entries)) throw unexpected("enqueueMany", "an iterable of jobs", entries);
   let batch: Entry[] = [];
   for await (const entry of entries) {
     batch.push(entry);
-    if (batch.length < BATCH_SIZE) continue;
+    if (batch.length < size) continue;
     yield batch;
     batch = [];
   }

@@ -106,7 +106,11 @@ export interface Queue<in Names extends string = never> extends AsyncDisposable 
     job: Job<Output, Needs> & Registered<Needs, Names>,
     options?: EnqueueOptions,
   ): Promise<PreparedJob<Output>>;
-  /** Stores many, one round trip a batch, each batch whole or not at all; an async iterable is read no faster than it is stored. */
+  /**
+   * Stores many, one round trip a batch, each batch whole or not at all; an async iterable is read no faster than it is stored.
+   * A batch is 1,000 jobs; on Redis 128, of which several are under way at once. Where it rejects, batches before the one that could
+   * not be stored, and on Redis some behind it, are there. @throws as `enqueue`
+   */
   enqueueMany<E extends Entry>(
     jobs: Many<E & Registered<NamesOf<JobOf<E>>, Names>>,
     options?: BatchOptions,
