@@ -14,6 +14,7 @@ import type { SentAgain } from "./connection/sending.js";
 import { SCRIPTS } from "./lua/scripts.js";
 import type { OpenQueue } from "./open-queue.js";
 import type { StatsField } from "./pending-stats.js";
+import { answersOf, splitStep, type SplitStep } from "./split-step.js";
 import { claimedOf, runOf } from "./wire/answers.js";
 import { listOf, numberIfAny, textsOf } from "./wire/values.js";
 import { pack } from "./wire/pack.js";
@@ -21,14 +22,41 @@ import { claimedRows, type Bodies } from "./wire/rows.js";
 import { runRequest, settlementsRequest } from "./wire/requests.js";
 import type { AnswerRecord } from "./wire/unpack.js";
 
-export async function step(queue: OpenQueue, request: StepRequest): Promise<StepAnswer> {
-  const now = request.now ?? systemClock.now();
+export function step(queue: OpenQueue, request: StepRequest): Promise<StepAnswer> {
+  const maySplit =
+    queue.stepsAreShort && queue.atOnce === undefined && !queue.unanswered.has(laneOf(request));
+  const split = maySplit ? splitStep(request, queue.stats.isDue(nowOf(request))) : undefined;
+  return split === undefined ? wholeStep(queue, request) : stepInTwo(queue, split);
+}
+
+/** Both are sent together: the second one finds done what the first one does, and one round trip is all that it takes. */
+async function stepInTwo(queue: OpenQueue, { seldom, usual, places }: SplitStep): Promise<StepAnswer> {
+  const calls = await Promise.allSettled([wholeStep(queue, seldom, true), wholeStep(queue, usual)]);
+  const [first, second] = calls;
+  if (first.status === "rejected") throw first.reason;
+  if (second.status === "rejected") throw second.reason;
+  const answer: Answered = second.value;
+  answer.settled = answersOf(places, first.value, answer);
+  answer.effects = [...first.value.effects, ...answer.effects];
+  return answer;
+}
+
+/** Of a call that nobody else has yet. */
+type Answered = { -readonly [Field in keyof StepAnswer]: StepAnswer[Field] };
+
+function nowOf({ now }: StepRequest): number {
+  return now ?? systemClock.now();
+}
+
+/** @param goesLong whether the short way is known to be none */
+async function wholeStep(queue: OpenQueue, request: StepRequest, goesLong = false): Promise<Answered> {
+  const now = nowOf(request);
   const effects: JobEffect[] = [];
   let settled: readonly SettleAnswer[] = [];
   for (;;) {
     const rest = settled.length === 0 ? request.settled : request.settled.slice(settled.length);
     const fields = queue.stats.due(now, request.last === true);
-    const { answer, effects: more, short } = await ask(queue, request, rest, fields);
+    const { answer, effects: more, short } = await ask(queue, request, rest, fields, goesLong);
     effects.push(...more);
     const answers =
       short === undefined ? (textsOf(answer["settled"]) as SettleAnswer[]) : rest.map(() => APPLIED);
@@ -65,6 +93,7 @@ async function ask(
   request: StepRequest,
   rest: readonly Settlement[],
   stats: readonly StatsField[] | undefined,
+  goesLong: boolean,
 ): Promise<Asked> {
   const { unanswered } = queue;
   const lane = laneOf(request);
@@ -77,7 +106,7 @@ async function ask(
   let short: ShortReply | undefined;
   try {
     const { answer, effects } = await queue.caughtUp(request.now, async () => {
-      const mayBeShort = parameters[IDS] === "" && parameters[SELDOM] === "";
+      const mayBeShort = !goesLong && parameters[IDS] === "" && parameters[SELDOM] === "";
       const begun = performance.now();
       const { generation } = queue;
       let reply: Reply = 0;
@@ -169,13 +198,13 @@ type ShortReply = readonly [
  * shape of its own, which V8 keeps, with all that the getter sees, until a full collection (decisions/short-lived-objects.md).
  */
 class ShortAnswer implements StepAnswer {
-  readonly settled: readonly SettleAnswer[];
+  settled: readonly SettleAnswer[];
   readonly count: number;
   readonly passedOver = false;
   readonly more: boolean;
   readonly nextDue: number | undefined;
   readonly revoked: StepAnswer["revoked"] = [];
-  readonly effects: readonly JobEffect[];
+  effects: readonly JobEffect[];
   readonly #reply: ShortReply;
   readonly #asked: StepRequest["claim"];
   #claimed: readonly ClaimedJob[] | undefined;

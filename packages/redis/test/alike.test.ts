@@ -23,6 +23,8 @@ const RETENTION = { completed: { for: 60_000, max: 1e6 }, failed: { for: 60_000,
 /** How long jobs have been due, in milliseconds. */
 const LATE = [0, 0, 0, 0, 3, 40, 200, 70_000, 5_000_000];
 const START = 1_800_000_000_000;
+/** And how long after the start they become due. */
+const SOON = [0, 0, 1, 3, 7.5, 130, 131, 700, 9_000, 70_000];
 
 /** A generator with a fixed seed: the same numbers in each run. */
 function numbers(seed: number): (below: number) => number {
@@ -34,14 +36,18 @@ function numbers(seed: number): (below: number) => number {
 }
 
 /** Mostly the same; now and then another task, a due of long ago, a long body, an end of its time, a priority. */
-function jobs(count: number, random: (below: number) => number): NewJob[] {
+function jobs(
+  count: number,
+  random: (below: number) => number,
+  dues: readonly number[] = LATE.map((late) => -late),
+): NewJob[] {
   const makeId = createIdMaker();
   return Array.from({ length: count }, (_, n) =>
     plainJob(makeId(START + n), {
       task: TASKS[random(8)] ?? "work",
       body: new Uint8Array(random(10) === 0 ? 700 : random(90)).fill(120),
       priority: random(6) === 0 ? random(5) - 2 : 0,
-      due: START - (LATE[random(LATE.length)] ?? 0),
+      due: START + (dues[random(dues.length)] ?? 0),
       expiresAt: random(9) === 0 ? START + 1_000_000 : undefined,
       delivery: random(9) === 0 ? "at-most-once" : "at-least-once",
     }),
@@ -66,6 +72,8 @@ interface Played {
   /** One in so many is quarantined; 0: none. */
   readonly unreadable: number;
   readonly isFollowed: boolean;
+  /** When jobs become due, in milliseconds after the start. @default long ago */
+  readonly dues?: readonly number[];
 }
 
 /** With fences counted from the first that was given: each storage begins where it likes. */
@@ -119,7 +127,7 @@ async function played(
       outcome: outcome(random, now, unreadable),
       add: undefined,
     }));
-    if (answer.claimed.length + held.length + settled.length === 0) break;
+    if (answer.claimed.length + held.length + settled.length === 0 && answer.nextDue === undefined) break;
   }
   const [first = 1] = told.flatMap(({ claimed }) => claimed.map(({ fence }) => fence));
   const events = cursor === undefined ? [] : (await follow(cursor, now)).events;
@@ -141,7 +149,7 @@ async function playedOnBoth(
   afterTest(() => server.stop());
   const both: (readonly [unknown, unknown])[] = [];
   for (const how of plays) {
-    const all = jobs(150, numbers(how.seed));
+    const all = jobs(150, numbers(how.seed), how.dues);
     const redis = connect(server, `${server.keyPrefix}-${how.seed}`);
     const memory = memoryStorage() as unknown as StorageContract;
     both.push([await played(redis, all, how), await played(memory, all, how)]);
@@ -171,6 +179,61 @@ test.skipIf(!hasTestServer)(
     for (const [tested, expected] of await playedOnBoth(plays)) expect(tested).toEqual(expected);
   },
 );
+
+test.skipIf(!hasTestServer)(
+  "jobs that become due while others run are claimed as the memory storage does it",
+  { timeout: 30_000 },
+  async () => {
+    const plays = [13, 14, 15, 16, 17, 18].map((seed) => ({
+      seed,
+      unreadable: seed % 3,
+      isFollowed: seed % 2 === 0,
+      dues: SOON,
+    }));
+    for (const [tested, expected] of await playedOnBoth(plays)) expect(tested).toEqual(expected);
+  },
+);
+
+test.skipIf(!hasTestServer)("jobs that have become due do not send a step the long way", async () => {
+  const server = await startTestServer();
+  afterTest(() => server.stop());
+  const redis = new Redis(server.url);
+  afterTest(() => redis.disconnect());
+  const store = connect(server, server.keyPrefix);
+  afterTest(() => store.close());
+  await store.open({ queue: QUEUE, retention: RETENTION, now: START });
+  const makeId = createIdMaker();
+  const all = Array.from({ length: 1_500 }, (_, n) =>
+    plainJob(makeId(START), { due: START + 1_000 + (n % 3), priority: n % 2 }),
+  );
+  const flows = all.map((job) => ({ end: job.id, jobs: [job], joins: [] }));
+  await store.enqueue({ queue: QUEUE, flows, now: START });
+  const claim = { begin: 2, ahead: 400, lease: 30_000 };
+  const claimed: ClaimedJob[] = [];
+  const steps: (readonly [claimed: number, more: boolean, nextDue: number | undefined])[] = [];
+  for (let request = 1; request <= 5; request += 1) {
+    const now = START + 1_000 + request;
+    // Its first step a storage sends the long way, with what it does once a second.
+    if (request === 2) await redis.script("FLUSH");
+    const asked = { queue: QUEUE, owner: OWNER, request, tasks: TASKS, begun: [], settled: [], claim, now };
+    const answer: StepAnswer = await store.step(asked);
+    claimed.push(...answer.claimed);
+    steps.push([answer.claimed.length, answer.more, answer.nextDue]);
+  }
+  // The first step sees those of two milliseconds, 1,000; the others come with the next one.
+  expect(steps).toEqual([
+    [402, true, START + 1_002],
+    [402, true, undefined],
+    [402, true, undefined],
+    [294, false, undefined],
+    [0, false, undefined],
+  ]);
+  const turn = ({ priority, due }: ClaimedJob): readonly number[] => [-priority, due];
+  const first = claimed.slice(0, 402).map(turn);
+  expect(first).toEqual(first.toSorted(([a = 0, b = 0], [c = 0, d = 0]) => a - c || b - d));
+  expect(new Set(claimed.map(({ id }) => id)).size).toBe(1_500);
+  expect(Number(/number_of_cached_scripts:(\d+)/.exec(await redis.info("memory"))?.[1])).toBe(1);
+});
 
 test.skipIf(!hasTestServer)("a job that nobody could read does not send its step the long way", async () => {
   const server = await startTestServer();

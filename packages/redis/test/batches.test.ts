@@ -125,6 +125,24 @@ describe.skipIf(serverBinary() === undefined)("many jobs at once", () => {
     expect(seen).toEqual(Array.from({ length: 300 }, (_, a) => ({ a })));
   });
 
+  test("in immediate mode the jobs run one after the other", async () => {
+    let [inside, most] = [0, 0];
+    const slow = task("slow", async (a: number) => {
+      inside += 1;
+      most = Math.max(most, inside);
+      await new Promise((resolve) => setImmediate(resolve));
+      inside -= 1;
+      return a;
+    });
+    const storage = connect(await serverOfTest(), newPrefix()) as unknown as Storage;
+    const queue = createQueue({ storage, tasks: { slow }, immediate: true });
+    afterTest(() => queue.close());
+    const jobs = Array.from({ length: BATCH + 40 }, (_, a) => slow.job(a));
+    const results = await queue.enqueueMany(jobs);
+    expect(most).toBe(1);
+    expect(await results.at(-1)?.peek()).toEqual({ state: "completed", value: BATCH + 39 });
+  });
+
   test("an id that an earlier batch of the same call has taken is found there", async () => {
     const told = await watched();
     const twice = entries(BATCH * 2).map((job, place) =>

@@ -141,8 +141,9 @@ describe.skipIf(serverBinary() === undefined)("faults", () => {
     await caller.run(turns, ["key"], [some]);
     const begun = performance.now();
     await caller.run(turns, ["key"], [some]);
-    const slow = Math.round((some * 400) / (performance.now() - begun));
-    // each of them is quick enough; but servers write the answers to all of them at once
+    const slow = Math.round((some * 300) / (performance.now() - begun));
+    // each of them is quick enough; but servers write the answers to all of them at once. Where others take the CPU meanwhile, twice
+    // as long is still in time
     await Promise.all(Array.from({ length: 6 }, () => caller.run(turns, ["key"], [slow])));
     expect(caller.generation).toBe(1);
   });

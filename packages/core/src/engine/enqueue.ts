@@ -55,7 +55,7 @@ export async function enqueueJobs(
 ): Promise<Result[]> {
   const opening = engine.open();
   if (opening !== undefined) await opening;
-  const size = Math.min(engine.storage.batchSize ?? BATCH_SIZE, BATCH_SIZE);
+  const size = batchSizeOf(engine);
   const underWay: Promise<Result[]>[] = [];
   const results: Result[] = [];
   const takeFirst = async (): Promise<void> => {
@@ -76,6 +76,11 @@ export async function enqueueJobs(
     await Promise.allSettled(underWay);
   }
   return results;
+}
+
+/** Where jobs run in the caller, they do so one after the other: one batch at a time. */
+function batchSizeOf({ storage: { batchSize = BATCH_SIZE }, runInline }: Engine): number {
+  return runInline === undefined ? Math.min(batchSize, BATCH_SIZE) : BATCH_SIZE;
 }
 
 async function buildBatch(

@@ -51,19 +51,27 @@ export function settlementsRequest(settlements: readonly Settlement[]): Buffer {
     writer.value(id);
     writer.value(fence);
     writer.value(startedAt);
-    const flows = add === undefined || add.length === 0 ? undefined : add.map(flowRequest);
     if (outcome.kind === "quarantined") {
       writer.value(QUARANTINED);
       writer.value(outcome.error);
-    } else if (outcome.kind !== "completed" || flows !== undefined) {
+    } else if (outcome.kind !== "completed" || addsFlows(add)) {
       writer.value(OTHER);
-      writer.value(otherOf(outcome, flows));
+      writer.value(otherOf(outcome, addsFlows(add) ? add.map(flowRequest) : undefined));
     } else {
       writer.value(outcome.result === undefined ? COMPLETED : RESULT);
       writer.value(outcome.result ?? "");
     }
   }
   return writer.bytes();
+}
+
+function addsFlows(add: Settlement["add"]): add is NonNullable<Settlement["add"]> {
+  return add !== undefined && add.length > 0;
+}
+
+/** Whether the short way of a step leaves it to the long one. */
+export function goesLong({ outcome: { kind }, add }: Settlement): boolean {
+  return kind !== "quarantined" && (kind !== "completed" || addsFlows(add));
 }
 
 const [COMPLETED, RESULT, OTHER, QUARANTINED] = [0, 1, 2, 3];

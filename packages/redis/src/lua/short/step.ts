@@ -44,7 +44,7 @@ end
  * most steps.
  */
 export const step: string = String.raw`
-local ACTIVE, COMPLETED, QUARANTINED, INLINE, PURGED, TOGETHER, TOLD, LONG_TEXT = 4, 5, 10, 512, 100, 128, 16384, 65536
+local ACTIVE, COMPLETED, QUARANTINED, INLINE, PURGED, TOGETHER, TOLD, LONG_TEXT, PROMOTED = 4, 5, 10, 512, 100, 128, 16384, 65536, 1000
 -- Fewer that end in one step are written anew, which takes less memory than how they ended beside them, each in an entry of its own.
 local FEW = 4
 -- Of a row that completed: it may be as it was when it was ready, or scheduled.
@@ -125,7 +125,25 @@ end
 ${unlist}
 ${alike}
 ${claims}
--- Answers nil, having changed nothing, when it meets anything else.
+local function firstDue()
+  local _, due = unpack(call("ZRANGE", ${key("scheduled")}, 0, 0, "WITHSCORES"))
+  return due and tonumber(due)
+end
+
+-- Makes due jobs ready. Their rows stay as they are.
+local function promote(nowText)
+  local list = call("ZRANGEBYSCORE", ${key("scheduled")}, "-inf", nowText, "LIMIT", 0, PROMOTED, "WITHSCORES")
+  local ready = {}
+  for at = 1, #list, 2 do
+    local member, due = list[at], tonumber(list[at + 1])
+    ready[at] = string.format("%d", struct.unpack(">I4", member) - 2147483647)
+    ready[at + 1] = struct.pack(">I6", math.min(math.max(0, math.floor(due)), 281474976710655)) .. sub(member, 5)
+  end
+  write("ZADD", ${key("ready")}, ready)
+  call("ZREMRANGEBYRANK", ${key("scheduled")}, 0, #list / 2 - 1)
+end
+
+-- Answers nil when it meets anything else, having changed nothing but that due jobs may be ready.
 local function short()
   if ARGV[9] ~= "" or ARGV[11] ~= "" then return nil end
   local text = call("GET", KEYS[1])
@@ -267,9 +285,12 @@ local function short()
   -- What is there to claim.
   local _, opens = unpack(call("ZRANGE", ${key("opening")}, 0, 0, "WITHSCORES"))
   if opens and tonumber(opens) <= now then return nil end
-  local _, due = unpack(call("ZRANGE", ${key("scheduled")}, 0, 0, "WITHSCORES"))
-  if due and tonumber(due) <= now then return nil end
   local begin, ahead, lease = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+  local due = firstDue()
+  if begin and due and due <= now then
+    promote(nowText)
+    due = firstDue()
+  end
   local claimed, bodies, taken, runs, more, owners, own = {}, "", 0, {}, false, nil, nil
   local head = call("ZRANGE", ${key("ready")}, 0, begin and begin + ahead or 0)
   if begin then
@@ -277,7 +298,7 @@ local function short()
     local known = call("HGET", ${key("owners")}, ARGV[13])
     local _, last = decodeFrom(known or "\255", 1)
     if known and tonumber(ARGV[4]) <= last then return nil end
-    more = #head > wanted
+    more = #head > wanted or (due and due <= now) or false
     head[wanted + 1] = nil
     local found = {}
     for place, member in ipairs(head) do found[place] = sub(member, 13) end
@@ -415,7 +436,7 @@ local function short()
     end
   end
   local nextDue = opens
-  if due and (not opens or tonumber(due) < tonumber(opens)) then nextDue = due end
+  if due and (not opens or due < tonumber(opens)) then nextDue = string.format("%.17g", due) end
   -- One text of all: a reply of many is slow to read.
   return {(more and 1 or 0) + (heard > 0 and heard <= 8 and 2 or 0), nextDue or "", nowText, taken, taken > 0 and pack(claimed) or "", bodies, own or 0}
 end

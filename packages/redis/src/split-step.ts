@@ -1,0 +1,62 @@
+/**
+ * A step that settles many alike and some otherwise, in two calls: those who go the long way of the script would take all others with
+ * them, and what is claimed.
+ */
+import type { SettleAnswer, Settlement, StepAnswer, StepRequest } from "@taskq/core/storage";
+import { goesLong } from "./wire/requests.js";
+
+/** Fewer jobs that could go the short way are not worth a call of their own. */
+const WORTH = 16;
+
+export interface SplitStep {
+  /** Goes the long way, and first: it claims nothing. */
+  readonly seldom: StepRequest;
+  readonly usual: StepRequest;
+  /** Of what the first one settles, the places in the step as it was asked for. */
+  readonly places: readonly number[];
+}
+
+/** @param hasMore whether there is anything else to write that goes the long way; `undefined`: it is sent as it is */
+export function splitStep(request: StepRequest, hasMore: boolean): SplitStep | undefined {
+  const { settled, begun, claim, last } = request;
+  if (claim?.ids !== undefined || last === true) return undefined;
+  const places: number[] = [];
+  for (let place = 0; place < settled.length; place += 1) {
+    if (goesLong(settled[place] as Settlement)) places.push(place);
+  }
+  if (places.length === 0 && !hasMore) return undefined;
+  const others = settled.length - places.length + (claim === undefined ? 0 : claim.begin + claim.ahead);
+  if (others < WORTH) return undefined;
+  const seldom = new Set(places.map((place) => settled[place] as Settlement));
+  const ids = new Set(Array.from(seldom, ({ id }) => id));
+  return {
+    seldom: {
+      ...request,
+      settled: [...seldom],
+      begun: begun.filter(({ id }) => ids.has(id)),
+      claim: undefined,
+    },
+    usual: {
+      ...request,
+      settled: settled.filter((settlement) => !seldom.has(settlement)),
+      begun: begun.filter(({ id }) => !ids.has(id)),
+    },
+    places,
+  };
+}
+
+/** The answers of both, in the order of the step as it was asked for. */
+export function answersOf(
+  places: readonly number[],
+  seldom: StepAnswer,
+  usual: StepAnswer,
+): readonly SettleAnswer[] {
+  if (places.length === 0) return usual.settled;
+  const answers: SettleAnswer[] = [];
+  let [first, second] = [0, 0];
+  for (let place = 0; place < seldom.settled.length + usual.settled.length; place += 1) {
+    if (places[first] === place) answers.push(seldom.settled[first++] as SettleAnswer);
+    else answers.push(usual.settled[second++] as SettleAnswer);
+  }
+  return answers;
+}
