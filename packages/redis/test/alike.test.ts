@@ -56,8 +56,12 @@ function jobs(
 
 const LENGTHS = [0, 1, 5, 31, 32, 255, 300, 513, undefined];
 
-function outcome(random: (below: number) => number, now: number, unreadable: number): SettledOutcome {
-  if (random(60) === 0) return { kind: "retry", due: now, error: new Uint8Array(9), counts: true };
+function outcome(
+  random: (below: number) => number,
+  now: number,
+  { unreadable, odd }: Played,
+): SettledOutcome {
+  if (random(odd?.one ?? 60) === 0) return (odd?.of ?? AGAIN)[random(odd?.of.length ?? 1)]!(now);
   const length = LENGTHS[random(LENGTHS.length)];
   if (unreadable > 0 && random(unreadable) === 0)
     return {
@@ -67,6 +71,18 @@ function outcome(random: (below: number) => number, now: number, unreadable: num
   return { kind: "completed", result: length === undefined ? undefined : new Uint8Array(length).fill(121) };
 }
 
+const error = new Uint8Array(9);
+const AGAIN: readonly ((now: number) => SettledOutcome)[] = [
+  (now) => ({ kind: "retry", due: now, error, counts: true }),
+];
+const OTHERWISE: readonly ((now: number) => SettledOutcome)[] = [
+  ...AGAIN,
+  (now) => ({ kind: "retry", due: now + 100, error, counts: true }),
+  () => ({ kind: "failed", error }),
+  () => ({ kind: "released" }),
+  () => ({ kind: "cancelled", reason: "no" }),
+];
+
 interface Played {
   readonly seed: number;
   /** One in so many is quarantined; 0: none. */
@@ -74,6 +90,10 @@ interface Played {
   readonly isFollowed: boolean;
   /** When jobs become due, in milliseconds after the start. @default long ago */
   readonly dues?: readonly number[];
+  /** One in so many ends otherwise, as one of these. @default one in sixty is to run again */
+  readonly odd?: { readonly one: number; readonly of: typeof OTHERWISE };
+  /** The most that is claimed ahead at once. @default 15 */
+  readonly ahead?: number;
 }
 
 /** With fences counted from the first that was given: each storage begins where it likes. */
@@ -88,11 +108,8 @@ function countedFrom(first: number, value: unknown): unknown {
 }
 
 /** Stores, claims and settles what the seed says; all that was claimed and told, and what is left of every job. */
-async function played(
-  storage: StorageContract,
-  all: readonly NewJob[],
-  { seed, unreadable, isFollowed }: Played,
-): Promise<unknown> {
+async function played(storage: StorageContract, all: readonly NewJob[], how: Played): Promise<unknown> {
+  const { seed, isFollowed, ahead = 15 } = how;
   const random = numbers(seed);
   await storage.open({ queue: QUEUE, retention: RETENTION, now: START });
   const follow = (from: string, now: number) => storage.events({ queue: QUEUE, from, limit: 1_000, now });
@@ -106,7 +123,7 @@ async function played(
   let now = START;
   for (let request = 1; request < 200; request += 1) {
     now += [0, 1, 7, 130, 300, 9_000][random(6)]!;
-    const claim = { begin: random(3), ahead: random(16), lease: 30_000_000 };
+    const claim = { begin: random(3), ahead: random(ahead + 1), lease: 30_000_000 };
     const begun = held
       .filter(({ begun: has }) => !has && random(3) === 0)
       .map(({ id, fence }) => ({ id, fence }));
@@ -124,7 +141,7 @@ async function played(
       id,
       fence,
       startedAt,
-      outcome: outcome(random, now, unreadable),
+      outcome: outcome(random, now, how),
       add: undefined,
     }));
     if (answer.claimed.length + held.length + settled.length === 0 && answer.nextDue === undefined) break;
@@ -189,6 +206,21 @@ test.skipIf(!hasTestServer)(
       unreadable: seed % 3,
       isFollowed: seed % 2 === 0,
       dues: SOON,
+    }));
+    for (const [tested, expected] of await playedOnBoth(plays)) expect(tested).toEqual(expected);
+  },
+);
+
+test.skipIf(!hasTestServer)(
+  "steps that settle some otherwise than the rest do as the memory storage does",
+  { timeout: 30_000 },
+  async () => {
+    const plays = [19, 20, 21, 22, 23, 24].map((seed) => ({
+      seed,
+      unreadable: seed % 3 === 0 ? 10 : 0,
+      isFollowed: false,
+      odd: { one: 3 + (seed % 4) * 4, of: OTHERWISE },
+      ahead: 60,
     }));
     for (const [tested, expected] of await playedOnBoth(plays)) expect(tested).toEqual(expected);
   },

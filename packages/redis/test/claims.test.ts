@@ -115,6 +115,27 @@ describe.skipIf(serverBinary() === undefined)("claims that leave rows as they ar
     expect([active, standAlone]).toEqual([0, 0]);
   });
 
+  test("those that fail or come again leave the others of their step as they are", async () => {
+    const more = Array.from({ length: 30 }, () => newJob({ due: START }));
+    await storage.enqueue({ queue: QUEUE, flows: more.map(alone), now: START });
+    const next = await stepNow({ claim: { begin: 30, ahead: 0, lease: LEASE } });
+    const error = new Uint8Array(9);
+    const settled = next.claimed.map((job, place): Settlement => {
+      if (place === 3)
+        return { ...completed(job), outcome: { kind: "retry", due: START, error, counts: true } };
+      return place === 7 ? { ...completed(job), outcome: { kind: "failed", error } } : completed(job);
+    });
+    const claim = { begin: 5, ahead: 0, lease: LEASE };
+    const answer = await stepNow({ settled, claim });
+    // What was put back is claimed with the same step.
+    expect(answer.settled).toEqual(settled.map(() => "applied"));
+    expect(answer.claimed).toMatchObject([{ id: settled[3]!.id, attempt: 2, failures: 1 }]);
+    expect((await standing())[2]).toBe(28);
+    const again = await stepNow({ settled, claim });
+    expect(again.settled).toEqual(settled.map(() => "repeated"));
+    expect(again.claimed).toEqual([]);
+  });
+
   test("a job that waits for one that completed makes of this a row like all others", async () => {
     await stepNow({ settled: claimed.map((job) => completed(job)) });
     const follower = newJob({ after: [{ source: run(1).id, on: "completed" }], due: START });
