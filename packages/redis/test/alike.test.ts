@@ -71,14 +71,14 @@ function outcome(
   return { kind: "completed", result: length === undefined ? undefined : new Uint8Array(length).fill(121) };
 }
 
-const error = new Uint8Array(9);
+const ERROR = new Uint8Array(9);
 const AGAIN: readonly ((now: number) => SettledOutcome)[] = [
-  (now) => ({ kind: "retry", due: now, error, counts: true }),
+  (now) => ({ kind: "retry", due: now, error: ERROR, counts: true }),
 ];
 const OTHERWISE: readonly ((now: number) => SettledOutcome)[] = [
   ...AGAIN,
-  (now) => ({ kind: "retry", due: now + 100, error, counts: true }),
-  () => ({ kind: "failed", error }),
+  (now) => ({ kind: "retry", due: now + 100, error: ERROR, counts: true }),
+  () => ({ kind: "failed", error: ERROR }),
   () => ({ kind: "released" }),
   () => ({ kind: "cancelled", reason: "no" }),
 ];
@@ -260,8 +260,7 @@ test.skipIf(!hasTestServer)("jobs that have become due do not send a step the lo
     [294, false, undefined],
     [0, false, undefined],
   ]);
-  const turn = ({ priority, due }: ClaimedJob): readonly number[] => [-priority, due];
-  const first = claimed.slice(0, 402).map(turn);
+  const first = claimed.slice(0, 402).map(({ priority, due }) => [-priority, due]);
   expect(first).toEqual(first.toSorted(([a = 0, b = 0], [c = 0, d = 0]) => a - c || b - d));
   expect(new Set(claimed.map(({ id }) => id)).size).toBe(1_500);
   expect(Number(/number_of_cached_scripts:(\d+)/.exec(await redis.info("memory"))?.[1])).toBe(1);
