@@ -48,15 +48,15 @@ function nowOf({ now }: StepRequest): number {
   return now ?? systemClock.now();
 }
 
-/** @param goesLong whether the short way is known to be none */
-async function wholeStep(queue: OpenQueue, request: StepRequest, goesLong = false): Promise<Answered> {
+/** @param goesAhead of another call of the same step, the long way */
+async function wholeStep(queue: OpenQueue, request: StepRequest, goesAhead = false): Promise<Answered> {
   const now = nowOf(request);
   const effects: JobEffect[] = [];
   let settled: readonly SettleAnswer[] = [];
   for (;;) {
     const rest = settled.length === 0 ? request.settled : request.settled.slice(settled.length);
     const fields = queue.stats.due(now, request.last === true);
-    const { answer, effects: more, short } = await ask(queue, request, rest, fields, goesLong);
+    const { answer, effects: more, short } = await ask(queue, request, rest, fields, goesAhead);
     effects.push(...more);
     const answers =
       short === undefined ? (textsOf(answer["settled"]) as SettleAnswer[]) : rest.map(() => APPLIED);
@@ -93,7 +93,7 @@ async function ask(
   request: StepRequest,
   rest: readonly Settlement[],
   stats: readonly StatsField[] | undefined,
-  goesLong: boolean,
+  goesAhead: boolean,
 ): Promise<Asked> {
   const { unanswered } = queue;
   const lane = laneOf(request);
@@ -106,7 +106,7 @@ async function ask(
   let short: ShortReply | undefined;
   try {
     const { answer, effects } = await queue.caughtUp(request.now, async () => {
-      const mayBeShort = !goesLong && parameters[IDS] === "" && parameters[SELDOM] === "";
+      const mayBeShort = !goesAhead && parameters[IDS] === "" && parameters[SELDOM] === "";
       const begun = performance.now();
       const { generation } = queue;
       let reply: Reply = 0;
@@ -122,10 +122,11 @@ async function ask(
       queue.settled(rest);
       return {};
     });
-    if (unanswered.size > 0) unanswered.delete(lane);
+    if (unanswered.size > 0 && !goesAhead) unanswered.delete(lane);
     return { answer, effects, short };
   } catch (error) {
-    unanswered.add(lane);
+    // What goes ahead of a claim says nothing of that.
+    if (!goesAhead) unanswered.add(lane);
     if (stats !== undefined) queue.stats.notWritten(stats);
     throw error;
   }
