@@ -226,7 +226,10 @@ test.skipIf(!hasTestServer)(
   },
 );
 
-test.skipIf(!hasTestServer)("jobs that have become due do not send a step the long way", async () => {
+const nextId = createIdMaker();
+
+/** These jobs on a server of their own, and a connection that looks at it. */
+async function storing(all: readonly NewJob[]): Promise<{ redis: Redis; store: StorageContract }> {
   const server = await startTestServer();
   afterTest(() => server.stop());
   const redis = new Redis(server.url);
@@ -234,12 +237,21 @@ test.skipIf(!hasTestServer)("jobs that have become due do not send a step the lo
   const store = connect(server, server.keyPrefix);
   afterTest(() => store.close());
   await store.open({ queue: QUEUE, retention: RETENTION, now: START });
-  const makeId = createIdMaker();
-  const all = Array.from({ length: 1_500 }, (_, n) =>
-    plainJob(makeId(START), { due: START + 1_000 + (n % 3), priority: n % 2 }),
-  );
   const flows = all.map((job) => ({ end: job.id, jobs: [job], joins: [] }));
   await store.enqueue({ queue: QUEUE, flows, now: START });
+  return { redis, store };
+}
+
+async function scriptsIn(redis: Redis): Promise<number> {
+  return Number(/number_of_cached_scripts:(\d+)/.exec(await redis.info("memory"))?.[1]);
+}
+
+test.skipIf(!hasTestServer)("jobs that have become due do not send a step the long way", async () => {
+  const { redis, store } = await storing(
+    Array.from({ length: 1_500 }, (_, n) =>
+      plainJob(nextId(START), { due: START + 1_000 + (n % 3), priority: n % 2 }),
+    ),
+  );
   const claim = { begin: 2, ahead: 400, lease: 30_000 };
   const claimed: ClaimedJob[] = [];
   const steps: (readonly [claimed: number, more: boolean, nextDue: number | undefined])[] = [];
@@ -263,21 +275,13 @@ test.skipIf(!hasTestServer)("jobs that have become due do not send a step the lo
   const first = claimed.slice(0, 402).map(({ priority, due }) => [-priority, due]);
   expect(first).toEqual(first.toSorted(([a = 0, b = 0], [c = 0, d = 0]) => a - c || b - d));
   expect(new Set(claimed.map(({ id }) => id)).size).toBe(1_500);
-  expect(Number(/number_of_cached_scripts:(\d+)/.exec(await redis.info("memory"))?.[1])).toBe(1);
+  expect(await scriptsIn(redis)).toBe(1);
 });
 
 test.skipIf(!hasTestServer)("a job that nobody could read does not send its step the long way", async () => {
-  const server = await startTestServer();
-  afterTest(() => server.stop());
-  const redis = new Redis(server.url);
-  afterTest(() => redis.disconnect());
-  const store = connect(server, server.keyPrefix);
-  afterTest(() => store.close());
-  await store.open({ queue: QUEUE, retention: RETENTION, now: START });
-  const makeId = createIdMaker();
-  const all = Array.from({ length: 6 }, () => plainJob(makeId(START), { due: START }));
-  const flows = all.map((job) => ({ end: job.id, jobs: [job], joins: [] }));
-  await store.enqueue({ queue: QUEUE, flows, now: START });
+  const { redis, store } = await storing(
+    Array.from({ length: 6 }, () => plainJob(nextId(START), { due: START })),
+  );
   const asked = { queue: QUEUE, owner: OWNER, tasks: TASKS, begun: [], now: START };
   const claim = { begin: 2, ahead: 4, lease: 30_000 };
   const { claimed } = await store.step({ ...asked, request: 1, settled: [], claim });
@@ -286,7 +290,7 @@ test.skipIf(!hasTestServer)("a job that nobody could read does not send its step
   const scriptsOf = async (work: () => Promise<void>): Promise<number> => {
     await redis.script("FLUSH");
     await work();
-    return Number(/number_of_cached_scripts:(\d+)/.exec(await redis.info("memory"))?.[1]);
+    return scriptsIn(redis);
   };
   const settle = async (
     request: number,
@@ -303,8 +307,7 @@ test.skipIf(!hasTestServer)("a job that nobody could read does not send its step
     const answer = await store.step({ ...asked, request, settled, claim: undefined });
     expect(answer.settled).toEqual(ended.map(() => "applied"));
   };
-  const error = new Uint8Array(9);
   const unread = [...claimed.slice(0, 1), ...claimed.slice(2, 5)];
-  expect(await scriptsOf(() => settle(2, unread, { kind: "quarantined", error }))).toBe(1);
-  expect(await scriptsOf(() => settle(3, claimed.slice(5), { kind: "failed", error }))).toBe(2);
+  expect(await scriptsOf(() => settle(2, unread, { kind: "quarantined", error: ERROR }))).toBe(1);
+  expect(await scriptsOf(() => settle(3, claimed.slice(5), { kind: "failed", error: ERROR }))).toBe(2);
 });

@@ -2,11 +2,6 @@ import { TaskqError } from "../errors.js";
 import type { JobDraft, Middleware } from "../vocabulary/middleware.js";
 import { whenReady, type MaybePromise } from "./maybe-promise.js";
 
-/** Whether any of it has a say in what is enqueued. */
-export function changesDrafts({ middleware }: { readonly middleware: readonly Middleware[] }): boolean {
-  return middleware.some((layer) => layer.enqueue !== undefined);
-}
-
 /** Leads a draft through the enqueue middleware, the first one outermost, and answers what came out. */
 export function throughMiddleware(
   middleware: readonly Middleware[],

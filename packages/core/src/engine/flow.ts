@@ -6,10 +6,10 @@ import type { NewFlow, NewJob } from "../storage.js";
 import type { JobDraft } from "../vocabulary/middleware.js";
 import type { StandardSchema } from "../vocabulary/standard-schema.js";
 import type { Engine } from "./engine-types.js";
-import { changesDrafts, throughMiddleware } from "./enqueue-middleware.js";
+import { throughMiddleware } from "./enqueue-middleware.js";
 import type { CheckedEnqueue } from "./enqueue-options.js";
 import { firstDraft, planFlow, type Draft } from "./flow-plan.js";
-import { bareRowOf, rowOf } from "./job-row.js";
+import { rowOf } from "./job-row.js";
 import { inTurn, whenReady, type MaybePromise } from "./maybe-promise.js";
 import type { Policy } from "./policy.js";
 
@@ -34,8 +34,6 @@ export function buildFlow(
   now: number,
 ): MaybePromise<BuiltFlow> {
   if (composition.kind === "run") {
-    const bare = bareRowOf(engine, composition, options, now);
-    if (bare !== undefined) return onlyJob(bare);
     const job = buildJob(engine, firstDraft(engine, composition, options, now), options, now);
     return job instanceof Promise ? job.then(onlyJob) : onlyJob(job);
   }
@@ -74,7 +72,7 @@ function buildJob(engine: Engine, draft: Draft, options: CheckedEnqueue, now: nu
   const due = options.due ?? now;
   const priority = options.priority ?? policy.priority;
   const { headers } = options;
-  if (changesDrafts(engine)) {
+  if (engine.middleware.some((layer) => layer.enqueue !== undefined)) {
     return buildDrafted(engine, draft, options, now, {
       id: draft.id,
       task: definition.name,

@@ -2,9 +2,7 @@
 import type { MessageContext } from "../serializer/serializer.js";
 import type { NewGate, NewJob, NewKeep, NewUnique } from "../storage.js";
 import type { Engine } from "./engine-types.js";
-import type { Composition } from "../composition.js";
-import { changesDrafts } from "./enqueue-middleware.js";
-import { NO_OPTIONS, type CheckedEnqueue } from "./enqueue-options.js";
+import type { CheckedEnqueue } from "./enqueue-options.js";
 import type { Draft } from "./flow-plan.js";
 import { gatesOf, isKeyedLate, uniqueOf } from "./keys-of-job.js";
 import { MESSAGE_VERSION, type JobMessage, type MessageOptions } from "./message.js";
@@ -73,46 +71,6 @@ export function rowOf(engine: Engine, draft: Draft, parts: RowParts, value: unkn
     keep: keepOf(policy),
   };
   return draft.order === undefined ? row : { ...row, order: draft.order };
-}
-
-/**
- * The row of a job of which nothing is said but its input, by far the most; `undefined` of any other. Whoever stores one job after
- * the other, in a process that has just begun, waits for each function on the way.
- *
- * @throws `TASKQ_INPUT` `TASKQ_TOO_LARGE`
- */
-export function bareRowOf(
-  engine: Engine,
-  { task: { name, schema }, input }: Extract<Composition, { kind: "run" }>,
-  options: CheckedEnqueue,
-  now: number,
-): NewJob | undefined {
-  const policy = engine.policies.get(name);
-  if (policy?.isBare !== true || options !== NO_OPTIONS || schema !== undefined || changesDrafts(engine))
-    return undefined;
-  const id = engine.makeId(now);
-  const message: JobMessage =
-    input === undefined ? { v: MESSAGE_VERSION, task: name } : { v: MESSAGE_VERSION, task: name, input };
-  return {
-    id,
-    named: false,
-    task: name,
-    body: engine.serializer.encode(message, {
-      purpose: "task",
-      namespace: engine.storage.namespace,
-      queue: engine.name,
-      id,
-      task: name,
-    }),
-    priority: policy.priority,
-    due: now,
-    expiresAt: undefined,
-    delivery: policy.delivery,
-    after: undefined,
-    gates: undefined,
-    unique: undefined,
-    keep: undefined,
-  };
 }
 
 /** Only what is there is written, since the message is stored with every job. */

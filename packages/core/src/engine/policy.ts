@@ -19,12 +19,10 @@ export interface Policy {
   readonly lock: CheckedOptions["lock"];
   readonly limit: CheckedOptions["limit"];
   readonly concurrency: CheckedOptions["concurrency"];
-  /** Whether nothing of it stands in the row of a job but the priority. */
-  readonly isBare: boolean;
 }
 
 export function policyOf({ options }: Definition, defaults: CheckedOptions | undefined): Policy {
-  const policy = {
+  return {
     retries: options.retries ?? defaults?.retries ?? 0,
     backoff: options.backoff ?? defaults?.backoff,
     retryWhen: options.retryWhen ?? defaults?.retryWhen,
@@ -41,11 +39,4 @@ export function policyOf({ options }: Definition, defaults: CheckedOptions | und
     limit: options.limit,
     concurrency: options.concurrency,
   };
-  return { ...policy, isBare: isBare(policy) };
-}
-
-function isBare(policy: Omit<Policy, "isBare">): boolean {
-  const { expiresMs, delivery, version, keep, unique, lock, limit, concurrency } = policy;
-  if (delivery === "at-most-once" || version !== 1) return false;
-  return [expiresMs, keep, unique, lock, limit, concurrency].every((option) => option === undefined);
 }

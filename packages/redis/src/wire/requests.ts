@@ -47,17 +47,18 @@ function jobRequest(job: NewJob): unknown {
 export function settlementsRequest(settlements: readonly Settlement[]): Buffer {
   const writer = new Writer();
   writer.list(settlements.length * 5);
-  for (const { id, fence, startedAt, outcome, add } of settlements) {
+  for (const settlement of settlements) {
+    const { id, fence, startedAt, outcome, add } = settlement;
     writer.value(id);
     writer.value(fence);
     writer.value(startedAt);
-    if (outcome.kind === "quarantined") {
-      writer.value(QUARANTINED);
-      writer.value(outcome.error);
-    } else if (outcome.kind !== "completed" || addsFlows(add)) {
+    if (goesLong(settlement)) {
       writer.value(OTHER);
       writer.value(otherOf(outcome, addsFlows(add) ? add.map(flowRequest) : undefined));
-    } else {
+    } else if (outcome.kind === "quarantined") {
+      writer.value(QUARANTINED);
+      writer.value(outcome.error);
+    } else if (outcome.kind === "completed") {
       writer.value(outcome.result === undefined ? COMPLETED : RESULT);
       writer.value(outcome.result ?? "");
     }
