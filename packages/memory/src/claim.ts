@@ -1,5 +1,6 @@
 /** Claiming ready jobs. */
 import {
+  CLAIM_PASSES,
   CLAIM_SLACK,
   type ClaimedJob,
   type ClaimRequest,
@@ -39,6 +40,7 @@ export function claim(move: Move, claimant: Claimant, request: ClaimRequest): Cl
   const candidates = request.ids === undefined ? undefined : readyAmong(move, request.ids);
   let fence = 0;
   for (let looked = 0; rows.length < wanted && looked < wanted + CLAIM_SLACK; looked += 1) {
+    if (left.length >= CLAIM_PASSES + Math.max(0, rows.length - request.begin)) break;
     const row = candidates === undefined ? queue.ready.peek() : candidates.shift();
     if (row === undefined) break;
     if (row.state !== "ready") continue;

@@ -1,6 +1,8 @@
+import { CLAIM_PASSES, CLAIM_SLACK } from "@taskq/core/storage";
+
 /** Claiming ready jobs, and what becomes possible as time passes. */
 export const claim: string = String.raw`
-local SLACK, LET_GO, PROMOTED = 64, 500, 1000
+local SLACK, PASSES, LET_GO, PROMOTED = ${CLAIM_SLACK}, ${CLAIM_PASSES}, 500, 1000
 local STATS_KEPT = 172860000
 
 -- Whether jobs of a task are skipped now, and how.
@@ -210,7 +212,7 @@ function M.claim(owner, knows, request)
   local rows, left, looked, fence = {}, {}, 0, nil
   local candidates = request.ids and readyAmong(request.ids)
   local at = 1
-  while #rows < wanted and looked < wanted + SLACK and not Q.later do
+  while #rows < wanted and looked < wanted + SLACK and #left < PASSES + math.max(0, #rows - request.begin) and not Q.later do
     local row = nil
     if candidates then
       row = candidates[at]
