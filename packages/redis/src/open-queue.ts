@@ -25,6 +25,7 @@ import type { Settings } from "./options.js";
 import { PendingStats } from "./pending-stats.js";
 import { QueueGone } from "./opening/open-again.js";
 import { Presence } from "./opening/presence.js";
+import { HangingRuns } from "./hanging-runs.js";
 import { QueueKeys } from "./queue-keys.js";
 
 /** What every request names; each script reads more of its own. */
@@ -54,6 +55,8 @@ export class OpenQueue {
   readonly stats: PendingStats = new PendingStats();
   /** Whether the last step went the short way: then the next one tries that alone. */
   stepsAreShort = false;
+  /** Runs that were claimed here, and that go the long way when they end. */
+  readonly hanging: HangingRuns = new HangingRuns();
   /** Lanes of owners whose last step was not answered: it may be carried out after others. */
   readonly unanswered: Set<string> = new Set<string>();
   /** Whether a few other processes, and nobody here, heard the last hint of jobs that were stored. */

@@ -16,15 +16,24 @@ export interface SplitStep {
   readonly places: readonly number[];
 }
 
-/** @param hasMore whether there is anything else to write that goes the long way; `undefined`: it is sent as it is */
-export function splitStep(request: StepRequest, hasMore: boolean): SplitStep | undefined {
+/** What makes of a step two. */
+export interface Splitting {
+  /** Whether there is anything else to write that goes the long way. */
+  readonly hasMore: boolean;
+  /** Whether the run with this id goes the long way, however it ends. */
+  readonly hangs: (id: string) => boolean;
+}
+
+/** `undefined`: it is sent as it is. */
+export function splitStep(request: StepRequest, { hasMore, hangs }: Splitting): SplitStep | undefined {
   const { settled, begun, claim, last } = request;
   if (claim?.ids !== undefined || last === true) return undefined;
   const places: number[] = [];
   for (let place = 0; place < settled.length; place += 1) {
-    if (goesLong(settled[place] as Settlement)) places.push(place);
+    const settlement = settled[place] as Settlement;
+    if (goesLong(settlement) || hangs(settlement.id)) places.push(place);
   }
-  if (places.length === 0 && !hasMore) return undefined;
+  if (places.length === 0 && !hasMore && !begun.some(({ id }) => hangs(id))) return undefined;
   const others = settled.length - places.length + (claim === undefined ? 0 : claim.begin + claim.ahead);
   if (others < WORTH) return undefined;
   const seldom = new Set(places.map((place) => settled[place] as Settlement));
@@ -33,13 +42,13 @@ export function splitStep(request: StepRequest, hasMore: boolean): SplitStep | u
     seldom: {
       ...request,
       settled: [...seldom],
-      begun: begun.filter(({ id }) => ids.has(id)),
+      begun: begun.filter(({ id }) => ids.has(id) || hangs(id)),
       claim: undefined,
     },
     usual: {
       ...request,
       settled: settled.filter((settlement) => !seldom.has(settlement)),
-      begun: begun.filter(({ id }) => !ids.has(id)),
+      begun: begun.filter(({ id }) => !ids.has(id) && !hangs(id)),
     },
     places,
   };

@@ -25,7 +25,9 @@ import type { AnswerRecord } from "./wire/unpack.js";
 export function step(queue: OpenQueue, request: StepRequest): Promise<StepAnswer> {
   const maySplit =
     queue.stepsAreShort && queue.atOnce === undefined && !queue.unanswered.has(laneOf(request));
-  const split = maySplit ? splitStep(request, queue.stats.isDue(nowOf(request))) : undefined;
+  const { hanging } = queue;
+  const hasMore = queue.stats.isDue(nowOf(request));
+  const split = maySplit ? splitStep(request, { hasMore, hangs: (id) => hanging.has(id) }) : undefined;
   return split === undefined ? wholeStep(queue, request) : stepInTwo(queue, split);
 }
 
@@ -62,13 +64,14 @@ async function wholeStep(queue: OpenQueue, request: StepRequest, goesAhead = fal
       short === undefined ? (textsOf(answer["settled"]) as SettleAnswer[]) : rest.map(() => APPLIED);
     queue.stats.record(rest, answers, now);
     settled = settled.length === 0 ? answers : [...settled, ...answers];
-    if (short !== undefined) return new ShortAnswer(short, request.claim, settled, effects);
+    for (const { id } of rest) queue.hanging.delete(id);
+    if (short !== undefined) return new ShortAnswer(queue, short, request.claim, settled, effects);
     const done = answer["part"] !== true;
     if (done || (settled.length === request.settled.length && request.claim === undefined)) {
       if (request.last === true) await writeLast(queue, now);
       return {
         settled,
-        claimed: listOf(answer["claimed"], claimedOf),
+        claimed: claimedLong(queue, answer),
         passedOver: answer["passed"] !== false,
         more: answer["more"] === true || !done,
         nextDue: numberIfAny(answer["nextDue"]),
@@ -81,6 +84,14 @@ async function wholeStep(queue: OpenQueue, request: StepRequest, goesAhead = fal
 }
 
 const APPLIED: SettleAnswer = "applied";
+
+function claimedLong(queue: OpenQueue, answer: AnswerRecord): ClaimedJob[] {
+  return listOf(answer["claimed"], (record) => {
+    const claimed = claimedOf(record);
+    if (record["hangs"] === true) queue.hanging.add(claimed.id);
+    return claimed;
+  });
+}
 
 interface Asked {
   readonly answer: AnswerRecord;
@@ -206,11 +217,13 @@ class ShortAnswer implements StepAnswer {
   readonly nextDue: number | undefined;
   readonly revoked: StepAnswer["revoked"] = [];
   effects: readonly JobEffect[];
+  readonly #queue: OpenQueue;
   readonly #reply: ShortReply;
   readonly #asked: StepRequest["claim"];
   #claimed: readonly ClaimedJob[] | undefined;
 
   constructor(
+    queue: OpenQueue,
     reply: ShortReply,
     asked: StepRequest["claim"],
     settled: readonly SettleAnswer[],
@@ -222,6 +235,7 @@ class ShortAnswer implements StepAnswer {
     this.more = more % 2 === 1;
     this.nextDue = nextDue.length === 0 ? undefined : Number(nextDue.toString());
     this.effects = effects;
+    this.#queue = queue;
     this.#reply = reply;
     this.#asked = asked;
   }
@@ -232,7 +246,7 @@ class ShortAnswer implements StepAnswer {
     const [, , now, , rows, bodies, fence] = this.#reply;
     const { begin = 0, lease = 0 } = this.#asked ?? {};
     const leaseUntil = Number(now.toString()) + lease;
-    this.#claimed = claimedRows(rows, bodies, { fence, begin, leaseUntil });
+    this.#claimed = claimedRows(rows, bodies, { fence, begin, leaseUntil, hangs: this.#queue.hanging });
     // ioredis, or V8, keeps some replies until a full collection.
     (this.#reply as unknown as unknown[]).length = 0;
     return this.#claimed;

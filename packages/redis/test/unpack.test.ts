@@ -21,7 +21,7 @@ const packed = Buffer.from(
   }),
 );
 
-const CLAIM = { fence: 1, begin: 1, leaseUntil: 1 };
+const CLAIM = { fence: 1, begin: 1, leaseUntil: 1, hangs: new Set<string>() };
 
 describe("answers of scripts", () => {
   test.each([

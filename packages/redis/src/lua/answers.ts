@@ -79,12 +79,17 @@ local function guardsOf(row)
   return {gates = keys, unique = row.unique and row.unique.key, after = row.after or {}}
 end
 
+-- Whether more than its row is looked at when its run has ended.
+local function hangs(row)
+  return (row.gates or row.unique or row.keep or row.after or row.edges or row.deps or row.flow) and true or nil
+end
+
 -- What the owner of an active job is handed.
 function M.claimedJob(row)
   local run = row.run
   return {id = row.id, task = row.task, fence = run.fence, attempt = row.attempt, failures = row.failures, crashes = row.crashes,
     priority = row.priority, enqueuedAt = row.enqueuedAt, due = row.due, expiresAt = row.expiresAt, once = row.once, body = M.bodyOf(row),
-    begun = run.begun, leaseUntil = M.index(K.active):score(row.key), verdict = run.verdict, sources = M.sourcesFor(row), guards = guardsOf(row)}
+    begun = run.begun, leaseUntil = M.index(K.active):score(row.key), verdict = run.verdict, sources = M.sourcesFor(row), guards = guardsOf(row), hangs = hangs(row)}
 end
 
 local function storiesOf(row)

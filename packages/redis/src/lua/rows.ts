@@ -48,9 +48,11 @@ end
 -- Of a row that nothing stands beside: its order, of which the first byte is 0, and its key.
 local BARE = 20
 
--- The key of what stands among completed rows, or in a claim.
+-- The key of what stands among completed rows, or in a claim: of a row on which something hangs, behind a byte.
+local HANGING = 2
 function M.keyIn(member)
-  return byte(member) == 0 and sub(member, 7) or member
+  local first = byte(member)
+  return first == 0 and sub(member, 7) or first == HANGING and sub(member, 2) or member
 end
 
 -- Of rows that completed together many are one entry, behind a byte that is 1.

@@ -1,5 +1,5 @@
 /** Rows as they are stored, for those that this side writes and reads itself: `lua/rows.ts` has the whole of it. */
-import { TaskqError, type ClaimedJob } from "@taskq/core/storage";
+import { TaskqError, type ClaimedJob, type JobGuards } from "@taskq/core/storage";
 import { Reader } from "./unpack.js";
 
 /** Longer bytes stand apart from their row. */
@@ -7,7 +7,9 @@ export const INLINE = 512;
 /** The order and the instant of its enqueue, which the server writes. */
 const HEAD = 11;
 /** The numbers of what few rows have; `RARE` in `lua/rows.ts` has all. */
-export const SELDOM = { expiresAt: 1, once: 2, gates: 6, keep: 8 } as const;
+export const SELDOM = { expiresAt: 1, once: 2, gates: 6, unique: 7, keep: 8, after: 9 } as const;
+/** From here on: what hangs on a job when its run has ended. */
+const HANGS = SELDOM.gates;
 
 /** The key of a row under an id that core made. */
 export function placeOf(id: string): string | undefined {
@@ -42,6 +44,8 @@ export interface ClaimOfRows {
   /** So many, the first, begin at once. */
   readonly begin: number;
   readonly leaseUntil: number;
+  /** Told of jobs on which something hangs, by their ids. */
+  readonly hangs: { add(id: string): void };
 }
 
 /**
@@ -130,6 +134,7 @@ class Rows {
     // Two fences; what a run leaves, the length of a body that stands apart.
     reader.pass(10);
     const id = this.#id(keyFrom, keySize);
+    if ((seldom.at(-2) as number) >= HANGS) claim.hangs.add(id);
     const priority = reader.value(false) as number;
     const body = reader.hasText() ? this.#body(to - size, to) : undefined;
     reader.within(to, packed.length);
@@ -150,7 +155,7 @@ class Rows {
       leaseUntil: claim.leaseUntil,
       verdict: undefined,
       sources: undefined,
-      guards: undefined,
+      guards: seldom === NOTHING ? undefined : guardsIn(seldom),
     };
   }
 
@@ -198,6 +203,14 @@ function isSame(bytes: Uint8Array, from: number, wanted: Uint8Array): boolean {
   for (let place = 0; place < wanted.length; place += 1)
     if (bytes[from + place] !== wanted[place]) return false;
   return true;
+}
+
+/** As the claim's message is to have them: `lua/answers.ts` tells the same of other claims. */
+function guardsIn(seldom: readonly unknown[]): JobGuards | undefined {
+  const unique = behind(seldom, SELDOM.unique) as readonly [key: string] | undefined;
+  const after = behind(seldom, SELDOM.after) as readonly string[] | undefined;
+  if (unique === undefined && after === undefined) return undefined;
+  return { gates: [], unique: unique?.[0], after: after ?? [] };
 }
 
 function behind(seldom: readonly unknown[], wanted: number): unknown {

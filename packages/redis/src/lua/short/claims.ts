@@ -2,8 +2,8 @@ import { key } from "./key.js";
 
 /**
  * What was claimed is written down by claim, not by job, and how a run of a claim ended beside its row: rows are as they were when
- * they were ready. A claim lists its rows, each as `done` will have it, and when its run began, in milliseconds after the claim,
- * or false.
+ * they were ready. A claim lists its rows, each as `done` will have it, or behind a byte if something hangs on it, and when its run began, in milliseconds
+ * after the claim, or false.
  */
 export const claims: string = String.raw`
 -- Small numbers, and all that come more than once, are packed once.
@@ -24,9 +24,11 @@ end
 
 local claims = {}
 
--- Where nothing stands beside a row, its order stands before its key.
+-- Where nothing stands beside a row, its order stands before its key; where something hangs on it, a byte.
+local HANGING = 2
 local function keyIn(member)
-  return byte(member) == 0 and sub(member, 7) or member
+  local first = byte(member)
+  return first == 0 and sub(member, 7) or first == HANGING and sub(member, 2) or member
 end
 
 -- What is left of a claim, by its fence; false if nothing is.

@@ -57,10 +57,15 @@ local function isPlain(x)
   return not x or x[#x - 1] <= 5
 end
 
+-- What hangs on a job, and is looked at when its run has ended: a key that it has until then, how long it is kept, what came before
+-- it, what follows it, its flow. Whoever claims it leaves that as it is.
+local HANGS = {[8] = true, [9] = true, [11] = true, [19] = true}
 local function mayBeClaimed(x, now, ahead)
   for place = 1, #x, 2 do
     local number = x[place]
-    if number > 5 or (number == 1 and x[place + 1] <= now) or (ahead and (number == 2 or number == 4)) then return false end
+    if number > 5 then
+      if not (HANGS[number] or (number == 7 and x[place + 1][2] == "final")) then return false end
+    elseif (number == 1 and x[place + 1] <= now) or (ahead and (number == 2 or number == 4)) then return false end
   end
   return true
 end
@@ -176,7 +181,9 @@ local function short()
     local claim = claimOf(list[at + 1])
     local entry = claim and claim.places[key]
     local isShort = mark == 0 or #list[at + 4] <= INLINE
-    if #list >= FEW * 5 and entry and isShort and not (mark == 3 and claim.list[entry + 1]) then ends[key] = entry end
+    if #list >= FEW * 5 and entry and isShort and not (mark == 3 and claim.list[entry + 1]) and byte(claim.list[entry]) ~= HANGING then
+      ends[key] = entry
+    end
     if follows or not ends[key] then wanted[#wanted + 1] = key end
   end
   local settled, begins = #keys, false
@@ -313,19 +320,20 @@ local function short()
     for place, row in ipairs(many(${key("rows")}, found)) do
       if not row then return nil end
       local key, alike, hasBody = found[place], isLike(row)
-      local isBare = alike and not hasBody
+      local isBare, hasMore = alike and not hasBody, false
       if not alike then
         local tail, _, _, task, rest, _, _, _, _, _, _, _, _, _, _, _, _, size, suffix = decodeFrom(row, 18, 11)
         if not isKnown(task) or (rest and not mayBeClaimed(rest, now, place > begin)) then return nil end
         if suffix then learn(row, tail, task, size) end
-        hasBody, isBare = size, suffix and not rest and not size
+        hasBody, isBare, hasMore = size, suffix and not rest and not size, not isPlain(rest)
       elseif not isKnown(like.task) then return nil end
       if hasBody then
         wants[#wants + 1] = "b:" .. key
         places[#places + 1] = key
       end
       claimed[place * 2 - 1], claimed[place * 2] = key, row
-      runs[place * 2 - 1], runs[place * 2] = isBare and sub(head[place], 7) or key, place <= begin and 0
+      local member = isBare and sub(head[place], 7) or hasMore and char(HANGING) .. key or key
+      runs[place * 2 - 1], runs[place * 2] = member, place <= begin and 0
     end
     if #wants > 0 then bodies = packedBodies(places, many(${key("bodies")}, wants)) end
     taken = #head
