@@ -55,6 +55,8 @@ export class OpenQueue {
   readonly stats: PendingStats = new PendingStats();
   /** Whether the last step went the short way: then the next one tries that alone. */
   stepsAreShort = false;
+  /** Whether the last step went the short way but for some of what it claimed. */
+  stepsAreMixed = false;
   /** Runs that were claimed here, and that go the long way when they end. */
   readonly hanging: HangingRuns = new HangingRuns();
   /** Lanes of owners whose last step was not answered: it may be carried out after others. */

@@ -22,10 +22,13 @@ export interface Splitting {
   readonly hasMore: boolean;
   /** Whether the run with this id goes the long way, however it ends. */
   readonly hangs: (id: string) => boolean;
+  /** Whether most of what is claimed goes the short way. */
+  readonly claimsShort: boolean;
 }
 
 /** `undefined`: it is sent as it is. */
-export function splitStep(request: StepRequest, { hasMore, hangs }: Splitting): SplitStep | undefined {
+export function splitStep(request: StepRequest, splitting: Splitting): SplitStep | undefined {
+  const { hasMore, hangs, claimsShort } = splitting;
   const { settled, begun, claim, last } = request;
   if (claim?.ids !== undefined || last === true) return undefined;
   const places: number[] = [];
@@ -34,7 +37,8 @@ export function splitStep(request: StepRequest, { hasMore, hangs }: Splitting): 
     if (goesLong(settlement) || hangs(settlement.id)) places.push(place);
   }
   if (places.length === 0 && !hasMore && !begun.some(({ id }) => hangs(id))) return undefined;
-  const others = settled.length - places.length + (claim === undefined ? 0 : claim.begin + claim.ahead);
+  const asked = claim === undefined || !claimsShort ? 0 : claim.begin + claim.ahead;
+  const others = settled.length - places.length + asked;
   if (others < WORTH) return undefined;
   const seldom = new Set(places.map((place) => settled[place] as Settlement));
   const ids = new Set(Array.from(seldom, ({ id }) => id));

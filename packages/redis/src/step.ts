@@ -16,18 +16,20 @@ import type { OpenQueue } from "./open-queue.js";
 import type { StatsField } from "./pending-stats.js";
 import { answersOf, splitStep, type SplitStep } from "./split-step.js";
 import { claimedOf, runOf } from "./wire/answers.js";
-import { listOf, numberIfAny, textsOf } from "./wire/values.js";
+import { listOf, number, numberIfAny, textsOf } from "./wire/values.js";
 import { pack } from "./wire/pack.js";
 import { claimedRows, type Bodies } from "./wire/rows.js";
 import { runRequest, settlementsRequest } from "./wire/requests.js";
 import type { AnswerRecord } from "./wire/unpack.js";
 
 export function step(queue: OpenQueue, request: StepRequest): Promise<StepAnswer> {
-  const maySplit =
-    queue.stepsAreShort && queue.atOnce === undefined && !queue.unanswered.has(laneOf(request));
-  const { hanging } = queue;
-  const hasMore = queue.stats.isDue(nowOf(request));
-  const split = maySplit ? splitStep(request, { hasMore, hangs: (id) => hanging.has(id) }) : undefined;
+  const { hanging, atOnce, unanswered } = queue;
+  if (atOnce !== undefined || unanswered.has(laneOf(request))) return wholeStep(queue, request);
+  const split = splitStep(request, {
+    hasMore: queue.stats.isDue(nowOf(request)),
+    hangs: (id) => hanging.has(id),
+    claimsShort: queue.stepsAreShort || queue.stepsAreMixed,
+  });
   return split === undefined ? wholeStep(queue, request) : stepInTwo(queue, split);
 }
 
@@ -65,7 +67,10 @@ async function wholeStep(queue: OpenQueue, request: StepRequest, goesAhead = fal
     queue.stats.record(rest, answers, now);
     settled = settled.length === 0 ? answers : [...settled, ...answers];
     for (const { id } of rest) queue.hanging.delete(id);
-    if (short !== undefined) return new ShortAnswer(queue, short, request.claim, settled, effects);
+    if (short !== undefined) {
+      const others = othersOf(queue, answer);
+      return new ShortAnswer({ queue, reply: short, asked: request.claim, others, settled, effects });
+    }
     const done = answer["part"] !== true;
     if (done || (settled.length === request.settled.length && request.claim === undefined)) {
       if (request.last === true) await writeLast(queue, now);
@@ -91,6 +96,53 @@ function claimedLong(queue: OpenQueue, answer: AnswerRecord): ClaimedJob[] {
     if (record["hangs"] === true) queue.hanging.add(claimed.id);
     return claimed;
   });
+}
+
+/** What the long way has claimed of a step that otherwise went the short one. */
+interface Others {
+  readonly jobs: readonly ClaimedJob[];
+  /** Of each, how many of those that were claimed the short way come before it. */
+  readonly before: readonly number[];
+  /** How many of all that begin at once it was given. */
+  readonly begins: number;
+  readonly passedOver: boolean;
+  readonly more: boolean;
+  readonly nextDue: number | undefined;
+}
+
+const NO_OTHERS: Others = {
+  jobs: [],
+  before: [],
+  begins: 0,
+  passedOver: false,
+  more: false,
+  nextDue: undefined,
+};
+
+function othersOf(queue: OpenQueue, answer: AnswerRecord): Others {
+  const begins = numberIfAny(answer["begins"]);
+  if (begins === undefined) return NO_OTHERS;
+  return {
+    jobs: claimedLong(queue, answer),
+    before: listOf(answer["claimed"], ({ before }) => number(before)),
+    begins,
+    passedOver: answer["passed"] === true,
+    more: answer["more"] === true,
+    nextDue: numberIfAny(answer["nextDue"]),
+  };
+}
+
+/** In the order of their turn. */
+function merged(jobs: readonly ClaimedJob[], { jobs: others, before }: Others): readonly ClaimedJob[] {
+  if (others.length === 0) return jobs;
+  const all: ClaimedJob[] = [];
+  let next = 0;
+  for (const [place, other] of others.entries()) {
+    for (; next < (before[place] ?? 0); next += 1) all.push(jobs[next] as ClaimedJob);
+    all.push(other);
+  }
+  for (; next < jobs.length; next += 1) all.push(jobs[next] as ClaimedJob);
+  return all;
 }
 
 interface Asked {
@@ -126,12 +178,17 @@ async function ask(
         if (queue.generation !== generation) parameters[SELDOM] = notedOf(queue, stats);
       }
       if (reply === 0) reply = await queue.run(SCRIPTS.step, parameters, begun, again);
-      if (mayBeShort) queue.stepsAreShort = !Buffer.isBuffer(reply);
-      if (Buffer.isBuffer(reply)) return queue.told(SCRIPTS.step, reply);
+      const isLong = Buffer.isBuffer(reply);
+      const others = isLong ? undefined : (reply as ShortReply)[OTHERS];
+      if (mayBeShort) {
+        queue.stepsAreShort = !isLong && others === undefined;
+        queue.stepsAreMixed = others !== undefined && (reply as ShortReply)[COUNT] > 0;
+      }
+      if (isLong) return queue.told(SCRIPTS.step, reply);
       short = reply as ShortReply;
-      if (rest.length > 0) queue.isWaitedFor = short[0] > 1;
+      if (rest.length > 0) queue.isWaitedFor = (short[0] & HEARD) !== 0;
       queue.settled(rest);
-      return {};
+      return others === undefined ? {} : queue.told(SCRIPTS.step, others);
     });
     if (unanswered.size > 0 && !goesAhead) unanswered.delete(lane);
     return { answer, effects, short };
@@ -143,6 +200,10 @@ async function ask(
   }
 }
 
+/** What the first number of a short reply is put together from. */
+const [MORE, HEARD, PASSED] = [1, 2, 4];
+/** Places in the reply of a short step: how many it has claimed, and what the long way has told besides. */
+const [COUNT, OTHERS] = [3, 7] as const;
 /** Places among the parameters. */
 const [IDS, SELDOM, HINT] = [8, 10, 13];
 
@@ -197,13 +258,14 @@ function joined(tasks: readonly string[]): string {
 }
 
 type ShortReply = readonly [
-  more: number,
+  flags: number,
   nextDue: Buffer,
   now: Buffer,
   count: number,
   rows: Buffer,
   bodies: Bodies,
   fence: number,
+  others?: Buffer,
 ];
 /**
  * The answer of the short path, on which every settlement was applied. A class: an object literal with a getter has a
@@ -212,7 +274,7 @@ type ShortReply = readonly [
 class ShortAnswer implements StepAnswer {
   settled: readonly SettleAnswer[];
   readonly count: number;
-  readonly passedOver = false;
+  readonly passedOver: boolean;
   readonly more: boolean;
   readonly nextDue: number | undefined;
   readonly revoked: StepAnswer["revoked"] = [];
@@ -220,24 +282,21 @@ class ShortAnswer implements StepAnswer {
   readonly #queue: OpenQueue;
   readonly #reply: ShortReply;
   readonly #asked: StepRequest["claim"];
+  readonly #others: Others;
   #claimed: readonly ClaimedJob[] | undefined;
 
-  constructor(
-    queue: OpenQueue,
-    reply: ShortReply,
-    asked: StepRequest["claim"],
-    settled: readonly SettleAnswer[],
-    effects: readonly JobEffect[],
-  ) {
-    const [more, nextDue, , count] = reply;
+  constructor({ queue, reply, asked, others, settled, effects }: ShortOptions) {
+    const [flags, nextDue, , count] = reply;
     this.settled = settled;
-    this.count = count;
-    this.more = more % 2 === 1;
-    this.nextDue = nextDue.length === 0 ? undefined : Number(nextDue.toString());
+    this.count = count + others.jobs.length;
+    this.passedOver = (flags & PASSED) !== 0 || others.passedOver;
+    this.more = (flags & MORE) !== 0 || others.more;
+    this.nextDue = others === NO_OTHERS ? instantOf(nextDue) : others.nextDue;
     this.effects = effects;
     this.#queue = queue;
     this.#reply = reply;
     this.#asked = asked;
+    this.#others = others;
   }
 
   /** Read when it is asked for: whoever has another step to send does so first, and the server is busy meanwhile. */
@@ -246,11 +305,26 @@ class ShortAnswer implements StepAnswer {
     const [, , now, , rows, bodies, fence] = this.#reply;
     const { begin = 0, lease = 0 } = this.#asked ?? {};
     const leaseUntil = Number(now.toString()) + lease;
-    this.#claimed = claimedRows(rows, bodies, { fence, begin, leaseUntil, hangs: this.#queue.hanging });
+    const { hanging: hangs } = this.#queue;
+    const own = { fence, begin: begin - this.#others.begins, leaseUntil, hangs };
+    this.#claimed = merged(claimedRows(rows, bodies, own), this.#others);
     // ioredis, or V8, keeps some replies until a full collection.
     (this.#reply as unknown as unknown[]).length = 0;
     return this.#claimed;
   }
+}
+
+interface ShortOptions {
+  readonly queue: OpenQueue;
+  readonly reply: ShortReply;
+  readonly asked: StepRequest["claim"];
+  readonly others: Others;
+  readonly settled: readonly SettleAnswer[];
+  readonly effects: readonly JobEffect[];
+}
+
+function instantOf(text: Buffer): number | undefined {
+  return text.length === 0 ? undefined : Number(text.toString());
 }
 
 /** The owner asks no more: what this step itself gathered is written too. */

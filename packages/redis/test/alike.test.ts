@@ -3,6 +3,7 @@ import { plainJob } from "@taskq/conformance";
 import { memoryStorage } from "@taskq/memory";
 import type {
   ClaimedJob,
+  NewFlow,
   NewJob,
   SettledOutcome,
   Settlement,
@@ -54,6 +55,36 @@ function jobs(
   );
 }
 
+/** What else a job may have: each one's own, so that nobody waits for it. */
+const AROUND: readonly ((n: number) => Partial<NewJob>)[] = [
+  (n) => ({ unique: { key: `key-${n}`, until: "final", onConflict: "ignore" } }),
+  (n) => ({ unique: { key: `key-${n}`, until: "started", onConflict: "ignore" } }),
+  (n) => ({ unique: { key: `key-${n}`, until: START + 5_000, onConflict: "ignore" } }),
+  () => ({ keep: { completed: 5_000, failed: undefined } }),
+  (n) => ({ gates: [{ kind: "lock", key: `lock-${n}`, max: 1, per: undefined, onBusy: "wait" }] }),
+  () => ({ gates: [{ kind: "limit", key: "limit", max: 1_000, per: 60_000, onBusy: "wait" }] }),
+];
+
+/** Each job as a flow of its own; one in so many has something around it, is followed by another one, or is in a group with it. */
+function flowsOf(all: readonly NewJob[], { seed, around = 0 }: Played): NewFlow[] {
+  const random = numbers(seed + 1);
+  const makeId = createIdMaker();
+  return all.map((job, n): NewFlow => {
+    const kind = around > 0 && random(around) === 0 ? random(AROUND.length + 2) : -1;
+    if (kind < 0) return { end: job.id, jobs: [job], joins: [] };
+    const own = AROUND[kind]?.(n);
+    if (own !== undefined) return { end: job.id, jobs: [{ ...job, ...own }], joins: [] };
+    const other = plainJob(makeId(START + n), { due: START });
+    if (kind === AROUND.length) {
+      const follower = { ...other, after: [{ source: job.id, on: "completed" as const }] };
+      return { end: other.id, jobs: [job, follower], joins: [] };
+    }
+    const id = makeId(START + n);
+    const join = { id, named: false, mode: "all" as const, members: [job.id, other.id] };
+    return { end: id, jobs: [job, other], joins: [join] };
+  });
+}
+
 const LENGTHS = [0, 1, 5, 31, 32, 255, 300, 513, undefined];
 
 function outcome(
@@ -94,6 +125,8 @@ interface Played {
   readonly odd?: { readonly one: number; readonly of: typeof OTHERWISE };
   /** The most that is claimed ahead at once. @default 15 */
   readonly ahead?: number;
+  /** One job in so many has something around it. @default none */
+  readonly around?: number;
 }
 
 /** With fences counted from the first that was given: each storage begins where it likes. */
@@ -108,13 +141,13 @@ function countedFrom(first: number, value: unknown): unknown {
 }
 
 /** Stores, claims and settles what the seed says; all that was claimed and told, and what is left of every job. */
-async function played(storage: StorageContract, all: readonly NewJob[], how: Played): Promise<unknown> {
+async function played(storage: StorageContract, flows: readonly NewFlow[], how: Played): Promise<unknown> {
   const { seed, isFollowed, ahead = 15 } = how;
   const random = numbers(seed);
   await storage.open({ queue: QUEUE, retention: RETENTION, now: START });
   const follow = (from: string, now: number) => storage.events({ queue: QUEUE, from, limit: 1_000, now });
   const cursor = isFollowed ? (await follow("now", START)).cursor : undefined;
-  const flows = all.map((job) => ({ end: job.id, jobs: [job], joins: [] }));
+  const ids = flows.flatMap((flow) => flow.jobs.map(({ id }) => id));
   await storage.enqueue({ queue: QUEUE, flows, now: START });
   const told: StepAnswer[] = [];
   const looks: unknown[] = [];
@@ -151,8 +184,8 @@ async function played(storage: StorageContract, all: readonly NewJob[], how: Pla
   return countedFrom(first, {
     told,
     looks,
-    read: await storage.read({ queue: QUEUE, ids: all.map(({ id }) => id), whole: true, now }),
-    each: await Promise.all(all.map(({ id }) => storage.read({ queue: QUEUE, ids: [id], now }))),
+    read: await storage.read({ queue: QUEUE, ids, whole: true, now }),
+    each: await Promise.all(ids.map((id) => storage.read({ queue: QUEUE, ids: [id], now }))),
     counts: await storage.counts({ queue: QUEUE }),
     events: events.map((event) => ({ ...event, cursor: undefined })),
   });
@@ -166,10 +199,10 @@ async function playedOnBoth(
   afterTest(() => server.stop());
   const both: (readonly [unknown, unknown])[] = [];
   for (const how of plays) {
-    const all = jobs(150, numbers(how.seed), how.dues);
+    const flows = flowsOf(jobs(150, numbers(how.seed), how.dues), how);
     const redis = connect(server, `${server.keyPrefix}-${how.seed}`);
     const memory = memoryStorage() as unknown as StorageContract;
-    both.push([await played(redis, all, how), await played(memory, all, how)]);
+    both.push([await played(redis, flows, how), await played(memory, flows, how)]);
     await redis.close();
   }
   return both;
@@ -221,6 +254,22 @@ test.skipIf(!hasTestServer)(
       isFollowed: false,
       odd: { one: 3 + (seed % 4) * 4, of: OTHERWISE },
       ahead: 60,
+    }));
+    for (const [tested, expected] of await playedOnBoth(plays)) expect(tested).toEqual(expected);
+  },
+);
+
+test.skipIf(!hasTestServer)(
+  "jobs with keys, gates, followers and groups among others are claimed and settled as the memory storage does it",
+  { timeout: 30_000 },
+  async () => {
+    const plays = [25, 26, 27, 28, 29, 30, 31, 32].map((seed) => ({
+      seed,
+      unreadable: seed % 4 === 0 ? 10 : 0,
+      isFollowed: false,
+      around: [2, 4, 8, 30][seed % 4]!,
+      ahead: 60,
+      ...(seed % 2 === 0 ? { odd: { one: 9, of: OTHERWISE } } : {}),
     }));
     for (const [tested, expected] of await playedOnBoth(plays)) expect(tested).toEqual(expected);
   },

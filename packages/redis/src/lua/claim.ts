@@ -188,6 +188,35 @@ local function start(row, owner, fence, lease, begun, closed)
   if begun then M.begin(row, row.run) end
 end
 
+-- Deals with a ready job; whether it was claimed.
+local function take(row, owner, knows, claim, begins)
+  if not mayStart(row, knows) then return false end
+  local closed = M.firstClosed(row)
+  if closed and closed.onBusy == "wait" then
+    M.withdraw(row)
+    M.park(row, M.nameOf(closed))
+    return false
+  end
+  start(row, owner, claim.fence(), claim.lease, begins, closed)
+  return true
+end
+
+-- Claims these of the ready jobs, of which it was looked only that they are there: the others were claimed already.
+function M.claimOthers(owner, knows, others, lease)
+  local rows, claim = {}, {lease = lease, fence = function() return others.fence end}
+  for place, key in ipairs(others.keys) do
+    if Q.later then break end
+    local isNew = S.rows[key] == nil
+    local row = M.rowAt(key, true)
+    if row and isNew then row.state = "ready" end
+    if row and row.state == "ready" and take(row, owner, knows, claim, others.begins[place]) then
+      row.before = others.before[place]
+      rows[#rows + 1] = row
+    end
+  end
+  return rows
+end
+
 local function readyAmong(ids)
   local rows, seen = {}, {}
   for _, id in ipairs(ids) do
@@ -210,6 +239,10 @@ function M.claim(owner, knows, request)
   local ready = M.index(K.ready)
   local wanted = request.begin + request.ahead
   local rows, left, looked, fence = {}, {}, 0, nil
+  local claim = {lease = request.lease, fence = function()
+    fence = fence or M.nextFence()
+    return fence
+  end}
   local candidates = request.ids and readyAmong(request.ids)
   local at = 1
   while #rows < wanted and looked < wanted + SLACK and #left < PASSES + math.max(0, #rows - request.begin) and not Q.later do
@@ -229,17 +262,7 @@ function M.claim(owner, knows, request)
       if not begins and not mayBeAhead(row) then
         ready:remove(M.readyMember(row))
         left[#left + 1] = row
-      elseif mayStart(row, knows) then
-        local closed = M.firstClosed(row)
-        if closed and closed.onBusy == "wait" then
-          M.withdraw(row)
-          M.park(row, M.nameOf(closed))
-        else
-          fence = fence or M.nextFence()
-          start(row, owner, fence, request.lease, begins, closed)
-          rows[#rows + 1] = row
-        end
-      end
+      elseif take(row, owner, knows, claim, begins) then rows[#rows + 1] = row end
     end
   end
   local more = not request.ids and (ready:peek() ~= nil or Q.later == true)

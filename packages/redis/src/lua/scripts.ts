@@ -67,7 +67,7 @@ export function made(name: string, parts: readonly string[], move: string): Scri
 const step = scriptOf(
   "step",
   [
-    "-- taskq step\nlocal REQUEST\nlocal function general()\n",
+    "-- taskq step\nlocal REQUEST, OTHERS\nlocal function general()\n",
     keys,
     ...PARTS,
     settle,
@@ -76,7 +76,7 @@ const step = scriptOf(
     "\nend\n",
     short.request,
     short.step,
-    "\nreturn short() or general()\n",
+    short.both,
   ].join(""),
 );
 
@@ -122,7 +122,7 @@ export const SCRIPTS: Readonly<Record<ScriptName, Script>> = {
   shortStep: short.upTo(
     "stories",
     "step (short)",
-    `-- taskq short step\n${short.step}\nreturn short() or 0\n`,
+    `-- taskq short step\n${short.alone}${short.step}\nreturn short() or 0\n`,
   ),
   resume: script("resume", [], moves.resume),
   renew: made("renew", FEW, moves.renew),

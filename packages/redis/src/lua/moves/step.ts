@@ -19,6 +19,17 @@ local function hasReady()
   return not Q.paused and M.index(K.ready):peek() ~= nil
 end
 
+local function knownTasks()
+  local knows = {}
+  for _, task in ipairs(request.tasks) do knows[task] = true end
+  return knows
+end
+
+local function remember(fence, keys)
+  S.owner = request.lane
+  M.later("HSET", K.owners, request.lane, pack(request.request, fence, keys, S.now))
+end
+
 -- Claims, or answers a claim that was made already.
 local function claimOnce(knows)
   if not request.claim then return {}, hasReady() end
@@ -45,14 +56,53 @@ local function claimOnce(knows)
     local keys = {}
     for place, row in ipairs(rows) do keys[place] = row.key end
     if owner.request < 0 then M.expire(S.now + 604800000, "o:" .. request.lane) end
-    S.owner = request.lane
-    M.later("HSET", K.owners, request.lane, pack(request.request, fence or 0, keys, S.now))
+    remember(fence or 0, keys)
   end
   return rows, more or (due and not request.claim.ids), passed
 end
 
+local function toldOf(rows)
+  local claimed = {}
+  for _, row in ipairs(rows) do
+    if row.run then
+      local told = M.claimedJob(row)
+      told.before = row.before
+      claimed[#claimed + 1] = told
+    end
+  end
+  return claimed
+end
+
+-- All of a claim, which the short way has left.
+local function claimAll()
+  local rows, more, passed = claimOnce(knownTasks())
+  for _, row in ipairs(rows) do row.before = 0 end
+  return {claimed = toldOf(rows), begins = 0, more = more, nextDue = M.nextDue(), passed = passed ~= false}
+end
+
+-- What the short way has left of a claim: where each stands is told by how many of the others come before it.
+local function claimOthers()
+  local rows, keys = M.claimOthers(request.owner, knownTasks(), OTHERS, request.claim.lease), {}
+  local next = 1
+  for place = 0, #OTHERS.taken do
+    if place > 0 then keys[#keys + 1] = OTHERS.taken[place] end
+    while rows[next] and rows[next].before == place do
+      keys[#keys + 1] = rows[next].key
+      next = next + 1
+    end
+  end
+  if #rows > 0 then remember(OTHERS.fence, keys) end
+  local begins = 0
+  for _, begun in ipairs(OTHERS.begins) do if begun then begins = begins + 1 end end
+  return {claimed = toldOf(rows), begins = begins, more = #rows < #OTHERS.keys, nextDue = M.nextDue()}
+end
+
 return M.run(function()
   M.readQueue()
+  if OTHERS then
+    S.bounded = true
+    return OTHERS.areAll and claimAll() or claimOthers()
+  end
   if Q.phase ~= "open" and claimsAnew() then M.moved() end
   if M.isBehind() then return {behind = true} end
   M.checkSettlements(request.settled)
@@ -69,14 +119,11 @@ return M.run(function()
   end
   if request.stats then M.putStats(request.stats) end
   if Q.later then return {settled = settled, part = true} end
-  local knows = {}
-  for _, task in ipairs(request.tasks) do knows[task] = true end
+  local knows = knownTasks()
   local moreParked = Q.phase == "open" and M.letKnownGo(knows)
   local rows, more, passed = claimOnce(knows)
   if not M.isStill() and not Q.later then M.purgeDue(100) end
-  local claimed = {}
-  for _, row in ipairs(rows) do if row.run then claimed[#claimed + 1] = M.claimedJob(row) end end
-  return {settled = settled, part = S.part, claimed = claimed, more = more or (moreParked and not Q.paused), nextDue = M.nextDue(),
+  return {settled = settled, part = S.part, claimed = toldOf(rows), more = more or (moreParked and not Q.paused), nextDue = M.nextDue(),
     revoked = M.revokedRuns(request.owner),
     passed = passed}
 end)

@@ -1,4 +1,4 @@
 export { add } from "./add.js";
 export { upTo } from "./key.js";
 export { read } from "./read.js";
-export { request, step } from "./step.js";
+export { alone, both, request, step } from "./step.js";

@@ -1,3 +1,4 @@
+import { CLAIM_PASSES } from "@taskq/core/storage";
 import { unlist } from "../listing.js";
 import { alike } from "./alike.js";
 import { claims } from "./claims.js";
@@ -25,7 +26,7 @@ end
 
 -- The same request as the rest of the script reads it.
 function REQUEST()
-  local settled, list = {}, unpacked(ARGV[12]) or {}
+  local settled, list = {}, not OTHERS and unpacked(ARGV[12]) or {}
   for at = 1, #list, 5 do settled[#settled + 1] = settlementAt(list, at) end
   local tasks, claim = {}, nil
   for task in string.gmatch(ARGV[8], "[^\n]+") do tasks[#tasks + 1] = task end
@@ -47,6 +48,8 @@ export const step: string = String.raw`
 local ACTIVE, COMPLETED, QUARANTINED, INLINE, PURGED, TOGETHER, TOLD, LONG_TEXT, PROMOTED = 4, 5, 10, 512, 100, 128, 16384, 65536, 1000
 -- Fewer that end in one step are written anew, which takes less memory than how they ended beside them, each in an entry of its own.
 local FEW = 4
+-- So many more are passed over than are claimed ahead; so many are looked at first, and so many of them must go the short way.
+local PASSES, FIRST, WORTH = ${CLAIM_PASSES}, 32, 8
 -- Of a row that completed: it may be as it was when it was ready, or scheduled.
 local ENDED = {[2] = true, [5] = true, [11] = true}
 local byte, char, find = string.byte, string.char, string.find
@@ -60,14 +63,20 @@ end
 -- What hangs on a job, and is looked at when its run has ended: a key that it has until then, how long it is kept, what came before
 -- it, what follows it, its flow. Whoever claims it leaves that as it is.
 local HANGS = {[8] = true, [9] = true, [11] = true, [19] = true}
-local function mayBeClaimed(x, now, ahead)
+-- Jobs that may run only once, that were reaped, or that others wait behind are not held without running.
+local NOT_AHEAD = {[2] = true, [4] = true, [6] = true}
+-- Whether a row is claimed as it is, left for somebody who begins it at once, or claimed by the rest of the script.
+local MAY, PASSED, OTHERWISE = 1, 2, 3
+local function howClaimed(x, now, ahead)
+  local may = MAY
   for place = 1, #x, 2 do
     local number = x[place]
-    if number > 5 then
-      if not (HANGS[number] or (number == 7 and x[place + 1][2] == "final")) then return false end
-    elseif (number == 1 and x[place + 1] <= now) or (ahead and (number == 2 or number == 4)) then return false end
+    if ahead and NOT_AHEAD[number] then return PASSED end
+    if number == 1 then
+      if x[place + 1] <= now then may = OTHERWISE end
+    elseif number > 5 and not (HANGS[number] or (number == 7 and x[place + 1][2] == "final")) then may = OTHERWISE end
   end
-  return true
+  return may
 end
 
 -- Whether it is the key of this id shows the row that is found.
@@ -291,7 +300,6 @@ local function short()
 
   -- What is there to claim.
   local _, opens = unpack(call("ZRANGE", ${key("opening")}, 0, 0, "WITHSCORES"))
-  if opens and tonumber(opens) <= now then return nil end
   local begin, ahead, lease = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
   local due = firstDue()
   if begin and due and due <= now then
@@ -299,16 +307,16 @@ local function short()
     due = firstDue()
   end
   local claimed, bodies, taken, runs, more, owners, own = {}, "", 0, {}, false, nil, nil
+  -- Members of the line that are claimed, and the keys of their rows; how many are left for somebody who begins them at once; those that
+  -- the rest of the script claims; whether that is to claim all.
+  local members, found, passed, others = {}, {}, 0, {keys = {}, begins = {}, before = {}}
+  local isLeft = begin and opens and tonumber(opens) <= now
   local head = call("ZRANGE", ${key("ready")}, 0, begin and begin + ahead or 0)
-  if begin then
+  if begin and not isLeft then
     local wanted = begin + ahead
     local known = call("HGET", ${key("owners")}, ARGV[13])
     local _, last = decodeFrom(known or "\255", 1)
     if known and tonumber(ARGV[4]) <= last then return nil end
-    more = #head > wanted or (due and due <= now) or false
-    head[wanted + 1] = nil
-    local found = {}
-    for place, member in ipairs(head) do found[place] = sub(member, 13) end
     own = epoch * 1099511627776 + fence + 1
     local knows, wants, places = {}, {}, {}
     local function isKnown(task)
@@ -317,32 +325,67 @@ local function short()
       end
       return knows[task]
     end
-    for place, row in ipairs(many(${key("rows")}, found)) do
-      if not row then return nil end
-      local key, alike, hasBody = found[place], isLike(row)
-      local isBare, hasMore = alike and not hasBody, false
-      if not alike then
+    local function look(member, key, row)
+      local begins, alike, hasBody = taken + #others.keys < begin, isLike(row)
+      local isBare, hasMore, may = alike and not hasBody, false, MAY
+      if alike then
+        if not isKnown(like.task) then may = OTHERWISE end
+      else
         local tail, _, _, task, rest, _, _, _, _, _, _, _, _, _, _, _, _, size, suffix = decodeFrom(row, 18, 11)
-        if not isKnown(task) or (rest and not mayBeClaimed(rest, now, place > begin)) then return nil end
+        if not isKnown(task) then may = OTHERWISE
+        elseif rest then may, hasMore = howClaimed(rest, now, not begins), not isPlain(rest) end
         if suffix then learn(row, tail, task, size) end
-        hasBody, isBare, hasMore = size, suffix and not rest and not size, not isPlain(rest)
-      elseif not isKnown(like.task) then return nil end
-      if hasBody then
-        wants[#wants + 1] = "b:" .. key
-        places[#places + 1] = key
+        hasBody, isBare = size, suffix and not rest and not size
       end
-      claimed[place * 2 - 1], claimed[place * 2] = key, row
-      local member = isBare and sub(head[place], 7) or hasMore and char(HANGING) .. key or key
-      runs[place * 2 - 1], runs[place * 2] = member, place <= begin and 0
+      if may == PASSED then passed = passed + 1
+      elseif may == OTHERWISE then
+        local place = #others.keys + 1
+        others.keys[place], others.begins[place], others.before[place] = key, begins, taken
+      else
+        taken = taken + 1
+        if hasBody then
+          wants[#wants + 1] = "b:" .. key
+          places[#places + 1] = key
+        end
+        members[taken], found[taken] = member, key
+        claimed[taken * 2 - 1], claimed[taken * 2] = key, row
+        runs[taken * 2 - 1] = isBare and sub(member, 7) or hasMore and char(HANGING) .. key or key
+        runs[taken * 2] = begins and 0
+      end
     end
-    if #wants > 0 then bodies = packedBodies(places, many(${key("bodies")}, wants)) end
-    taken = #head
+    local at, size, isEnough = 0, #head, wanted == 0
+    while at < size and not isEnough and not isLeft do
+      -- The first ones show whether it is worth while.
+      local to = math.min(size, at == 0 and FIRST or size, at + wanted - taken - #others.keys)
+      local keys = {}
+      for place = at + 1, to do keys[place - at] = sub(head[place], 13) end
+      for place, row in ipairs(many(${key("rows")}, keys)) do
+        if not row then return nil end
+        at = at + 1
+        look(head[at], keys[place], row)
+        if #others.keys > 0 and not general then return nil end
+        isEnough = taken + #others.keys == wanted or passed >= PASSES + math.max(0, taken + #others.keys - begin)
+        if isEnough then break end
+      end
+      isLeft = #others.keys > 0 and taken < WORTH
+      if at == size and not isEnough and passed > 0 then
+        for _, member in ipairs(call("ZRANGE", ${key("ready")}, size, size + wanted - taken - #others.keys)) do head[#head + 1] = member end
+        size = #head
+      end
+    end
+    more = size > at or (due and due <= now) or (passed > 0 and call("ZCARD", ${key("ready")}) > at)
+    if isLeft then taken, passed = 0, 0
+    elseif #wants > 0 then bodies = packedBodies(places, many(${key("bodies")}, wants)) end
     if taken > 0 then
       fence = fence + 1
       owners = pack(tonumber(ARGV[4]), own, found, now)
       if not known then apart.owner = true end
     end
-  else more = #head > 0 end
+  elseif not begin then more = #head > 0 end
+  if isLeft then
+    if settled < WORTH or not general then return nil end
+    others.areAll = true
+  end
 
   -- What need not be kept any longer: too many are seen at once, what is too old is looked for once a second.
   local tooMany, oldest, looks = completed - kept[2], false, now - looked >= 1000 or now < looked
@@ -425,7 +468,8 @@ local function short()
     end
     writeClaims()
     if taken > 0 then
-      call("ZREMRANGEBYRANK", ${key("ready")}, 0, taken - 1)
+      if passed + #others.keys == 0 then call("ZREMRANGEBYRANK", ${key("ready")}, 0, taken - 1)
+      else write("ZREM", ${key("ready")}, members) end
       local field = string.format("%d", own)
       writeClaim(field, taken, ARGV[3], lease, now, runs)
       call("ZADD", ${key("active")}, string.format("%.17g", now + lease), "#" .. field)
@@ -445,7 +489,25 @@ local function short()
   end
   local nextDue = opens
   if due and (not opens or due < tonumber(opens)) then nextDue = string.format("%.17g", due) end
+  if isLeft or #others.keys > 0 then
+    others.fence, others.taken, OTHERS = own, found, others
+  end
   -- One text of all: a reply of many is slow to read.
-  return {(more and 1 or 0) + (heard > 0 and heard <= 8 and 2 or 0), nextDue or "", nowText, taken, taken > 0 and pack(claimed) or "", bodies, own or 0}
+  return {(more and 1 or 0) + (heard > 0 and heard <= 8 and 2 or 0) + (passed > 0 and 4 or 0), nextDue or "", nowText, taken, taken > 0 and pack(claimed) or "", bodies, own or 0}
 end
+`;
+
+/** Where there is no rest of the script. */
+export const alone: string = "local general, OTHERS\n";
+
+/** The rest does what the short way has left, if it did anything. */
+export const both: string = String.raw`
+local reply = short()
+if not reply then return general() end
+if OTHERS then
+  local told = general()
+  if type(told) ~= "string" then return told end
+  reply[8] = told
+end
+return reply
 `;
