@@ -127,6 +127,10 @@ interface Played {
   readonly ahead?: number;
   /** One job in so many has something around it. @default none */
   readonly around?: number;
+  /** One step in so many is sent again, as whoever got no answer does. @default none */
+  readonly repeated?: number;
+  /** Whether steps go by turns by two connections, neither of which knows what the other one has claimed. */
+  readonly isShared?: boolean;
 }
 
 /** With fences counted from the first that was given: each storage begins where it likes. */
@@ -141,10 +145,16 @@ function countedFrom(first: number, value: unknown): unknown {
 }
 
 /** Stores, claims and settles what the seed says; all that was claimed and told, and what is left of every job. */
-async function played(storage: StorageContract, flows: readonly NewFlow[], how: Played): Promise<unknown> {
-  const { seed, isFollowed, ahead = 15 } = how;
+async function played(
+  [storage, other = storage]: readonly [StorageContract, (StorageContract | undefined)?],
+  flows: readonly NewFlow[],
+  how: Played,
+): Promise<unknown> {
+  const { seed, isFollowed, ahead = 15, repeated = 0 } = how;
   const random = numbers(seed);
-  await storage.open({ queue: QUEUE, retention: RETENTION, now: START });
+  for (const each of new Set([storage, other])) {
+    await each.open({ queue: QUEUE, retention: RETENTION, now: START });
+  }
   const follow = (from: string, now: number) => storage.events({ queue: QUEUE, from, limit: 1_000, now });
   const cursor = isFollowed ? (await follow("now", START)).cursor : undefined;
   const ids = flows.flatMap((flow) => flow.jobs.map(({ id }) => id));
@@ -161,8 +171,12 @@ async function played(storage: StorageContract, flows: readonly NewFlow[], how: 
       .filter(({ begun: has }) => !has && random(3) === 0)
       .map(({ id, fence }) => ({ id, fence }));
     const asked = { queue: QUEUE, owner: OWNER, request, tasks: TASKS, settled, begun, claim, now };
-    const answer: StepAnswer = await storage.step(asked);
+    const answer: StepAnswer = await (request % 2 === 0 ? other : storage).step(asked);
     told.push({ ...answer, claimed: answer.claimed, count: undefined, passedOver: undefined });
+    if (repeated > 0 && random(repeated) === 0) {
+      const { settled: settledAgain, claimed } = await storage.step(asked);
+      told.push({ ...answer, settled: settledAgain, claimed, count: undefined, passedOver: undefined });
+    }
     // Few at once are read a short way too, in whatever state they are.
     const looked = [...answer.claimed, ...held].slice(0, 6).map(({ id }) => id);
     looks.push(await storage.read({ queue: QUEUE, ids: looked, now }));
@@ -201,9 +215,10 @@ async function playedOnBoth(
   for (const how of plays) {
     const flows = flowsOf(jobs(150, numbers(how.seed), how.dues), how);
     const redis = connect(server, `${server.keyPrefix}-${how.seed}`);
+    const other = how.isShared === true ? connect(server, `${server.keyPrefix}-${how.seed}`) : undefined;
     const memory = memoryStorage() as unknown as StorageContract;
-    both.push([await played(redis, flows, how), await played(memory, flows, how)]);
-    await redis.close();
+    both.push([await played([redis, other], flows, how), await played([memory], flows, how)]);
+    await Promise.all([redis.close(), other?.close()]);
   }
   return both;
 }
@@ -269,6 +284,8 @@ test.skipIf(!hasTestServer)(
       isFollowed: false,
       around: [2, 4, 8, 30][seed % 4]!,
       ahead: 60,
+      repeated: 6,
+      isShared: seed % 3 === 0,
       ...(seed % 2 === 0 ? { odd: { one: 9, of: OTHERWISE } } : {}),
     }));
     for (const [tested, expected] of await playedOnBoth(plays)) expect(tested).toEqual(expected);
