@@ -201,8 +201,27 @@ async function played(
     read: await storage.read({ queue: QUEUE, ids, whole: true, now }),
     each: await Promise.all(ids.map((id) => storage.read({ queue: QUEUE, ids: [id], now }))),
     counts: await storage.counts({ queue: QUEUE }),
+    free: await freeKeys(storage, flows, now),
     events: events.map((event) => ({ ...event, cursor: undefined })),
   });
+}
+
+/** Which unique keys of all these a new job could have. */
+async function freeKeys(
+  storage: StorageContract,
+  flows: readonly NewFlow[],
+  now: number,
+): Promise<readonly string[]> {
+  const makeId = createIdMaker();
+  const free: string[] = [];
+  for (const { unique } of flows.flatMap((flow) => flow.jobs)) {
+    if (unique === undefined) continue;
+    const job = plainJob(makeId(now), { unique: { ...unique, until: "final" } });
+    const flow = { end: job.id, jobs: [job], joins: [] };
+    const answer = await storage.enqueue({ queue: QUEUE, flows: [flow], now });
+    if ("flows" in answer && answer.flows[0]?.status === "stored") free.push(unique.key);
+  }
+  return free;
 }
 
 /** What comes of each of them on Redis, and in memory. */
