@@ -396,3 +396,38 @@ test.skipIf(!hasTestServer)("a job that nobody could read does not send its step
   expect(await scriptsOf(() => settle(2, unread, { kind: "quarantined", error: ERROR }))).toBe(1);
   expect(await scriptsOf(() => settle(3, claimed.slice(5), { kind: "failed", error: ERROR }))).toBe(2);
 });
+
+test.skipIf(!hasTestServer)(
+  "what hangs on a job is done also if somebody else settles it than has claimed it",
+  async () => {
+    const own = Array.from({ length: 8 }, () => plainJob(nextId(START), { due: START }));
+    const [first, second] = own as [NewJob, NewJob];
+    const unique = { key: "key", until: "final", onConflict: "ignore" } as const;
+    const follower = plainJob(nextId(START), { after: [{ source: second.id, on: "completed" }] });
+    const server = await startTestServer();
+    afterTest(() => server.stop());
+    const [one, other] = [connect(server, server.keyPrefix), connect(server, server.keyPrefix)];
+    afterTest(() => Promise.all([one.close(), other.close()]));
+    for (const each of [one, other]) await each.open({ queue: QUEUE, retention: RETENTION, now: START });
+    const flows: NewFlow[] = own.map((job) => ({ end: job.id, jobs: [job], joins: [] }));
+    flows[0] = { end: first.id, jobs: [{ ...first, unique }], joins: [] };
+    flows[1] = { end: follower.id, jobs: [second, follower], joins: [] };
+    await one.enqueue({ queue: QUEUE, flows, now: START });
+    const asked = { queue: QUEUE, owner: OWNER, tasks: TASKS, begun: [], now: START };
+    const claim = { begin: 8, ahead: 0, lease: 30_000 };
+    const { claimed } = await one.step({ ...asked, request: 1, settled: [], claim });
+    expect(claimed.map(({ id }) => id)).toEqual(own.map(({ id }) => id));
+    expect(claimed[0]?.guards).toEqual({ gates: [], unique: "key", after: [] });
+    const settled = claimed.map(({ id, fence }): Settlement => ({
+      id,
+      fence,
+      startedAt: START,
+      outcome: { kind: "completed", result: undefined },
+      add: undefined,
+    }));
+    const answer = await other.step({ ...asked, request: 2, settled, claim });
+    expect(answer.settled).toEqual(own.map(() => "applied"));
+    expect(answer.claimed.map(({ id }) => id)).toEqual([follower.id]);
+    expect(await freeKeys(other, flows, START)).toEqual(["key"]);
+  },
+);
