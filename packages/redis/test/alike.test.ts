@@ -398,6 +398,46 @@ test.skipIf(!hasTestServer)("a job that nobody could read does not send its step
 });
 
 test.skipIf(!hasTestServer)(
+  "jobs with keys of their own, and those that are not claimed ahead, do not send a claim the long way",
+  async () => {
+    const gates = [{ kind: "lock", key: "lock", max: 1, per: undefined, onBusy: "wait" }] as const;
+    const { redis, store } = await storing(
+      Array.from({ length: 300 }, (_, n) => {
+        const unique = { key: `key-${n}`, until: "final", onConflict: "ignore" } as const;
+        return plainJob(nextId(START), {
+          due: START,
+          unique: n % 10 === 5 ? unique : undefined,
+          gates: n % 30 === 29 ? gates : undefined,
+        });
+      }),
+    );
+    const asked = { queue: QUEUE, owner: OWNER, tasks: TASKS, settled: [], begun: [], now: START };
+    const claim = { begin: 10, ahead: 50, lease: 30_000 };
+    await store.step({ ...asked, request: 1, claim });
+    await redis.script("FLUSH");
+    const { claimed, passedOver } = await store.step({ ...asked, request: 2, claim: { ...claim, begin: 0 } });
+    expect([claimed.length, passedOver]).toEqual([50, true]);
+    expect(await scriptsIn(redis)).toBe(1);
+  },
+);
+
+test.skipIf(!hasTestServer)("a claim looks at few of many jobs that are not claimed ahead", async () => {
+  const gates = [{ kind: "lock", key: "lock", max: 300, per: undefined, onBusy: "wait" }] as const;
+  const { redis, store } = await storing(
+    Array.from({ length: 300 }, () => plainJob(nextId(START), { due: START, gates })),
+  );
+  const asked = { queue: QUEUE, owner: OWNER, tasks: TASKS, settled: [], begun: [], now: START };
+  const claim = { begin: 2, ahead: 200, lease: 30_000 };
+  await store.step({ ...asked, request: 1, claim });
+  await redis.config("RESETSTAT");
+  const { claimed, passedOver } = await store.step({ ...asked, request: 2, claim });
+  expect([claimed.length, passedOver ?? true]).toEqual([2, true]);
+  const looks = Number(/cmdstat_hget:calls=(\d+)/.exec(await redis.info("commandstats"))?.[1]);
+  // Of each row one, and of what it may stand in another one.
+  expect(looks).toBeLessThan(60);
+});
+
+test.skipIf(!hasTestServer)(
   "what hangs on a job is done also if somebody else settles it than has claimed it",
   async () => {
     const own = Array.from({ length: 8 }, () => plainJob(nextId(START), { due: START }));
@@ -407,7 +447,7 @@ test.skipIf(!hasTestServer)(
     const server = await startTestServer();
     afterTest(() => server.stop());
     const [one, other] = [connect(server, server.keyPrefix), connect(server, server.keyPrefix)];
-    afterTest(() => Promise.all([one.close(), other.close()]));
+    afterTest(async () => void (await Promise.all([one.close(), other.close()])));
     for (const each of [one, other]) await each.open({ queue: QUEUE, retention: RETENTION, now: START });
     const flows: NewFlow[] = own.map((job) => ({ end: job.id, jobs: [job], joins: [] }));
     flows[0] = { end: first.id, jobs: [{ ...first, unique }], joins: [] };
