@@ -11,7 +11,14 @@ const guards: { readonly [Name in Guard]: TaskOptions<Payload> } = {
   "one-lock": { lock: "one" },
   limit: { limit: { key: ({ n }) => `limit-${n % 100}`, max: 10_000, per: "1m" } },
   unique: { unique: { key: ({ n }) => `job-${n}` } },
+  "few-locks": { lock: ({ n }) => `lock-${n}` },
+  "few-keys": { unique: { key: ({ n }) => `job-${n}` } },
 };
+
+/** One job in so many is guarded; the others are plain. */
+function sharesOf(guard: Guard | undefined): number {
+  return guard === "few-locks" || guard === "few-keys" ? 100 : 1;
+}
 
 function protectedBy(protection: Protection | undefined): { serializer?: Serializer } {
   if (protection === undefined) return {};
@@ -24,17 +31,20 @@ export async function openTaskq(storage: Storage, { guard, protection }: OpenOpt
   let run = nobody;
   const options = guard === undefined ? {} : guards[guard];
   const measured = task("measured", options, (payload: Payload) => run(payload));
-  const queue = createQueue({ storage, tasks: { measured }, ...protectedBy(protection) });
+  const plain = task("plain", (payload: Payload) => run(payload));
+  const queue = createQueue({ storage, tasks: { measured, plain }, ...protectedBy(protection) });
+  const every = sharesOf(guard);
+  const jobOf = (payload: Payload) => (payload.n % every === 0 ? measured : plain).job(payload);
   // A queue opens at its first use; that is no part of any figure.
   await queue.counts();
   return {
-    enqueue: (payload) => queue.enqueue(measured.job(payload)),
+    enqueue: (payload) => queue.enqueue(jobOf(payload)),
     enqueueMany: (payloads, due) =>
       queue.enqueueMany(
-        payloads.map((each) => measured.job(each)),
+        payloads.map((each) => jobOf(each)),
         due === undefined ? {} : { at: due },
       ),
-    roundTrip: async (payload) => (await queue.enqueue(measured.job(payload))).wait(),
+    roundTrip: async (payload) => (await queue.enqueue(jobOf(payload))).wait(),
     async consume({ workers, prefetch, run: handler }) {
       run = handler;
       const ahead = prefetch === undefined ? {} : { prefetch };

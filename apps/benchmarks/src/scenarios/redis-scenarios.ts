@@ -2,6 +2,7 @@ import type { OnRedis } from "../peers/competitor.js";
 import { memory } from "./at-scale.js";
 import { backlog, bytes, due, idle } from "./redis-at-scale.js";
 import type { Cell } from "./cell.js";
+import { gates } from "./gates.js";
 import type { Row, Scenario } from "./scenario.js";
 import { cell, latencyCell, type Volume } from "./volume.js";
 
@@ -19,6 +20,7 @@ export function redisScenarios(volume: Volume): readonly Scenario[] {
     bytes(volume),
     due(volume),
     memory(volume, "taskq-redis"),
+    gates(volume, "taskq-redis"),
     idle(volume),
   ];
 }

@@ -22,7 +22,7 @@ export function allScenarios(volume: Volume): readonly Scenario[] {
     bytes(volume),
     due(volume),
     memory(volume, "taskq"),
-    gates(volume),
+    gates(volume, "taskq"),
     signing(volume),
   ];
   return scenarios;

@@ -175,6 +175,19 @@ local function mayBeAhead(row)
   return not (row.gates and #row.gates > 0) and not row.once and not row.reaped
 end
 
+-- The same of the row with this key, which is not looked at for more.
+local function mayKeyBeAhead(key)
+  local row = S.rows[key]
+  if row then return mayBeAhead(row) end
+  local text = call("HGET", K.rows, key)
+  local seldom = text and M.seldomOf(text) or {}
+  for place = 1, #seldom, 2 do
+    local name, value = M.RARE[seldom[place]], seldom[place + 1]
+    if name == "once" or name == "reaped" or (name == "gates" and #value > 0) then return false end
+  end
+  return true
+end
+
 local function start(row, owner, fence, lease, begun, closed)
   M.index(K.ready):remove(M.readyMember(row))
   if not closed then M.holdGates(row, fence) else M.withdraw(row) end
@@ -246,29 +259,34 @@ function M.claim(owner, knows, request)
   local candidates = request.ids and readyAmong(request.ids)
   local at = 1
   while #rows < wanted and looked < wanted + SLACK and #left < PASSES + math.max(0, #rows - request.begin) and not Q.later do
-    local row = nil
+    local row, isPassed, begins = nil, false, #rows < request.begin
     if candidates then
       row = candidates[at]
+      if not row then break end
       at = at + 1
+      isPassed = not begins and row.state == "ready" and not mayBeAhead(row)
+      if isPassed then left[#left + 1] = ready:leaveOut(-row.priority, M.readyMember(row)) end
     else
-      local member = ready:peek()
-      row = member and M.rowAt(sub(member, 13), true)
-      if row then row.state = "ready" end
+      local member, score = ready:peek()
+      if not member then break end
+      isPassed = not begins and not mayKeyBeAhead(sub(member, 13))
+      if isPassed then left[#left + 1] = ready:leaveOut(score, member)
+      else
+        row = M.rowAt(sub(member, 13), true)
+        if not row then break end
+        row.state = "ready"
+      end
     end
-    if not row then break end
     looked = looked + 1
-    if row.state == "ready" then
-      local begins = #rows < request.begin
-      if not begins and not mayBeAhead(row) then
-        ready:remove(M.readyMember(row))
-        left[#left + 1] = row
-      elseif take(row, owner, knows, claim, begins) then rows[#rows + 1] = row end
+    if not isPassed and row.state == "ready" then
+      if take(row, owner, knows, claim, begins) then rows[#rows + 1] = row end
     end
   end
   local more = not request.ids and (ready:peek() ~= nil or Q.later == true)
   -- One that was met later may have ended some of them, with its group.
-  for _, row in ipairs(left) do
-    if row.state == "ready" then ready:push(-row.priority, M.readyMember(row)) end
+  for _, own in ipairs(left) do
+    local row = S.rows[sub(own.member, 13)]
+    if row == nil or (row and row.state == "ready") then ready:putBack(own) end
   end
   return rows, more, fence, #left > 0
 end

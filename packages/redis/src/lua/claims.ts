@@ -3,7 +3,6 @@
  * that a call looks at becomes one as all others are, and is written so by whatever writes.
  */
 export const claims: string = String.raw`
-do
 -- By fence; then by the key of a row, of those that were looked for.
 local claims, claimOfKey, ends, hasAll, hasClaims, hasEnds = {}, {}, {}, false, nil, nil
 
@@ -90,7 +89,7 @@ function M.unfold(row)
   local text = endOf(key)
   if text then
     local code, fence, owner, at, took, bytes = decode(text)
-    row.state, row.attempt, row.fence, row.settled, row.owner = STATES[code], row.attempt + 1, fence, fence, owner
+    row.state, row.attempt, row.fence, row.settled, row.owner = M.STATES[code], row.attempt + 1, fence, fence, owner
     row.startedAt, row.finishedAt, row.bytes = took and at - took or nil, at, bytes
     M.later("HDEL", K.ended, key)
     return
@@ -129,6 +128,5 @@ function M.changedClaims()
     end
   end
   return changed, gone
-end
 end
 `;

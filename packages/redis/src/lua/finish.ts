@@ -33,7 +33,7 @@ local function conclude(row, state, bytes, reason, broken)
   end
   M.tellFeed(row)
   M.freeOnFinal(row)
-  releaseWithheld(row)
+  M.releaseWithheld(row)
   M.retain(row)
   insert(S.final, row.id)
   insert(ended, {row.id, 1})
@@ -49,7 +49,7 @@ local function concludeJoin(join, broken)
     M.addVictim(broken.root, join)
   end
   join.finishedAt = S.now
-  releaseWithheld(join)
+  M.releaseWithheld(join)
   M.retain(join)
   insert(S.final, join.id)
   insert(ended, {join.id, 1})

@@ -80,6 +80,8 @@ local function jobPlace(gate, row)
   return M.six(gate.number) .. M.four(row.priority) .. M.six(row.due) .. "j" .. struct.pack(">I5", row.order) .. row.key
 end
 
+M.jobPlace = jobPlace
+
 function M.ticketPlace(gate, ticket)
   return M.six(gate.number) .. M.four(0) .. M.six(ticket.due) .. "t" .. struct.pack(">I5", ticket.order) .. ticket.ticket
 end

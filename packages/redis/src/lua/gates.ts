@@ -1,5 +1,7 @@
 /** Parking jobs under gates, holding gates, and letting those in line go when one opens. */
 export const gates: string = String.raw`
+local lineOf, holdersOf, jobPlace = M.lineOf, M.holdersIn, M.jobPlace
+
 local function leaveLine(gate, member)
   lineOf(gate):remove(member)
   gate.size = gate.size - 1

@@ -62,6 +62,19 @@ function Index:remove(member)
   self.gone[member] = true
 end
 
+-- Leaves a member out until it is put back: so it is passed over.
+function Index:leaveOut(score, member)
+  local left = {member = member, score = score, isStored = self.adds[member] == nil}
+  self:remove(member)
+  return left
+end
+
+function Index:putBack(left)
+  if not left.isStored then return self:push(left.score, left.member) end
+  self.gone[left.member] = nil
+  self.chunk, self.at, self.offset, self.ended = {}, 1, 0, false
+end
+
 function Index:has(member)
   if self.adds[member] then return true end
   if self.gone[member] then return false end

@@ -155,7 +155,7 @@ local function receiveEvent(record)
     record.time, record.startedAt or false, record.reason or false, record.error or false}))
 end
 
-local RECEIVE = {start = receiveStart, stats = receiveStats, feed = receiveFeed, event = receiveEvent,
+M.SHORT, M.RECEIVE = SHORT, {start = receiveStart, stats = receiveStats, feed = receiveFeed, event = receiveEvent,
   job = receiveJob, join = receiveJoin, edge = receiveEdge, attempt = receiveAttempt, note = receiveNote, name = receiveName,
   unique = receiveUnique, hold = receiveHold, schedule = receiveSchedule, control = receiveControl, value = receiveValue}
 `;

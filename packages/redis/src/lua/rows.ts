@@ -32,6 +32,7 @@ local function unlisted(name, value)
   return list
 end
 S.rows, S.members, S.made, S.goneRows = {}, {}, {}, {}
+M.STATES, M.INLINE, M.RARE = STATES, INLINE, RARE
 
 -- What is not random in an id that core made.
 local places = {}
@@ -83,16 +84,20 @@ function M.decodeRow(key, text, inLine)
   local order, at = struct.unpack(">I5I6", text)
   local _, due, code, task, x, attempt, failures, crashes, fence, settled, started, finished, reason, owner, lease, claimed, odd, apart,
     suffix, priority, body, bytes = decodeFrom(text, 21, 11)
-  local row = {}
-  for place = 1, x and #x or 0, 2 do
-    local name = RARE[x[place]]
-    row[name] = unlisted(name, x[place + 1])
+  -- With all fields at once: a table that grows by each is made anew several times.
+  local row = {
+    key = key, text = text, order = order, task = task, enqueuedAt = at, id = suffix and key .. suffix or sub(key, 2),
+    due = at + due, priority = priority, attempt = attempt, failures = failures, crashes = crashes,
+    fence = fence, settled = settled, body = apart or body, bytes = bytes, reason = reason, owner = owner,
+    startedAt = started and at + started, finishedAt = finished and at + finished,
+    apart = false, kind = "job", state = false, wasCompleted = false, run = nil,
+  }
+  if x then
+    for place = 1, #x, 2 do
+      local name = RARE[x[place]]
+      row[name] = unlisted(name, x[place + 1])
+    end
   end
-  row.key, row.text, row.order, row.task, row.enqueuedAt = key, text, order, task, at
-  row.id = suffix and key .. suffix or sub(key, 2)
-  row.due, row.priority, row.attempt, row.failures, row.crashes = at + due, priority, attempt, failures, crashes
-  row.fence, row.settled, row.body, row.bytes, row.reason, row.owner = fence, settled, apart or body, bytes, reason, owner
-  row.startedAt, row.finishedAt = started and at + started, finished and at + finished
   row.apart = type(bytes) == "number"
   if lease then
     local suspect, revoked, verdict = unpack(odd or {})
@@ -104,7 +109,6 @@ function M.decodeRow(key, text, inLine)
     row.kind, row.mode, row.task = "join", task, nil
     row.state = stateOf(code - JOIN, row)
   else
-    row.kind = "job"
     row.state = stateOf(code, row)
     if row.state == "ready" and not inLine then M.unfold(row) end
     row.wasCompleted = row.state == "completed"
@@ -112,11 +116,18 @@ function M.decodeRow(key, text, inLine)
   return row
 end
 
+-- What few rows have, of a row as it is stored.
+function M.seldomOf(text)
+  local _, _, _, _, x = decodeFrom(text, 4, 11)
+  return x
+end
+
 function M.encodeRow(row)
   local at, x, odd = row.enqueuedAt, nil, nil
-  for number, name in ipairs(RARE) do
+  for number = 1, #RARE do
+    local name = RARE[number]
     local value = row[name]
-    if value ~= nil and value ~= false and (type(value) ~= "table" or next(value) ~= nil or name == "after" or name == "gates") then
+    if value and (type(value) ~= "table" or next(value) ~= nil or name == "after" or name == "gates") then
       x = x or {}
       x[#x + 1] = number
       x[#x + 1] = listed(name, value)

@@ -64,7 +64,7 @@ end
 local function giveBackKeyed(row, one)
   M.endRun(row)
   M.free(row)
-  if type(row.body) == "number" and #one.body <= INLINE then M.later("HDEL", K.bodies, "b:" .. row.key) end
+  if type(row.body) == "number" and #one.body <= M.INLINE then M.later("HDEL", K.bodies, "b:" .. row.key) end
   row.body, row.gates, row.unique = one.body, one.gates, nil
   if one.unique then row.unique = {key = one.unique.key, ["until"] = one.unique["until"]} end
   if M.giveUp(row) then return end

@@ -62,7 +62,7 @@ local function page()
   if not x().complete and not x().sealing then
     for _, record in ipairs(request.records) do
       local isRow = record.kind == "job" or record.kind == "join"
-      if not (isRow and M.rowOf(record.id)) then RECEIVE[record.kind](record) end
+      if not (isRow and M.rowOf(record.id)) then M.RECEIVE[record.kind](record) end
     end
   end
   x().cursor = request.cursor
@@ -92,8 +92,8 @@ local function link(row)
     elseif on == "added" then added[#added + 1] = {edge[3], id}
     else
       row.edges = row.edges or {}
-      insert(row.edges, {id, SHORT[on]})
-      if not source.removed then M.addDependent(source, row, SHORT[on]) end
+      insert(row.edges, {id, M.SHORT[on]})
+      if not source.removed then M.addDependent(source, row, M.SHORT[on]) end
     end
   end
   if row.kind == "join" then
