@@ -5,6 +5,11 @@ const MOST = 20_000;
 export class HangingRuns {
   readonly #ids = new Set<string>();
 
+  /** Whether there is none. */
+  get isEmpty(): boolean {
+    return this.#ids.size === 0;
+  }
+
   add(id: string): void {
     // Runs that others ended are never settled here.
     if (this.#ids.size >= MOST) this.#ids.clear();
@@ -16,6 +21,6 @@ export class HangingRuns {
   }
 
   delete(id: string): void {
-    if (this.#ids.size > 0) this.#ids.delete(id);
+    this.#ids.delete(id);
   }
 }

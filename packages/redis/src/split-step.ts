@@ -3,6 +3,7 @@
  * them, and what is claimed.
  */
 import type { SettleAnswer, Settlement, StepAnswer, StepRequest } from "@taskq/core/storage";
+import type { HangingRuns } from "./hanging-runs.js";
 import { goesLong } from "./wire/requests.js";
 
 /** Fewer jobs that could go the short way are not worth a call of their own. */
@@ -20,15 +21,20 @@ export interface SplitStep {
 export interface Splitting {
   /** Whether there is anything else to write that goes the long way. */
   readonly hasMore: boolean;
-  /** Whether the run with this id goes the long way, however it ends. */
-  readonly hangs: (id: string) => boolean;
+  /** Runs that go the long way, however they end. */
+  readonly hanging: HangingRuns;
   /** Whether most of what is claimed goes the short way. */
   readonly claimsShort: boolean;
 }
 
+function isNone(): boolean {
+  return false;
+}
+
 /** `undefined`: it is sent as it is. */
 export function splitStep(request: StepRequest, splitting: Splitting): SplitStep | undefined {
-  const { hasMore, hangs, claimsShort } = splitting;
+  const { hasMore, hanging, claimsShort } = splitting;
+  const hangs = hanging.isEmpty ? isNone : (id: string) => hanging.has(id);
   const { settled, begun, claim, last } = request;
   if (claim?.ids !== undefined || last === true) return undefined;
   const places: number[] = [];

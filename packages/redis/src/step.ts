@@ -27,7 +27,7 @@ export function step(queue: OpenQueue, request: StepRequest): Promise<StepAnswer
   if (atOnce !== undefined || unanswered.has(laneOf(request))) return wholeStep(queue, request);
   const split = splitStep(request, {
     hasMore: queue.stats.isDue(nowOf(request)),
-    hangs: (id) => hanging.has(id),
+    hanging,
     claimsShort: queue.stepsAreShort || queue.stepsAreMixed,
   });
   return split === undefined ? wholeStep(queue, request) : stepInTwo(queue, split);
@@ -66,7 +66,7 @@ async function wholeStep(queue: OpenQueue, request: StepRequest, goesAhead = fal
       short === undefined ? (textsOf(answer["settled"]) as SettleAnswer[]) : rest.map(() => APPLIED);
     queue.stats.record(rest, answers, now);
     settled = settled.length === 0 ? answers : [...settled, ...answers];
-    for (const { id } of rest) queue.hanging.delete(id);
+    if (!queue.hanging.isEmpty) for (const { id } of rest) queue.hanging.delete(id);
     if (short !== undefined) {
       const others = othersOf(queue, answer);
       return new ShortAnswer({ queue, reply: short, asked: request.claim, others, settled, effects });

@@ -134,7 +134,7 @@ class Rows {
     // Two fences; what a run leaves, the length of a body that stands apart.
     reader.pass(10);
     const id = this.#id(keyFrom, keySize);
-    if ((seldom.at(-2) as number) >= HANGS) claim.hangs.add(id);
+    if (seldom !== NOTHING && (seldom.at(-2) as number) >= HANGS) claim.hangs.add(id);
     const priority = reader.value(false) as number;
     const body = reader.hasText() ? this.#body(to - size, to) : undefined;
     reader.within(to, packed.length);

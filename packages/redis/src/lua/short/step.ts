@@ -89,12 +89,14 @@ local function write(command, key, list)
   for from = 1, #list, 4000 do call(command, key, unpack(list, from, math.min(from + 3999, #list))) end
 end
 
-local function many(key, fields)
+-- Of these fields, or of those from one place to another.
+local function many(key, fields, first, last)
+  first, last = first or 1, last or #fields
+  if first > last then return {} end
+  if last - first < 4000 then return call("HMGET", key, unpack(fields, first, last)) end
   local found = {}
-  for from = 1, #fields, 4000 do
-    local to = math.min(from + 3999, #fields)
-    local texts = call("HMGET", key, unpack(fields, from, to))
-    for place = from, to do found[place] = texts[place - from + 1] end
+  for from = first, last, 4000 do
+    for _, text in ipairs(call("HMGET", key, unpack(fields, from, math.min(from + 3999, last)))) do found[#found + 1] = text end
   end
   return found
 end
@@ -307,9 +309,10 @@ local function short()
     due = firstDue()
   end
   local claimed, bodies, taken, runs, more, owners, own = {}, "", 0, {}, false, nil, nil
-  -- Members of the line that are claimed, and the keys of their rows; how many are left for somebody who begins them at once; those that
-  -- the rest of the script claims; whether that is to claim all.
-  local members, found, passed, others = {}, {}, 0, {keys = {}, begins = {}, before = {}}
+  -- Keys of the rows that are looked at; of those that are claimed, once others are among them, and their members of the line.
+  local line, found, members = {}, nil, nil
+  -- How many are left for somebody who begins them at once; those that the rest of the script claims; whether that is to claim all.
+  local passed, left, others = 0, 0, {keys = {}, begins = {}, before = {}}
   local isLeft = begin and opens and tonumber(opens) <= now
   local head = call("ZRANGE", ${key("ready")}, 0, begin and begin + ahead or 0)
   if begin and not isLeft then
@@ -325,54 +328,62 @@ local function short()
       end
       return knows[task]
     end
-    local function look(member, key, row)
-      local begins, alike, hasBody = taken + #others.keys < begin, isLike(row)
-      local isBare, hasMore, may = alike and not hasBody, false, MAY
-      if alike then
-        if not isKnown(like.task) then may = OTHERWISE end
-      else
-        local tail, _, _, task, rest, _, _, _, _, _, _, _, _, _, _, _, _, size, suffix = decodeFrom(row, 18, 11)
-        if not isKnown(task) then may = OTHERWISE
-        elseif rest then may, hasMore = howClaimed(rest, now, not begins), not isPlain(rest) end
-        if suffix then learn(row, tail, task, size) end
-        hasBody, isBare = size, suffix and not rest and not size
-      end
-      if may == PASSED then passed = passed + 1
-      elseif may == OTHERWISE then
-        local place = #others.keys + 1
-        others.keys[place], others.begins[place], others.before[place] = key, begins, taken
-      else
-        taken = taken + 1
-        if hasBody then
-          wants[#wants + 1] = "b:" .. key
-          places[#places + 1] = key
-        end
-        members[taken], found[taken] = member, key
-        claimed[taken * 2 - 1], claimed[taken * 2] = key, row
-        runs[taken * 2 - 1] = isBare and sub(member, 7) or hasMore and char(HANGING) .. key or key
-        runs[taken * 2] = begins and 0
-      end
+    local function leave(at)
+      if found then return end
+      found, members = {}, {}
+      for place = 1, at - 1 do found[place], members[place] = line[place], head[place] end
     end
     local at, size, isEnough = 0, #head, wanted == 0
     while at < size and not isEnough and not isLeft do
       -- The first ones show whether it is worth while.
-      local to = math.min(size, at == 0 and FIRST or size, at + wanted - taken - #others.keys)
-      local keys = {}
-      for place = at + 1, to do keys[place - at] = sub(head[place], 13) end
-      for place, row in ipairs(many(${key("rows")}, keys)) do
+      local to = math.min(size, at == 0 and FIRST or size, at + wanted - taken - left)
+      for place = at + 1, to do line[place] = sub(head[place], 13) end
+      local from = at
+      for place, row in ipairs(many(${key("rows")}, line, at + 1, to)) do
         if not row then return nil end
-        at = at + 1
-        look(head[at], keys[place], row)
-        if #others.keys > 0 and not general then return nil end
-        isEnough = taken + #others.keys == wanted or passed >= PASSES + math.max(0, taken + #others.keys - begin)
+        at = from + place
+        local key, isBegun, alike, hasBody = line[at], taken + left < begin, isLike(row)
+        local may, isBare, hasMore = MAY, alike and not hasBody, false
+        if alike then
+          if not isKnown(like.task) then may = OTHERWISE end
+        else
+          local tail, _, _, task, rest, _, _, _, _, _, _, _, _, _, _, _, _, length, suffix = decodeFrom(row, 18, 11)
+          if not isKnown(task) then may = OTHERWISE
+          elseif rest then may, hasMore = howClaimed(rest, now, not isBegun), not isPlain(rest) end
+          if suffix then learn(row, tail, task, length) end
+          hasBody, isBare = length, suffix and not rest and not length
+        end
+        if may == MAY then
+          taken = taken + 1
+          if hasBody then
+            wants[#wants + 1] = "b:" .. key
+            places[#places + 1] = key
+          end
+          if found then found[taken], members[taken] = key, head[at] end
+          claimed[taken * 2 - 1], claimed[taken * 2] = key, row
+          runs[taken * 2 - 1] = isBare and sub(head[at], 7) or hasMore and char(HANGING) .. key or key
+          runs[taken * 2] = isBegun and 0
+          isEnough = taken + left == wanted
+        elseif may == PASSED then
+          leave(at)
+          passed = passed + 1
+          isEnough = passed >= PASSES + math.max(0, taken + left - begin)
+        else
+          if not general then return nil end
+          leave(at)
+          left = left + 1
+          others.keys[left], others.begins[left], others.before[left] = key, isBegun, taken
+          isEnough = taken + left == wanted
+        end
         if isEnough then break end
       end
-      isLeft = #others.keys > 0 and taken < WORTH
+      isLeft = left > 0 and taken < WORTH
       if at == size and not isEnough and passed > 0 then
-        for _, member in ipairs(call("ZRANGE", ${key("ready")}, size, size + wanted - taken - #others.keys)) do head[#head + 1] = member end
+        for _, member in ipairs(call("ZRANGE", ${key("ready")}, size, size + wanted - taken - left)) do head[#head + 1] = member end
         size = #head
       end
     end
+    found = found or line
     more = size > at or (due and due <= now) or (passed > 0 and call("ZCARD", ${key("ready")}) > at)
     if isLeft then taken, passed = 0, 0
     elseif #wants > 0 then bodies = packedBodies(places, many(${key("bodies")}, wants)) end
@@ -468,7 +479,7 @@ local function short()
     end
     writeClaims()
     if taken > 0 then
-      if passed + #others.keys == 0 then call("ZREMRANGEBYRANK", ${key("ready")}, 0, taken - 1)
+      if not members then call("ZREMRANGEBYRANK", ${key("ready")}, 0, taken - 1)
       else write("ZREM", ${key("ready")}, members) end
       local field = string.format("%d", own)
       writeClaim(field, taken, ARGV[3], lease, now, runs)
@@ -489,7 +500,7 @@ local function short()
   end
   local nextDue = opens
   if due and (not opens or due < tonumber(opens)) then nextDue = string.format("%.17g", due) end
-  if isLeft or #others.keys > 0 then
+  if isLeft or left > 0 then
     others.fence, others.taken, OTHERS = own, found, others
   end
   -- One text of all: a reply of many is slow to read.
