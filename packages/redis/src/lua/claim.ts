@@ -175,17 +175,17 @@ local function mayBeAhead(row)
   return not (row.gates and #row.gates > 0) and not row.once and not row.reaped
 end
 
--- The same of the row with this key, which is not looked at for more.
+-- The same of the row with this key, of which no more is looked at; and its text, if it was read.
 local function mayKeyBeAhead(key)
   local row = S.rows[key]
   if row then return mayBeAhead(row) end
   local text = call("HGET", K.rows, key)
-  local seldom = text and M.seldomOf(text) or {}
-  for place = 1, #seldom, 2 do
+  local seldom = text and M.seldomOf(text)
+  for place = 1, seldom and #seldom or 0, 2 do
     local name, value = M.RARE[seldom[place]], seldom[place + 1]
     if name == "once" or name == "reaped" or (name == "gates" and #value > 0) then return false end
   end
-  return true
+  return true, text
 end
 
 local function start(row, owner, fence, lease, begun, closed)
@@ -269,10 +269,12 @@ function M.claim(owner, knows, request)
     else
       local member, score = ready:peek()
       if not member then break end
-      isPassed = not begins and not mayKeyBeAhead(sub(member, 13))
+      local key, may, text = sub(member, 13), true, nil
+      if not begins then may, text = mayKeyBeAhead(key) end
+      isPassed = not may
       if isPassed then left[#left + 1] = ready:leaveOut(score, member)
       else
-        row = M.rowAt(sub(member, 13), true)
+        row = M.rowAt(key, true, text)
         if not row then break end
         row.state = "ready"
       end

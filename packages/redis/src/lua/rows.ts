@@ -149,10 +149,10 @@ function M.encodeRow(row)
     row.owner, run.lease, run.claimedAt and run.claimedAt - at, odd, apart, suffix, row.priority, not apart and row.body or nil, row.bytes)
 end
 
-function M.rowAt(key, inLine)
+function M.rowAt(key, inLine, known)
   local row = S.rows[key]
   if row == nil then
-    local text = call("HGET", K.rows, key)
+    local text = known or call("HGET", K.rows, key)
     row = text and M.decodeRow(key, text, inLine)
     S.rows[key] = row
   end

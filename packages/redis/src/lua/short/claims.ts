@@ -2,8 +2,8 @@ import { key } from "./key.js";
 
 /**
  * What was claimed is written down by claim, not by job, and how a run of a claim ended beside its row: rows are as they were when
- * they were ready. A claim lists its rows, each as `done` will have it, or behind a byte if something hangs on it, and when its run began, in milliseconds
- * after the claim, or false.
+ * they were ready. A claim lists its rows, each as `done` will have it, or behind a byte if something hangs on it, and when its run
+ * began, in milliseconds after the claim, or false.
  */
 export const claims: string = String.raw`
 -- Small numbers, and all that come more than once, are packed once.

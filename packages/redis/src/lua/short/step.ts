@@ -1,4 +1,4 @@
-import { CLAIM_PASSES } from "@taskq/core/storage";
+import { CLAIM_PASSES, CLAIM_SLACK } from "@taskq/core/storage";
 import { unlist } from "../listing.js";
 import { alike } from "./alike.js";
 import { claims } from "./claims.js";
@@ -48,8 +48,9 @@ export const step: string = String.raw`
 local ACTIVE, COMPLETED, QUARANTINED, INLINE, PURGED, TOGETHER, TOLD, LONG_TEXT, PROMOTED = 4, 5, 10, 512, 100, 128, 16384, 65536, 1000
 -- Fewer that end in one step are written anew, which takes less memory than how they ended beside them, each in an entry of its own.
 local FEW = 4
--- So many more are passed over than are claimed ahead; so many are looked at first, and so many of them must go the short way.
-local PASSES, FIRST, WORTH = ${CLAIM_PASSES}, 32, 8
+-- So many more are looked at than are wanted, and passed over than are claimed ahead; so many are looked at first, and so many of them
+-- must go the short way.
+local SLACK, PASSES, FIRST, WORTH = ${CLAIM_SLACK}, ${CLAIM_PASSES}, 32, 8
 -- Of a row that completed: it may be as it was when it was ready, or scheduled.
 local ENDED = {[2] = true, [5] = true, [11] = true}
 local byte, char, find = string.byte, string.char, string.find
@@ -375,6 +376,7 @@ local function short()
           others.keys[left], others.begins[left], others.before[left] = key, isBegun, taken
           isEnough = taken + left == wanted
         end
+        isEnough = isEnough or at == wanted + SLACK
         if isEnough then break end
       end
       isLeft = left > 0 and taken < WORTH
