@@ -1,7 +1,6 @@
 /** Settling and claiming: one script, and others only where more follows from a settlement than one script may do. */
 import {
   systemClock,
-  type ClaimedJob,
   type JobEffect,
   type SettleAnswer,
   type Settlement,
@@ -14,11 +13,11 @@ import type { SentAgain } from "./connection/sending.js";
 import { SCRIPTS } from "./lua/scripts.js";
 import type { OpenQueue } from "./open-queue.js";
 import type { StatsField } from "./pending-stats.js";
+import { claimedLong, COUNT, HEARD, OTHERS, othersOf, ShortAnswer, type ShortReply } from "./short-answer.js";
 import { answersOf, splitStep, type SplitStep } from "./split-step.js";
-import { claimedOf, runOf } from "./wire/answers.js";
-import { listOf, number, numberIfAny, textsOf } from "./wire/values.js";
+import { runOf } from "./wire/answers.js";
+import { listOf, numberIfAny, textsOf } from "./wire/values.js";
 import { pack } from "./wire/pack.js";
-import { claimedRows, type Bodies } from "./wire/rows.js";
 import { runRequest, settlementsRequest } from "./wire/requests.js";
 import type { AnswerRecord } from "./wire/unpack.js";
 
@@ -68,15 +67,22 @@ async function wholeStep(queue: OpenQueue, request: StepRequest, goesAhead = fal
     settled = settled.length === 0 ? answers : [...settled, ...answers];
     if (!queue.hanging.isEmpty) for (const { id } of rest) queue.hanging.delete(id);
     if (short !== undefined) {
-      const others = othersOf(queue, answer);
-      return new ShortAnswer({ queue, reply: short, asked: request.claim, others, settled, effects });
+      const others = othersOf(queue.hanging, answer);
+      return new ShortAnswer({
+        hanging: queue.hanging,
+        reply: short,
+        asked: request.claim,
+        others,
+        settled,
+        effects,
+      });
     }
     const done = answer["part"] !== true;
     if (done || (settled.length === request.settled.length && request.claim === undefined)) {
       if (request.last === true) await writeLast(queue, now);
       return {
         settled,
-        claimed: claimedLong(queue, answer),
+        claimed: claimedLong(queue.hanging, answer),
         passedOver: answer["passed"] !== false,
         more: answer["more"] === true || !done,
         nextDue: numberIfAny(answer["nextDue"]),
@@ -89,61 +95,6 @@ async function wholeStep(queue: OpenQueue, request: StepRequest, goesAhead = fal
 }
 
 const APPLIED: SettleAnswer = "applied";
-
-function claimedLong(queue: OpenQueue, answer: AnswerRecord): ClaimedJob[] {
-  return listOf(answer["claimed"], (record) => {
-    const claimed = claimedOf(record);
-    if (record["hangs"] === true) queue.hanging.add(claimed.id);
-    return claimed;
-  });
-}
-
-/** What the long way has claimed of a step that otherwise went the short one. */
-interface Others {
-  readonly jobs: readonly ClaimedJob[];
-  /** Of each, how many of those that were claimed the short way come before it. */
-  readonly before: readonly number[];
-  /** How many of all that begin at once it was given. */
-  readonly begins: number;
-  readonly passedOver: boolean;
-  readonly more: boolean;
-  readonly nextDue: number | undefined;
-}
-
-const NO_OTHERS: Others = {
-  jobs: [],
-  before: [],
-  begins: 0,
-  passedOver: false,
-  more: false,
-  nextDue: undefined,
-};
-
-function othersOf(queue: OpenQueue, answer: AnswerRecord): Others {
-  const begins = numberIfAny(answer["begins"]);
-  if (begins === undefined) return NO_OTHERS;
-  return {
-    jobs: claimedLong(queue, answer),
-    before: listOf(answer["claimed"], ({ before }) => number(before)),
-    begins,
-    passedOver: answer["passed"] === true,
-    more: answer["more"] === true,
-    nextDue: numberIfAny(answer["nextDue"]),
-  };
-}
-
-/** In the order of their turn. */
-function merged(jobs: readonly ClaimedJob[], { jobs: others, before }: Others): readonly ClaimedJob[] {
-  if (others.length === 0) return jobs;
-  const all: ClaimedJob[] = [];
-  let next = 0;
-  for (const [place, other] of others.entries()) {
-    for (; next < (before[place] ?? 0); next += 1) all.push(jobs[next] as ClaimedJob);
-    all.push(other);
-  }
-  for (; next < jobs.length; next += 1) all.push(jobs[next] as ClaimedJob);
-  return all;
-}
 
 interface Asked {
   readonly answer: AnswerRecord;
@@ -200,10 +151,6 @@ async function ask(
   }
 }
 
-/** What the first number of a short reply is put together from. */
-const [MORE, HEARD, PASSED] = [1, 2, 4];
-/** Places in the reply of a short step: how many it has claimed, and what the long way has told besides. */
-const [COUNT, OTHERS] = [3, 7] as const;
 /** Places among the parameters. */
 const [IDS, SELDOM, HINT] = [8, 10, 13];
 
@@ -255,76 +202,6 @@ function joined(tasks: readonly string[]): string {
   let text = joinedTasks.get(tasks);
   if (text === undefined) joinedTasks.set(tasks, (text = `\n${tasks.join("\n")}\n`));
   return text;
-}
-
-type ShortReply = readonly [
-  flags: number,
-  nextDue: Buffer,
-  now: Buffer,
-  count: number,
-  rows: Buffer,
-  bodies: Bodies,
-  fence: number,
-  others?: Buffer,
-];
-/**
- * The answer of the short path, on which every settlement was applied. A class: an object literal with a getter has a
- * shape of its own, which V8 keeps, with all that the getter sees, until a full collection (decisions/short-lived-objects.md).
- */
-class ShortAnswer implements StepAnswer {
-  settled: readonly SettleAnswer[];
-  readonly count: number;
-  readonly passedOver: boolean;
-  readonly more: boolean;
-  readonly nextDue: number | undefined;
-  readonly revoked: StepAnswer["revoked"] = [];
-  effects: readonly JobEffect[];
-  readonly #queue: OpenQueue;
-  readonly #reply: ShortReply;
-  readonly #asked: StepRequest["claim"];
-  readonly #others: Others;
-  #claimed: readonly ClaimedJob[] | undefined;
-
-  constructor({ queue, reply, asked, others, settled, effects }: ShortOptions) {
-    const [flags, nextDue, , count] = reply;
-    this.settled = settled;
-    this.count = count + others.jobs.length;
-    this.passedOver = (flags & PASSED) !== 0 || others.passedOver;
-    this.more = (flags & MORE) !== 0 || others.more;
-    this.nextDue = others === NO_OTHERS ? instantOf(nextDue) : others.nextDue;
-    this.effects = effects;
-    this.#queue = queue;
-    this.#reply = reply;
-    this.#asked = asked;
-    this.#others = others;
-  }
-
-  /** Read when it is asked for: whoever has another step to send does so first, and the server is busy meanwhile. */
-  get claimed(): readonly ClaimedJob[] {
-    if (this.#claimed !== undefined) return this.#claimed;
-    const [, , now, , rows, bodies, fence] = this.#reply;
-    const { begin = 0, lease = 0 } = this.#asked ?? {};
-    const leaseUntil = Number(now.toString()) + lease;
-    const { hanging: hangs } = this.#queue;
-    const own = { fence, begin: begin - this.#others.begins, leaseUntil, hangs };
-    this.#claimed = merged(claimedRows(rows, bodies, own), this.#others);
-    // ioredis, or V8, keeps some replies until a full collection.
-    (this.#reply as unknown as unknown[]).length = 0;
-    return this.#claimed;
-  }
-}
-
-interface ShortOptions {
-  readonly queue: OpenQueue;
-  readonly reply: ShortReply;
-  readonly asked: StepRequest["claim"];
-  readonly others: Others;
-  readonly settled: readonly SettleAnswer[];
-  readonly effects: readonly JobEffect[];
-}
-
-function instantOf(text: Buffer): number | undefined {
-  return text.length === 0 ? undefined : Number(text.toString());
 }
 
 /** The owner asks no more: what this step itself gathered is written too. */

@@ -23,11 +23,10 @@ export function payloads(from: number, count: number, end: number = Infinity): P
   return Array.from({ length: Math.min(count, end - from) }, (_, index) => payload(from + index));
 }
 
-/**
- * What each job is guarded by: a lock of a thousand, the one lock there is, a limit of a hundred, a key of its own; or one job in a
- * hundred, by such a lock or a key.
- */
-export type Guard = "lock" | "one-lock" | "limit" | "unique" | "few-locks" | "few-keys";
+/** What each job is guarded by: a lock of a thousand, the one lock there is, a limit of a hundred, a key of its own. */
+export type EachGuard = "lock" | "one-lock" | "limit" | "unique";
+/** Or one job in a hundred, by a lock or a key of its own. */
+export type Guard = EachGuard | "few-locks" | "few-keys";
 
 /** Messages that are signed, or encrypted as well. */
 export type Protection = "signed" | "encrypted";

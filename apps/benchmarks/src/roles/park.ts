@@ -2,14 +2,14 @@ import { createQueue, task, type TaskOptions } from "@taskq/core";
 import type { StorageContract } from "@taskq/core/storage";
 import { redisStorage } from "@taskq/redis";
 import { sqliteStorage } from "@taskq/sqlite";
-import type { Guard } from "../peers/competitor.js";
+import type { EachGuard } from "../peers/competitor.js";
 import type { Channel } from "./channel.js";
 
 export interface Park {
   /** The file of the queue, or the URL of its server. */
   readonly path: string;
   /** What the jobs wait for; of `unique`, a lock, while each has a key of its own taken. */
-  readonly guard: Guard;
+  readonly guard: EachGuard;
   readonly jobs: number;
 }
 export interface ParkAnswer {
@@ -21,13 +21,11 @@ export interface ParkAnswer {
 const SHUT = "shut";
 const DAY = 86_400_000;
 
-const guards: { readonly [Name in Guard]: TaskOptions<number> } = {
+const guards: { readonly [Name in EachGuard]: TaskOptions<number> } = {
   lock: { lock: SHUT },
   "one-lock": { lock: SHUT },
-  "few-locks": { lock: SHUT },
   limit: { limit: { key: SHUT, max: 1, per: DAY } },
   unique: { lock: SHUT, unique: { key: (n) => `parked-${n}` } },
-  "few-keys": { lock: SHUT, unique: { key: (n) => `parked-${n}` } },
 };
 
 /** Parks jobs behind one that has what they wait for and does not end: its lease outlives whatever is measured. */

@@ -1,4 +1,4 @@
-import type { CompetitorName, Durability, Guard, Protection } from "../peers/competitor.js";
+import type { CompetitorName, Durability, EachGuard, Guard, Protection } from "../peers/competitor.js";
 
 /** One thing measured of one competitor. */
 export interface Cell {
@@ -35,8 +35,8 @@ export interface Cell {
   readonly seconds?: number;
   /** How its messages are protected. */
   readonly protection?: Protection;
-  /** Jobs that are parked at such a guard all the time. */
-  readonly parked?: number;
+  /** How many jobs are parked all the time, and at what. */
+  readonly parked?: { readonly guard: EachGuard; readonly jobs: number };
 }
 
 /**
@@ -71,7 +71,7 @@ export function cellName(cell: Cell): string {
     cell.backlog === undefined ? undefined : `at ${cell.backlog}`,
     cell.guard,
     cell.protection,
-    cell.parked === undefined ? undefined : `behind ${cell.parked} parked`,
+    cell.parked === undefined ? undefined : `behind ${cell.parked.jobs} parked`,
     cell.processes > 1 ? `${cell.processes} processes` : undefined,
   ]
     .filter((part) => part !== undefined)

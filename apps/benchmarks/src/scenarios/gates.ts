@@ -1,4 +1,4 @@
-import type { CompetitorName } from "../peers/competitor.js";
+import type { CompetitorName, EachGuard } from "../peers/competitor.js";
 import type { Cell } from "./cell.js";
 import type { Row, Scenario } from "./scenario.js";
 import { cell, shareOf, type Volume } from "./volume.js";
@@ -7,7 +7,6 @@ const JOBS = 60_000;
 const PARKED = 10_000;
 
 type Ours = Extract<CompetitorName, "taskq" | "taskq-redis">;
-type EachGuard = "lock" | "limit" | "unique";
 
 /** What locks, limits and unique keys cost the jobs that have them, alone, behind many that wait, and those around them. */
 export function gates(volume: Volume, competitor: Ours): Scenario {
@@ -16,7 +15,7 @@ export function gates(volume: Volume, competitor: Ours): Scenario {
   const plain = of({});
   const rows = (guard: EachGuard, [own, others]: readonly [own: string, others: string]): Row[] => {
     const alone = of({ guard });
-    const behind = of({ guard, parked: shareOf(volume, PARKED) });
+    const behind = of({ guard, parked: { guard, jobs: shareOf(volume, PARKED) } });
     return [
       { title: `  with ${own}`, ours: alone, reference: plain },
       {

@@ -43,12 +43,13 @@ export async function measure(cell: Cell, directory: string): Promise<Measuremen
 }
 
 /** Answers how many jobs are there that will not run. */
-async function parkInto({ guard, parked }: Cell, { path }: Place): Promise<number> {
-  if (guard === undefined || parked === undefined) return 0;
-  const role = startRole("park", { path, guard, jobs: parked });
+async function parkInto({ parked }: Cell, { path }: Place): Promise<number> {
+  if (parked === undefined) return 0;
+  const { guard, jobs } = parked;
+  const role = startRole("park", { path, guard, jobs });
   await role.ready;
   role.go();
   const answer = await role.answer;
-  if (answer.parked !== parked) throw new Error(`${answer.parked} jobs were parked, not ${parked}`);
+  if (answer.parked !== jobs) throw new Error(`${answer.parked} jobs were parked, not ${jobs}`);
   return answer.parked + answer.active;
 }

@@ -89,7 +89,8 @@ function M.claimedJob(row)
   local run = row.run
   return {id = row.id, task = row.task, fence = run.fence, attempt = row.attempt, failures = row.failures, crashes = row.crashes,
     priority = row.priority, enqueuedAt = row.enqueuedAt, due = row.due, expiresAt = row.expiresAt, once = row.once, body = M.bodyOf(row),
-    begun = run.begun, leaseUntil = M.index(K.active):score(row.key), verdict = run.verdict, sources = M.sourcesFor(row), guards = guardsOf(row), hangs = hangs(row)}
+    begun = run.begun, leaseUntil = M.index(K.active):score(row.key), verdict = run.verdict,
+    sources = M.sourcesFor(row), guards = guardsOf(row), hangs = hangs(row)}
 end
 
 local function storiesOf(row)

@@ -180,12 +180,7 @@ local function mayKeyBeAhead(key)
   local row = S.rows[key]
   if row then return mayBeAhead(row) end
   local text = call("HGET", K.rows, key)
-  local seldom = text and M.seldomOf(text)
-  for place = 1, seldom and #seldom or 0, 2 do
-    local name, value = M.RARE[seldom[place]], seldom[place + 1]
-    if name == "once" or name == "reaped" or (name == "gates" and #value > 0) then return false end
-  end
-  return true, text
+  return not text or mayBeAhead(M.seldomOf(text)), text
 end
 
 local function start(row, owner, fence, lease, begun, closed)
@@ -201,7 +196,7 @@ local function start(row, owner, fence, lease, begun, closed)
   if begun then M.begin(row, row.run) end
 end
 
--- Deals with a ready job; whether it was claimed.
+-- Deals with a ready job; whether it was claimed. The first of a claim gives it its fence.
 local function take(row, owner, knows, claim, begins)
   if not mayStart(row, knows) then return false end
   local closed = M.firstClosed(row)
@@ -210,18 +205,18 @@ local function take(row, owner, knows, claim, begins)
     M.park(row, M.nameOf(closed))
     return false
   end
-  start(row, owner, claim.fence(), claim.lease, begins, closed)
+  claim.fence = claim.fence or M.nextFence()
+  start(row, owner, claim.fence, claim.lease, begins, closed)
   return true
 end
 
 -- Claims these of the ready jobs, of which it was looked only that they are there: the others were claimed already.
 function M.claimOthers(owner, knows, others, lease)
-  local rows, claim = {}, {lease = lease, fence = function() return others.fence end}
+  local rows, claim = {}, {lease = lease, fence = others.fence}
   for place, key in ipairs(others.keys) do
     if Q.later then break end
-    local isNew = S.rows[key] == nil
+    -- One that was met before may have ended it, with its group.
     local row = M.rowAt(key, true)
-    if row and isNew then row.state = "ready" end
     if row and row.state == "ready" and take(row, owner, knows, claim, others.begins[place]) then
       row.before = others.before[place]
       rows[#rows + 1] = row
@@ -251,11 +246,7 @@ function M.claim(owner, knows, request)
   if Q.paused then return {}, false end
   local ready = M.index(K.ready)
   local wanted = request.begin + request.ahead
-  local rows, left, looked, fence = {}, {}, 0, nil
-  local claim = {lease = request.lease, fence = function()
-    fence = fence or M.nextFence()
-    return fence
-  end}
+  local rows, left, looked, claim = {}, {}, 0, {lease = request.lease}
   local candidates = request.ids and readyAmong(request.ids)
   local at = 1
   while #rows < wanted and looked < wanted + SLACK and #left < PASSES + math.max(0, #rows - request.begin) and not Q.later do
@@ -276,13 +267,10 @@ function M.claim(owner, knows, request)
       else
         row = M.rowAt(key, true, text)
         if not row then break end
-        row.state = "ready"
       end
     end
     looked = looked + 1
-    if not isPassed and row.state == "ready" then
-      if take(row, owner, knows, claim, begins) then rows[#rows + 1] = row end
-    end
+    if not isPassed and row.state == "ready" and take(row, owner, knows, claim, begins) then rows[#rows + 1] = row end
   end
   local more = not request.ids and (ready:peek() ~= nil or Q.later == true)
   -- One that was met later may have ended some of them, with its group.
@@ -290,6 +278,6 @@ function M.claim(owner, knows, request)
     local row = S.rows[sub(own.member, 13)]
     if row == nil or (row and row.state == "ready") then ready:putBack(own) end
   end
-  return rows, more, fence, #left > 0
+  return rows, more, claim.fence, #left > 0
 end
 `;

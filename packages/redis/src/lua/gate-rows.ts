@@ -75,12 +75,10 @@ M.holdersIn = holdersOf
 M.lineOf = lineOf
 
 -- Members of a line: the number of the gate, the place, "j" and the key of a job, or "t" and the name of a ticket.
-local function jobPlace(gate, row)
+function M.jobPlace(gate, row)
   if sub(gate.name, 1, 7) == "unique:" then return M.six(gate.number) .. M.six(row.park) .. "\0\0\0\0\0\0\0\0\0\0" .. "j" .. row.key end
   return M.six(gate.number) .. M.four(row.priority) .. M.six(row.due) .. "j" .. struct.pack(">I5", row.order) .. row.key
 end
-
-M.jobPlace = jobPlace
 
 function M.ticketPlace(gate, ticket)
   return M.six(gate.number) .. M.four(0) .. M.six(ticket.due) .. "t" .. struct.pack(">I5", ticket.order) .. ticket.ticket

@@ -1,6 +1,6 @@
 /** Parking jobs under gates, holding gates, and letting those in line go when one opens. */
 export const gates: string = String.raw`
-local lineOf, holdersOf, jobPlace = M.lineOf, M.holdersIn, M.jobPlace
+local lineOf, holdersOf = M.lineOf, M.holdersIn
 
 local function leaveLine(gate, member)
   lineOf(gate):remove(member)
@@ -258,7 +258,7 @@ end
 -- Puts a job that is parked into the line of its gate.
 function M.enterGate(row)
   local gate = M.gateOf(row.gate, true)
-  row.line = jobPlace(gate, row)
+  row.line = M.jobPlace(gate, row)
   lineOf(gate):push(0, row.line)
   gate.size = gate.size + 1
   return gate

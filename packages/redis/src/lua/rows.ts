@@ -32,7 +32,7 @@ local function unlisted(name, value)
   return list
 end
 S.rows, S.members, S.made, S.goneRows = {}, {}, {}, {}
-M.STATES, M.INLINE, M.RARE = STATES, INLINE, RARE
+M.STATES, M.INLINE = STATES, INLINE
 
 -- What is not random in an id that core made.
 local places = {}
@@ -90,7 +90,7 @@ function M.decodeRow(key, text, inLine)
     due = at + due, priority = priority, attempt = attempt, failures = failures, crashes = crashes,
     fence = fence, settled = settled, body = apart or body, bytes = bytes, reason = reason, owner = owner,
     startedAt = started and at + started, finishedAt = finished and at + finished,
-    apart = false, kind = "job", state = false, wasCompleted = false, run = nil,
+    apart = type(bytes) == "number", kind = "job", state = false, wasCompleted = false, run = nil,
   }
   if x then
     for place = 1, #x, 2 do
@@ -98,7 +98,6 @@ function M.decodeRow(key, text, inLine)
       row[name] = unlisted(name, x[place + 1])
     end
   end
-  row.apart = type(bytes) == "number"
   if lease then
     local suspect, revoked, verdict = unpack(odd or {})
     row.run = {fence = fence, owner = owner, lease = lease, claimedAt = at + claimed, begun = started ~= nil, startedAt = row.startedAt,
@@ -109,17 +108,19 @@ function M.decodeRow(key, text, inLine)
     row.kind, row.mode, row.task = "join", task, nil
     row.state = stateOf(code - JOIN, row)
   else
-    row.state = stateOf(code, row)
+    row.state = inLine and "ready" or stateOf(code, row)
     if row.state == "ready" and not inLine then M.unfold(row) end
     row.wasCompleted = row.state == "completed"
   end
   return row
 end
 
--- What few rows have, of a row as it is stored.
+-- What few rows have, by name and as it is stored, and nothing else of a row.
 function M.seldomOf(text)
   local _, _, _, _, x = decodeFrom(text, 4, 11)
-  return x
+  local seldom = {}
+  for place = 1, x and #x or 0, 2 do seldom[RARE[x[place]]] = x[place + 1] end
+  return seldom
 end
 
 function M.encodeRow(row)

@@ -160,7 +160,8 @@ local function promote(nowText)
   call("ZREMRANGEBYRANK", ${key("scheduled")}, 0, #list / 2 - 1)
 end
 
--- Answers nil when it meets anything else, having changed nothing but that due jobs may be ready.
+-- Answers nil when it meets anything else, having changed nothing but that due jobs may be ready. What the rest of the script is to
+-- claim besides is then in OTHERS.
 local function short()
   if ARGV[9] ~= "" or ARGV[11] ~= "" then return nil end
   local text = call("GET", KEYS[1])
@@ -364,19 +365,17 @@ local function short()
           claimed[taken * 2 - 1], claimed[taken * 2] = key, row
           runs[taken * 2 - 1] = isBare and sub(head[at], 7) or hasMore and char(HANGING) .. key or key
           runs[taken * 2] = isBegun and 0
-          isEnough = taken + left == wanted
         elseif may == PASSED then
           leave(at)
           passed = passed + 1
-          isEnough = passed >= PASSES + math.max(0, taken + left - begin)
         else
           if not general then return nil end
           leave(at)
           left = left + 1
           others.keys[left], others.begins[left], others.before[left] = key, isBegun, taken
-          isEnough = taken + left == wanted
         end
-        isEnough = isEnough or at == wanted + SLACK
+        isEnough = taken + left == wanted or at == wanted + SLACK
+          or (may == PASSED and passed >= PASSES + math.max(0, taken + left - begin))
         if isEnough then break end
       end
       isLeft = left > 0 and taken < WORTH
