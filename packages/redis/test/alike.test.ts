@@ -3,6 +3,7 @@ import { plainJob } from "@taskq/conformance";
 import { memoryStorage } from "@taskq/memory";
 import type {
   ClaimedJob,
+  EventsAnswer,
   NewFlow,
   NewJob,
   SettledOutcome,
@@ -23,6 +24,7 @@ const TASKS = ["work", "a-task-of-a-name-that-is-longer-than-thirty-one-bytes", 
 const RETENTION = { completed: { for: 60_000, max: 1e6 }, failed: { for: 60_000, max: 1e6 } };
 /** How long jobs have been due, in milliseconds. */
 const LATE = [0, 0, 0, 0, 3, 40, 200, 70_000, 5_000_000];
+const PLAYS = Number(process.env["TASKQ_ALIKE_PLAYS"] ?? 12);
 const START = 1_800_000_000_000;
 /** And how long after the start they become due. */
 const SOON = [0, 0, 1, 3, 7.5, 130, 131, 700, 9_000, 70_000];
@@ -65,11 +67,37 @@ const AROUND: readonly ((n: number) => Partial<NewJob>)[] = [
   () => ({ gates: [{ kind: "limit", key: "limit", max: 1_000, per: 60_000, onBusy: "wait" }] }),
 ];
 
+type Gates = NonNullable<NewJob["gates"]>;
+const [LOCK, PAIR, LIMIT] = [
+  { kind: "lock", max: 1, per: undefined },
+  { kind: "concurrency", max: 2, per: undefined },
+  { kind: "limit", max: 3, per: 4_000 },
+] as const;
+
+/** Few of each kind, so that most jobs meet others there. */
+const SHARED: readonly ((n: number) => Gates)[] = [
+  (n) => [{ ...LOCK, key: `l${n % 7}`, onBusy: "wait" }],
+  (n) => [{ ...PAIR, key: `p${n % 3}`, onBusy: "wait" }],
+  (n) => [{ ...LIMIT, key: `m${n % 4}`, onBusy: "wait" }],
+  (n) => [
+    { ...LIMIT, key: `m${n % 2}`, onBusy: "wait" },
+    { ...LOCK, key: `l${n % 5}`, onBusy: "wait" },
+  ],
+  (n) => [
+    { ...LOCK, key: `l${n % 11}`, onBusy: "wait" },
+    { ...LOCK, key: `l${n % 3}`, onBusy: "wait" },
+  ],
+  (n) => [{ ...LOCK, key: `l${n % 7}`, onBusy: (["skip", "drop", "fail"] as const)[n % 3]! }],
+  (n) => [{ ...LOCK, key: `own-${n}`, onBusy: "wait" }],
+];
+
 /** Each job as a flow of its own; one in so many has something around it, is followed by another one, or is in a group with it. */
-function flowsOf(all: readonly NewJob[], { seed, around = 0 }: Played): NewFlow[] {
+function flowsOf(all: readonly NewJob[], { seed, around = 0, gated = 0 }: Played): NewFlow[] {
   const random = numbers(seed + 1);
   const makeId = createIdMaker();
-  return all.map((job, n): NewFlow => {
+  return all.map((plain, n): NewFlow => {
+    const gates = gated > 0 && random(gated) === 0 ? SHARED[random(SHARED.length)]?.(random(60)) : undefined;
+    const job = gates === undefined ? plain : { ...plain, gates };
     const kind = around > 0 && random(around) === 0 ? random(AROUND.length + 2) : -1;
     if (kind < 0) return { end: job.id, jobs: [job], joins: [] };
     const own = AROUND[kind]?.(n);
@@ -125,8 +153,12 @@ interface Played {
   readonly odd?: { readonly one: number; readonly of: typeof OTHERWISE };
   /** The most that is claimed ahead at once. @default 15 */
   readonly ahead?: number;
+  /** Fewer than so many begin at once. @default 3 */
+  readonly begin?: number;
   /** One job in so many has something around it. @default none */
   readonly around?: number;
+  /** One job in so many has gates that others have too. @default none */
+  readonly gated?: number;
   /** One step in so many is sent again, as whoever got no answer does. @default none */
   readonly repeated?: number;
   /** Whether steps go by turns by two connections, neither of which knows what the other one has claimed. */
@@ -144,13 +176,24 @@ function countedFrom(first: number, value: unknown): unknown {
   return Object.fromEntries(entries);
 }
 
+/** Gates that open at the same instant do so in any order: what is told of each job, one job after the other. */
+function inOrder({ claimed, effects }: StepAnswer): Pick<StepAnswer, "claimed" | "effects"> {
+  return { claimed, effects: effects.toSorted((a, b) => (a.id < b.id ? -1 : Number(a.id > b.id))) };
+}
+
+/** What one step settles is told of in any order. */
+function byInstant(events: EventsAnswer["events"]): EventsAnswer["events"] {
+  const key = ({ time, id }: (typeof events)[number]): string => `${String(time)} ${id}`;
+  return events.toSorted((a, b) => (key(a) < key(b) ? -1 : Number(key(a) > key(b))));
+}
+
 /** Stores, claims and settles what the seed says; all that was claimed and told, and what is left of every job. */
 async function played(
   [storage, other = storage]: readonly [StorageContract, (StorageContract | undefined)?],
   flows: readonly NewFlow[],
   how: Played,
 ): Promise<unknown> {
-  const { seed, isFollowed, ahead = 15, repeated = 0 } = how;
+  const { seed, isFollowed, begin = 3, ahead = 15, repeated = 0 } = how;
   const random = numbers(seed);
   for (const each of new Set([storage, other])) {
     await each.open({ queue: QUEUE, retention: RETENTION, now: START });
@@ -166,16 +209,23 @@ async function played(
   let now = START;
   for (let request = 1; request < 200; request += 1) {
     now += [0, 1, 7, 130, 300, 9_000][random(6)]!;
-    const claim = { begin: random(3), ahead: random(ahead + 1), lease: 30_000_000 };
+    const claim = { begin: random(begin), ahead: random(ahead + 1), lease: 30_000_000 };
     const begun = held
       .filter(({ begun: has }) => !has && random(3) === 0)
       .map(({ id, fence }) => ({ id, fence }));
     const asked = { queue: QUEUE, owner: OWNER, request, tasks: TASKS, settled, begun, claim, now };
     const answer: StepAnswer = await (request % 2 === 0 ? other : storage).step(asked);
-    told.push({ ...answer, claimed: answer.claimed, count: undefined, passedOver: undefined });
+    told.push({ ...answer, ...inOrder(answer), count: undefined, passedOver: undefined });
     if (repeated > 0 && random(repeated) === 0) {
       const { settled: settledAgain, claimed } = await storage.step(asked);
-      told.push({ ...answer, settled: settledAgain, claimed, count: undefined, passedOver: undefined });
+      told.push({
+        ...answer,
+        ...inOrder(answer),
+        settled: settledAgain,
+        claimed,
+        count: undefined,
+        passedOver: undefined,
+      });
     }
     // Few at once are read a short way too, in whatever state they are.
     const looked = [...answer.claimed, ...held].slice(0, 6).map(({ id }) => id);
@@ -202,7 +252,10 @@ async function played(
     each: await Promise.all(ids.map((id) => storage.read({ queue: QUEUE, ids: [id], now }))),
     counts: await storage.counts({ queue: QUEUE }),
     free: await freeKeys(storage, flows, now),
-    events: events.map((event) => ({ ...event, cursor: undefined })),
+    events: (how.gated === undefined ? events : byInstant(events)).map((event) => ({
+      ...event,
+      cursor: undefined,
+    })),
   });
 }
 
@@ -311,17 +364,40 @@ test.skipIf(!hasTestServer)(
   },
 );
 
+test.skipIf(!hasTestServer)(
+  "jobs that share locks and limits are claimed, parked and let go as the memory storage does it",
+  { timeout: 60_000 },
+  async () => {
+    const plays = Array.from({ length: PLAYS }, (_, n) => ({
+      seed: 40 + n,
+      unreadable: n % 5 === 0 ? 10 : 0,
+      isFollowed: n % 4 < 2,
+      gated: [1, 2, 9][n % 3]!,
+      around: n % 4 === 3 ? 9 : 0,
+      ahead: [0, 4, 60][n % 3]!,
+      begin: [3, 14, 25][n % 3]!,
+      repeated: 6,
+      isShared: n % 2 === 0,
+      ...(n % 4 > 1 ? { odd: { one: 9, of: OTHERWISE } } : {}),
+    }));
+    for (const [tested, expected] of await playedOnBoth(plays)) expect(tested).toEqual(expected);
+  },
+);
+
 const nextId = createIdMaker();
 
 /** These jobs on a server of their own, and a connection that looks at it. */
-async function storing(all: readonly NewJob[]): Promise<{ redis: Redis; store: StorageContract }> {
+async function storing(
+  all: readonly NewJob[],
+  retention: typeof RETENTION = RETENTION,
+): Promise<{ redis: Redis; store: StorageContract }> {
   const server = await startTestServer();
   afterTest(() => server.stop());
   const redis = new Redis(server.url);
   afterTest(() => redis.disconnect());
   const store = connect(server, server.keyPrefix);
   afterTest(() => store.close());
-  await store.open({ queue: QUEUE, retention: RETENTION, now: START });
+  await store.open({ queue: QUEUE, retention, now: START });
   const flows = all.map((job) => ({ end: job.id, jobs: [job], joins: [] }));
   await store.enqueue({ queue: QUEUE, flows, now: START });
   return { redis, store };
@@ -418,6 +494,126 @@ test.skipIf(!hasTestServer)(
     const { claimed, passedOver } = await store.step({ ...asked, request: 2, claim: { ...claim, begin: 0 } });
     expect([claimed.length, passedOver]).toEqual([50, true]);
     expect(await scriptsIn(redis)).toBe(1);
+  },
+);
+
+/** Claims ten, settles all but the last of those that are held, and so on; how many scripts the server was given for it. */
+async function scriptsForSteps(
+  all: readonly NewJob[],
+  retention: typeof RETENTION = RETENTION,
+): Promise<{ readonly scripts: number; readonly claimed: number; readonly store: StorageContract }> {
+  const { redis, store } = await storing(all, retention);
+  const asked = { queue: QUEUE, owner: OWNER, tasks: TASKS, begun: [], now: START };
+  const claim = { begin: 10, ahead: 50, lease: 30_000 };
+  let held = [...(await store.step({ ...asked, request: 1, settled: [], claim })).claimed];
+  await redis.script("FLUSH");
+  let claimed = held.length;
+  for (let request = 2; request < 9; request += 1) {
+    const settled = held.slice(0, -1).map(({ id, fence }): Settlement => ({
+      id,
+      fence,
+      startedAt: START,
+      outcome: { kind: "completed", result: undefined },
+      add: undefined,
+    }));
+    const answer = await store.step({ ...asked, request, settled, claim });
+    expect(answer.settled).toEqual(settled.map(() => "applied"));
+    held = [...held.slice(-1), ...answer.claimed];
+    claimed += answer.claimed.length;
+  }
+  return { scripts: await scriptsIn(redis), claimed, store };
+}
+
+/** A hundred jobs with gates of their own, or those of the places that are named with others. */
+function gatedJobs(gatesOf: (n: number) => Gates): NewJob[] {
+  return Array.from({ length: 100 }, (_, n) => plainJob(nextId(START), { due: START, gates: gatesOf(n) }));
+}
+
+test.skipIf(!hasTestServer)(
+  "jobs with locks and limits go the short way as long as nobody waits for them",
+  async () => {
+    const { scripts, claimed } = await scriptsForSteps(
+      gatedJobs((n) => [
+        { ...LOCK, key: `l${n}`, onBusy: "wait" },
+        { ...PAIR, key: `p${Math.floor(n / 2)}`, onBusy: "wait" },
+        { ...LIMIT, key: `m${n % 40}`, onBusy: "wait" },
+      ]),
+    );
+    expect([scripts, claimed]).toEqual([1, 80]);
+  },
+);
+
+test.skipIf(!hasTestServer)(
+  "of completed jobs with locks only so many are kept, and the short way removes the others",
+  async () => {
+    const { scripts, store } = await scriptsForSteps(
+      gatedJobs((n) => [{ ...LOCK, key: `l${n}`, onBusy: "wait" }]),
+      { ...RETENTION, completed: { for: 60_000, max: 20 } },
+    );
+    const { "*": counts } = await store.counts({ queue: QUEUE });
+    expect([scripts, counts?.completed]).toEqual([1, 20]);
+  },
+);
+
+test.skipIf(!hasTestServer)(
+  "nothing is left of jobs that came again, completed and are removed",
+  async () => {
+    const all = Array.from({ length: 30 }, () => plainJob(nextId(START), { due: START }));
+    const kept = { ...RETENTION, completed: { for: 60_000, max: 5 } };
+    const { redis, store } = await storing(all, kept);
+    const asked = { queue: QUEUE, owner: OWNER, tasks: TASKS, begun: [], now: START };
+    const claim = { begin: 30, ahead: 0, lease: 30_000 };
+    const settledAs = (claimed: readonly ClaimedJob[], how: SettledOutcome): Settlement[] =>
+      claimed.map(({ id, fence }) => ({ id, fence, startedAt: START, outcome: how, add: undefined }));
+    const { claimed } = await store.step({ ...asked, request: 1, settled: [], claim });
+    const settled = settledAs(claimed, { kind: "retry", due: START, error: ERROR, counts: true });
+    const { claimed: again } = await store.step({ ...asked, request: 2, settled, claim });
+    const done = settledAs(again, { kind: "completed", result: undefined });
+    await store.step({ ...asked, request: 3, settled: done, claim });
+    for (let request = 4; request < 7; request += 1) {
+      await store.step({ ...asked, request, settled: [], claim, now: START + request * 1_000 });
+    }
+    const [rows = "", stories = ""] = await Promise.all(
+      ["rows", "stories"].map(async (name) => (await redis.keys(`*${name}`))[0]),
+    );
+    expect([await redis.hlen(rows), await redis.hlen(stories)]).toEqual([5, 5]);
+  },
+);
+
+test.skipIf(!hasTestServer)(
+  "what others wait for is settled, and told of, also if its step must go the long way after that",
+  async () => {
+    const lock = [{ ...LOCK, key: "shared", onBusy: "wait" }] as const;
+    const kept = { completed: RETENTION.completed, failed: { for: 60_000, max: 1 } };
+    const all = Array.from({ length: 12 }, (_, n) =>
+      plainJob(nextId(START), { due: START, gates: n % 6 === 5 ? lock : undefined }),
+    );
+    const { store } = await storing(all, kept);
+    const asked = { queue: QUEUE, owner: OWNER, tasks: TASKS, begun: [], now: START };
+    const claim = { begin: 12, ahead: 0, lease: 30_000 };
+    const { claimed, effects } = await store.step({ ...asked, request: 1, settled: [], claim });
+    expect([claimed.length, effects.map(({ kind }) => kind)]).toEqual([11, ["parked"]]);
+    const [first, ...others] = claimed.map(({ id, fence }): Settlement => ({
+      id,
+      fence,
+      startedAt: START,
+      outcome: { kind: "completed", result: undefined },
+      add: undefined,
+    }));
+    const failed: Settlement = { ...first!, outcome: { kind: "failed", error: ERROR } };
+    await store.step({ ...asked, request: 2, settled: [failed], claim: undefined });
+    // From now on a step has something to remove that the short way leaves to the long one.
+    await store.open({
+      queue: QUEUE,
+      retention: { ...kept, failed: { for: 60_000, max: 0 } },
+      now: START,
+    });
+    const answer = await store.step({ ...asked, request: 3, settled: others, claim });
+    expect(answer.settled).toEqual(others.map(() => "applied"));
+    expect(answer.effects.map(({ id, kind }) => [id, kind])).toEqual([[all[11]!.id, "readied"]]);
+    expect(answer.claimed.map(({ id }) => id)).toEqual([all[11]!.id]);
+    const { "*": counts } = await store.counts({ queue: QUEUE });
+    expect([counts?.completed, counts?.failed, counts?.active]).toEqual([10, 0, 1]);
   },
 );
 

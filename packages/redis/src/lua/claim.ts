@@ -196,33 +196,38 @@ local function start(row, owner, fence, lease, begun, closed)
   if begun then M.begin(row, row.run) end
 end
 
--- Deals with a ready job; whether it was claimed. The first of a claim gives it its fence.
-local function take(row, owner, knows, claim, begins)
+-- Deals with a ready job; whether it was claimed, if it may be. The first of a claim gives it its fence. The gate of this name was the
+-- first closed one before others were claimed.
+local function take(row, owner, knows, claim, begins, mayBe, name)
   if not mayStart(row, knows) then return false end
-  local closed = M.firstClosed(row)
+  local closed = M.closedAt(row, name) or M.firstClosed(row)
   if closed and closed.onBusy == "wait" then
     M.withdraw(row)
     M.park(row, M.nameOf(closed))
     return false
   end
+  if mayBe == false then return false end
   claim.fence = claim.fence or M.nextFence()
   start(row, owner, claim.fence, claim.lease, begins, closed)
   return true
 end
 
--- Claims these of the ready jobs, of which it was looked only that they are there: the others were claimed already.
+-- Claims these of the ready jobs, of which it was looked only that they are there: the others were claimed already. Those for which it
+-- is not said whether they begin at once were not to be claimed; whether any are left that could be.
 function M.claimOthers(owner, knows, others, lease)
-  local rows, claim = {}, {lease = lease, fence = others.fence}
+  local rows, claim, more = {}, {lease = lease, fence = others.fence}, false
   for place, key in ipairs(others.keys) do
     if Q.later then break end
     -- One that was met before may have ended it, with its group.
-    local row = M.rowAt(key, true)
-    if row and row.state == "ready" and take(row, owner, knows, claim, others.begins[place]) then
-      row.before = others.before[place]
-      rows[#rows + 1] = row
+    local row, begins = M.rowAt(key, true), others.begins[place]
+    if row and row.state == "ready" then
+      if take(row, owner, knows, claim, begins == 1, begins ~= false, others.closed[place]) then
+        row.before = others.before[place]
+        rows[#rows + 1] = row
+      else more = more or row.state == "ready" end
     end
   end
-  return rows
+  return rows, more or S.ready or #rows < others.count
 end
 
 local function readyAmong(ids)

@@ -7,8 +7,8 @@ export const claims: string = String.raw`
 local claims, claimOfKey, ends, hasAll, hasClaims, hasEnds = {}, {}, {}, false, nil, nil
 
 local function learnClaim(fence, text)
-  local left, owner, lease, at, list = decode(text)
-  local claim = {left = left, owner = owner, lease = lease, at = at, fence = fence, list = list, runs = {}}
+  local left, owner, lease, at, list, held = decode(text)
+  local claim = {left = left, owner = owner, lease = lease, at = at, fence = fence, list = list, held = held or {}, runs = {}}
   for place = 1, #list, 2 do
     local key = M.keyIn(list[place])
     claim.runs[key] = place
@@ -115,15 +115,21 @@ function M.changedClaims()
         gone[#gone + 1] = field
         M.index(K.active):remove("#" .. field)
       else
-        local list = {}
+        local list, held = {}, {}
         for place = 1, #claim.list, 2 do
           if claim.runs[M.keyIn(claim.list[place])] then
             list[#list + 1] = claim.list[place]
             list[#list + 1] = claim.list[place + 1]
           end
         end
+        for place = 1, #claim.held, 2 do
+          if claim.runs[claim.held[place]] then
+            held[#held + 1] = claim.held[place]
+            held[#held + 1] = claim.held[place + 1]
+          end
+        end
         changed[#changed + 1] = field
-        changed[#changed + 1] = pack(claim.left, claim.owner, claim.lease, claim.at, list)
+        changed[#changed + 1] = pack(claim.left, claim.owner, claim.lease, claim.at, list, #held > 0 and held or nil)
       end
     end
   end

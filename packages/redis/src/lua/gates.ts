@@ -65,6 +65,14 @@ function M.firstClosed(row)
   end
 end
 
+-- Its gate of this name, if that is closed.
+function M.closedAt(row, name)
+  if not name then return nil end
+  for _, own in ipairs(row.gates or {}) do
+    if M.nameOf(own) == name and not isOpen(own, row) then return own end
+  end
+end
+
 local function ownGate(row, gate)
   for _, own in ipairs(row.gates or {}) do
     if M.nameOf(own) == gate.name then return own end

@@ -76,7 +76,7 @@ export function made(name: string, parts: readonly string[], move: string): Scri
 const step = scriptOf(
   "step",
   [
-    "-- taskq step\nlocal REQUEST, OTHERS\nlocal function general()\n",
+    "-- taskq step\nlocal REQUEST, AHEAD, EFFECTS, OTHERS\nlocal function general()\n",
     keys,
     apart([...PARTS, settle, flush]),
     moves.step,
@@ -127,7 +127,7 @@ export const SCRIPTS: Readonly<Record<ScriptName, Script>> = {
   step,
   /** The short way of a step alone, likewise. */
   shortStep: short.upTo(
-    "stories",
+    "starts",
     "step (short)",
     `-- taskq short step\n${short.alone}${short.step}\nreturn short() or 0\n`,
   ),

@@ -9,7 +9,7 @@ const HEAD = 11;
 /** The numbers of what few rows have; `RARE` in `lua/rows.ts` has all. */
 export const SELDOM = { expiresAt: 1, once: 2, gates: 6, unique: 7, keep: 8, after: 9 } as const;
 /** From here on: what hangs on a job when its run has ended. */
-const HANGS = SELDOM.gates;
+const HANGS = SELDOM.unique;
 
 /** The key of a row under an id that core made. */
 export function placeOf(id: string): string | undefined {
@@ -209,8 +209,9 @@ function isSame(bytes: Uint8Array, from: number, wanted: Uint8Array): boolean {
 function guardsIn(seldom: readonly unknown[]): JobGuards | undefined {
   const unique = behind(seldom, SELDOM.unique) as readonly [key: string] | undefined;
   const after = behind(seldom, SELDOM.after) as readonly string[] | undefined;
-  if (unique === undefined && after === undefined) return undefined;
-  return { gates: [], unique: unique?.[0], after: after ?? [] };
+  const gates = behind(seldom, SELDOM.gates) as readonly (readonly [kind: string, key: string])[] | undefined;
+  if (unique === undefined && after === undefined && gates === undefined) return undefined;
+  return { gates: gates?.map(([, key]) => key) ?? [], unique: unique?.[0], after: after ?? [] };
 }
 
 function behind(seldom: readonly unknown[], wanted: number): unknown {

@@ -1,6 +1,9 @@
 /** Settles ended runs and claims others. */
 export const step: string = String.raw`
 local request = S.request
+-- All that the rest of one script tells, if it is run more than once.
+S.effects = EFFECTS or S.effects
+EFFECTS = S.effects
 
 local function ownerOf(name)
   local text = call("HGET", K.owners, name)
@@ -82,8 +85,8 @@ end
 
 -- What the short way has left of a claim: where each stands is told by how many of the others come before it.
 local function claimOthers()
-  local rows, keys = M.claimOthers(request.owner, knownTasks(), OTHERS, request.claim.lease), {}
-  local next = 1
+  local rows, more = M.claimOthers(request.owner, knownTasks(), OTHERS, request.claim.lease)
+  local keys, next = {}, 1
   for place = 0, #OTHERS.taken do
     if place > 0 then keys[#keys + 1] = OTHERS.taken[place] end
     while rows[next] and rows[next].before == place do
@@ -93,12 +96,17 @@ local function claimOthers()
   end
   if #rows > 0 then remember(OTHERS.fence, keys) end
   local begins = 0
-  for _, begun in ipairs(OTHERS.begins) do if begun then begins = begins + 1 end end
-  return {claimed = toldOf(rows), begins = begins, more = #rows < #OTHERS.keys, nextDue = M.nextDue()}
+  for _, begun in ipairs(OTHERS.begins) do begins = begins + (begun or 0) end
+  return {claimed = toldOf(rows), begins = begins, more = more, nextDue = M.nextDue()}
 end
 
 return M.run(function()
   M.readQueue()
+  if AHEAD and not AHEAD.isDone then
+    for _, one in ipairs(request.settled) do M.settle(one) end
+    AHEAD.isDone = true
+    return {}
+  end
   if OTHERS then
     S.bounded = true
     return OTHERS.areAll and claimAll() or claimOthers()
@@ -114,7 +122,7 @@ return M.run(function()
   S.bounded = true
   local settled = {}
   for place, one in ipairs(request.settled) do
-    settled[place] = M.settle(one)
+    settled[place] = one.isDone and "applied" or M.settle(one)
     if Q.later then break end
   end
   if request.stats then M.putStats(request.stats) end

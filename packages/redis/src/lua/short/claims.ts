@@ -3,7 +3,8 @@ import { key } from "./key.js";
 /**
  * What was claimed is written down by claim, not by job, and how a run of a claim ended beside its row: rows are as they were when
  * they were ready. A claim lists its rows, each as `done` will have it, or behind a byte if something hangs on it, and when its run
- * began, in milliseconds after the claim, or false.
+ * began, in milliseconds after the claim, or false; then of each gate that is held by one of the others the key of that row, and
+ * the name of the gate.
  */
 export const claims: string = String.raw`
 -- Small numbers, and all that come more than once, are packed once.
@@ -39,10 +40,15 @@ local function claimOf(fence)
     local text = call("HGET", ${key("claims")}, string.format("%d", fence))
     own = false
     if text then
-      local left, owner, lease, at, list = cmsgpack.unpack(text)
-      local places = {}
+      local left, owner, lease, at, list, held = cmsgpack.unpack(text)
+      local places, gates = {}, {}
       for place = 1, #list, 2 do places[keyIn(list[place])] = place end
-      own = {fence = fence, left = left, owner = owner, lease = lease, at = at, list = list, places = places}
+      for place = 1, held and #held or 0, 2 do
+        local names = gates[held[place]] or {}
+        gates[held[place]] = names
+        names[#names + 1] = held[place + 1]
+      end
+      own = {fence = fence, left = left, owner = owner, lease = lease, at = at, list = list, places = places, held = held, gates = gates}
     end
     claims[fence] = own
   end
@@ -68,8 +74,9 @@ local function endOf(own, code, began, now, bytes)
   return head .. (began and packOf(now - began) or "\192") .. (bytes and packText(bytes) or "\192")
 end
 
-local function writeClaim(fence, left, owner, lease, at, list)
-  call("HSET", ${key("claims")}, fence, pack(left, owner, lease, at, list))
+local function writeClaim(fence, left, owner, lease, at, list, held)
+  if held and #held == 0 then held = nil end
+  call("HSET", ${key("claims")}, fence, pack(left, owner, lease, at, list, held))
 end
 
 local function writeClaims()
@@ -80,14 +87,20 @@ local function writeClaims()
         call("HDEL", ${key("claims")}, field)
         call("ZREM", ${key("active")}, "#" .. field)
       else
-        local list, size = {}, 0
+        local list, size, held = {}, 0, {}
         for place = 1, #own.list, 2 do
           if own.places[keyIn(own.list[place])] then
             list[size + 1], list[size + 2] = own.list[place], own.list[place + 1]
             size = size + 2
           end
         end
-        writeClaim(field, own.left, own.owner, own.lease, own.at, list)
+        for place = 1, own.held and #own.held or 0, 2 do
+          if own.places[own.held[place]] then
+            held[#held + 1] = own.held[place]
+            held[#held + 1] = own.held[place + 1]
+          end
+        end
+        writeClaim(field, own.left, own.owner, own.lease, own.at, list, held)
       end
     end
   end

@@ -1,4 +1,5 @@
 export { add } from "./add.js";
 export { upTo } from "./key.js";
 export { read } from "./read.js";
-export { alone, both, request, step } from "./step.js";
+export { request } from "./request.js";
+export { alone, both, step } from "./step.js";

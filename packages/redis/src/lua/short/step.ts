@@ -2,43 +2,8 @@ import { CLAIM_PASSES, CLAIM_SLACK } from "@taskq/core/storage";
 import { unlist } from "../listing.js";
 import { alike } from "./alike.js";
 import { claims } from "./claims.js";
+import { gates } from "./gates.js";
 import { key } from "./key.js";
-
-/** How a step is asked for. */
-export const request: string = String.raw`
--- now, command to publish with, owner, request, begin, ahead, lease, tasks; packed: ids, begun, what is seldom, and of each settlement
--- id, fence, startedAt, what it is, and bytes: 0 completed without a result, 1 with this one, 2 anything else, packed,
--- 3 quarantined with this error; the owner and the lane, as the last claim is kept under; what is told of
--- those that completed, if more than which they are.
-
-local function unpacked(text)
-  if text ~= "" then return cmsgpack.unpack(text) end
-end
-
-local function settlementAt(list, at)
-  local mark, one = list[at + 3], {kind = "completed"}
-  if mark == 3 then one.kind = "quarantined" end
-  if mark == 1 or mark == 3 then one.bytes = list[at + 4] end
-  if mark == 2 then one = cmsgpack.unpack(list[at + 4]) end
-  one.id, one.fence, one.startedAt = list[at], list[at + 1], list[at + 2]
-  return one
-end
-
--- The same request as the rest of the script reads it.
-function REQUEST()
-  local settled, list = {}, not OTHERS and unpacked(ARGV[12]) or {}
-  for at = 1, #list, 5 do settled[#settled + 1] = settlementAt(list, at) end
-  local tasks, claim = {}, nil
-  for task in string.gmatch(ARGV[8], "[^\n]+") do tasks[#tasks + 1] = task end
-  if ARGV[5] ~= "" then
-    claim = {begin = tonumber(ARGV[5]), ahead = tonumber(ARGV[6]), lease = tonumber(ARGV[7]), ids = unpacked(ARGV[9])}
-  end
-  local seldom = unpacked(ARGV[11]) or {}
-  return {now = tonumber(ARGV[1]), queue = string.match(KEYS[1], "{(.-)}"), owner = ARGV[3], lane = ARGV[13], request = tonumber(ARGV[4]), tasks = tasks,
-    claim = claim, settled = settled, begun = unpacked(ARGV[10]) or {}, stats = seldom.stats, atOnce = seldom.atOnce, noted = seldom.noted}
-end
-
-`;
 
 /**
  * Settling jobs that belong to nothing and completed, or that nobody could read, and claiming others like them: by far the
@@ -50,7 +15,7 @@ local ACTIVE, COMPLETED, QUARANTINED, INLINE, PURGED, TOGETHER, TOLD, LONG_TEXT,
 local FEW = 4
 -- So many more are looked at than are wanted, and passed over than are claimed ahead; so many are looked at first, and so many of them
 -- must go the short way.
-local SLACK, PASSES, FIRST, WORTH = ${CLAIM_SLACK}, ${CLAIM_PASSES}, 32, 8
+local SLACK, PASSES, FIRST, WORTH = ${CLAIM_SLACK}, ${CLAIM_PASSES}, 16, 4
 -- Of a row that completed: it may be as it was when it was ready, or scheduled.
 local ENDED = {[2] = true, [5] = true, [11] = true}
 local byte, char, find = string.byte, string.char, string.find
@@ -61,23 +26,36 @@ local function isPlain(x)
   return not x or x[#x - 1] <= 5
 end
 
+-- What a row of a completed job may have whose removal leaves nothing behind: until when it might begin, once, reaped, gates.
+local LEAVES = {[1] = true, [2] = true, [4] = true, [6] = true}
+local function leavesNothing(x)
+  for place = 1, x and #x or 0, 2 do if not LEAVES[x[place]] then return false end end
+  return true
+end
+
 -- What hangs on a job, and is looked at when its run has ended: a key that it has until then, how long it is kept, what came before
 -- it, what follows it, its flow. Whoever claims it leaves that as it is.
 local HANGS = {[8] = true, [9] = true, [11] = true, [19] = true}
 -- Jobs that may run only once, that were reaped, or that others wait behind are not held without running.
 local NOT_AHEAD = {[2] = true, [4] = true, [6] = true}
--- Whether a row is claimed as it is, left for somebody who begins it at once, or claimed by the rest of the script.
-local MAY, PASSED, OTHERWISE = 1, 2, 3
+local GATES, PASSING = 6, 17
+-- Whether a row is claimed as it is, left for somebody who begins it at once, claimed by the rest of the script, or not claimed: that then
+-- ends it, or puts it where it waits.
+local MAY, PASSED, OTHERWISE, NOT = 1, 2, 3, 4
 local function howClaimed(x, now, ahead)
-  local may = MAY
+  local may, gated, passing = MAY, nil, nil
   for place = 1, #x, 2 do
     local number = x[place]
     if ahead and NOT_AHEAD[number] then return PASSED end
     if number == 1 then
-      if x[place + 1] <= now then may = OTHERWISE end
-    elseif number > 5 and not (HANGS[number] or (number == 7 and x[place + 1][2] == "final")) then may = OTHERWISE end
+      if x[place + 1] <= now then may = NOT end
+    elseif number == GATES then gated = x[place + 1]
+    elseif number > 5 and not (HANGS[number] or (number == 7 and x[place + 1][2] == "final")) then
+      if number == PASSING then passing = x[place + 1] end
+      if may == MAY then may = OTHERWISE end
+    end
   end
-  return may
+  return may, gated, passing
 end
 
 -- Whether it is the key of this id shows the row that is found.
@@ -139,9 +117,15 @@ local function packedBodies(keys, found)
   return length > LONG_TEXT and list or pack(list)
 end
 
+-- A whole number as six bytes that sort like it.
+local function six(value)
+  return struct.pack(">I6", math.min(math.max(0, math.floor(value)), 281474976710655))
+end
+
 ${unlist}
 ${alike}
 ${claims}
+${gates}
 local function firstDue()
   local _, due = unpack(call("ZRANGE", ${key("scheduled")}, 0, 0, "WITHSCORES"))
   return due and tonumber(due)
@@ -154,14 +138,14 @@ local function promote(nowText)
   for at = 1, #list, 2 do
     local member, due = list[at], tonumber(list[at + 1])
     ready[at] = string.format("%d", struct.unpack(">I4", member) - 2147483647)
-    ready[at + 1] = struct.pack(">I6", math.min(math.max(0, math.floor(due)), 281474976710655)) .. sub(member, 5)
+    ready[at + 1] = six(due) .. sub(member, 5)
   end
   write("ZADD", ${key("ready")}, ready)
   call("ZREMRANGEBYRANK", ${key("scheduled")}, 0, #list / 2 - 1)
 end
 
 -- Answers nil when it meets anything else, having changed nothing but that due jobs may be ready. What the rest of the script is to
--- claim besides is then in OTHERS.
+-- claim besides is then in OTHERS, and what it is to settle before, in AHEAD.
 local function short()
   if ARGV[9] ~= "" or ARGV[11] ~= "" then return nil end
   local text = call("GET", KEYS[1])
@@ -186,18 +170,21 @@ local function short()
   local list = ARGV[12] ~= "" and cmsgpack.unpack(ARGV[12]) or {}
   local follows = feed and feed[4]
   if #list > 0 and follows and (now > follows or feed[2] - feed[3] > 1000000) then return nil end
+  local first, waitedFor = AHEAD or {}, {}
   for at = 1, #list, 5 do
-    local mark, key = list[at + 3], keyOf(list[at])
-    if mark == 2 or asked[key] then return nil end
-    keys[#keys + 1] = key
-    asked[key] = at
-    local claim = claimOf(list[at + 1])
-    local entry = claim and claim.places[key]
-    local isShort = mark == 0 or #list[at + 4] <= INLINE
-    if #list >= FEW * 5 and entry and isShort and not (mark == 3 and claim.list[entry + 1]) and byte(claim.list[entry]) ~= HANGING then
-      ends[key] = entry
+    if not first[at] then
+      local mark, key = list[at + 3], keyOf(list[at])
+      if mark == 2 or asked[key] then return nil end
+      keys[#keys + 1] = key
+      asked[key] = at
+      local claim = claimOf(list[at + 1])
+      local entry = claim and claim.places[key]
+      local isShort = mark == 0 or #list[at + 4] <= INLINE
+      if #list >= FEW * 5 and entry and isShort and not (mark == 3 and claim.list[entry + 1]) and byte(claim.list[entry]) ~= HANGING then
+        ends[key] = entry
+      end
+      if follows or not ends[key] then wanted[#wanted + 1] = key end
     end
-    if follows or not ends[key] then wanted[#wanted + 1] = key end
   end
   local settled, begins = #keys, false
   local begun = ARGV[10] ~= "" and cmsgpack.unpack(ARGV[10]) or {}
@@ -231,6 +218,7 @@ local function short()
     if entry then
       member = claim.list[entry]
       if unreadable then began = nil end
+      if claim.gates[key] and not free(claim.gates[key], key, true) then waitedFor[#waitedFor + 1] = at end
       over[#over + 1] = key
       over[#over + 1] = endOf(claim, unreadable and QUARANTINED or COMPLETED, began, now, bytes)
       endInClaim(claim, key)
@@ -242,8 +230,10 @@ local function short()
       local told, tail, due, code, x, failures, crashes, own, started, owner, odd, size, suffix = bytes
       tail, due, code, task, x, attempt, failures, crashes, own, _, started, _, _, owner, _, _, odd, size, suffix =
         decodeFrom(row, 18, 11)
-      if odd or not isPlain(x) or id ~= (suffix and key .. suffix or sub(key, 2)) then return nil end
+      local gated = x and x[#x - 1] == GATES and not unreadable and x[#x]
+      if odd or not (gated or isPlain(x)) or id ~= (suffix and key .. suffix or sub(key, 2)) then return nil end
       entry = claim and claim.places[key]
+      if gated and not free(namesOf(gated), key, entry) then waitedFor[#waitedFor + 1] = at end
       if entry then
         attempt, own, owner, started = attempt + 1, fence, claim.owner, claim.list[entry + 1]
         endInClaim(claim, key)
@@ -281,6 +271,13 @@ local function short()
     end
     ids[place] = id
   end
+  if #waitedFor > 0 then
+    if general and not AHEAD and settled - #waitedFor >= WORTH then
+      AHEAD = {}
+      for _, at in ipairs(waitedFor) do AHEAD[at] = true end
+    end
+    return nil
+  end
   for place = settled + 1, #keys do
     local key = keys[place]
     local run, row = asked[key], texts[key]
@@ -310,13 +307,15 @@ local function short()
     promote(nowText)
     due = firstDue()
   end
-  local claimed, bodies, taken, runs, more, owners, own = {}, "", 0, {}, false, nil, nil
+  local claimed, bodies, taken, runs, taking, more, owners, own = {}, "", 0, {}, {}, false, nil, nil
   -- Keys of the rows that are looked at; of those that are claimed, once others are among them, and their members of the line.
   local line, found, members = {}, nil, nil
   -- How many are left for somebody who begins them at once; those that the rest of the script claims; whether that is to claim all.
-  local passed, left, others = 0, 0, {keys = {}, begins = {}, before = {}}
+  local passed, left, others = 0, 0, {keys = {}, begins = {}, before = {}, closed = {}}
   local isLeft = begin and opens and tonumber(opens) <= now
-  local head = call("ZRANGE", ${key("ready")}, 0, begin and begin + ahead or 0)
+  -- One more than is looked at tells whether there are more.
+  local least = begin and math.max(FIRST, begin + PASSES) or 0
+  local head = call("ZRANGE", ${key("ready")}, 0, begin and math.min(begin + ahead, least) or 0)
   if begin and not isLeft then
     local wanted = begin + ahead
     local known = call("HGET", ${key("owners")}, ARGV[13])
@@ -338,20 +337,25 @@ local function short()
     local at, size, isEnough = 0, #head, wanted == 0
     while at < size and not isEnough and not isLeft do
       -- The first ones show whether it is worth while.
-      local to = math.min(size, at == 0 and FIRST or size, at + wanted - taken - left)
+      local to = math.min(size, at == 0 and least or size, at + wanted - taken - left)
       for place = at + 1, to do line[place] = sub(head[place], 13) end
       local from = at
       for place, row in ipairs(many(${key("rows")}, line, at + 1, to)) do
         if not row then return nil end
         at = from + place
         local key, isBegun, alike, hasBody = line[at], taken + left < begin, isLike(row)
-        local may, isBare, hasMore = MAY, alike and not hasBody, false
+        local may, isBare, hasMore, gated, passing, closed = MAY, alike and not hasBody, false, nil, nil, nil
         if alike then
-          if not isKnown(like.task) then may = OTHERWISE end
+          if not isKnown(like.task) then may = NOT end
         else
           local tail, _, _, task, rest, _, _, _, _, _, _, _, _, _, _, _, _, length, suffix = decodeFrom(row, 18, 11)
-          if not isKnown(task) then may = OTHERWISE
-          elseif rest then may, hasMore = howClaimed(rest, now, not isBegun), not isPlain(rest) end
+          if rest then
+            may, gated, passing = howClaimed(rest, now, not isBegun)
+            hasMore = rest[#rest - 1] > GATES
+          end
+          if not isKnown(task) then may = NOT end
+          if gated and (may == MAY or may == OTHERWISE) then may, closed = howGated(gated, now, may, passing) end
+          if gated and may == MAY then hold(gated, key, suffix and key .. suffix or sub(key, 2), not hasMore and taking) end
           if suffix then learn(row, tail, task, length) end
           hasBody, isBare = length, suffix and not rest and not length
         end
@@ -371,22 +375,28 @@ local function short()
         else
           if not general then return nil end
           leave(at)
-          left = left + 1
-          others.keys[left], others.begins[left], others.before[left] = key, isBegun, taken
+          if may == OTHERWISE then left = left + 1 end
+          local place = #others.keys + 1
+          others.keys[place], others.before[place], others.closed[place] = key, taken, closed or false
+          -- Its place at a gate goes to the next in line, who is first in this one then.
+          if passing and may == NOT then isLeft = true end
+          others.begins[place] = may == OTHERWISE and (isBegun and 1 or 0)
         end
         isEnough = taken + left == wanted or at == wanted + SLACK
           or (may == PASSED and passed >= PASSES + math.max(0, taken + left - begin))
-        if isEnough then break end
+        if isEnough or isLeft then break end
       end
-      isLeft = left > 0 and taken < WORTH
-      if at == size and not isEnough and passed > 0 then
-        for _, member in ipairs(call("ZRANGE", ${key("ready")}, size, size + wanted - taken - left)) do head[#head + 1] = member end
+      isLeft = isLeft or (#others.keys > 0 and taken < WORTH)
+      if at + 1 == size and not (isEnough or isLeft) then
+        for _, member in ipairs(call("ZRANGE", ${key("ready")}, size, at + wanted - taken - left)) do head[#head + 1] = member end
         size = #head
       end
     end
     found = found or line
     more = size > at or (due and due <= now) or (passed > 0 and call("ZCARD", ${key("ready")}) > at)
-    if isLeft then taken, passed = 0, 0
+    if isLeft then
+      taken, passed, more = 0, 0, false
+      holdNothing()
     elseif #wants > 0 then bodies = packedBodies(places, many(${key("bodies")}, wants)) end
     if taken > 0 then
       fence = fence + 1
@@ -446,7 +456,7 @@ local function short()
     for place, row in ipairs(many(${key("rows")}, unknown)) do
       if not row then return nil end
       local _, _, code, _, rest, _, _, _, _, _, _, _, _, _, _, _, _, size, _, _, _, bytes = decodeFrom(row, 21, 11)
-      if not ENDED[code] or rest then return nil end
+      if not ENDED[code] or not leavesNothing(rest) then return nil end
       gone[#gone + 1] = unknown[place]
       lines[#lines + 1] = struct.unpack(">I5", row)
       if size then shed[#shed + 1] = "b:" .. unknown[place] end
@@ -479,11 +489,12 @@ local function short()
       completed = completed - #gone
     end
     writeClaims()
+    order = writeGates(order, now, own or 0)
     if taken > 0 then
       if not members then call("ZREMRANGEBYRANK", ${key("ready")}, 0, taken - 1)
       else write("ZREM", ${key("ready")}, members) end
       local field = string.format("%d", own)
-      writeClaim(field, taken, ARGV[3], lease, now, runs)
+      writeClaim(field, taken, ARGV[3], lease, now, runs, taking)
       call("ZADD", ${key("active")}, string.format("%.17g", now + lease), "#" .. field)
       call("HSET", ${key("owners")}, ARGV[13], owners)
       if apart.owner then call("ZADD", ${key("expiry")}, now + 604800000, "o:" .. ARGV[13]) end
@@ -501,8 +512,8 @@ local function short()
   end
   local nextDue = opens
   if due and (not opens or due < tonumber(opens)) then nextDue = string.format("%.17g", due) end
-  if isLeft or left > 0 then
-    others.fence, others.taken, OTHERS = own, found, others
+  if isLeft or #others.keys > 0 then
+    others.fence, others.taken, others.count, OTHERS = own, found, left, others
   end
   -- One text of all: a reply of many is slow to read.
   return {(more and 1 or 0) + (heard > 0 and heard <= 8 and 2 or 0) + (passed > 0 and 4 or 0), nextDue or "", nowText, taken, taken > 0 and pack(claimed) or "", bodies, own or 0}
@@ -510,16 +521,25 @@ end
 `;
 
 /** Where there is no rest of the script. */
-export const alone: string = "local general, OTHERS\n";
+export const alone: string = "local general, AHEAD, OTHERS\n";
 
-/** The rest does what the short way has left, if it did anything. */
+/**
+ * The rest does what the short way has left, if it did anything. What others wait for is settled by it first, and alone: then the short way
+ * begins anew.
+ */
 export const both: string = String.raw`
-local reply = short()
+local reply, told = short(), nil
+if AHEAD then
+  told = general()
+  if not AHEAD.isDone then return told end
+  claims, gates, logs = {}, {}, {}
+  reply = short()
+end
 if not reply then return general() end
 if OTHERS then
-  local told = general()
+  told = general()
   if type(told) ~= "string" then return told end
-  reply[8] = told
 end
+reply[8] = told
 return reply
 `;
