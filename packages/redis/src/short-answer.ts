@@ -21,6 +21,10 @@ export type ShortReply = readonly [
 const MORE = 1;
 export const HEARD = 2;
 const PASSED = 4;
+/** All is settled, and what was to be claimed is left to the whole of the script. */
+export const UNCLAIMED = 8;
+/** The rest of the script has done some of it. */
+export const WITH_REST = 16;
 /** Places in the reply of a short step: how many it has claimed, and what the long way has told besides. */
 export const COUNT = 3;
 export const OTHERS = 7;

@@ -13,9 +13,19 @@ import type { SentAgain } from "./connection/sending.js";
 import { SCRIPTS } from "./lua/scripts.js";
 import type { OpenQueue } from "./open-queue.js";
 import type { StatsField } from "./pending-stats.js";
-import { claimedLong, COUNT, HEARD, OTHERS, othersOf, ShortAnswer, type ShortReply } from "./short-answer.js";
+import {
+  claimedLong,
+  COUNT,
+  HEARD,
+  OTHERS,
+  othersOf,
+  ShortAnswer,
+  type ShortReply,
+  UNCLAIMED,
+  WITH_REST,
+} from "./short-answer.js";
 import { answersOf, splitStep, type SplitStep } from "./split-step.js";
-import { runOf } from "./wire/answers.js";
+import { effectOf, runOf } from "./wire/answers.js";
 import { listOf, numberIfAny, textsOf } from "./wire/values.js";
 import { pack } from "./wire/pack.js";
 import { runRequest, settlementsRequest } from "./wire/requests.js";
@@ -59,10 +69,9 @@ async function wholeStep(queue: OpenQueue, request: StepRequest, goesAhead = fal
   for (;;) {
     const rest = settled.length === 0 ? request.settled : request.settled.slice(settled.length);
     const fields = queue.stats.due(now, request.last === true);
-    const { answer, effects: more, short } = await ask(queue, request, rest, fields, goesAhead);
+    const { answer, effects: more, short, isSettled } = await ask(queue, request, rest, fields, goesAhead);
     effects.push(...more);
-    const answers =
-      short === undefined ? (textsOf(answer["settled"]) as SettleAnswer[]) : rest.map(() => APPLIED);
+    const answers = isSettled ? rest.map(() => APPLIED) : (textsOf(answer["settled"]) as SettleAnswer[]);
     queue.stats.record(rest, answers, now);
     settled = settled.length === 0 ? answers : [...settled, ...answers];
     if (!queue.hanging.isEmpty) for (const { id } of rest) queue.hanging.delete(id);
@@ -100,6 +109,8 @@ interface Asked {
   readonly answer: AnswerRecord;
   readonly effects: readonly JobEffect[];
   readonly short?: ShortReply | undefined;
+  /** Whether all that there was to settle was the caller's to settle, and is. */
+  readonly isSettled: boolean;
 }
 
 async function ask(
@@ -118,6 +129,8 @@ async function ask(
       ? NOTED
       : { place: SELDOM, parameter: () => notedOf(queue, stats) };
   let short: ShortReply | undefined;
+  let isSettled = false;
+  const before: JobEffect[] = [];
   try {
     const { answer, effects } = await queue.caughtUp(request.now, async () => {
       const mayBeShort = !goesAhead && parameters[IDS] === "" && parameters[SELDOM] === "";
@@ -126,23 +139,28 @@ async function ask(
       let reply: Reply = 0;
       if (mayBeShort && queue.stepsAreShort) {
         reply = await queue.run(SCRIPTS.shortStep, parameters, undefined, again, parameters[HINT] !== "");
+        if (reply !== 0 && ((reply as ShortReply)[0] & UNCLAIMED) !== 0) {
+          before.push(...settledBy(queue, reply as ShortReply, rest));
+          [isSettled, reply] = [true, 0];
+          for (const place of [BEGUN, SETTLED, HINT]) parameters[place] = "";
+        }
         if (queue.generation !== generation) parameters[SELDOM] = notedOf(queue, stats);
       }
       if (reply === 0) reply = await queue.run(SCRIPTS.step, parameters, begun, again);
       const isLong = Buffer.isBuffer(reply);
-      const others = isLong ? undefined : (reply as ShortReply)[OTHERS];
       if (mayBeShort) {
-        queue.stepsAreShort = !isLong && others === undefined;
-        queue.stepsAreMixed = others !== undefined && (reply as ShortReply)[COUNT] > 0;
+        const hasRest = !isLong && ((reply as ShortReply)[0] & WITH_REST) !== 0;
+        queue.stepsAreShort = !isLong && !hasRest;
+        queue.stepsAreMixed = hasRest && (reply as ShortReply)[COUNT] > 0;
       }
       if (isLong) return queue.told(SCRIPTS.step, reply);
       short = reply as ShortReply;
-      if (rest.length > 0) queue.isWaitedFor = (short[0] & HEARD) !== 0;
-      queue.settled(rest);
+      if (!isSettled) hear(queue, short, rest);
+      const others = short[OTHERS];
       return others === undefined ? {} : queue.told(SCRIPTS.step, others);
     });
     if (unanswered.size > 0 && !goesAhead) unanswered.delete(lane);
-    return { answer, effects, short };
+    return { answer, effects: [...before, ...effects], short, isSettled: isSettled || short !== undefined };
   } catch (error) {
     // What goes ahead of a claim says nothing of that.
     if (!goesAhead) unanswered.add(lane);
@@ -151,8 +169,24 @@ async function ask(
   }
 }
 
+function hear(queue: OpenQueue, reply: ShortReply, settled: readonly Settlement[]): void {
+  if (settled.length > 0) queue.isWaitedFor = (reply[0] & HEARD) !== 0;
+  queue.settled(settled);
+}
+
+/** What followed from settlements, of a step that did no more. */
+function settledBy(
+  queue: OpenQueue,
+  reply: ShortReply,
+  settled: readonly Settlement[],
+): readonly JobEffect[] {
+  hear(queue, reply, settled);
+  const others = reply[OTHERS];
+  return others === undefined ? [] : listOf(queue.told(SCRIPTS.shortStep, others)["effects"], effectOf);
+}
+
 /** Places among the parameters. */
-const [IDS, SELDOM, HINT] = [8, 10, 13];
+const [IDS, BEGUN, SELDOM, SETTLED, HINT] = [8, 9, 10, 11, 13];
 
 /**
  * Of a step that is sent again: its number is kept also if it claims nothing. The copy that was sent first may lie in a

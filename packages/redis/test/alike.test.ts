@@ -79,6 +79,7 @@ const SHARED: readonly ((n: number) => Gates)[] = [
   (n) => [{ ...LOCK, key: `l${n % 7}`, onBusy: "wait" }],
   (n) => [{ ...PAIR, key: `p${n % 3}`, onBusy: "wait" }],
   (n) => [{ ...LIMIT, key: `m${n % 4}`, onBusy: "wait" }],
+  (n) => [{ ...LIMIT, key: `s${n % 3}`, max: 1, per: 300, onBusy: "wait" }],
   (n) => [
     { ...LIMIT, key: `m${n % 2}`, onBusy: "wait" },
     { ...LOCK, key: `l${n % 5}`, onBusy: "wait" },
@@ -385,6 +386,11 @@ test.skipIf(!hasTestServer)(
 );
 
 const nextId = createIdMaker();
+const COMPLETED: SettledOutcome = { kind: "completed", result: undefined };
+
+function settlementsOf(claimed: readonly ClaimedJob[], how: SettledOutcome = COMPLETED): Settlement[] {
+  return claimed.map(({ id, fence }) => ({ id, fence, startedAt: START, outcome: how, add: undefined }));
+}
 
 /** These jobs on a server of their own, and a connection that looks at it. */
 async function storing(
@@ -458,13 +464,7 @@ test.skipIf(!hasTestServer)("a job that nobody could read does not send its step
     ended: readonly ClaimedJob[],
     how: SettledOutcome,
   ): Promise<void> => {
-    const settled = ended.map(({ id, fence }) => ({
-      id,
-      fence,
-      startedAt: START,
-      outcome: how,
-      add: undefined,
-    }));
+    const settled = settlementsOf(ended, how);
     const answer = await store.step({ ...asked, request, settled, claim: undefined });
     expect(answer.settled).toEqual(ended.map(() => "applied"));
   };
@@ -509,13 +509,7 @@ async function scriptsForSteps(
   await redis.script("FLUSH");
   let claimed = held.length;
   for (let request = 2; request < 9; request += 1) {
-    const settled = held.slice(0, -1).map(({ id, fence }): Settlement => ({
-      id,
-      fence,
-      startedAt: START,
-      outcome: { kind: "completed", result: undefined },
-      add: undefined,
-    }));
+    const settled = settlementsOf(held.slice(0, -1));
     const answer = await store.step({ ...asked, request, settled, claim });
     expect(answer.settled).toEqual(settled.map(() => "applied"));
     held = [...held.slice(-1), ...answer.claimed];
@@ -529,17 +523,54 @@ function gatedJobs(gatesOf: (n: number) => Gates): NewJob[] {
   return Array.from({ length: 100 }, (_, n) => plainJob(nextId(START), { due: START, gates: gatesOf(n) }));
 }
 
+test.skipIf(!hasTestServer)("jobs with locks and limits go the short way", async () => {
+  const { scripts, claimed } = await scriptsForSteps(
+    gatedJobs((n) => [
+      { ...LOCK, key: `l${n}`, onBusy: "wait" },
+      { ...PAIR, key: `p${Math.floor(n / 2)}`, onBusy: "wait" },
+      { ...LIMIT, key: `m${n % 40}`, onBusy: "wait" },
+    ]),
+  );
+  expect([scripts, claimed]).toEqual([1, 80]);
+});
+
+test.skipIf(!hasTestServer)("jobs that wait for others with their key go the short way", async () => {
+  const { scripts, claimed } = await scriptsForSteps(
+    gatedJobs(() => [{ ...PAIR, key: "same", onBusy: "wait" }]),
+  );
+  // One of both is held all the while.
+  expect([scripts, claimed]).toEqual([1, 9]);
+});
+
 test.skipIf(!hasTestServer)(
-  "jobs with locks and limits go the short way as long as nobody waits for them",
+  "a job that goes on from a line is told of to whoever could claim it",
   async () => {
-    const { scripts, claimed } = await scriptsForSteps(
-      gatedJobs((n) => [
-        { ...LOCK, key: `l${n}`, onBusy: "wait" },
-        { ...PAIR, key: `p${Math.floor(n / 2)}`, onBusy: "wait" },
-        { ...LIMIT, key: `m${n % 40}`, onBusy: "wait" },
-      ]),
-    );
-    expect([scripts, claimed]).toEqual([1, 80]);
+    const server = await startTestServer();
+    afterTest(() => server.stop());
+    const [one, other] = [connect(server, server.keyPrefix), connect(server, server.keyPrefix)];
+    afterTest(async () => void (await Promise.all([one.close(), other.close()])));
+    for (const each of [one, other]) await each.open({ queue: QUEUE, retention: RETENTION, now: START });
+    const kinds: string[] = [];
+    afterTest(other.watch(QUEUE, ({ kind }) => void kinds.push(kind)));
+    const all = gatedJobs(() => [{ ...LOCK, key: "same", onBusy: "wait" }]).slice(0, 3);
+    const flows = all.map((job) => ({ end: job.id, jobs: [job], joins: [] }));
+    await one.enqueue({ queue: QUEUE, flows, now: START });
+    const asked = { queue: QUEUE, owner: OWNER, tasks: TASKS, begun: [], now: START };
+    const claim = { begin: 3, ahead: 0, lease: 30_000 };
+    const first = await one.step({ ...asked, request: 1, settled: [], claim });
+    const second = await one.step({ ...asked, request: 2, settled: settlementsOf(first.claimed), claim });
+    expect(second.claimed.map(({ id }) => id)).toEqual([all[1]!.id]);
+    await expect.poll(() => kinds).toContain("any");
+    kinds.length = 0;
+    // Whoever settles asks for nothing himself.
+    const last = await one.step({
+      ...asked,
+      request: 3,
+      settled: settlementsOf(second.claimed),
+      claim: undefined,
+    });
+    expect(last.effects.map(({ id, kind }) => [id, kind])).toEqual([[all[2]!.id, "readied"]]);
+    await expect.poll(() => kinds).toContain("ready");
   },
 );
 
@@ -563,12 +594,10 @@ test.skipIf(!hasTestServer)(
     const { redis, store } = await storing(all, kept);
     const asked = { queue: QUEUE, owner: OWNER, tasks: TASKS, begun: [], now: START };
     const claim = { begin: 30, ahead: 0, lease: 30_000 };
-    const settledAs = (claimed: readonly ClaimedJob[], how: SettledOutcome): Settlement[] =>
-      claimed.map(({ id, fence }) => ({ id, fence, startedAt: START, outcome: how, add: undefined }));
     const { claimed } = await store.step({ ...asked, request: 1, settled: [], claim });
-    const settled = settledAs(claimed, { kind: "retry", due: START, error: ERROR, counts: true });
+    const settled = settlementsOf(claimed, { kind: "retry", due: START, error: ERROR, counts: true });
     const { claimed: again } = await store.step({ ...asked, request: 2, settled, claim });
-    const done = settledAs(again, { kind: "completed", result: undefined });
+    const done = settlementsOf(again);
     await store.step({ ...asked, request: 3, settled: done, claim });
     for (let request = 4; request < 7; request += 1) {
       await store.step({ ...asked, request, settled: [], claim, now: START + request * 1_000 });
@@ -593,13 +622,7 @@ test.skipIf(!hasTestServer)(
     const claim = { begin: 12, ahead: 0, lease: 30_000 };
     const { claimed, effects } = await store.step({ ...asked, request: 1, settled: [], claim });
     expect([claimed.length, effects.map(({ kind }) => kind)]).toEqual([11, ["parked"]]);
-    const [first, ...others] = claimed.map(({ id, fence }): Settlement => ({
-      id,
-      fence,
-      startedAt: START,
-      outcome: { kind: "completed", result: undefined },
-      add: undefined,
-    }));
+    const [first, ...others] = settlementsOf(claimed);
     const failed: Settlement = { ...first!, outcome: { kind: "failed", error: ERROR } };
     await store.step({ ...asked, request: 2, settled: [failed], claim: undefined });
     // From now on a step has something to remove that the short way leaves to the long one.
@@ -654,13 +677,7 @@ test.skipIf(!hasTestServer)(
     const { claimed } = await one.step({ ...asked, request: 1, settled: [], claim });
     expect(claimed.map(({ id }) => id)).toEqual(own.map(({ id }) => id));
     expect(claimed[0]?.guards).toEqual({ gates: [], unique: "key", after: [] });
-    const settled = claimed.map(({ id, fence }): Settlement => ({
-      id,
-      fence,
-      startedAt: START,
-      outcome: { kind: "completed", result: undefined },
-      add: undefined,
-    }));
+    const settled = settlementsOf(claimed);
     const answer = await other.step({ ...asked, request: 2, settled, claim });
     expect(answer.settled).toEqual(own.map(() => "applied"));
     expect(answer.claimed.map(({ id }) => id)).toEqual([follower.id]);

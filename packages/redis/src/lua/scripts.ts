@@ -76,7 +76,7 @@ export function made(name: string, parts: readonly string[], move: string): Scri
 const step = scriptOf(
   "step",
   [
-    "-- taskq step\nlocal REQUEST, AHEAD, EFFECTS, OTHERS\nlocal function general()\n",
+    `-- taskq step\n${short.shared}local REQUEST\nlocal function general()\n`,
     keys,
     apart([...PARTS, settle, flush]),
     moves.step,
@@ -129,7 +129,7 @@ export const SCRIPTS: Readonly<Record<ScriptName, Script>> = {
   shortStep: short.upTo(
     "starts",
     "step (short)",
-    `-- taskq short step\n${short.alone}${short.step}\nreturn short() or 0\n`,
+    `-- taskq short step\n${short.shared}local general\n${short.step}${short.alone}`,
   ),
   resume: script("resume", [], moves.resume),
   renew: made("renew", FEW, moves.renew),

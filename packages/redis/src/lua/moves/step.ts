@@ -2,8 +2,8 @@
 export const step: string = String.raw`
 local request = S.request
 -- All that the rest of one script tells, if it is run more than once.
-S.effects = EFFECTS or S.effects
-EFFECTS = S.effects
+S.effects = SAID.effects or S.effects
+SAID.effects = S.effects
 
 local function ownerOf(name)
   local text = call("HGET", K.owners, name)
@@ -85,31 +85,31 @@ end
 
 -- What the short way has left of a claim: where each stands is told by how many of the others come before it.
 local function claimOthers()
-  local rows, more = M.claimOthers(request.owner, knownTasks(), OTHERS, request.claim.lease)
+  local rows, more = M.claimOthers(request.owner, knownTasks(), SAID.others, request.claim.lease)
   local keys, next = {}, 1
-  for place = 0, #OTHERS.taken do
-    if place > 0 then keys[#keys + 1] = OTHERS.taken[place] end
+  for place = 0, #SAID.others.taken do
+    if place > 0 then keys[#keys + 1] = SAID.others.taken[place] end
     while rows[next] and rows[next].before == place do
       keys[#keys + 1] = rows[next].key
       next = next + 1
     end
   end
-  if #rows > 0 then remember(OTHERS.fence, keys) end
+  if #rows > 0 then remember(SAID.others.fence, keys) end
   local begins = 0
-  for _, begun in ipairs(OTHERS.begins) do begins = begins + (begun or 0) end
+  for _, begun in ipairs(SAID.others.begins) do begins = begins + (begun or 0) end
   return {claimed = toldOf(rows), begins = begins, more = more, nextDue = M.nextDue()}
 end
 
 return M.run(function()
   M.readQueue()
-  if AHEAD and not AHEAD.isDone then
+  if SAID.ahead and not SAID.ahead.isDone then
     for _, one in ipairs(request.settled) do M.settle(one) end
-    AHEAD.isDone = true
+    SAID.ahead.isDone = true
     return {}
   end
-  if OTHERS then
+  if SAID.others then
     S.bounded = true
-    return OTHERS.areAll and claimAll() or claimOthers()
+    return SAID.others.areAll and claimAll() or claimOthers()
   end
   if Q.phase ~= "open" and claimsAnew() then M.moved() end
   if M.isBehind() then return {behind = true} end

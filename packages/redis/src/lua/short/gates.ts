@@ -1,25 +1,36 @@
 import { key } from "./key.js";
 
 /**
- * Gates of jobs that are claimed, and of those whose runs have ended, where nobody waits at them: locks and concurrency keys that have
- * a place, limits that have room. All others are dealt with by the rest of the script.
+ * Gates of jobs that are claimed, and of those whose runs have ended: locks and concurrency keys, and the lines of jobs that wait for
+ * them, and limits that have room. All others are dealt with by the rest of the script.
  */
 export const gates: string = String.raw`
 -- What is behind the number of a gate, its line, its jobs, those on their way to it and when it opens, if nobody has or wants a ticket.
 local ALONE = "\144\144\192"
 -- So many starts that are over go with each that comes.
 local OVER = 8
--- Gates by name, and what was started under limits by key, as this call finds and changes them.
-local gates, logs, NONE = {}, {}, {}
+-- Gates by name, and what was started under limits by key, as this call finds and changes them; the order of the queue, which numbers
+-- them; jobs that go on from a line, and those that are parked.
+local gates, logs, LINES, NONE = {}, {}, {opened = {}, parked = {}}, {}
+-- Numbers of what a row has where it waits.
+local GATE, LINE, PASSING, PARK = 15, 16, 17, 18
+local WAITS = {[GATE] = true, [LINE] = true, [PASSING] = true, [PARK] = true}
+-- Names of lines that are no keys of locks and concurrency.
+local KINDS = {lock = true, concurrency = true, limit = true, task = true, pause = true, unique = true, schedule = true}
+
+local function nextOrder()
+  LINES.order = LINES.order + 1
+  return LINES.order
+end
 
 local function gateAt(name)
   local gate = gates[name]
   if gate then return gate end
-  gate = {jobs = 0, passing = 0, expected = 0, count = 0, wanted = NONE, freed = NONE}
+  gate = {name = name, size = 0, jobs = 0, passing = 0, gone = 0, freed = NONE, expected = 0, count = 0, wanted = NONE, crossed = 0, parked = 0}
   local text = call("HGET", ${key("gates")}, name)
   if text then
     local behind, number, size, jobs, passing, opensAt = decodeFrom(text, 5)
-    gate.number, gate.jobs, gate.passing, gate.hasLine = number, jobs, passing, size > 0
+    gate.number, gate.size, gate.jobs, gate.passing = number, size, jobs, passing
     gate.isOdd = opensAt or sub(text, behind + 1) ~= ALONE
   end
   gates[name] = gate
@@ -54,28 +65,70 @@ local function countStarts(own, now)
   return started
 end
 
--- How a ready job is claimed that could be as may says, and has a place kept at the gate of this name, or at none; if it is not, at which
--- gate it will wait. Where that is not sure, it is as it will most likely be.
-local function howGated(list, now, may, passing)
-  for place, own in ipairs(list) do
-    local name = nameOf(own)
-    local gate = gateAt(name)
-    if name == passing then may = OTHERWISE
-    else
-      local isClosed = gate.hasLine
-      if not isClosed then
-        local taken = own[1] == "limit" and countStarts(own, now) or gate.jobs + gate.count
-        isClosed = taken + gate.passing + gate.expected >= own[3]
-      end
-      if isClosed then
-        if own[5] ~= "wait" then return OTHERWISE end
-        gate.hasLine = true
-        return NOT, name
-      end
-      if gate.isOdd or gate.passing + gate.expected > 0 then may = OTHERWISE end
-      for before = 1, place - 1 do if nameOf(list[before]) == name then may = OTHERWISE end end
+-- What callers are told of a lock or a concurrency key: its key, or its whole name.
+local function labelOf(name)
+  local key = string.match(name, "^%a+:(.*)$")
+  local inner = string.match(key, "^(%a+):")
+  return inner and KINDS[inner] and name or key
+end
+
+-- What a row has, with this of where it waits.
+local function placed(x, ...)
+  local list, more, isIn = {}, {...}, false
+  for place = 1, #x, 2 do
+    if x[place] > PARK and not isIn then
+      for _, value in ipairs(more) do list[#list + 1] = value end
+      isIn = true
+    end
+    if not WAITS[x[place]] then
+      list[#list + 1] = x[place]
+      list[#list + 1] = x[place + 1]
     end
   end
+  if not isIn then for _, value in ipairs(more) do list[#list + 1] = value end end
+  return list
+end
+
+local function valueOf(x, number)
+  for place = 1, #x, 2 do if x[place] == number then return x[place + 1] end end
+end
+
+-- A row with this state and this beside it, all else as it was.
+local function rewritten(row, code, x)
+  local tail, due, _, task, _, attempt, failures, crashes, fence, last, started, finished, reason, owner, lease, since, odd, size, suffix =
+    decodeFrom(row, 18, 11)
+  return sub(row, 1, 11) .. pack(due, code, task, x, attempt, failures, crashes, fence, last, started, finished, reason, owner, lease, since, odd,
+    size, suffix) .. sub(row, tail + 1)
+end
+
+-- How a ready job is claimed that could be as may says, and has a place kept at the gate of this name, or at none; if it is not, at which
+-- gate it will wait, and whether that is sure. Where it is not, it is as it will most likely be.
+local function howGated(list, now, may, passing)
+  local isSure, isKept = may == MAY, not passing
+  for place, own in ipairs(list) do
+    local name = nameOf(own)
+    local gate, isOwn = gateAt(name), name == passing
+    isKept = isKept or isOwn
+    local isClosed = not isOwn and (gate.hasLine or gate.size + gate.parked > 0)
+    if not isClosed then
+      local taken = own[1] == "limit" and countStarts(own, now) or gate.jobs + gate.count
+      if own[1] ~= "limit" or not isOwn then taken = taken + gate.passing - gate.crossed + gate.expected - (isOwn and 1 or 0) end
+      isClosed = taken >= own[3]
+    end
+    if gate.isOdd or gate.hasLine or gate.expected > 0 then isSure = false end
+    if isClosed then
+      if own[5] ~= "wait" then return OTHERWISE end
+      isSure = isSure and not passing and own[1] ~= "limit"
+      if not isSure then gate.hasLine = true end
+      return NOT, name, isSure
+    end
+    -- Who begins under a limit says when the next in line may.
+    if gate.isOdd or gate.expected > 0 or (own[1] == "limit" and gate.size > 0) then may = OTHERWISE end
+    for before = 1, place - 1 do
+      if nameOf(list[before]) == name then may, isSure = OTHERWISE, false end
+    end
+  end
+  if not isKept or (passing and not gateAt(passing).number) then may = OTHERWISE end
   if may == OTHERWISE then
     for _, own in ipairs(list) do
       local name = nameOf(own)
@@ -86,14 +139,14 @@ local function howGated(list, now, may, passing)
 end
 
 -- Holds them, and notes what is to be given back.
-local function hold(list, key, id, held)
+local function hold(list, key, id, held, passing)
   for _, own in ipairs(list) do
+    local name = nameOf(own)
     if own[1] == "limit" then
       local log = logAt(own[2])
       log.wanted[#log.wanted + 1] = id
       log.span = math.max(log.span, own[4] or 0)
     else
-      local name = nameOf(own)
       local gate = gateAt(name)
       if gate.count == 0 then gate.wanted = {} end
       gate.count = gate.count + 1
@@ -103,7 +156,21 @@ local function hold(list, key, id, held)
         held[#held + 1] = name
       end
     end
+    if name == passing then gateAt(name).crossed = gateAt(name).crossed + 1 end
   end
+end
+
+-- Puts a ready job into the line of a gate.
+local function park(row, x, key, member, name)
+  local tail, due, _, task, _, attempt, _, _, _, _, _, _, _, _, _, _, _, _, suffix = decodeFrom(row, 18, 11)
+  local _, priority = decodeFrom(row, 1, tail)
+  local order, at = struct.unpack(">I5I6", row)
+  local gate = gateAt(name)
+  gate.number = gate.number or nextOrder()
+  gate.parked = gate.parked + 1
+  local line = six(gate.number) .. struct.pack(">I4", 2147483647 - priority) .. six(at + due) .. "j" .. struct.pack(">I5", order) .. key
+  LINES.parked[#LINES.parked + 1] = {key = key, row = rewritten(row, PARKED, placed(x, GATE, name, LINE, line, PARK, nextOrder())), member = member, line = line,
+    told = {suffix and key .. suffix or sub(key, 2), task, "parked", attempt, false, false, labelOf(name)}}
 end
 
 -- Of gates that are given back when a run has ended.
@@ -113,37 +180,58 @@ local function namesOf(list)
   return names
 end
 
--- Gives back what a run has held, for sure or perhaps; whether nobody waits for it.
-local function free(names, key, isSure)
+-- Lets the first in line go as far as there are places; whether all that is known here.
+local function openLine(gate, now)
+  local prefix = six(gate.number)
+  while gate.size > 0 do
+    local line = call("ZRANGEBYLEX", ${key("lines")}, "[" .. prefix, "(" .. six(gate.number + 1), "LIMIT", gate.gone, 1)[1]
+    if not line or sub(line, 17, 17) ~= "j" then return false end
+    local key = sub(line, 23)
+    local row = call("HGET", ${key("rows")}, key)
+    if not row then return false end
+    local tail, due, code, task, x, attempt, _, _, _, _, _, _, _, _, _, _, odd, _, suffix = decodeFrom(row, 18, 11)
+    local _, priority = decodeFrom(row, 1, tail)
+    local _, at = struct.unpack(">I5I6", row)
+    local most = nil
+    for _, own in ipairs(x and valueOf(x, GATES) or NONE) do if nameOf(own) == gate.name then most = own[3] end end
+    if code ~= PARKED or odd or at + due > now or not most then return false end
+    if gate.jobs + gate.passing >= most then return true end
+    gate.size, gate.passing, gate.gone = gate.size - 1, gate.passing + 1, gate.gone + 1
+    LINES.opened[#LINES.opened + 1] = {key = key, row = rewritten(row, READY, placed(x, PASSING, gate.name)), line = line, score = string.format("%d", -priority),
+      member = six(at + due) .. "\0" .. sub(row, 1, 5) .. key,
+      told = {suffix and key .. suffix or sub(key, 2), task, "readied", attempt, false, false, labelOf(gate.name)}}
+  end
+  return true
+end
+
+-- Gives back what a run has held, for sure or perhaps; whether all that follows from it is known here.
+local function free(names, key, isSure, now)
   for _, name in ipairs(names) do
     local gate = gateAt(name)
     if gate.number and not gate.freed[key] then
-      if gate.isOdd or gate.hasLine or gate.passing > 0 then return false end
+      if gate.isOdd then return false end
       if isSure or call("ZSCORE", ${key("holds")}, six(gate.number) .. key) then
         if gate.freed == NONE then gate.freed = {} end
         gate.freed[key] = true
         gate.jobs = gate.jobs - 1
+        if not openLine(gate, now) then return false end
       end
     end
   end
   return true
 end
 
-local function writeStarts(order, now, fence)
+local function writeStarts(now, fence)
   local starts, over, changed, ends = {}, {}, {}, {}
   for key, log in pairs(logs) do
     local wanted = log.wanted
     if #wanted > 0 then
-      if not log.number then
-        order = order + 1
-        log.number = order
-      end
+      log.number = log.number or nextOrder()
       local prefix = six(log.number)
       local at = prefix .. six(now)
       for _, id in ipairs(wanted) do
-        order = order + 1
         starts[#starts + 1] = "0"
-        starts[#starts + 1] = at .. six(order) .. six(fence % 281474976710656) .. id
+        starts[#starts + 1] = at .. six(nextOrder()) .. six(fence % 281474976710656) .. id
       end
       for _, member in ipairs(call("ZRANGEBYLEX", ${key("starts")}, "[" .. prefix, "(" .. prefix .. six(now - log.span + 1), "LIMIT", 0, OVER * #wanted)) do
         over[#over + 1] = member
@@ -161,11 +249,31 @@ local function writeStarts(order, now, fence)
   write("ZADD", ${key("starts")}, starts)
   write("HSET", ${key("limits")}, changed)
   write("ZADD", ${key("expiry")}, ends)
-  return order
 end
 
--- Answers the order of the queue, which numbers gates.
-local function writeGates(order, now, fence)
+-- Moves jobs from lines to the ready ones, and the other way round.
+local function writeLines()
+  local rows, left, ready, lines, gone = {}, {}, {}, {}, {}
+  for place, own in ipairs(LINES.opened) do
+    rows[#rows + 1] = own.key
+    rows[#rows + 1] = own.row
+    left[place] = own.line
+    ready[place * 2 - 1], ready[place * 2] = own.score, own.member
+  end
+  for place, own in ipairs(LINES.parked) do
+    rows[#rows + 1] = own.key
+    rows[#rows + 1] = own.row
+    gone[place] = own.member
+    lines[place * 2 - 1], lines[place * 2] = "0", own.line
+  end
+  write("HSET", ${key("rows")}, rows)
+  write("ZREM", ${key("lines")}, left)
+  write("ZADD", ${key("lines")}, lines)
+  write("ZREM", ${key("ready")}, gone)
+  write("ZADD", ${key("ready")}, ready)
+end
+
+local function writeGates(now, fence)
   local changed, emptied, held, freed = {}, {}, {}, {}
   for name, gate in pairs(gates) do
     local isFreed = false
@@ -173,15 +281,14 @@ local function writeGates(order, now, fence)
       freed[#freed + 1] = six(gate.number) .. key
       isFreed = true
     end
-    local jobs = gate.jobs + gate.count
-    if jobs == 0 and isFreed then emptied[#emptied + 1] = name
-    elseif isFreed or gate.count > 0 then
-      if not gate.number then
-        order = order + 1
-        gate.number = order
+    if isFreed or gate.count + gate.crossed + gate.parked > 0 then
+      local size, jobs, passing = gate.size + gate.parked, gate.jobs + gate.count, gate.passing - gate.crossed
+      gate.number = gate.number or nextOrder()
+      if size + jobs + passing == 0 then emptied[#emptied + 1] = name
+      else
+        changed[#changed + 1] = name
+        changed[#changed + 1] = pack(gate.number, size, jobs, passing, false) .. ALONE
       end
-      changed[#changed + 1] = name
-      changed[#changed + 1] = pack(gate.number, 0, jobs, 0, false) .. ALONE
       for place = 1, gate.count do
         held[#held + 1] = "0"
         held[#held + 1] = six(gate.number) .. gate.wanted[place]
@@ -192,12 +299,14 @@ local function writeGates(order, now, fence)
   write("HDEL", ${key("gates")}, emptied)
   write("ZREM", ${key("holds")}, freed)
   write("ZADD", ${key("holds")}, held)
-  return writeStarts(order, now, fence)
+  writeLines()
+  writeStarts(now, fence)
 end
 
 -- What was to be claimed is left to the rest of the script.
 local function holdNothing()
-  for _, gate in pairs(gates) do gate.count = 0 end
+  for _, gate in pairs(gates) do gate.count, gate.crossed, gate.parked = 0, 0, 0 end
+  LINES.parked = {}
   for _, log in pairs(logs) do log.wanted = {} end
 end
 `;

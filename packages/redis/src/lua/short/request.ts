@@ -20,9 +20,9 @@ end
 
 -- The same request as the rest of the script reads it.
 function REQUEST()
-  local settled, list = {}, not OTHERS and unpacked(ARGV[12]) or {}
+  local settled, list = {}, not SAID.others and unpacked(ARGV[12]) or {}
   -- Those that are settled first are alone at first; then they are done.
-  local first, isFirst = AHEAD or {}, AHEAD and not AHEAD.isDone
+  local first, isFirst = SAID.ahead or {}, SAID.ahead and not SAID.ahead.isDone
   for at = 1, #list, 5 do
     if first[at] or not isFirst then
       local one = settlementAt(list, at)

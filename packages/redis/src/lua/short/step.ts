@@ -10,7 +10,7 @@ import { key } from "./key.js";
  * most steps.
  */
 export const step: string = String.raw`
-local ACTIVE, COMPLETED, QUARANTINED, INLINE, PURGED, TOGETHER, TOLD, LONG_TEXT, PROMOTED = 4, 5, 10, 512, 100, 128, 16384, 65536, 1000
+local READY, PARKED, ACTIVE, COMPLETED, QUARANTINED, INLINE, PURGED, TOGETHER, TOLD, LONG_TEXT, PROMOTED = 2, 3, 4, 5, 10, 512, 100, 128, 16384, 65536, 1000
 -- Fewer that end in one step are written anew, which takes less memory than how they ended beside them, each in an entry of its own.
 local FEW = 4
 -- So many more are looked at than are wanted, and passed over than are claimed ahead; so many are looked at first, and so many of them
@@ -38,7 +38,7 @@ end
 local HANGS = {[8] = true, [9] = true, [11] = true, [19] = true}
 -- Jobs that may run only once, that were reaped, or that others wait behind are not held without running.
 local NOT_AHEAD = {[2] = true, [4] = true, [6] = true}
-local GATES, PASSING = 6, 17
+local GATES = 6
 -- Whether a row is claimed as it is, left for somebody who begins it at once, claimed by the rest of the script, or not claimed: that then
 -- ends it, or puts it where it waits.
 local MAY, PASSED, OTHERWISE, NOT = 1, 2, 3, 4
@@ -50,10 +50,8 @@ local function howClaimed(x, now, ahead)
     if number == 1 then
       if x[place + 1] <= now then may = NOT end
     elseif number == GATES then gated = x[place + 1]
-    elseif number > 5 and not (HANGS[number] or (number == 7 and x[place + 1][2] == "final")) then
-      if number == PASSING then passing = x[place + 1] end
-      if may == MAY then may = OTHERWISE end
-    end
+    elseif number == 17 then passing = x[place + 1]
+    elseif number > 5 and not (HANGS[number] or (number == 7 and x[place + 1][2] == "final")) and may == MAY then may = OTHERWISE end
   end
   return may, gated, passing
 end
@@ -145,7 +143,8 @@ local function promote(nowText)
 end
 
 -- Answers nil when it meets anything else, having changed nothing but that due jobs may be ready. What the rest of the script is to
--- claim besides is then in OTHERS, and what it is to settle before, in AHEAD.
+-- claim besides is then in SAID.others, and what it is to settle before, in SAID.ahead. If SAID.again says what went on from lines, all is settled, and
+-- nothing claimed.
 local function short()
   if ARGV[9] ~= "" or ARGV[11] ~= "" then return nil end
   local text = call("GET", KEYS[1])
@@ -154,6 +153,7 @@ local function short()
   local behindAll, order, paused, later, c1, c2, completed, c4, c5, c6, c7, c8, kept, held, revoked, moving, looked, feed, unknownAfter =
     decodeFrom(text, 18, behind)
   if phase ~= "open" or later or paused or revoked then return nil end
+  LINES.order = order
   local resting = held and pausedTasks(held)
   if held and not resting then return nil end
 
@@ -170,7 +170,7 @@ local function short()
   local list = ARGV[12] ~= "" and cmsgpack.unpack(ARGV[12]) or {}
   local follows = feed and feed[4]
   if #list > 0 and follows and (now > follows or feed[2] - feed[3] > 1000000) then return nil end
-  local first, waitedFor = AHEAD or {}, {}
+  local first, waitedFor = SAID.ahead or {}, {}
   for at = 1, #list, 5 do
     if not first[at] then
       local mark, key = list[at + 3], keyOf(list[at])
@@ -187,7 +187,7 @@ local function short()
     end
   end
   local settled, begins = #keys, false
-  local begun = ARGV[10] ~= "" and cmsgpack.unpack(ARGV[10]) or {}
+  local begun = ARGV[10] ~= "" and not SAID.again and cmsgpack.unpack(ARGV[10]) or {}
   for _, run in ipairs(begun) do
     local key = keyOf(run[1])
     local at = asked[key]
@@ -218,7 +218,7 @@ local function short()
     if entry then
       member = claim.list[entry]
       if unreadable then began = nil end
-      if claim.gates[key] and not free(claim.gates[key], key, true) then waitedFor[#waitedFor + 1] = at end
+      if claim.gates[key] and not free(claim.gates[key], key, true, now) then waitedFor[#waitedFor + 1] = at end
       over[#over + 1] = key
       over[#over + 1] = endOf(claim, unreadable and QUARANTINED or COMPLETED, began, now, bytes)
       endInClaim(claim, key)
@@ -233,7 +233,7 @@ local function short()
       local gated = x and x[#x - 1] == GATES and not unreadable and x[#x]
       if odd or not (gated or isPlain(x)) or id ~= (suffix and key .. suffix or sub(key, 2)) then return nil end
       entry = claim and claim.places[key]
-      if gated and not free(namesOf(gated), key, entry) then waitedFor[#waitedFor + 1] = at end
+      if gated and not free(namesOf(gated), key, entry, now) then waitedFor[#waitedFor + 1] = at end
       if entry then
         attempt, own, owner, started = attempt + 1, fence, claim.owner, claim.list[entry + 1]
         endInClaim(claim, key)
@@ -272,9 +272,9 @@ local function short()
     ids[place] = id
   end
   if #waitedFor > 0 then
-    if general and not AHEAD and settled - #waitedFor >= WORTH then
-      AHEAD = {}
-      for _, at in ipairs(waitedFor) do AHEAD[at] = true end
+    if general and not SAID.ahead and settled - #waitedFor >= WORTH then
+      SAID.ahead = {}
+      for _, at in ipairs(waitedFor) do SAID.ahead[at] = true end
     end
     return nil
   end
@@ -302,6 +302,8 @@ local function short()
   -- What is there to claim.
   local _, opens = unpack(call("ZRANGE", ${key("opening")}, 0, 0, "WITHSCORES"))
   local begin, ahead, lease = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+  local goesOn = #LINES.opened > 0
+  if goesOn then begin = nil end
   local due = firstDue()
   if begin and due and due <= now then
     promote(nowText)
@@ -310,6 +312,8 @@ local function short()
   local claimed, bodies, taken, runs, taking, more, owners, own = {}, "", 0, {}, {}, false, nil, nil
   -- Keys of the rows that are looked at; of those that are claimed, once others are among them, and their members of the line.
   local line, found, members = {}, nil, nil
+  -- Rows of jobs that had a place kept for them: it is theirs.
+  local arrived = {}
   -- How many are left for somebody who begins them at once; those that the rest of the script claims; whether that is to claim all.
   local passed, left, others = 0, 0, {keys = {}, begins = {}, before = {}, closed = {}}
   local isLeft = begin and opens and tonumber(opens) <= now
@@ -344,18 +348,26 @@ local function short()
         if not row then return nil end
         at = from + place
         local key, isBegun, alike, hasBody = line[at], taken + left < begin, isLike(row)
-        local may, isBare, hasMore, gated, passing, closed = MAY, alike and not hasBody, false, nil, nil, nil
+        local may, isBare, hasMore, gated, passing, closed, isSure, x = MAY, alike and not hasBody, false, nil, nil, nil, false, nil
         if alike then
           if not isKnown(like.task) then may = NOT end
         else
           local tail, _, _, task, rest, _, _, _, _, _, _, _, _, _, _, _, _, length, suffix = decodeFrom(row, 18, 11)
           if rest then
             may, gated, passing = howClaimed(rest, now, not isBegun)
-            hasMore = rest[#rest - 1] > GATES
+            x = rest
+            if passing then x = placed(rest) end
+            hasMore = #x > 0 and x[#x - 1] > GATES
           end
           if not isKnown(task) then may = NOT end
-          if gated and (may == MAY or may == OTHERWISE) then may, closed = howGated(gated, now, may, passing) end
-          if gated and may == MAY then hold(gated, key, suffix and key .. suffix or sub(key, 2), not hasMore and taking) end
+          if gated and (may == MAY or may == OTHERWISE) then may, closed, isSure = howGated(gated, now, may, passing)
+          elseif passing and may == MAY then may = OTHERWISE end
+          if gated and may == MAY then hold(gated, key, suffix and key .. suffix or sub(key, 2), not hasMore and taking, passing) end
+          if passing and may == MAY then
+            row = rewritten(row, READY, x)
+            arrived[#arrived + 1] = key
+            arrived[#arrived + 1] = row
+          end
           if suffix then learn(row, tail, task, length) end
           hasBody, isBare = length, suffix and not rest and not length
         end
@@ -372,6 +384,9 @@ local function short()
         elseif may == PASSED then
           leave(at)
           passed = passed + 1
+        elseif isSure then
+          leave(at)
+          park(row, x, key, head[at], closed)
         else
           if not general then return nil end
           leave(at)
@@ -395,7 +410,7 @@ local function short()
     found = found or line
     more = size > at or (due and due <= now) or (passed > 0 and call("ZCARD", ${key("ready")}) > at)
     if isLeft then
-      taken, passed, more = 0, 0, false
+      taken, passed, more, arrived = 0, 0, false, {}
       holdNothing()
     elseif #wants > 0 then bodies = packedBodies(places, many(${key("bodies")}, wants)) end
     if taken > 0 then
@@ -468,9 +483,10 @@ local function short()
 
   local heard = 0
   -- From here on it writes.
-  if #keys > 0 or begins or #gone > 0 or taken > 0 then
+  if #keys > 0 or begins or #gone > 0 or taken + #LINES.parked > 0 then
     if #apart > 0 then write("HSET", ${key("bodies")}, apart) end
     write("HSET", ${key("rows")}, rows)
+    write("HSET", ${key("rows")}, arrived)
     write("HSET", ${key("ended")}, over)
     -- They were the first in line, and are until others are added.
     if entries > 0 then call("ZREMRANGEBYRANK", ${key("done")}, 0, entries - 1) end
@@ -489,7 +505,7 @@ local function short()
       completed = completed - #gone
     end
     writeClaims()
-    order = writeGates(order, now, own or 0)
+    writeGates(now, own or 0)
     if taken > 0 then
       if not members then call("ZREMRANGEBYRANK", ${key("ready")}, 0, taken - 1)
       else write("ZREM", ${key("ready")}, members) end
@@ -503,7 +519,7 @@ local function short()
       for place, event in ipairs(events) do call("XADD", ${key("feed")}, string.format("%d-1", feed[2] + place), "", event) end
       feed[2] = feed[2] + #events
     end
-    local left = pack(epoch, phase, fence, order, paused, later, c1, c2, completed, c4, c5, c6, c7, c8, kept, held, revoked, moving, looked, feed, unknownAfter)
+    local left = pack(epoch, phase, fence, LINES.order, paused, later, c1, c2 + #LINES.parked - #LINES.opened, completed, c4, c5, c6, c7, c8, kept, held, revoked, moving, looked, feed, unknownAfter)
     if left ~= text then call("SET", KEYS[1], left) end
     if settled > 0 and ARGV[2] ~= "" then
       local told = ARGV[14] ~= "" and ARGV[14] or pack({final = settled <= 100 and ids or true})
@@ -512,34 +528,83 @@ local function short()
   end
   local nextDue = opens
   if due and (not opens or due < tonumber(opens)) then nextDue = string.format("%.17g", due) end
+  if goesOn then SAID.again = {opened = LINES.opened, heard = heard > 0 and heard <= 8} end
+  if goesOn or #LINES.parked > 0 then
+    SAID.effects = SAID.effects or {}
+    for _, list in ipairs({LINES.opened, LINES.parked}) do for _, own in ipairs(list) do SAID.effects[#SAID.effects + 1] = own.told end end
+  end
   if isLeft or #others.keys > 0 then
-    others.fence, others.taken, others.count, OTHERS = own, found, left, others
+    others.fence, others.taken, others.count, SAID.others = own, found, left, others
   end
   -- One text of all: a reply of many is slow to read.
   return {(more and 1 or 0) + (heard > 0 and heard <= 8 and 2 or 0) + (passed > 0 and 4 or 0), nextDue or "", nowText, taken, taken > 0 and pack(claimed) or "", bodies, own or 0}
 end
 `;
 
-/** Where there is no rest of the script. */
-export const alone: string = "local general, AHEAD, OTHERS\n";
+/** What the parts of the script say to each other. */
+export const shared: string = "local SAID = {}\n";
 
-/**
- * The rest does what the short way has left, if it did anything. What others wait for is settled by it first, and alone: then the short way
- * begins anew.
- */
-export const both: string = String.raw`
-local reply, told = short(), nil
-if AHEAD then
-  told = general()
-  if not AHEAD.isDone then return told end
-  claims, gates, logs = {}, {}, {}
+const begun: string = String.raw`
+local reply, told = nil, nil
+
+-- What is known of the queue is known no more.
+local function begin()
+  claims, gates, logs, LINES = {}, {}, {}, {opened = {}, parked = {}}
   reply = short()
 end
-if not reply then return general() end
-if OTHERS then
-  told = general()
-  if type(told) ~= "string" then return told end
+begin()
+`;
+
+/** All is settled, and jobs went on from lines: they are claimed like all others. Who did not get them is to hear of them. */
+const goneOn: string = String.raw`
+if SAID.again and ARGV[5] ~= "" then
+  local done, list = reply, ARGV[12] ~= "" and cmsgpack.unpack(ARGV[12]) or {}
+  SAID.ahead = {isDone = true}
+  for at = 1, #list, 5 do SAID.ahead[at] = true end
+  begin()
+  if not reply and not general then
+    reply = done
+    reply[1] = 8
+  end
+  if reply and SAID.again.heard then reply[1] = reply[1] + 2 end
 end
-reply[8] = told
+`;
+
+const ended: string = String.raw`
+local hints = nil
+for _, own in ipairs(SAID.again and SAID.again.opened or {}) do
+  if not hints and call("ZSCORE", ${key("ready")}, own.member) then
+    hints = {ready = true}
+    if ARGV[2] ~= "" then call(ARGV[2], ${key("wake")}, pack(hints)) end
+  end
+end
+if told or not reply then return told or 0 end
+if SAID.hasRest then reply[1] = reply[1] + 16 end
+if SAID.effects then reply[8] = SAID.others and SAID.others.told or pack({effects = SAID.effects, hints = hints}) end
 return reply
+`;
+
+/** Where there is no rest of the script: answers 0 if it did nothing. */
+export const alone: string = `${begun}${goneOn}${ended}`;
+
+/**
+ * The rest does what the short way has left, if it did anything. What others wait for that only the rest knows is settled by it first, and
+ * alone: then the short way begins anew.
+ */
+export const both: string = String.raw`
+${begun}
+if SAID.ahead then
+  told = general()
+  if not SAID.ahead.isDone then return told end
+  told, SAID.hasRest = nil, true
+  begin()
+end
+${goneOn}
+if not reply then told = general()
+elseif SAID.others then
+  SAID.others.told = general()
+  if type(SAID.others.told) ~= "string" then return SAID.others.told end
+  SAID.hasRest = true
+end
+${ended}
 `;
