@@ -2,4 +2,5 @@ export { add } from "./add.js";
 export { upTo } from "./key.js";
 export { read } from "./read.js";
 export { request } from "./request.js";
-export { alone, both, shared, step } from "./step.js";
+export { alone, both, shared } from "./run.js";
+export { step } from "./step.js";

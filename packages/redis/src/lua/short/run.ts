@@ -1,0 +1,75 @@
+/** How a step is run: the short way, the rest of the script where there is one, and what one of them leaves to the other. */
+import { key } from "./key.js";
+
+/**
+ * What the parts of the script say to each other: what is settled `ahead` of all else (then it `isDone`), what the short way is to do
+ * `again` since jobs went on from lines, the `effects` of all, what is left to `others`, and whether the rest did anything (`hasRest`).
+ */
+export const shared: string = "local SAID = {}\n";
+
+/** The short way. */
+const begun: string = String.raw`
+local reply, told = nil, nil
+
+-- What is known of the queue is known no more.
+local function begin()
+  claims, gates, logs, LINES = {}, {}, {}, {opened = {}, parked = {}}
+  reply = short()
+end
+begin()
+`;
+
+/** All is settled, and jobs went on from lines: they are claimed like all others. Who did not get them is to hear of them. */
+const goneOn: string = String.raw`
+if SAID.again and ARGV[5] ~= "" then
+  local done, list = reply, ARGV[12] ~= "" and cmsgpack.unpack(ARGV[12]) or {}
+  SAID.ahead = {isDone = true}
+  for at = 1, #list, 5 do SAID.ahead[at] = true end
+  begin()
+  if not reply and not general then
+    reply = done
+    reply[1] = 8
+  end
+  if reply and SAID.again.heard then reply[1] = reply[1] + 2 end
+end
+`;
+
+/** The answer of it all. */
+const ended: string = String.raw`
+local hints = nil
+for _, own in ipairs(SAID.again and SAID.again.opened or {}) do
+  if not hints and call("ZSCORE", ${key("ready")}, own.member) then
+    hints = {ready = true}
+    if ARGV[2] ~= "" then call(ARGV[2], ${key("wake")}, pack(hints)) end
+  end
+end
+if told or not reply then return told or 0 end
+if SAID.hasRest then reply[1] = reply[1] + 16 end
+if SAID.effects then reply[8] = SAID.others and SAID.others.told or pack({effects = SAID.effects, hints = hints}) end
+return reply
+`;
+
+/** Where there is no rest of the script: answers 0 if it did nothing. */
+export const alone: string = `${begun}${goneOn}${ended}`;
+
+/**
+ * The rest does what the short way has left, if it did anything. What others wait for that only the rest knows is settled by it first, and
+ * alone: then the short way begins anew.
+ */
+export const both: string = String.raw`
+${begun}
+if SAID.ahead then
+  told = general()
+  if not SAID.ahead.isDone then return told end
+  told, SAID.hasRest = nil, true
+  begin()
+end
+${goneOn}
+if not reply then told = general()
+elseif SAID.others then
+  SAID.others.told = general()
+  if type(SAID.others.told) ~= "string" then return SAID.others.told end
+  SAID.hasRest = true
+end
+${ended}
+`;
