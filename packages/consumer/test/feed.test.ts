@@ -1,6 +1,6 @@
 /** The feed across processes that are killed: readers, consumers and producers. */
 import { fork } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createQueue, task, type Queue } from "@taskq/core";
@@ -50,6 +50,8 @@ interface Line {
 
 /** What readers wrote down; the last line of one that was killed may be cut off, and is told again. */
 function linesOf(log: string): readonly Line[] {
+  // Its reader has yet to begin.
+  if (!existsSync(log)) return [];
   return readFileSync(log, "utf8")
     .split("\n")
     .filter((line) => /^\S+ \S+ \S+$/.test(line))

@@ -85,7 +85,7 @@ export const MAX_CRASHES = 3;
 /** A claim looks at no more than this many rows beyond those it answers. */
 export const CLAIM_SLACK = 64;
 /** A claim passes over no more than so many jobs that are not claimed ahead, beyond as many as it has claimed ahead. */
-export const CLAIM_PASSES = 4;
+export const CLAIM_PASSES = 16;
 /** Sources of one claimed job carried with it, in bytes. */
 export const CARRIED_BYTES = 65_536;
 /** Rows that one step writes down for consequences that may as well be written later. */
