@@ -104,6 +104,18 @@ function M.unfold(row)
   M.index(K.active):push(claim.at + claim.lease, key)
 end
 
+-- Of pairs, those of rows whose runs have not ended.
+local function leftOf(claim, list)
+  local left = {}
+  for place = 1, #list, 2 do
+    if claim.runs[M.keyIn(list[place])] then
+      left[#left + 1] = list[place]
+      left[#left + 1] = list[place + 1]
+    end
+  end
+  return left
+end
+
 -- What is left of claims, to be written.
 function M.changedClaims()
   local changed, gone = {}, {}
@@ -115,21 +127,9 @@ function M.changedClaims()
         gone[#gone + 1] = field
         M.index(K.active):remove("#" .. field)
       else
-        local list, held = {}, {}
-        for place = 1, #claim.list, 2 do
-          if claim.runs[M.keyIn(claim.list[place])] then
-            list[#list + 1] = claim.list[place]
-            list[#list + 1] = claim.list[place + 1]
-          end
-        end
-        for place = 1, #claim.held, 2 do
-          if claim.runs[claim.held[place]] then
-            held[#held + 1] = claim.held[place]
-            held[#held + 1] = claim.held[place + 1]
-          end
-        end
+        local held = leftOf(claim, claim.held)
         changed[#changed + 1] = field
-        changed[#changed + 1] = pack(claim.left, claim.owner, claim.lease, claim.at, list, #held > 0 and held or nil)
+        changed[#changed + 1] = pack(claim.left, claim.owner, claim.lease, claim.at, leftOf(claim, claim.list), #held > 0 and held or nil)
       end
     end
   end

@@ -1,16 +1,22 @@
-/** Gates: how they are stored, their names, and the places in their lines. */
-export const gateRows: string = String.raw`
-S.gates = {}
+/** What callers are told of a line, by the name of its gate: for the short way of a step and the rest alike. */
+export const labels: string = String.raw`
 local KINDS = {lock = true, concurrency = true, limit = true, task = true, pause = true, unique = true, schedule = true}
 
 -- What callers are told: locks and concurrency keys by their key, other lines by their whole name.
-function M.labelOf(name)
+local function labelOf(name)
   local kind, key = string.match(name, "^(%a+):(.*)$")
   if kind ~= "lock" and kind ~= "concurrency" then return name end
   local inner = string.match(key, "^(%a+):")
   if inner and KINDS[inner] then return name end
   return key
 end
+`;
+
+/** Gates: how they are stored, their names, and the places in their lines. */
+export const gateRows: string = String.raw`
+S.gates = {}
+${labels}
+M.labelOf = labelOf
 
 -- Tickets are stored as lists: the same gate is the same bytes whenever it is packed.
 local function named(list)

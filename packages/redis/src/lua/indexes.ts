@@ -1,3 +1,5 @@
+import { numbers } from "./numbers.js";
+
 /** Sorted sets as this call sees them: what it adds and removes is written at its end, and seen at once. */
 export const indexes: string = String.raw`
 local Index = {}
@@ -202,14 +204,6 @@ function M.expire(at, name)
   M.index(K.expiry):push(at, name)
 end
 
--- A whole number as six bytes that sort like it.
-function M.six(value)
-  if value < 0 then value = 0 elseif value > 281474976710655 then value = 281474976710655 end
-  return struct.pack(">I6", floor(value))
-end
-
--- A priority as four bytes, the higher one first.
-function M.four(priority)
-  return struct.pack(">I4", 2147483647 - priority)
-end
+${numbers}
+M.six, M.four = six, four
 `;

@@ -79,6 +79,18 @@ local function writeClaim(fence, left, owner, lease, at, list, held)
   call("HSET", ${key("claims")}, fence, pack(left, owner, lease, at, list, held))
 end
 
+-- Of pairs, those of rows whose runs have not ended.
+local function leftOf(own, list)
+  local left, size = {}, 0
+  for place = 1, list and #list or 0, 2 do
+    if own.places[keyIn(list[place])] then
+      left[size + 1], left[size + 2] = list[place], list[place + 1]
+      size = size + 2
+    end
+  end
+  return left
+end
+
 local function writeClaims()
   for fence, own in pairs(claims) do
     if own and own.changed then
@@ -87,20 +99,7 @@ local function writeClaims()
         call("HDEL", ${key("claims")}, field)
         call("ZREM", ${key("active")}, "#" .. field)
       else
-        local list, size, held = {}, 0, {}
-        for place = 1, #own.list, 2 do
-          if own.places[keyIn(own.list[place])] then
-            list[size + 1], list[size + 2] = own.list[place], own.list[place + 1]
-            size = size + 2
-          end
-        end
-        for place = 1, own.held and #own.held or 0, 2 do
-          if own.places[own.held[place]] then
-            held[#held + 1] = own.held[place]
-            held[#held + 1] = own.held[place + 1]
-          end
-        end
-        writeClaim(field, own.left, own.owner, own.lease, own.at, list, held)
+        writeClaim(field, own.left, own.owner, own.lease, own.at, leftOf(own, own.list), leftOf(own, own.held))
       end
     end
   end

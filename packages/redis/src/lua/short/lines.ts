@@ -1,19 +1,11 @@
+import { labels } from "../gate-rows.js";
 import { key } from "./key.js";
 
 /** Lines of jobs that wait for a lock or a concurrency key: who is parked, and who goes on. */
 export const lines: string = String.raw`
--- Numbers of what a row has where it waits.
-local GATE, LINE, PASSING, PARK = 15, 16, 17, 18
 local WAITS = {[GATE] = true, [LINE] = true, [PASSING] = true, [PARK] = true}
--- Names of lines that are no keys of locks and concurrency.
-local KINDS = {lock = true, concurrency = true, limit = true, task = true, pause = true, unique = true, schedule = true}
 
--- What callers are told of a lock or a concurrency key: its key, or its whole name.
-local function labelOf(name)
-  local key = string.match(name, "^%a+:(.*)$")
-  local inner = string.match(key, "^(%a+):")
-  return inner and KINDS[inner] and name or key
-end
+${labels}
 
 -- What a row has, with this of where it waits.
 local function placed(x, ...)
@@ -38,10 +30,11 @@ end
 
 -- A row with this state and this beside it, all else as it was.
 local function rewritten(row, code, x)
-  local tail, due, _, task, _, attempt, failures, crashes, fence, last, started, finished, reason, owner, lease, since, odd, size, suffix =
-    decodeFrom(row, 18, 11)
-  return sub(row, 1, 11) .. pack(due, code, task, x, attempt, failures, crashes, fence, last, started, finished, reason, owner, lease, since, odd,
-    size, suffix) .. sub(row, tail + 1)
+  -- Its state is one byte, behind the due; then come its task and what it has.
+  local due = decodeFrom(row, 1, 11)
+  local task = decodeFrom(row, 1, due + 1)
+  local rest = decodeFrom(row, 1, task)
+  return sub(row, 1, due) .. char(code) .. sub(row, due + 2, task) .. pack(x) .. sub(row, rest + 1)
 end
 
 -- Puts a ready job into the line of a gate.
@@ -52,7 +45,7 @@ local function park(row, x, key, member, name)
   local gate = gateAt(name)
   gate.number = gate.number or nextOrder()
   gate.parked = gate.parked + 1
-  local line = six(gate.number) .. struct.pack(">I4", 2147483647 - priority) .. six(at + due) .. "j" .. struct.pack(">I5", order) .. key
+  local line = six(gate.number) .. four(priority) .. six(at + due) .. "j" .. struct.pack(">I5", order) .. key
   LINES.parked[#LINES.parked + 1] = {key = key, row = rewritten(row, PARKED, placed(x, GATE, name, LINE, line, PARK, nextOrder())), member = member, line = line,
     told = {suffix and key .. suffix or sub(key, 2), task, "parked", attempt, false, false, labelOf(name)}}
 end

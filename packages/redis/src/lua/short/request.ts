@@ -26,7 +26,7 @@ function REQUEST()
   for at = 1, #list, 5 do
     if first[at] or not isFirst then
       local one = settlementAt(list, at)
-      one.isDone = first[at] and not isFirst
+      one.isDone = not isFirst and (first.areAll or first[at])
       settled[#settled + 1] = one
     end
   end

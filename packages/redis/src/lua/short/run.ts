@@ -2,7 +2,7 @@
 import { key } from "./key.js";
 
 /**
- * What the parts of the script say to each other: what is settled `ahead` of all else (then it `isDone`), what the short way is to do
+ * What the parts of the script say to each other: what is settled `ahead` of all else (then it `isDone`; `areAll`: there is no other), what the short way is to do
  * `again` since jobs went on from lines, the `effects` of all, what is left to `others`, and whether the rest did anything (`hasRest`).
  */
 export const shared: string = "local SAID = {}\n";
@@ -10,6 +10,8 @@ export const shared: string = "local SAID = {}\n";
 /** The short way. */
 const begun: string = String.raw`
 local reply, told = nil, nil
+-- As short-answer.ts reads them.
+local HEARD, UNCLAIMED, WITH_REST = 2, 8, 16
 
 -- What is known of the queue is known no more.
 local function begin()
@@ -22,15 +24,14 @@ begin()
 /** All is settled, and jobs went on from lines: they are claimed like all others. Who did not get them is to hear of them. */
 const goneOn: string = String.raw`
 if SAID.again and ARGV[5] ~= "" then
-  local done, list = reply, ARGV[12] ~= "" and cmsgpack.unpack(ARGV[12]) or {}
-  SAID.ahead = {isDone = true}
-  for at = 1, #list, 5 do SAID.ahead[at] = true end
+  local done = reply
+  SAID.ahead = {isDone = true, areAll = true}
   begin()
   if not reply and not general then
     reply = done
-    reply[1] = 8
+    reply[1] = UNCLAIMED
   end
-  if reply and SAID.again.heard then reply[1] = reply[1] + 2 end
+  if reply and SAID.again.heard then reply[1] = reply[1] + HEARD end
 end
 `;
 
@@ -44,7 +45,7 @@ for _, own in ipairs(SAID.again and SAID.again.opened or {}) do
   end
 end
 if told or not reply then return told or 0 end
-if SAID.hasRest then reply[1] = reply[1] + 16 end
+if SAID.hasRest then reply[1] = reply[1] + WITH_REST end
 if SAID.effects then reply[8] = SAID.others and SAID.others.told or pack({effects = SAID.effects, hints = hints}) end
 return reply
 `;

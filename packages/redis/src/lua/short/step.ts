@@ -1,5 +1,6 @@
 import { CLAIM_PASSES, CLAIM_SLACK } from "@taskq/core/storage";
 import { unlist } from "../listing.js";
+import { numbers } from "../numbers.js";
 import { alike } from "./alike.js";
 import { claims } from "./claims.js";
 import { gates } from "./gates.js";
@@ -38,7 +39,7 @@ end
 local HANGS = {[8] = true, [9] = true, [11] = true, [19] = true}
 -- Jobs that may run only once, that were reaped, or that others wait behind are not held without running.
 local NOT_AHEAD = {[2] = true, [4] = true, [6] = true}
-local GATES = 6
+local GATES, GATE, LINE, PASSING, PARK = 6, 15, 16, 17, 18
 -- Whether a row is claimed as it is, left for somebody who begins it at once, claimed by the rest of the script, or not claimed: that then
 -- ends it, or puts it where it waits.
 local MAY, PASSED, OTHERWISE, NOT = 1, 2, 3, 4
@@ -50,7 +51,7 @@ local function howClaimed(x, now, ahead)
     if number == 1 then
       if x[place + 1] <= now then may = NOT end
     elseif number == GATES then gated = x[place + 1]
-    elseif number == 17 then passing = x[place + 1]
+    elseif number == PASSING then passing = x[place + 1]
     elseif number > 5 and not (HANGS[number] or (number == 7 and x[place + 1][2] == "final")) and may == MAY then may = OTHERWISE end
   end
   return may, gated, passing
@@ -115,11 +116,7 @@ local function packedBodies(keys, found)
   return length > LONG_TEXT and list or pack(list)
 end
 
--- A whole number as six bytes that sort like it.
-local function six(value)
-  return struct.pack(">I6", math.min(math.max(0, math.floor(value)), 281474976710655))
-end
-
+${numbers}
 ${unlist}
 ${alike}
 ${claims}
@@ -167,7 +164,7 @@ local function short()
 
   -- Runs that have ended, or begun: what tells of their claim alone needs no look at its row.
   local keys, asked, ends, wanted = {}, {}, {}, {}
-  local list = ARGV[12] ~= "" and cmsgpack.unpack(ARGV[12]) or {}
+  local list = ARGV[12] ~= "" and not SAID.again and cmsgpack.unpack(ARGV[12]) or {}
   local follows = feed and feed[4]
   if #list > 0 and follows and (now > follows or feed[2] - feed[3] > 1000000) then return nil end
   local first, waitedFor = SAID.ahead or {}, {}
