@@ -1,6 +1,7 @@
 import { randomInt } from "node:crypto";
-import { splitId, TaskqError, type IdParts, type NewJob } from "@taskq/core/storage";
+import { splitId, TaskqError, type IdParts, type NewFlow, type NewJob } from "@taskq/core/storage";
 import type { FlowShape } from "./flow-shape.js";
+import { Collision } from "./known-flow.js";
 import type { Move } from "./move.js";
 import { keyOf, type Key } from "./row.js";
 import { keyById } from "./rows.js";
@@ -27,16 +28,39 @@ export interface Placing {
 }
 
 /**
- * A generated id is its own key; another one gets a key of the same kind, as does one whose key is taken: the key of the
- * id that would have been made for it, where that is told and free.
+ * The places of a flow's rows. A generated id is its own key; another one gets a key of the same kind, as does one whose
+ * key is taken, if it may be `elsewhere`: the key of the id that would have been made for it, where that is told and
+ * free. @throws `Collision`
  */
-export function placeOf(
-  move: Move,
-  { id, named = false, order }: Pick<NewJob, "id" | "order"> & { readonly named?: boolean | undefined },
-  elsewhere: boolean,
-): Place {
-  const own = splitId(named ? (order ?? "") : id);
-  const parts = own === undefined || ((named || elsewhere) && isTaken(move, own)) ? freeKey(move) : own;
+export function placesOf(move: Move, flow: NewFlow, elsewhere: boolean): ReadonlyMap<string, Place> {
+  const places = new Map<string, Place>();
+  const taken = new Set<Key>();
+  const put = (id: string, place: Place): void => {
+    places.set(id, place);
+    taken.add(place.key);
+  };
+  const others: string[] = [];
+  const rows: readonly RowOfFlow[] = [...flow.joins, ...flow.jobs];
+  for (const { id, named = false, order } of rows) {
+    const own = splitId(named ? (order ?? "") : id);
+    if (own === undefined) {
+      others.push(id);
+      continue;
+    }
+    const place = placeAt(own);
+    const isElastic = named || elsewhere;
+    if (taken.has(place.key) && !isElastic) throw new Collision(id);
+    if (isElastic && (taken.has(place.key) || isTaken(move, place))) others.push(id);
+    else put(id, place);
+  }
+  // After all that have no choice: a key that is free in the file may be the one of another row of the flow.
+  for (const id of others) put(id, freePlace(move, taken));
+  return places;
+}
+
+type RowOfFlow = Pick<NewJob, "id" | "order"> & { readonly named?: boolean | undefined };
+
+function placeAt(parts: IdParts): Place {
   return { ...parts, key: keyOf(parts.time, parts.low) };
 }
 
@@ -50,25 +74,27 @@ function isTaken(move: Move, { time, low }: IdParts): boolean {
   return move.raw("SELECT 1 FROM {jobs} WHERE key = (? << 21) | ?").get(time, low) !== undefined;
 }
 
-/** Ids that core makes have a random number of twelve bits there, and then a counter of nine. */
+/** Ids that core makes have a random number of twelve bits there, and then a counter of nine, which begins at 0. */
 const COUNTER_BITS = 9;
+/** Ours begins where few ids of a millisecond are. */
+const FIRST_COUNT = 2 ** (COUNTER_BITS - 1);
 let tag = randomInt(2 ** 12);
-let counter = 0;
+let counter = FIRST_COUNT;
 let countedFor = 0;
 
-/** A key of this moment that nobody has, after those made before. */
-function freeKey(move: Move): IdParts {
+/** A place of this moment that nobody has, after those made before. */
+function freePlace(move: Move, taken: ReadonlySet<Key>): Place {
   for (;;) {
     if (move.now !== countedFor) {
       countedFor = move.now;
-      counter = 0;
+      counter = FIRST_COUNT;
     } else if (++counter === 2 ** COUNTER_BITS) {
       tag = (tag + 1) % 2 ** 12;
-      counter = 0;
+      counter = FIRST_COUNT;
     }
     const low = tag * 2 ** COUNTER_BITS + counter;
-    const parts = { time: move.now, low, random: randomInt(2 ** 40) };
-    if (!isTaken(move, parts)) return parts;
+    const place = placeAt({ time: move.now, low, random: randomInt(2 ** 40) });
+    if (!taken.has(place.key) && !isTaken(move, place)) return place;
   }
 }
 

@@ -7,7 +7,7 @@ import { shapeOf } from "./flow-shape.js";
 import { insertJob, insertJoin } from "./insert-rows.js";
 import { enterLine, park } from "./line.js";
 import type { Move } from "./move.js";
-import { keyText, OUTSIDE, placeOf, type Place, type Placing } from "./place.js";
+import { keyText, OUTSIDE, placesOf, type Placing } from "./place.js";
 import { BLOCKED, COMPLETED, isFinalState, stateName, type Key } from "./row.js";
 import { rowByKey } from "./rows.js";
 import { takeOrPark, takesOver } from "./unique.js";
@@ -35,8 +35,7 @@ const NO_ENDS: ReadonlyMap<string, string> = new Map();
 /** Stores a flow of which nothing is there. */
 export function storeFlow(move: Move, flow: NewFlow, storing: Storing = {}): StoredRows {
   const { trunk, gate, ends = NO_ENDS, elsewhere = false } = storing;
-  const rows = new Map<string, Place>();
-  for (const row of [...flow.joins, ...flow.jobs]) rows.set(row.id, placeOf(move, row, elsewhere));
+  const rows = placesOf(move, flow, elsewhere);
   const shape = shapeOf(flow, trunk === undefined ? undefined : OUTSIDE);
   const placing: Placing = { move, rows, shape, trunk, ends, outside: new Set() };
   for (const join of flow.joins) insertJoin(placing, join);
