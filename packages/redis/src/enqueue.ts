@@ -1,4 +1,4 @@
-/** Storing flows. Jobs that belong to nothing go a shorter way, those of one tick together. */
+/** Storing flows. Most go a shorter way, those of one tick together. */
 import type {
   EnqueueAnswer,
   EnqueueCollision,
@@ -11,11 +11,12 @@ import type { Receiver } from "./connection/call.js";
 import type { Reply } from "./connection/client.js";
 import { SCRIPTS } from "./lua/scripts.js";
 import type { OpenQueue } from "./open-queue.js";
-import { TickBatch, type FlowStore } from "./tick-batch.js";
+import { TickBatch, type FlowStore, type Told } from "./tick-batch.js";
 import { storedFlowOf } from "./wire/answers.js";
-import { listOf } from "./wire/values.js";
-import { isPlainFlow, plainRequest, type PlainRequest } from "./wire/plain.js";
+import { goesShort, shortRequest, type ShortRequest } from "./wire/short-request.js";
 import { flowRequest } from "./wire/requests.js";
+import { unpack, type Answer } from "./wire/unpack.js";
+import { listOf, text } from "./wire/values.js";
 
 /** Calls are sent in the order in which they are made: what goes the short way is not awaited where that is not asked for. */
 export function enqueue(
@@ -24,7 +25,7 @@ export function enqueue(
 ): Promise<EnqueueAnswer | EnqueueCollision> {
   const { flows, now } = request;
   const [flow] = flows;
-  if (flows.length === 1 && now === undefined && flow !== undefined && isPlainFlow(flow)) {
+  if (flows.length === 1 && now === undefined && flow !== undefined && goesShort(flow)) {
     let batch = batches.get(queue);
     if (batch === undefined) batches.set(queue, (batch = new TickBatch(new QueueStore(queue))));
     return batch.add(request, flow);
@@ -35,6 +36,7 @@ export function enqueue(
 
 const batches = new WeakMap<OpenQueue, TickBatch>();
 const READY = "r".charCodeAt(0);
+const EXISTING = "x".charCodeAt(0);
 const SOMETHING_READY = { ready: true };
 const NO_EFFECTS: EnqueueAnswer["effects"] = [];
 
@@ -48,7 +50,7 @@ class QueueStore implements FlowStore {
 
   together(flows: readonly NewFlow[], receiver: Receiver, since: number): void {
     try {
-      const packed = plainRequest(flows);
+      const packed = shortRequest(flows);
       if (packed === undefined) receiver.resolve(NOTHING_STORED);
       else add(this.#queue, receiver, packed, flows.length, undefined, since);
     } catch (error) {
@@ -56,16 +58,16 @@ class QueueStore implements FlowStore {
     }
   }
 
-  states(reply: Reply, count: number): Buffer | undefined {
-    return statesOf(this.#queue, reply, count);
+  told(reply: Reply, count: number): Told | undefined {
+    return toldBy(this.#queue, reply, count);
   }
 
   alone(request: EnqueueRequest, since: number): Promise<EnqueueAnswer | EnqueueCollision> {
     return addOrStore(this.#queue, request, since);
   }
 
-  answer(flows: readonly NewFlow[], states: Buffer, place: number): EnqueueAnswer {
-    return storedAnswer(flows, states, place);
+  answer(flows: readonly NewFlow[], told: Told, place: number): EnqueueAnswer {
+    return answerFrom(flows, told, place);
   }
 }
 
@@ -75,13 +77,13 @@ async function addOrStore(
   begun: number,
 ): Promise<EnqueueAnswer | EnqueueCollision> {
   const { now, flows } = request;
-  const packed = plainRequest(flows);
+  const packed = shortRequest(flows);
   if (packed !== undefined) {
     const reply = await new Promise<Reply>((resolve, reject) => {
       add(queue, { resolve, reject }, packed, flows.length, now, begun);
     });
-    const states = statesOf(queue, reply, flows.length);
-    if (states !== undefined) return storedAnswer(flows, states, 0);
+    const told = toldBy(queue, reply, flows.length);
+    if (told !== undefined) return answerFrom(flows, told, 0);
   }
   const asked = { flows: flows.map(flowRequest) };
   const { answer, effects } = await queue.ask(SCRIPTS.enqueue, request, asked, begun);
@@ -96,31 +98,54 @@ const NOTHING_STORED = 0;
 function add(
   queue: OpenQueue,
   receiver: Receiver,
-  { jobs, bodies }: PlainRequest,
+  { jobs, bodies, mixed }: ShortRequest,
   count: number,
   now: number | undefined,
   since: number,
 ): void {
   const hintsFirst = count === 1 && queue.isListenedTo;
-  queue.send(receiver, SCRIPTS.add, [now ?? "", queue.publish, jobs, bodies], since, hintsFirst);
+  const parameters = [now ?? "", queue.publish, jobs, bodies];
+  if (mixed === undefined) queue.send(receiver, SCRIPTS.add, parameters, since, hintsFirst);
+  else queue.send(receiver, SCRIPTS.addMixed, [...parameters, ...mixed], since, hintsFirst);
 }
 
-/** The states of all, a byte each, and perhaps what else is told; `undefined`: something stands in the way, and nothing was stored. */
-function statesOf(queue: OpenQueue, states: Reply, count: number): Buffer | undefined {
-  if (!Buffer.isBuffer(states)) return undefined;
+/** `undefined`: something stands in the way, and nothing was stored. */
+function toldBy(queue: OpenQueue, reply: Reply, count: number): Told | undefined {
+  if (typeof reply === "number" || reply === null) return undefined;
+  const [states, packed] = Buffer.isBuffer(reply) ? [reply] : (reply as readonly Buffer[]);
+  if (states === undefined) return undefined;
+  const existing = packed === undefined ? undefined : existingIn(states, packed);
   queue.presence.sawOpen();
-  queue.isListenedTo = states.length > count && !queue.isHeard;
-  queue.hint(SOMETHING_READY);
-  return states;
+  if (existing === undefined || existing.size < count) {
+    queue.isListenedTo = states.length > count && !queue.isHeard;
+    queue.hint(SOMETHING_READY);
+  }
+  return { states, existing };
 }
 
-/** What is told of jobs that were stored in these states, from a place on. */
-function storedAnswer(flows: readonly NewFlow[], states: Buffer, from: number): EnqueueAnswer {
+/** By place; of each its id and its state are told. */
+function existingIn(states: Buffer, packed: Buffer): ReadonlyMap<number, StoredFlow> {
+  const existing = new Map<number, StoredFlow>();
+  const pairs = unpack(packed) as unknown as readonly Answer[];
+  for (const [place, state] of states.entries()) {
+    if (state !== EXISTING) continue;
+    const at = existing.size * 2;
+    existing.set(place, {
+      status: "existing",
+      id: text(pairs[at]),
+      state: pairs[at + 1] as StoredFlow["state"],
+    });
+  }
+  return existing;
+}
+
+/** What is told of these flows, of which the first is at this place. */
+function answerFrom(flows: readonly NewFlow[], { states, existing }: Told, from: number): EnqueueAnswer {
   const answers: StoredFlow[] = [];
   for (let place = 0; place < flows.length; place += 1) {
     const { end } = flows[place] as NewFlow;
     const state = states[from + place] === READY ? "ready" : "scheduled";
-    answers.push({ status: "stored", id: end, state });
+    answers.push(existing?.get(from + place) ?? { status: "stored", id: end, state });
   }
   return { flows: answers, effects: NO_EFFECTS };
 }

@@ -28,6 +28,9 @@ import { Presence } from "./opening/presence.js";
 import { HangingRuns } from "./hanging-runs.js";
 import { QueueKeys } from "./queue-keys.js";
 
+/** Those for which a caller may want copies. */
+const STORES: ReadonlySet<Script> = new Set([SCRIPTS.enqueue, SCRIPTS.add, SCRIPTS.addMixed]);
+
 /** What every request names; each script reads more of its own. */
 export interface Asked {
   readonly queue: string;
@@ -239,7 +242,7 @@ export class OpenQueue {
 
   /** Replicas that must have confirmed what it wrote. */
   #copiesOf(script: Script): number {
-    return script === SCRIPTS.enqueue || script === SCRIPTS.add ? this.#settings.minReplicas : 0;
+    return STORES.has(script) ? this.#settings.minReplicas : 0;
   }
 
   /** Runs a script that declares keys beside those of every partition, and answers what it told. */

@@ -1,25 +1,39 @@
-/** Plain jobs that are enqueued one by one in the same tick, stored by one call for all of them. */
-import type { EnqueueAnswer, EnqueueCollision, EnqueueRequest, NewFlow } from "@taskq/core/storage";
+/** Lone jobs that are enqueued one by one in the same tick, stored by one call for all of them. */
+import type {
+  EnqueueAnswer,
+  EnqueueCollision,
+  EnqueueRequest,
+  NewFlow,
+  StoredFlow,
+} from "@taskq/core/storage";
 import type { Receiver } from "./connection/call.js";
 import type { Reply } from "./connection/client.js";
 
-/** The most flows of one call: while the server stores some, this side makes the next. */
+/** The most flows of one call, and about the most rows of those that came one by one: while the server stores some, this side makes the next. */
 export const BATCH = 128;
 /** The most bytes of those that came one by one. */
 const MOST_BYTES = 1_048_576;
 
 type Answer = EnqueueAnswer | EnqueueCollision;
 
-/** What stores the plain flows of a batch. */
+/** What is told of flows that were stored together. */
+export interface Told {
+  /** A byte for the state of each. */
+  readonly states: Buffer;
+  /** By its place: what was there already. */
+  readonly existing: ReadonlyMap<number, StoredFlow> | undefined;
+}
+
+/** What stores the flows of a batch. */
 export interface FlowStore {
   /** Stores flows together; the receiver is told what the script replied. Throws nothing. `since` is when they came. */
   together(flows: readonly NewFlow[], receiver: Receiver, since: number): void;
-  /** What the reply tells of so many flows, a byte for the state of each; `undefined` if it stored none of them. */
-  states(reply: Reply, count: number): Buffer | undefined;
+  /** What the reply tells of so many flows; `undefined` if it stored none of them. */
+  told(reply: Reply, count: number): Told | undefined;
   /** Stores one alone, of which another perhaps stood in the way. */
   alone(request: EnqueueRequest, since: number): Promise<Answer>;
-  /** What is told of one that was stored in the state at this place. */
-  answer(flows: readonly NewFlow[], states: Buffer, place: number): Answer;
+  /** What is told of the one at this place. */
+  answer(flows: readonly NewFlow[], told: Told, place: number): Answer;
 }
 
 /**
@@ -36,13 +50,13 @@ export class TickBatch {
     this.#store = store;
   }
 
-  /** Stores the plain flow of a request, its only one, with the others of this tick. */
+  /** Stores the flow of a request, its only one, with the others of this tick. */
   add(request: EnqueueRequest, flow: NewFlow): Promise<Answer> {
     if (this.#underWay === 0 && this.#together === undefined) return this.#alone(request);
     const together = this.#together ?? this.#begin();
-    const { states, since } = together;
+    const { told, since } = together;
     const place = together.add(flow);
-    const answered = states.then((told) => this.answer(request, told, place, since));
+    const answered = told.then((all) => this.answer(request, all, place, since));
     if (together.isFull) this.flush();
     return answered;
   }
@@ -71,9 +85,9 @@ export class TickBatch {
   };
 
   /** One was answered: what is told of so many flows. */
-  ended(reply: Reply, count: number): Buffer | undefined {
+  ended(reply: Reply, count: number): Told | undefined {
     this.#underWay -= 1;
-    return this.#store.states(reply, count);
+    return this.#store.told(reply, count);
   }
 
   failed(): void {
@@ -82,12 +96,12 @@ export class TickBatch {
 
   answer(
     request: EnqueueRequest,
-    states: Buffer | undefined,
+    told: Told | undefined,
     place: number,
     since: number,
   ): Answer | Promise<Answer> {
-    if (states === undefined) return this.#store.alone(request, since);
-    return this.#store.answer(request.flows, states, place);
+    if (told === undefined) return this.#store.alone(request, since);
+    return this.#store.answer(request.flows, told, place);
   }
 }
 
@@ -112,8 +126,8 @@ class Alone implements Receiver {
   }
 
   resolve(reply: Reply): void {
-    const states = this.#batch.ended(reply, 1);
-    this.#resolve(this.#batch.answer(this.#request, states, 0, this.since));
+    const told = this.#batch.ended(reply, 1);
+    this.#resolve(this.#batch.answer(this.#request, told, 0, this.since));
   }
 
   reject(error: unknown): void {
@@ -127,27 +141,30 @@ class Together implements Receiver {
   readonly flows: NewFlow[] = [];
   readonly since: number = performance.now();
   /** Of all of them: two functions for each, to settle a promise of its own, would take longer than what waits for this one. */
-  readonly states: Promise<Buffer | undefined>;
+  readonly told: Promise<Told | undefined>;
   readonly #batch: TickBatch;
-  #resolve!: (states: Buffer | undefined) => void;
+  #resolve!: (told: Told | undefined) => void;
   #reject!: (error: unknown) => void;
+  #rows = 0;
   #bytes = 0;
 
   constructor(batch: TickBatch) {
     this.#batch = batch;
-    this.states = new Promise((resolve, reject) => {
+    this.told = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
   }
 
   get isFull(): boolean {
-    return this.flows.length === BATCH || this.#bytes > MOST_BYTES;
+    return this.#rows >= BATCH || this.#bytes > MOST_BYTES;
   }
 
   /** Answers its place. */
   add(flow: NewFlow): number {
-    this.#bytes += flow.jobs[0]?.body.length ?? 0;
+    const { jobs, joins } = flow;
+    this.#rows += jobs.length + joins.length;
+    for (const { body } of jobs) this.#bytes += body.length;
     return this.flows.push(flow) - 1;
   }
 

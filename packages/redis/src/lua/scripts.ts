@@ -87,11 +87,12 @@ const step = scriptOf(
   ].join(""),
 );
 
-/** The moves, and `add`: the short way of storing. */
+/** The moves, and the short ways. */
 export type ScriptName =
   | "open"
   | "enqueue"
   | "add"
+  | "addMixed"
   | "step"
   | "shortStep"
   | "resume"
@@ -124,6 +125,8 @@ export const SCRIPTS: Readonly<Record<ScriptName, Script>> = {
   enqueue: script("enqueue", [], moves.enqueue),
   /** Jobs that belong to nothing; answers 0 for all others, and has done nothing. */
   add: short.upTo("wake", "add", `-- taskq add\n${short.add}`),
+  /** With jobs that have keys of their own and flows among them, likewise. */
+  addMixed: short.upTo("memory", "add (mixed)", `-- taskq add mixed\n${short.addMixed}`),
   step,
   /** The short way of a step alone, likewise. */
   shortStep: short.upTo(

@@ -1,5 +1,5 @@
 /**
- * New rows as the script `add` takes them, written byte by byte into one buffer: `lua/rows.ts` says what stands in them. Many calls
+ * New rows as the scripts `add` and `addMixed` take them, written byte by byte into one buffer: `lua/rows.ts` says what stands in them. Many calls
  * store one job, in a process that has just begun, where every function that is called takes its time: so these call few.
  */
 import type { NewJob, NewKeep } from "@taskq/core/storage";
@@ -16,21 +16,21 @@ const [SHORT_LIST, LONG_LIST, SHORT_TEXT, TEXT, LONG_TEXT, LONG_COUNT, DOUBLE, N
   0x90, 0xdd, 0xa0, 0xd9, 0xdb, 0xce, 0xcb, 0xc0,
 ] as const;
 /** Attempt, failures, crashes, two fences; then what a run leaves. */
-const NOTHING_YET = Buffer.concat([Buffer.alloc(5), Buffer.alloc(7, NIL)]);
+export const NOTHING_YET: Buffer = Buffer.concat([Buffer.alloc(5), Buffer.alloc(7, NIL)]);
 
 /** What is written into, call by call, and up to where. */
 let bytes: Buffer = Buffer.allocUnsafeSlow(FIRST_SIZE);
 let at = 0;
 
-/** Begins with a list of so many jobs: of each run of them that are alike priority, due and how many, then two values of each. */
-export function begin(jobs: number): void {
-  at = jobs === 1 ? 1 : 5;
+/** Begins with a list of at most so many jobs: of each run of them that are alike priority, due and how many, then two values of each. */
+export function begin(most: number): void {
+  at = most === 1 ? 1 : 5;
 }
 
 /** How many values there are, now that it is known: `begin` has left room for them. */
-export function end(jobs: number, runs: number): Buffer {
+export function end(most: number, jobs: number, runs: number): Buffer {
   const values = jobs * 2 + runs * 3;
-  if (jobs === 1) bytes[0] = SHORT_LIST | values;
+  if (most === 1) bytes[0] = SHORT_LIST | values;
   else writeLong(0, LONG_LIST, values);
   const own = Buffer.allocUnsafe(at);
   own.set(new Uint8Array(bytes.buffer, bytes.byteOffset, at));
@@ -40,7 +40,7 @@ export function end(jobs: number, runs: number): Buffer {
 
 /** What the jobs of a run have in common; answers where to say how many they are. */
 export function beginRun({ priority, due }: NewJob, jobs: number): number {
-  if (at + MOST_AROUND > bytes.length) grow(MOST_AROUND);
+  reserve(MOST_AROUND);
   writeNumber(priority);
   writeNumber(due);
   const place = at;
@@ -60,28 +60,51 @@ export function endRun(place: number, alike: number, jobs: number): void {
  * @returns where its key stands, negative if that does not come behind the one before; 0: core did not make the id
  */
 export function writeRow(job: NewJob, isApart: boolean, before: number): number {
-  const { id, body, priority } = job;
+  const { id, body } = job;
   const front = frontOf(job);
-  const size = isApart ? 0 : body.length;
-  const most = MOST_AROUND + front.length + size;
-  if (at + most > bytes.length) grow(most);
+  reserve(MOST_AROUND + front.length + (isApart ? 0 : body.length));
   const key = at + 1;
   bytes[at] = SHORT_TEXT | PLACE;
   const from = key + PLACE + 5;
   at = from;
+  writeFront(front, job, isApart);
+  bytes[at] = SHORT_TEXT | (MADE - PLACE);
+  if (!writeId(id, key, at + 1)) return 0;
+  at += 1 + MADE - PLACE;
+  writeBack(job, isApart);
+  writeLong(key + PLACE, LONG_TEXT, at - from);
+  return before === 0 || isBehind(key, before) ? key : -key;
+}
+
+/** The same for a job that was given an id, which is its key. */
+export function writeNamed(job: NewJob, isApart: boolean): void {
+  const key = Buffer.from(`!${job.id}`);
+  const front = frontOf(job);
+  reserve(MOST_AROUND + key.length + front.length + (isApart ? 0 : job.body.length));
+  writeLong(at, LONG_TEXT, key.length);
+  bytes.set(key, at + 5);
+  const head = at + 5 + key.length;
+  at = head + 5;
+  writeFront(front, job, isApart);
+  bytes[at++] = NIL;
+  writeBack(job, isApart);
+  writeLong(head, LONG_TEXT, at - head - 5);
+}
+
+/** Up to the rest of its id. */
+function writeFront(front: Buffer, { body }: NewJob, isApart: boolean): void {
   for (let place = 0; place < front.length; place += 1) bytes[at + place] = front[place] as number;
   at += front.length;
   if (isApart) writeNumber(body.length);
   else bytes[at++] = NIL;
-  bytes[at] = SHORT_TEXT | (MADE - PLACE);
-  if (!writeId(id, key, at + 1)) return 0;
-  at += 1 + MADE - PLACE;
+}
+
+/** From there on. */
+function writeBack({ priority, body }: NewJob, isApart: boolean): void {
   writeNumber(priority);
   if (isApart) bytes[at++] = NIL;
   else writeBody(body);
   bytes[at++] = NIL;
-  writeLong(key + PLACE, LONG_TEXT, at - from);
-  return before === 0 || isBehind(key, before) ? key : -key;
 }
 
 /** The key and the rest of an id, if core made it. */
@@ -108,8 +131,15 @@ let lastFront: Buffer = NOTHING_YET;
 
 /** The task, what few jobs have, and what no run has left yet. */
 function frontOf(job: NewJob): Buffer {
-  const { task, expiresAt, delivery, gates, keep } = job;
-  if (expiresAt !== undefined || delivery === "at-most-once" || gates !== undefined || keep !== undefined) {
+  const { task, named, expiresAt, delivery, gates, unique, keep } = job;
+  if (
+    named ||
+    expiresAt !== undefined ||
+    delivery === "at-most-once" ||
+    gates !== undefined ||
+    unique !== undefined ||
+    keep !== undefined
+  ) {
     return Buffer.concat([pack(task), pack(seldomOf(job)), NOTHING_YET]);
   }
   if (task !== lastTask) {
@@ -120,14 +150,16 @@ function frontOf(job: NewJob): Buffer {
 }
 
 /** What few jobs have, each behind its number. */
-function seldomOf({ expiresAt, delivery, gates, keep }: NewJob): readonly unknown[] {
+export function seldomOf({ named, expiresAt, delivery, gates, unique, keep }: NewJob): readonly unknown[] {
   const seldom: unknown[] = [];
   if (expiresAt !== undefined) seldom.push(SELDOM.expiresAt, expiresAt);
   if (delivery === "at-most-once") seldom.push(SELDOM.once, true);
+  if (named) seldom.push(SELDOM.named, true);
   if (gates !== undefined) {
     const list = gates.map(({ kind, key, max, per, onBusy }) => [kind, key, max, per ?? false, onBusy]);
     seldom.push(SELDOM.gates, list);
   }
+  if (unique !== undefined) seldom.push(SELDOM.unique, [unique.key, unique.until]);
   if (keep !== undefined) seldom.push(SELDOM.keep, keepOf(keep));
   return seldom;
 }
@@ -171,7 +203,8 @@ function writeLong(place: number, head: number, value: number): void {
   bytes[place + 4] = value;
 }
 
-function grow(more: number): void {
+function reserve(more: number): void {
+  if (at + more <= bytes.length) return;
   const larger = Buffer.allocUnsafeSlow(Math.max(bytes.length * 2, at + more));
   larger.set(bytes.subarray(0, at));
   bytes = larger;

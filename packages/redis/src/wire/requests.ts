@@ -10,7 +10,7 @@ import type {
 } from "@taskq/core/storage";
 
 /** A condition as it is stored. */
-const CODES: Readonly<Record<EdgeCondition, string>> = { completed: "c", failed: "f", settled: "s" };
+export const CODES: Readonly<Record<EdgeCondition, string>> = { completed: "c", failed: "f", settled: "s" };
 
 /** What is left out where it says nothing. */
 export function flowRequest({ end, jobs, joins }: NewFlow): unknown {

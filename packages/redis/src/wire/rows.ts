@@ -7,7 +7,19 @@ export const INLINE = 512;
 /** The order and the instant of its enqueue, which the server writes. */
 const HEAD = 11;
 /** The numbers of what few rows have; `RARE` in `lua/rows.ts` has all. */
-export const SELDOM = { expiresAt: 1, once: 2, gates: 6, unique: 7, keep: 8, after: 9 } as const;
+export const SELDOM = {
+  expiresAt: 1,
+  once: 2,
+  named: 3,
+  gates: 6,
+  unique: 7,
+  keep: 8,
+  after: 9,
+  edges: 10,
+  dependents: 11,
+  waits: 12,
+  flow: 19,
+} as const;
 /** From here on: what hangs on a job when its run has ended. */
 const HANGS = SELDOM.unique;
 

@@ -1,4 +1,5 @@
 export { add } from "./add.js";
+export { addMixed } from "./add-mixed.js";
 export { upTo } from "./key.js";
 export { read } from "./read.js";
 export { request } from "./request.js";

@@ -1,10 +1,10 @@
-/** What the script `add` is given, read back. */
+/** What the scripts `add` and `addMixed` are given, read back; and what they are not. */
 import { plainJob } from "@taskq/conformance";
-import { createIdMaker, type NewJob } from "@taskq/core/storage";
+import { createIdMaker, type NewFlow, type NewJob, type NewJoin } from "@taskq/core/storage";
 import { expect, test } from "vitest";
 import { alone } from "./support/spread.js";
 import { pack } from "../src/wire/pack.js";
-import { plainRequest } from "../src/wire/plain.js";
+import { goesShort, shortRequest } from "../src/wire/short-request.js";
 import { unpack, unpackAll } from "../src/wire/unpack.js";
 
 const makeId = createIdMaker();
@@ -45,7 +45,7 @@ function expectedRow({ id, task, body, priority }: NewJob): readonly unknown[] {
 }
 
 function checked(jobs: readonly NewJob[]): readonly unknown[] {
-  const request = plainRequest(jobs.map(alone));
+  const request = shortRequest(jobs.map(alone));
   const values = read(request?.jobs ?? Buffer.alloc(0), jobs.length);
   const found: unknown[] = [];
   for (let at = 0; at < values.length;) {
@@ -68,7 +68,7 @@ function checked(jobs: readonly NewJob[]): readonly unknown[] {
 test("a job alone is a list of five values, by which the script knows it", () => {
   for (const size of [0, 31, 32, 255, 256, 512, 513, 70_000]) {
     const job = jobOf({ body: new Uint8Array(size).fill(size % 251), task: `task of ${size}` });
-    const request = plainRequest([alone(job)]);
+    const request = shortRequest([alone(job)]);
     expect(request?.jobs[0]).toBe(0x95);
     checked([job]);
     const apart = size > 512 ? pack([`b:${job.id.slice(0, 14)}`, job.body]) : Buffer.alloc(0);
@@ -101,7 +101,7 @@ test("more than there is room for at first, of several tasks and in any order, i
 
 test("what few jobs have stands in their rows, and in no others", () => {
   const jobs = [jobOf(), jobOf({ expiresAt: NOW + 9, delivery: "at-most-once" }), jobOf()];
-  const values = read(plainRequest(jobs.map(alone))?.jobs ?? Buffer.alloc(0), 3);
+  const values = read(shortRequest(jobs.map(alone))?.jobs ?? Buffer.alloc(0), 3);
   const seldom = [4, 6, 8].map((place) => rowOf(values[place])[1]);
   expect(seldom).toEqual([undefined, unpack(pack([1, NOW + 9, 2, true])), undefined]);
 });
@@ -112,10 +112,51 @@ test("ids that core did not make, and keys that are there twice, go another way"
   const foreign = ["", "x", `z${one.id.slice(1)}`, `${one.id.slice(0, 21)}İ`, `4${one.id.slice(1)}`].map(
     (id) => ({ ...one, id }),
   );
-  for (const job of foreign) expect(plainRequest([one, job, other].map(alone))).toBeUndefined();
-  for (const job of foreign) expect(plainRequest([alone(job)])).toBeUndefined();
-  expect(plainRequest([one, twin].map(alone))).toBeUndefined();
-  expect(plainRequest([one, other, twin].map(alone))).toBeUndefined();
-  expect(plainRequest([])).toBeUndefined();
-  expect(plainRequest([other, one].map(alone))).toBeDefined();
+  for (const job of foreign) expect(shortRequest([one, job, other].map(alone))).toBeUndefined();
+  for (const job of foreign) expect(shortRequest([alone(job)])).toBeUndefined();
+  expect(shortRequest([one, twin].map(alone))).toBeUndefined();
+  expect(shortRequest([one, other, twin].map(alone))).toBeUndefined();
+  expect(shortRequest([])).toBeUndefined();
+  expect(shortRequest([other, one].map(alone))).toBeDefined();
+});
+
+const after = (source: string): NewJob["after"] => [{ source, on: "completed" }];
+const chain = (...jobs: readonly NewJob[]): NewFlow => ({ end: jobs.at(-1)?.id ?? "", jobs, joins: [] });
+const group = (id: string, ...members: readonly string[]): NewJoin => ({ id, mode: "all", members });
+
+test("what may mean something that is there already, or takes its place, goes another way", () => {
+  const [one, two, three] = [jobOf(), jobOf(), jobOf()];
+  const unique = { key: "key", until: "final", onConflict: "ignore" } as const;
+  const whole = chain(one, { ...two, after: after(one.id) });
+  const grouped: NewFlow = { end: three.id, jobs: [one, two], joins: [group(three.id, one.id, two.id)] };
+  for (const flow of [
+    alone({ ...one, named: true, id: "order 1" }),
+    alone({ ...one, unique }),
+    whole,
+    grouped,
+  ]) {
+    expect(goesShort(flow)).toBe(true);
+    expect(shortRequest([flow])?.mixed).toHaveLength(3);
+  }
+  const others: readonly NewFlow[] = [
+    alone({ ...one, named: true }),
+    alone({ ...one, unique: { ...unique, onConflict: "replace" } }),
+    alone({ ...one, after: [] }),
+    alone({ ...one, after: after(two.id) }),
+    chain(one, { ...two, after: after(three.id) }),
+    chain({ ...one, after: after(two.id) }, { ...two, after: after(one.id) }),
+    chain({ ...one, unique }, { ...two, after: after(one.id) }),
+    chain({ ...one, named: true, id: "order 1" }, { ...two, after: after("order 1") }),
+    chain(one, { ...one, after: after(one.id) }),
+    { ...grouped, joins: [group(three.id)] },
+    { ...grouped, joins: [group("a group", one.id)] },
+    { ...grouped, joins: [{ ...group(three.id, one.id), named: true }] },
+    { ...grouped, joins: [group(three.id, jobOf().id)] },
+  ];
+  for (const flow of others) {
+    expect(goesShort(flow)).toBe(false);
+    expect(shortRequest([alone(jobOf()), flow])).toBeUndefined();
+  }
+  const twin = { ...two, id: `${one.id.slice(0, 14)}vvvvvvvv`, after: after(one.id) };
+  expect(shortRequest([chain(one, twin)])).toBeUndefined();
 });
