@@ -145,6 +145,7 @@ test("what may mean something that is there already, or takes its place, goes an
     alone({ ...one, after: after(two.id) }),
     chain(one, { ...two, after: after(three.id) }),
     chain({ ...one, after: after(two.id) }, { ...two, after: after(one.id) }),
+    chain(one, { ...two, after: [] }),
     chain({ ...one, unique }, { ...two, after: after(one.id) }),
     chain({ ...one, named: true, id: "order 1" }, { ...two, after: after("order 1") }),
     chain(one, { ...one, after: after(one.id) }),

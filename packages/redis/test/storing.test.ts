@@ -198,12 +198,12 @@ describe.skipIf(serverBinary() === undefined)("stored the short way", () => {
       );
       // A call whose answer was lost is made again, perhaps with others.
       if (random(6) === 0) flows.push(...before.filter(() => random(2) === 0));
-      before = flows;
-      // An id that differs from another one in its random part only.
-      const [twin] = flows[0]?.jobs ?? [];
-      if (random(12) === 0 && twin?.named === false && flows[0]?.jobs.length === 1) {
+      // An id that differs from one that is there in its random part only.
+      const [twin] = before[0]?.jobs ?? [];
+      if (random(12) === 0 && twin?.named === false && before[0]?.jobs.length === 1) {
         flows.push(alone({ ...twin, id: `${twin.id.slice(0, 14)}01234567` }));
       }
+      before = flows;
       const stored = both((queue) =>
         storage.enqueue({ queue, flows, now }).catch((error: unknown) => ({ error })),
       );
@@ -235,6 +235,17 @@ describe.skipIf(serverBinary() === undefined)("stored the short way", () => {
       if (random(4) === 0) now += 1 + random(30);
       if (random(5) === 0) await both((queue) => storage.purge({ queue, limit: 100, now }));
     }
+    await storage.close();
+  });
+
+  test("many jobs of which one was given an id are listed in their order", async () => {
+    const { storage } = await opened();
+    const makeId = createIdMaker();
+    const jobs = Array.from({ length: 150 }, () => plainJob(makeId(START), { due: START }));
+    jobs[77] = plainJob("order 77", { named: true, order: makeId(START), due: START });
+    await both((queue) => storage.enqueue({ queue, flows: jobs.map(alone), now: START }));
+    const { records } = await both((queue) => storage.list({ queue, limit: 500, now: START }));
+    expect(records.map(({ id }) => id)).toEqual(jobs.map(({ id }) => id));
     await storage.close();
   });
 

@@ -1,4 +1,5 @@
 /** Jobs that are enqueued one by one in the same tick. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { plainJob } from "@taskq/conformance";
 import { createIdMaker, type EnqueueRequest, type NewJob, type StorageContract } from "@taskq/core/storage";
 import { describe, expect, test } from "vitest";
@@ -15,6 +16,13 @@ const makeId = createIdMaker();
 function requestOf(options: Partial<NewJob> = {}): EnqueueRequest {
   const job = plainJob(makeId(Date.now()), { body: new Uint8Array(100), ...options });
   return { queue: QUEUE, flows: [alone(job)] };
+}
+
+function groupOf(size: number): EnqueueRequest {
+  const jobs = Array.from({ length: size }, () => plainJob(makeId(Date.now())));
+  const id = makeId(Date.now());
+  const join = { id, mode: "all", members: jobs.map((job) => job.id) } as const;
+  return { queue: QUEUE, flows: [{ end: id, jobs, joins: [join] }] };
 }
 
 async function readyIn(storage: StorageContract): Promise<number | undefined> {
@@ -46,6 +54,42 @@ describe.skipIf(serverBinary() === undefined)("one tick", () => {
     const calls = /cmdstat_evalsha:calls=(\d+)/.exec(await own.redis.info("commandstats"))?.[1];
     expect(Number(calls)).toBeLessThanOrEqual(4);
     expect(await readyIn(storage)).toBe(201);
+  });
+
+  test("groups of one tick are stored by few calls, none of which has many more rows than those of single jobs", async () => {
+    const storage = await opened();
+    await storage.enqueue(groupOf(1));
+    await own.redis.config("RESETSTAT");
+    const requests = Array.from({ length: 61 }, () => groupOf(31));
+    const answers = await Promise.all(requests.map((request) => storage.enqueue(request)));
+    const stored = requests.map(({ flows: [flow] }) => ({
+      flows: [{ status: "stored", id: flow?.end, state: "ready" }],
+      effects: [],
+    }));
+    expect(answers).toEqual(stored);
+    const calls = /cmdstat_evalsha:calls=(\d+)/.exec(await own.redis.info("commandstats"))?.[1];
+    // One, then fifteen of four.
+    expect(Number(calls)).toBe(16);
+    expect(await readyIn(storage)).toBe(1 + 61 * 31);
+  });
+
+  test("whoever stores only what is there already wakes nobody", async () => {
+    const storage = await opened();
+    const unique = { key: "key", until: "final", onConflict: "ignore" } as const;
+    await storage.enqueue(requestOf({ unique }));
+    let hints = 0;
+    afterTest(storage.watch(QUEUE, () => void (hints += 1)));
+    // Whoever begins to hear is told that there may be anything.
+    await expect.poll(() => hints).toBeGreaterThan(0);
+    hints = 0;
+    for (let n = 0; n < 3; n += 1) {
+      const answer = await storage.enqueue(requestOf({ unique }));
+      expect(answer).toMatchObject({ flows: [{ status: "existing", state: "ready" }] });
+    }
+    await sleep(20);
+    expect(hints).toBe(0);
+    await storage.enqueue(requestOf({ unique: { ...unique, key: "other" } }));
+    await expect.poll(() => hints).toBeGreaterThan(0);
   });
 
   test("a job that comes while none is under way waits for no others of its tick", async () => {
