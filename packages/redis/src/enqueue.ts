@@ -66,6 +66,10 @@ class QueueStore implements FlowStore {
     return addOrStore(this.#queue, request, since);
   }
 
+  otherwise(request: EnqueueRequest, since: number): Promise<EnqueueAnswer | EnqueueCollision> {
+    return store(this.#queue, request, since);
+  }
+
   answer(flows: readonly NewFlow[], told: Told, place: number): EnqueueAnswer {
     return answerFrom(flows, told, place);
   }
@@ -85,7 +89,16 @@ async function addOrStore(
     const told = toldBy(queue, reply, flows.length);
     if (told !== undefined) return answerFrom(flows, told, 0);
   }
-  const asked = { flows: flows.map(flowRequest) };
+  return store(queue, request, begun);
+}
+
+/** Whatever they are. */
+async function store(
+  queue: OpenQueue,
+  request: EnqueueRequest,
+  begun: number,
+): Promise<EnqueueAnswer | EnqueueCollision> {
+  const asked = { flows: request.flows.map(flowRequest) };
   const { answer, effects } = await queue.ask(SCRIPTS.enqueue, request, asked, begun);
   if (typeof answer["collision"] === "string") return { collision: answer["collision"] };
   return { flows: listOf(answer["flows"], storedFlowOf), effects };

@@ -1,4 +1,4 @@
-/** Lone jobs that are enqueued one by one in the same tick, stored by one call for all of them. */
+/** Flows that are enqueued one by one in the same tick, stored by one call for all of them. */
 import type {
   EnqueueAnswer,
   EnqueueCollision,
@@ -32,6 +32,8 @@ export interface FlowStore {
   told(reply: Reply, count: number): Told | undefined;
   /** Stores one alone, of which another perhaps stood in the way. */
   alone(request: EnqueueRequest, since: number): Promise<Answer>;
+  /** Stores one that was alone, and in whose way something stands. */
+  otherwise(request: EnqueueRequest, since: number): Promise<Answer>;
   /** What is told of the one at this place. */
   answer(flows: readonly NewFlow[], told: Told, place: number): Answer;
 }
@@ -103,6 +105,11 @@ export class TickBatch {
     if (told === undefined) return this.#store.alone(request, since);
     return this.#store.answer(request.flows, told, place);
   }
+
+  answerAlone(request: EnqueueRequest, told: Told | undefined, since: number): Answer | Promise<Answer> {
+    if (told === undefined) return this.#store.otherwise(request, since);
+    return this.#store.answer(request.flows, told, 0);
+  }
 }
 
 /** One call that stores one job. */
@@ -127,7 +134,7 @@ class Alone implements Receiver {
 
   resolve(reply: Reply): void {
     const told = this.#batch.ended(reply, 1);
-    this.#resolve(this.#batch.answer(this.#request, told, 0, this.since));
+    this.#resolve(this.#batch.answerAlone(this.#request, told, this.since));
   }
 
   reject(error: unknown): void {

@@ -66,10 +66,15 @@ local function lookedAt(key, row)
   return suffix and key .. suffix or string.sub(key, 2), STATES[code], task
 end
 
--- Who has a unique key, and how that job stands; false where that cannot be told here.
-local function holderOf(text)
-  local holder, till, _, state = cmsgpack.unpack(text)
-  if type(till) == "number" and till <= now then return false end
+-- Who has a unique key, and how that job stands; nothing where its time is over, and false where another one is next in line.
+local free = {}
+local function holderOf(unique)
+  local holder, till, _, state = cmsgpack.unpack(holders[unique])
+  if type(till) == "number" and till <= now then
+    if call("HEXISTS", ${key("gates")}, "unique:" .. unique) == 1 then return false end
+    free[#free + 1] = unique
+    return nil
+  end
   local isMade = #holder == 22 and string.byte(holder, 10) <= 49 and string.find(holder, "^[0-3][0-9a-v]+$")
   for _, key in ipairs({"!" .. holder, isMade and string.sub(holder, 1, 14) or nil}) do
     local row = call("HGET", ${key("rows")}, key)
@@ -146,8 +151,8 @@ while list[at] do
     if not id and unique then
       if takers[unique] then id, state = takers[unique][1], takers[unique][2]
       elseif holders[unique] then
-        id, state = holderOf(holders[unique])
-        if not id then return 0 end
+        id, state = holderOf(unique)
+        if id == false then return 0 end
       end
     end
     if id then
@@ -194,6 +199,7 @@ if ARGV[4] ~= "" then
   end
   inCuts("HSET", ${key("bodies")}, own)
 end
+inCuts("HDEL", ${key("uniques")}, free)
 inCuts("HSET", ${key("uniques")}, held)
 inCuts("ZADD", ${key("expiry")}, ends)
 if ofFlows == 0 then store(accepted, newKeys, areAlike)
