@@ -81,7 +81,7 @@ end
 
 -- Whether more than its row is looked at when its run has ended.
 local function hangs(row)
-  return (row.unique or row.keep or row.after or row.edges or row.deps or row.flow) and true or nil
+  return ((row.unique and row.unique["until"] ~= "final") or row.keep or row.after or row.edges or row.deps or row.flow) and true or nil
 end
 
 -- What the owner of an active job is handed.

@@ -20,8 +20,12 @@ export const SELDOM = {
   waits: 12,
   flow: 19,
 } as const;
-/** From here on: what hangs on a job when its run has ended. */
-const HANGS = SELDOM.unique;
+/** Whether something hangs on a job when its run has ended that the short way of a step leaves to the long one. */
+function hangsOn(seldom: readonly unknown[]): boolean {
+  const last = seldom.at(-2) as number;
+  if (last === SELDOM.unique) return (seldom.at(-1) as readonly unknown[])[1] !== "final";
+  return last > SELDOM.unique;
+}
 
 /** The key of a row under an id that core made. */
 export function placeOf(id: string): string | undefined {
@@ -146,7 +150,7 @@ class Rows {
     // Two fences; what a run leaves, the length of a body that stands apart.
     reader.pass(10);
     const id = this.#id(keyFrom, keySize);
-    if (seldom !== NOTHING && (seldom.at(-2) as number) >= HANGS) claim.hangs.add(id);
+    if (seldom !== NOTHING && hangsOn(seldom)) claim.hangs.add(id);
     const priority = reader.value(false) as number;
     const body = reader.hasText() ? this.#body(to - size, to) : undefined;
     reader.within(to, packed.length);

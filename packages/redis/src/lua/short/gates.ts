@@ -3,7 +3,7 @@ import { lines } from "./lines.js";
 
 /**
  * Gates of jobs that are claimed, and of those whose runs have ended: locks and concurrency keys, and the lines of jobs that wait for
- * them, and limits that have room. All others are dealt with by the rest of the script.
+ * them, limits that have room, and unique keys that nobody waits for. All others are dealt with by the rest of the script.
  */
 export const gates: string = String.raw`
 -- What is behind the number of a gate, its line, its jobs, those on their way to it and when it opens, if nobody has or wants a ticket.
@@ -13,6 +13,10 @@ local OVER = 8
 -- Gates by name, and what was started under limits by key, as this call finds and changes them; the order of the queue, which numbers
 -- them; jobs that go on from a line, and those that are parked.
 local gates, logs, LINES, NONE = {}, {}, {opened = {}, parked = {}}, {}
+-- Unique keys that are free again.
+local uniques = {}
+-- What the line of a unique key begins with.
+local UNIQUE_LINE = "unique:"
 
 local function nextOrder()
   LINES.order = LINES.order + 1
@@ -99,9 +103,20 @@ local function howGated(list, now, may, passing)
   return may
 end
 
+-- Whether more hangs on a row that has this besides than is given back here, and its unique key if that is given back.
+local function hangingOn(x)
+  local last = x[#x - 1] or 0
+  if last == UNIQUE and x[#x][2] == FINAL then return false, x[#x][1] end
+  return last > GATES, nil
+end
+
 -- Holds them, and notes what is to be given back.
-local function hold(list, key, id, held, passing)
-  for _, own in ipairs(list) do
+local function hold(list, unique, key, id, held, passing)
+  if unique then
+    held[#held + 1] = key
+    held[#held + 1] = UNIQUE_LINE .. unique
+  end
+  for _, own in ipairs(list or NONE) do
     local name = nameOf(own)
     if own[1] == "limit" then
       local log = logAt(own[2])
@@ -121,18 +136,40 @@ local function hold(list, key, id, held, passing)
   end
 end
 
--- Of gates that are given back when a run has ended.
-local function namesOf(list)
-  local names = {}
-  for _, own in ipairs(list) do if own[1] ~= "limit" then names[#names + 1] = nameOf(own) end end
+-- Names of gates, and of the line of a unique key, that are given back when a run has ended; nothing where more hangs on a row that has
+-- this besides.
+local function heldBy(x)
+  local names = NONE
+  for place = 1, x and #x or 0, 2 do
+    local number, value = x[place], x[place + 1]
+    if number == GATES then
+      names = {}
+      for _, own in ipairs(value) do if own[1] ~= "limit" then names[#names + 1] = nameOf(own) end end
+    elseif number == UNIQUE and value[2] == FINAL then
+      if names == NONE then names = {} end
+      names[#names + 1] = UNIQUE_LINE .. value[1]
+    elseif number > 5 then return nil end
+  end
   return names
 end
 
+-- Gives back the unique key of this line, if the job has it; whether nobody waits for it.
+local function freeUnique(name, id)
+  local unique = sub(name, #UNIQUE_LINE + 1)
+  local text = uniques[unique] == nil and call("HGET", ${key("uniques")}, unique)
+  if not text or cmsgpack.unpack(text) ~= id then return true end
+  if call("HEXISTS", ${key("gates")}, name) == 1 then return false end
+  uniques[unique] = true
+  return true
+end
+
 -- Gives back what a run has held, for sure or perhaps; whether all that follows from it is known here.
-local function free(names, key, isSure, now)
+local function free(names, key, id, isSure, now)
   for _, name in ipairs(names) do
-    local gate = gateAt(name)
-    if gate.number and not gate.freed[key] then
+    local isUnique = sub(name, 1, #UNIQUE_LINE) == UNIQUE_LINE
+    if isUnique and not freeUnique(name, id) then return false end
+    local gate = not isUnique and gateAt(name)
+    if gate and gate.number and not gate.freed[key] then
       if gate.isOdd then return false end
       if isSure or call("ZSCORE", ${key("holds")}, six(gate.number) .. key) then
         if gate.freed == NONE then gate.freed = {} end
@@ -176,6 +213,9 @@ local function writeStarts(now, fence)
 end
 
 local function writeGates(now, fence)
+  local gone = {}
+  for unique in pairs(uniques) do gone[#gone + 1] = unique end
+  write("HDEL", ${key("uniques")}, gone)
   local changed, emptied, held, freed = {}, {}, {}, {}
   for name, gate in pairs(gates) do
     local isFreed = false

@@ -15,7 +15,7 @@ local HEARD, UNCLAIMED, WITH_REST = 2, 8, 16
 
 -- What is known of the queue is known no more.
 local function begin()
-  claims, gates, logs, LINES = {}, {}, {}, {opened = {}, parked = {}}
+  claims, gates, logs, uniques, LINES = {}, {}, {}, {}, {opened = {}, parked = {}}
   reply = short()
 end
 begin()

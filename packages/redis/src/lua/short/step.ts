@@ -27,19 +27,24 @@ local function isPlain(x)
   return not x or x[#x - 1] <= 5
 end
 
--- What a row of a completed job may have whose removal leaves nothing behind: until when it might begin, once, reaped, gates.
+-- What few rows have, by number: gates, a unique key (this long), how it waits for them.
+local GATES, UNIQUE, FINAL, GATE, LINE, PASSING, PARK = 6, 7, "final", 15, 16, 17, 18
+
+-- What a row of a completed job may have whose removal leaves nothing behind: until when it might begin, once, reaped, gates, a unique
+-- key until it has ended.
 local LEAVES = {[1] = true, [2] = true, [4] = true, [6] = true}
 local function leavesNothing(x)
-  for place = 1, x and #x or 0, 2 do if not LEAVES[x[place]] then return false end end
+  for place = 1, x and #x or 0, 2 do
+    if not LEAVES[x[place]] and not (x[place] == UNIQUE and x[place + 1][2] == FINAL) then return false end
+  end
   return true
 end
 
--- What hangs on a job, and is looked at when its run has ended: a key that it has until then, how long it is kept, what came before
--- it, what follows it, its flow. Whoever claims it leaves that as it is.
+-- What hangs on a job, and is looked at when its run has ended: how long it is kept, what came before it, what follows it, its flow.
+-- Whoever claims it leaves that as it is, and a unique key that it has until then.
 local HANGS = {[8] = true, [9] = true, [11] = true, [19] = true}
 -- Jobs that may run only once, that were reaped, or that others wait behind are not held without running.
 local NOT_AHEAD = {[2] = true, [4] = true, [6] = true}
-local GATES, GATE, LINE, PASSING, PARK = 6, 15, 16, 17, 18
 -- Whether a row is claimed as it is, left for somebody who begins it at once, claimed by the rest of the script, or not claimed: that then
 -- ends it, or puts it where it waits.
 local MAY, PASSED, OTHERWISE, NOT = 1, 2, 3, 4
@@ -52,7 +57,7 @@ local function howClaimed(x, now, ahead)
       if x[place + 1] <= now then may = NOT end
     elseif number == GATES then gated = x[place + 1]
     elseif number == PASSING then passing = x[place + 1]
-    elseif number > 5 and not (HANGS[number] or (number == 7 and x[place + 1][2] == "final")) and may == MAY then may = OTHERWISE end
+    elseif number > 5 and not (HANGS[number] or (number == UNIQUE and x[place + 1][2] == FINAL)) and may == MAY then may = OTHERWISE end
   end
   return may, gated, passing
 end
@@ -215,7 +220,7 @@ local function short()
     if entry then
       member = claim.list[entry]
       if unreadable then began = nil end
-      if claim.gates[key] and not free(claim.gates[key], key, true, now) then waitedFor[#waitedFor + 1] = at end
+      if claim.gates[key] and not free(claim.gates[key], key, id, true, now) then waitedFor[#waitedFor + 1] = at end
       over[#over + 1] = key
       over[#over + 1] = endOf(claim, unreadable and QUARANTINED or COMPLETED, began, now, bytes)
       endInClaim(claim, key)
@@ -227,10 +232,10 @@ local function short()
       local told, tail, due, code, x, failures, crashes, own, started, owner, odd, size, suffix = bytes
       tail, due, code, task, x, attempt, failures, crashes, own, _, started, _, _, owner, _, _, odd, size, suffix =
         decodeFrom(row, 18, 11)
-      local gated = x and x[#x - 1] == GATES and not unreadable and x[#x]
-      if odd or not (gated or isPlain(x)) or id ~= (suffix and key .. suffix or sub(key, 2)) then return nil end
+      local names = unreadable and (isPlain(x) and {}) or not unreadable and heldBy(x)
+      if odd or not names or id ~= (suffix and key .. suffix or sub(key, 2)) then return nil end
       entry = claim and claim.places[key]
-      if gated and not free(namesOf(gated), key, entry, now) then waitedFor[#waitedFor + 1] = at end
+      if not free(names, key, id, entry, now) then waitedFor[#waitedFor + 1] = at end
       if entry then
         attempt, own, owner, started = attempt + 1, fence, claim.owner, claim.list[entry + 1]
         endInClaim(claim, key)
@@ -345,7 +350,7 @@ local function short()
         if not row then return nil end
         at = from + place
         local key, isBegun, alike, hasBody = line[at], taken + left < begin, isLike(row)
-        local may, isBare, hasMore, gated, passing, closed, isSure, x = MAY, alike and not hasBody, false, nil, nil, nil, false, nil
+        local may, isBare, hasMore, unique, gated, passing, closed, isSure, x = MAY, alike and not hasBody, false, nil, nil, nil, nil, false, nil
         if alike then
           if not isKnown(like.task) then may = NOT end
         else
@@ -354,12 +359,12 @@ local function short()
             may, gated, passing = howClaimed(rest, now, not isBegun)
             x = rest
             if passing then x = placed(rest) end
-            hasMore = #x > 0 and x[#x - 1] > GATES
+            hasMore, unique = hangingOn(x)
           end
           if not isKnown(task) then may = NOT end
           if gated and (may == MAY or may == OTHERWISE) then may, closed, isSure = howGated(gated, now, may, passing)
           elseif passing and may == MAY then may = OTHERWISE end
-          if gated and may == MAY then hold(gated, key, suffix and key .. suffix or sub(key, 2), not hasMore and taking, passing) end
+          if (gated or unique) and may == MAY then hold(gated, unique, key, suffix and key .. suffix or sub(key, 2), not hasMore and taking, passing) end
           if passing and may == MAY then
             row = rewritten(row, READY, x)
             arrived[#arrived + 1] = key
