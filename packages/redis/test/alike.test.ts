@@ -93,12 +93,16 @@ const SHARED: readonly ((n: number) => Gates)[] = [
 ];
 
 /** Each job as a flow of its own; one in so many has something around it, is followed by another one, or is in a group with it. */
-function flowsOf(all: readonly NewJob[], { seed, around = 0, gated = 0 }: Played): NewFlow[] {
+function flowsOf(all: readonly NewJob[], { seed, around = 0, gated = 0, keyed = 0 }: Played): NewFlow[] {
   const random = numbers(seed + 1);
   const makeId = createIdMaker();
   return all.map((plain, n): NewFlow => {
     const gates = gated > 0 && random(gated) === 0 ? SHARED[random(SHARED.length)]?.(random(60)) : undefined;
-    const job = gates === undefined ? plain : { ...plain, gates };
+    const unique: NewJob["unique"] =
+      keyed > 0 && random(keyed) === 0
+        ? { key: `k${random(12)}`, until: "final", onConflict: random(3) === 0 ? "replace" : "ignore" }
+        : undefined;
+    const job = gates === undefined && unique === undefined ? plain : { ...plain, gates, unique };
     const kind = around > 0 && random(around) === 0 ? random(AROUND.length + 2) : -1;
     if (kind < 0) return { end: job.id, jobs: [job], joins: [] };
     const own = AROUND[kind]?.(n);
@@ -160,6 +164,11 @@ interface Played {
   readonly around?: number;
   /** One job in so many has gates that others have too. @default none */
   readonly gated?: number;
+  /**
+   * One job in so many has a unique key that others have too, and is not stored while it is taken, or replaces who has it; then
+   * jobs are stored in three parts, between steps. @default none
+   */
+  readonly keyed?: number;
   /** One step in so many is sent again, as whoever got no answer does. @default none */
   readonly repeated?: number;
   /** Whether steps go by turns by two connections, neither of which knows what the other one has claimed. */
@@ -202,7 +211,14 @@ async function played(
   const follow = (from: string, now: number) => storage.events({ queue: QUEUE, from, limit: 1_000, now });
   const cursor = isFollowed ? (await follow("now", START)).cursor : undefined;
   const ids = flows.flatMap((flow) => flow.jobs.map(({ id }) => id));
-  await storage.enqueue({ queue: QUEUE, flows, now: START });
+  const parts = how.keyed === undefined ? 1 : 3;
+  const part = Math.ceil(flows.length / parts);
+  const stored: unknown[] = [];
+  const store = async (n: number, at: number): Promise<void> => {
+    const some = flows.slice(n * part, (n + 1) * part);
+    if (some.length > 0) stored.push(await storage.enqueue({ queue: QUEUE, flows: some, now: at }));
+  };
+  await store(0, START);
   const told: StepAnswer[] = [];
   const looks: unknown[] = [];
   let settled: Settlement[] = [];
@@ -210,6 +226,7 @@ async function played(
   let now = START;
   for (let request = 1; request < 200; request += 1) {
     now += [0, 1, 7, 130, 300, 9_000][random(6)]!;
+    if (request % 6 === 0) await store(request / 6, now);
     const claim = { begin: random(begin), ahead: random(ahead + 1), lease: 30_000_000 };
     const begun = held
       .filter(({ begun: has }) => !has && random(3) === 0)
@@ -242,11 +259,17 @@ async function played(
       outcome: outcome(random, now, how),
       add: undefined,
     }));
-    if (answer.claimed.length + held.length + settled.length === 0 && answer.nextDue === undefined) break;
+    if (
+      answer.claimed.length + held.length + settled.length === 0 &&
+      answer.nextDue === undefined &&
+      request > 6 * parts
+    )
+      break;
   }
   const [first = 1] = told.flatMap(({ claimed }) => claimed.map(({ fence }) => fence));
   const events = cursor === undefined ? [] : (await follow(cursor, now)).events;
   return countedFrom(first, {
+    stored,
     told,
     looks,
     read: await storage.read({ queue: QUEUE, ids, whole: true, now }),
@@ -360,6 +383,26 @@ test.skipIf(!hasTestServer)(
       repeated: 6,
       isShared: seed % 2 === 0,
       ...(seed % 4 > 1 ? { odd: { one: 9, of: OTHERWISE } } : {}),
+    }));
+    for (const [tested, expected] of await playedOnBoth(plays)) expect(tested).toEqual(expected);
+  },
+);
+
+test.skipIf(!hasTestServer)(
+  "jobs that share unique keys are stored, settled and let go as the memory storage does it",
+  { timeout: 60_000 },
+  async () => {
+    const plays = Array.from({ length: PLAYS }, (_, n) => ({
+      seed: 400 + n,
+      unreadable: [0, 0, 9][n % 3]!,
+      isFollowed: n % 4 === 3,
+      keyed: [1, 2, 5][n % 3]!,
+      gated: [0, 0, 4, 2][n % 4]!,
+      begin: [3, 9][n % 2]!,
+      ahead: [15, 0, 40][n % 3]!,
+      repeated: [0, 5, 3][n % 3]!,
+      isShared: n % 5 > 2,
+      ...(n % 2 === 0 ? { odd: { one: 12, of: OTHERWISE } } : {}),
     }));
     for (const [tested, expected] of await playedOnBoth(plays)) expect(tested).toEqual(expected);
   },
@@ -501,7 +544,7 @@ test.skipIf(!hasTestServer)(
 async function scriptsForSteps(
   all: readonly NewJob[],
   retention: typeof RETENTION = RETENTION,
-): Promise<{ readonly scripts: number; readonly claimed: number; readonly store: StorageContract }> {
+): Promise<{ scripts: number; claimed: number; store: StorageContract; redis: Redis }> {
   const { redis, store } = await storing(all, retention);
   const asked = { queue: QUEUE, owner: OWNER, tasks: TASKS, begun: [], now: START };
   const claim = { begin: 10, ahead: 50, lease: 30_000 };
@@ -515,7 +558,7 @@ async function scriptsForSteps(
     held = [...held.slice(-1), ...answer.claimed];
     claimed += answer.claimed.length;
   }
-  return { scripts: await scriptsIn(redis), claimed, store };
+  return { scripts: await scriptsIn(redis), claimed, store, redis };
 }
 
 /** A hundred jobs with gates of their own, or those of the places that are named with others. */
@@ -533,6 +576,52 @@ test.skipIf(!hasTestServer)("jobs with locks and limits go the short way", async
   );
   expect([scripts, claimed]).toEqual([1, 80]);
 });
+
+test.skipIf(!hasTestServer)(
+  "jobs with a unique key until they end go the short way, and leave nothing",
+  async () => {
+    const all = Array.from({ length: 100 }, (_, n) =>
+      plainJob(nextId(START), {
+        due: START,
+        unique: { key: `k${n}`, until: "final", onConflict: "ignore" },
+        gates: n % 2 === 0 ? [{ ...LOCK, key: `l${n}`, onBusy: "wait" }] : undefined,
+      }),
+    );
+    const { scripts, claimed, store, redis } = await scriptsForSteps(all, {
+      ...RETENTION,
+      completed: { for: 60_000, max: 20 },
+    });
+    const { "*": counts } = await store.counts({ queue: QUEUE });
+    expect([scripts, claimed, counts?.completed]).toEqual([1, 100, 20]);
+    const [uniques = ""] = await redis.keys("*uniques");
+    // One runs on.
+    expect(await redis.hlen(uniques)).toBe(100 - 99);
+  },
+);
+
+test.skipIf(!hasTestServer)(
+  "a unique key goes to whoever waits for it, in the step that ends its job",
+  async () => {
+    const replace = { key: "key", until: "final", onConflict: "replace" } as const;
+    const others = Array.from({ length: 9 }, () => plainJob(nextId(START), { due: START }));
+    const first = plainJob(nextId(START), { due: START, unique: replace });
+    const { store } = await storing([...others, first]);
+    const asked = { queue: QUEUE, owner: OWNER, tasks: TASKS, begun: [], now: START };
+    const claim = { begin: 10, ahead: 0, lease: 30_000 };
+    const { claimed } = await store.step({ ...asked, request: 1, settled: [], claim });
+    expect(claimed).toHaveLength(10);
+    const next = plainJob(nextId(START), { due: START, unique: replace });
+    await store.enqueue({ queue: QUEUE, flows: [{ end: next.id, jobs: [next], joins: [] }], now: START });
+    const answer = await store.step({ ...asked, request: 2, settled: settlementsOf(claimed), claim });
+    expect(answer.settled).toEqual(claimed.map(() => "applied"));
+    expect(answer.claimed.map(({ id }) => id)).toEqual([next.id]);
+    const ignore = plainJob(nextId(START), { due: START, unique: { ...replace, onConflict: "ignore" } });
+    const flows = [{ end: ignore.id, jobs: [ignore], joins: [] }];
+    expect(await store.enqueue({ queue: QUEUE, flows, now: START })).toMatchObject({
+      flows: [{ status: "existing", id: next.id, state: "active" }],
+    });
+  },
+);
 
 test.skipIf(!hasTestServer)("jobs that wait for others with their key go the short way", async () => {
   const { scripts, claimed } = await scriptsForSteps(
