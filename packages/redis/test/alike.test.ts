@@ -67,6 +67,9 @@ const AROUND: readonly ((n: number) => Partial<NewJob>)[] = [
   () => ({ gates: [{ kind: "limit", key: "limit", max: 1_000, per: 60_000, onBusy: "wait" }] }),
 ];
 
+/** Until when a key that others have too is held; one of these instants is never reached. */
+const UNTIL = ["final", "final", "final", "started", START + 20_000, START + 1e10] as const;
+
 type Gates = NonNullable<NewJob["gates"]>;
 const [LOCK, PAIR, LIMIT] = [
   { kind: "lock", max: 1, per: undefined },
@@ -100,7 +103,11 @@ function flowsOf(all: readonly NewJob[], { seed, around = 0, gated = 0, keyed = 
     const gates = gated > 0 && random(gated) === 0 ? SHARED[random(SHARED.length)]?.(random(60)) : undefined;
     const unique: NewJob["unique"] =
       keyed > 0 && random(keyed) === 0
-        ? { key: `k${random(12)}`, until: "final", onConflict: random(3) === 0 ? "replace" : "ignore" }
+        ? {
+            key: `k${random(12)}`,
+            until: UNTIL[random(UNTIL.length)]!,
+            onConflict: random(3) === 0 ? "replace" : "ignore",
+          }
         : undefined;
     const job = gates === undefined && unique === undefined ? plain : { ...plain, gates, unique };
     const kind = around > 0 && random(around) === 0 ? random(AROUND.length + 2) : -1;
@@ -275,7 +282,7 @@ async function played(
     read: await storage.read({ queue: QUEUE, ids, whole: true, now }),
     each: await Promise.all(ids.map((id) => storage.read({ queue: QUEUE, ids: [id], now }))),
     counts: await storage.counts({ queue: QUEUE }),
-    free: await freeKeys(storage, flows, now),
+    holders: await holdersOf(storage, flows, now),
     events: (how.gated === undefined ? events : byInstant(events)).map((event) => ({
       ...event,
       cursor: undefined,
@@ -283,22 +290,25 @@ async function played(
   });
 }
 
-/** Which unique keys of all these a new job could have. */
-async function freeKeys(
+/** Who has the unique keys of all these; a new job has those that are free. */
+async function holdersOf(
   storage: StorageContract,
   flows: readonly NewFlow[],
   now: number,
-): Promise<readonly string[]> {
+): Promise<readonly unknown[]> {
   const makeId = createIdMaker();
-  const free: string[] = [];
-  for (const { unique } of flows.flatMap((flow) => flow.jobs)) {
+  const holders: unknown[] = [];
+  const all = flows.flatMap((flow) => flow.jobs);
+  const ids = new Set(all.map(({ id }) => id));
+  for (const { unique } of all) {
     if (unique === undefined) continue;
-    const job = plainJob(makeId(now), { unique: { ...unique, until: "final" } });
+    const job = plainJob(makeId(now), { unique: { ...unique, until: "final", onConflict: "ignore" } });
     const flow = { end: job.id, jobs: [job], joins: [] };
     const answer = await storage.enqueue({ queue: QUEUE, flows: [flow], now });
-    if ("flows" in answer && answer.flows[0]?.status === "stored") free.push(unique.key);
+    const [told] = "flows" in answer ? answer.flows : [];
+    holders.push([unique.key, told !== undefined && ids.has(told.id) ? told : "free"]);
   }
-  return free;
+  return holders;
 }
 
 /** What comes of each of them on Redis, and in memory. */
@@ -770,6 +780,6 @@ test.skipIf(!hasTestServer)(
     const answer = await other.step({ ...asked, request: 2, settled, claim });
     expect(answer.settled).toEqual(own.map(() => "applied"));
     expect(answer.claimed.map(({ id }) => id)).toEqual([follower.id]);
-    expect(await freeKeys(other, flows, START)).toEqual(["key"]);
+    expect(await holdersOf(other, flows, START)).toEqual([["key", "free"]]);
   },
 );
