@@ -1,28 +1,18 @@
 /** Storing flows. Most go a shorter way, those of one tick together. */
-import type {
-  EnqueueAnswer,
-  EnqueueCollision,
-  EnqueueRequest,
-  NewFlow,
-  StoredFlow,
-  TaskqError,
-} from "@taskq/core/storage";
+import type { EnqueueAnswer, EnqueueRequest, NewFlow, StoredFlow, TaskqError } from "@taskq/core/storage";
 import type { Receiver } from "./connection/call.js";
 import type { Reply } from "./connection/client.js";
 import { SCRIPTS } from "./lua/scripts.js";
 import type { OpenQueue } from "./open-queue.js";
-import { TickBatch, type FlowStore, type Told } from "./tick-batch.js";
+import { TickBatch, type Answer, type FlowStore, type Told } from "./tick-batch.js";
 import { storedFlowOf } from "./wire/answers.js";
 import { goesShort, shortRequest, type ShortRequest } from "./wire/short-request.js";
 import { flowRequest } from "./wire/requests.js";
-import { unpack, type Answer } from "./wire/unpack.js";
-import { listOf, text } from "./wire/values.js";
+import { unpack } from "./wire/unpack.js";
+import { listOf } from "./wire/values.js";
 
 /** Calls are sent in the order in which they are made: what goes the short way is not awaited where that is not asked for. */
-export function enqueue(
-  queue: OpenQueue,
-  request: EnqueueRequest,
-): Promise<EnqueueAnswer | EnqueueCollision> {
+export function enqueue(queue: OpenQueue, request: EnqueueRequest): Promise<Answer> {
   const { flows, now } = request;
   const [flow] = flows;
   if (flows.length === 1 && now === undefined && flow !== undefined && goesShort(flow)) {
@@ -62,11 +52,11 @@ class QueueStore implements FlowStore {
     return toldBy(this.#queue, reply, count);
   }
 
-  alone(request: EnqueueRequest, since: number): Promise<EnqueueAnswer | EnqueueCollision> {
+  alone(request: EnqueueRequest, since: number): Promise<Answer> {
     return addOrStore(this.#queue, request, since);
   }
 
-  otherwise(request: EnqueueRequest, since: number): Promise<EnqueueAnswer | EnqueueCollision> {
+  otherwise(request: EnqueueRequest, since: number): Promise<Answer> {
     return store(this.#queue, request, since);
   }
 
@@ -75,11 +65,7 @@ class QueueStore implements FlowStore {
   }
 }
 
-async function addOrStore(
-  queue: OpenQueue,
-  request: EnqueueRequest,
-  begun: number,
-): Promise<EnqueueAnswer | EnqueueCollision> {
+async function addOrStore(queue: OpenQueue, request: EnqueueRequest, begun: number): Promise<Answer> {
   const { now, flows } = request;
   const packed = shortRequest(flows);
   if (packed !== undefined) {
@@ -93,11 +79,7 @@ async function addOrStore(
 }
 
 /** Whatever they are. */
-async function store(
-  queue: OpenQueue,
-  request: EnqueueRequest,
-  begun: number,
-): Promise<EnqueueAnswer | EnqueueCollision> {
+async function store(queue: OpenQueue, request: EnqueueRequest, begun: number): Promise<Answer> {
   const asked = { flows: request.flows.map(flowRequest) };
   const { answer, effects } = await queue.ask(SCRIPTS.enqueue, request, asked, begun);
   if (typeof answer["collision"] === "string") return { collision: answer["collision"] };
@@ -139,13 +121,13 @@ function toldBy(queue: OpenQueue, reply: Reply, count: number): Told | undefined
 /** By place; of each its id and its state are told. */
 function existingIn(states: Buffer, packed: Buffer): ReadonlyMap<number, StoredFlow> {
   const existing = new Map<number, StoredFlow>();
-  const pairs = unpack(packed) as unknown as readonly Answer[];
+  const pairs = unpack(packed) as readonly string[];
   for (const [place, state] of states.entries()) {
     if (state !== EXISTING) continue;
     const at = existing.size * 2;
     existing.set(place, {
       status: "existing",
-      id: text(pairs[at]),
+      id: pairs[at] as string,
       state: pairs[at + 1] as StoredFlow["state"],
     });
   }

@@ -15,7 +15,8 @@ export const BATCH = 128;
 /** The most bytes of those that came one by one. */
 const MOST_BYTES = 1_048_576;
 
-type Answer = EnqueueAnswer | EnqueueCollision;
+/** What one request is told. */
+export type Answer = EnqueueAnswer | EnqueueCollision;
 
 /** What is told of flows that were stored together. */
 export interface Told {

@@ -16,6 +16,7 @@ import { Redis } from "ioredis";
 import { expect, test } from "vitest";
 import { hasTestServer, startTestServer } from "./servers/test-server.js";
 import { afterTest } from "./support/closing.js";
+import { seededBelow, type Below } from "./support/seeded.js";
 import { connect } from "./support/store.js";
 
 const QUEUE = "main";
@@ -29,21 +30,8 @@ const START = 1_800_000_000_000;
 /** And how long after the start they become due. */
 const SOON = [0, 0, 1, 3, 7.5, 130, 131, 700, 9_000, 70_000];
 
-/** A generator with a fixed seed: the same numbers in each run. */
-function numbers(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fff_ffff;
-    return Math.floor((state / 0x8000_0000) * below);
-  };
-}
-
 /** Mostly the same; now and then another task, a due of long ago, a long body, an end of its time, a priority. */
-function jobs(
-  count: number,
-  random: (below: number) => number,
-  dues: readonly number[] = LATE.map((late) => -late),
-): NewJob[] {
+function jobs(count: number, random: Below, dues: readonly number[] = LATE.map((late) => -late)): NewJob[] {
   const makeId = createIdMaker();
   return Array.from({ length: count }, (_, n) =>
     plainJob(makeId(START + n), {
@@ -97,7 +85,7 @@ const SHARED: readonly ((n: number) => Gates)[] = [
 
 /** Each job as a flow of its own; one in so many has something around it, is followed by another one, or is in a group with it. */
 function flowsOf(all: readonly NewJob[], { seed, around = 0, gated = 0, keyed = 0 }: Played): NewFlow[] {
-  const random = numbers(seed + 1);
+  const random = seededBelow(seed + 1);
   const makeId = createIdMaker();
   return all.map((plain, n): NewFlow => {
     const gates = gated > 0 && random(gated) === 0 ? SHARED[random(SHARED.length)]?.(random(60)) : undefined;
@@ -127,11 +115,7 @@ function flowsOf(all: readonly NewJob[], { seed, around = 0, gated = 0, keyed = 
 
 const LENGTHS = [0, 1, 5, 31, 32, 255, 300, 513, undefined];
 
-function outcome(
-  random: (below: number) => number,
-  now: number,
-  { unreadable, odd }: Played,
-): SettledOutcome {
+function outcome(random: Below, now: number, { unreadable, odd }: Played): SettledOutcome {
   if (random(odd?.one ?? 60) === 0) return (odd?.of ?? AGAIN)[random(odd?.of.length ?? 1)]!(now);
   const length = LENGTHS[random(LENGTHS.length)];
   if (unreadable > 0 && random(unreadable) === 0)
@@ -211,7 +195,7 @@ async function played(
   how: Played,
 ): Promise<unknown> {
   const { seed, isFollowed, begin = 3, ahead = 15, repeated = 0 } = how;
-  const random = numbers(seed);
+  const random = seededBelow(seed);
   for (const each of new Set([storage, other])) {
     await each.open({ queue: QUEUE, retention: RETENTION, now: START });
   }
@@ -319,7 +303,7 @@ async function playedOnBoth(
   afterTest(() => server.stop());
   const both: (readonly [unknown, unknown])[] = [];
   for (const how of plays) {
-    const flows = flowsOf(jobs(150, numbers(how.seed), how.dues), how);
+    const flows = flowsOf(jobs(150, seededBelow(how.seed), how.dues), how);
     const redis = connect(server, `${server.keyPrefix}-${how.seed}`);
     const other = how.isShared === true ? connect(server, `${server.keyPrefix}-${how.seed}`) : undefined;
     const memory = memoryStorage() as unknown as StorageContract;

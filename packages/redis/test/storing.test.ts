@@ -18,6 +18,7 @@ import { OpenQueue } from "../src/open-queue.js";
 import { unpackAll } from "../src/wire/unpack.js";
 import { serverBinary } from "./servers/binary.js";
 import { ownServer } from "./support/own-server.js";
+import { seededBelow, type Below } from "./support/seeded.js";
 import { alone } from "./support/spread.js";
 import { connect, newPrefix } from "./support/store.js";
 
@@ -31,22 +32,11 @@ const [SHORT, LONG] = ["main", "long"] as const;
 const QUEUES = [SHORT, LONG] as const;
 const TASKS = ["work", "other"];
 
-type Random = (below: number) => number;
-
-/** A generator with a fixed seed: the same numbers in each run. */
-function numbers(seed: number): Random {
-  let state = seed;
-  return (below) => {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fff_ffff;
-    return Math.floor((state / 0x8000_0000) * below);
-  };
-}
-
 const LOCK = { kind: "lock", key: "door", max: 1, per: undefined, onBusy: "wait" } as const;
 const UNTIL: readonly NonNullable<NewJob["unique"]>["until"][] = ["final", "started", START + 40, START + 7];
 
 /** Few ids and keys, so that many of them are taken. */
-function newJob(random: Random, made: string, now: number): NewJob {
+function newJob(random: Below, made: string, now: number): NewJob {
   const named = random(4) === 0;
   return plainJob(named ? `order ${random(25)} ü` : made, {
     named,
@@ -67,7 +57,7 @@ function newJob(random: Random, made: string, now: number): NewJob {
 }
 
 /** One job; or a chain, a group, or a group within a chain, mostly of plain ones. */
-function newFlow(random: Random, makeId: () => string, now: number): NewFlow {
+function newFlow(random: Below, makeId: () => string, now: number): NewFlow {
   const kind = random(12);
   if (kind < 8) return alone(newJob(random, makeId(), now));
   const one = (after?: NewJob["after"]): NewJob => ({ ...newJob(random, makeId(), now), after });
@@ -171,7 +161,7 @@ describe.skipIf(serverBinary() === undefined)("stored the short way", () => {
   // Of rows that are claimed and end meanwhile, the long way writes those anew at which it has looked.
   const plays = Array.from({ length: PLAYS }, (_, n) => [n + 1, n % 2 === 1] as const);
   test.each(plays)("play %i (with runs: %s)", async (seed, withRuns) => {
-    const random = numbers(seed * 7_919);
+    const random = seededBelow(seed * 7_919);
     const { prefix, storage } = await opened();
     const makeId = createIdMaker();
     let [now, request] = [START, 0];

@@ -1,6 +1,17 @@
+/** States by the codes of rows: for the short ways and the rest alike. */
+export const states: string =
+  'local STATES = {"blocked", "ready", "parked", "active", "completed", "failed", "cancelled", "expired", "skipped", "quarantined", "scheduled"}';
+
+/** What is not random in an id that core made, likewise. */
+export const placeOf: string = String.raw`
+local function placeOf(id)
+  return #id == 22 and string.byte(id, 10) <= 49 and string.find(id, "^[0-3][0-9a-v]+$") and string.sub(id, 1, 14) or false
+end
+`;
+
 /** Rows of jobs and joins: how they are stored, and those that this call has looked at. */
 export const rows: string = String.raw`
-local STATES = {"blocked", "ready", "parked", "active", "completed", "failed", "cancelled", "expired", "skipped", "quarantined", "scheduled"}
+${states}
 local CODES = {}
 for code, state in ipairs(STATES) do CODES[state] = code end
 -- Joins have the same states.
@@ -34,13 +45,13 @@ end
 S.rows, S.members, S.made, S.goneRows = {}, {}, {}, {}
 M.STATES, M.INLINE = STATES, INLINE
 
--- What is not random in an id that core made.
+${placeOf}
 local places = {}
 
 function M.placeOf(id)
   local place = places[id]
   if place == nil then
-    place = #id == 22 and byte(id, 10) <= 49 and find(id, "^[0-3][0-9a-v]+$") and sub(id, 1, 14) or false
+    place = placeOf(id)
     places[id] = place
   end
   return place or nil

@@ -3,7 +3,7 @@ import type { NewFlow, NewJob, NewJoin } from "@taskq/core/storage";
 import { NOTHING_YET, seldomOf } from "./new-rows.js";
 import { pack, Writer } from "./pack.js";
 import { CODES } from "./requests.js";
-import { INLINE, PLACE, placeOf, SELDOM } from "./rows.js";
+import { INLINE, keyOf, PLACE, placeOf, SELDOM } from "./rows.js";
 
 /** What a row is: a job that waits for nothing, one that waits for others, a group. */
 const [ROOT, WAITING, JOIN] = [0, 1, 2] as const;
@@ -53,7 +53,7 @@ export function flowRows(flow: NewFlow): FlowRows {
   const bodies: [string, Uint8Array][] = [];
   for (const job of jobs) {
     const { id, priority, due, after, body } = job;
-    const key = placeOf(id) ?? "";
+    const key = keyOf(job);
     const isApart = body.length > INLINE;
     if (isApart) bodies.push([`b:${key}`, body]);
     const front = frontOf(job.task, [
@@ -68,9 +68,9 @@ export function flowRows(flow: NewFlow): FlowRows {
   for (const join of joins) {
     const { id, mode, members } = join;
     const front = frontOf(mode, [...hangingOn(dependents, id), ...waitsOf(members)]);
-    rows.push(placeOf(id) ?? "", JOIN, 0, 0, front, backOf(id, 0, undefined));
+    rows.push(keyOf(join), JOIN, 0, 0, front, backOf(id, 0, undefined));
   }
-  return { rows, members: joins.flatMap(({ id, members }) => [placeOf(id) ?? "", pack(members)]), bodies };
+  return { rows, members: joins.flatMap((join) => [keyOf(join), pack(join.members)]), bodies };
 }
 
 function dependentsIn({ jobs, joins }: NewFlow): Dependents {

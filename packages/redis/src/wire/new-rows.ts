@@ -4,7 +4,7 @@
  */
 import type { NewJob, NewKeep } from "@taskq/core/storage";
 import { pack } from "./pack.js";
-import { DIGITS, MADE, mayBegin, PLACE, SELDOM } from "./rows.js";
+import { DIGITS, keyOf, MADE, mayBegin, PLACE, SELDOM } from "./rows.js";
 
 const FIRST_SIZE = 16_384;
 /** A larger one is not kept. */
@@ -78,7 +78,7 @@ export function writeRow(job: NewJob, isApart: boolean, before: number): number 
 
 /** The same for a job that was given an id, which is its key. */
 export function writeNamed(job: NewJob, isApart: boolean): void {
-  const key = Buffer.from(`!${job.id}`);
+  const key = Buffer.from(keyOf(job));
   const front = frontOf(job);
   reserve(MOST_AROUND + key.length + front.length + (isApart ? 0 : job.body.length));
   writeLong(at, LONG_TEXT, key.length);

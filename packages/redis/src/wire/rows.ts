@@ -32,6 +32,11 @@ export function placeOf(id: string): string | undefined {
   return isMade(id) ? id.slice(0, PLACE) : undefined;
 }
 
+/** The key of a row under this id. */
+export function keyOf({ id, named }: { readonly id: string; readonly named?: boolean | undefined }): string {
+  return named === true ? `!${id}` : (placeOf(id) ?? "");
+}
+
 /** Whether core may have made an id. As `splitId`, and much quicker. */
 function isMade(id: string): boolean {
   if (id.length !== MADE || !mayBegin(id)) return false;

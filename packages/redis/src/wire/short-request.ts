@@ -3,7 +3,7 @@ import type { NewFlow, NewJob } from "@taskq/core/storage";
 import { flowRows, isOwnFlow } from "./flow-rows.js";
 import { begin, beginRun, end, endRun, writeNamed, writeRow } from "./new-rows.js";
 import { pack } from "./pack.js";
-import { INLINE, placeOf } from "./rows.js";
+import { INLINE, keyOf, placeOf } from "./rows.js";
 
 export interface ShortRequest {
   /** Of lone jobs that are alike priority, due and how many they are, then the key of each and the rest of its row. */
@@ -130,9 +130,8 @@ function bodiesOf(
   for (const place of places ?? []) {
     const [job] = (flows[place] as NewFlow).jobs;
     if (job === undefined) continue;
-    const { id, named, body } = job;
     if (mixed !== undefined) values.push(place + 1);
-    values.push(`b:${named ? `!${id}` : (placeOf(id) ?? "")}`, body);
+    values.push(`b:${keyOf(job)}`, job.body);
   }
   return pack(values);
 }

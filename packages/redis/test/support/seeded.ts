@@ -6,3 +6,11 @@ export function seeded(seed: number): () => number {
     return state / 2 ** 32;
   };
 }
+
+/** Whole numbers from 0 on below one, likewise. */
+export type Below = (below: number) => number;
+
+export function seededBelow(seed: number): Below {
+  const next = seeded(seed);
+  return (below) => Math.floor(next() * below);
+}

@@ -1,3 +1,4 @@
+import { placeOf, states } from "../rows.js";
 import { key } from "./key.js";
 import { beginning, storing } from "./new-jobs.js";
 
@@ -17,7 +18,8 @@ import { beginning, storing } from "./new-jobs.js";
 export const addMixed: string = String.raw`
 ${beginning}
 ${storing}
-local STATES = {"blocked", "ready", "parked", "active", "completed", "failed", "cancelled", "expired", "skipped", "quarantined", "scheduled"}
+${states}
+${placeOf}
 local list, odd, flows = cmsgpack.unpack(ARGV[3]), cmsgpack.unpack(ARGV[5]), cmsgpack.unpack(ARGV[6])
 local oddAt, keys, names, uniques = {}, {}, {}, {}
 for at = 1, #odd, 5 do
@@ -32,20 +34,11 @@ while flows[at] do
   at = past
 end
 local ofFlows = #keys
-at = 1
-while list[at] do
-  local past = at + 3 + list[at + 2] * 2
-  for place = at + 3, past - 1, 2 do keys[#keys + 1] = list[place] end
-  at = past
-end
+keysOf(list, keys)
 
 local function textsOf(hash, fields)
   local texts = {}
-  for from = 1, #fields, 4000 do
-    local to = math.min(from + 3999, #fields)
-    local some = call("HMGET", hash, unpack(fields, from, to))
-    for place = from, to do texts[fields[place]] = some[place - from + 1] or nil end
-  end
+  for place, text in ipairs(many(hash, fields)) do texts[fields[place]] = text or nil end
   return texts
 end
 local rows, remembered, holders = textsOf(${key("rows")}, keys), textsOf(${key("memory")}, names), textsOf(${key("uniques")}, uniques)
@@ -58,10 +51,10 @@ local function lookedAt(key, row)
   local _, suffix, priority = decode(row, 2, (decode(row, 17, 11)))
   if code > 31 then return nil end
   if code == 2 or code == 11 then
-    local ended, own = call("HGET", ${key("ended")}, key), bytes(">I6", order) .. key
+    local ended, own = call("HGET", ${key("ended")}, key), six(order) .. key
     if ended then _, code = decode(ended, 1)
-    elseif call("ZSCORE", ${key("ready")}, bytes(">I6", math.max(0, enqueued + due)) .. own) then code = 2
-    elseif code == 2 or not call("ZSCORE", ${key("scheduled")}, bytes(">I4", 2147483647 - priority) .. own) then code = 4 end
+    elseif call("ZSCORE", ${key("ready")}, six(enqueued + due) .. own) then code = 2
+    elseif code == 2 or not call("ZSCORE", ${key("scheduled")}, four(priority) .. own) then code = 4 end
   end
   return suffix and key .. suffix or string.sub(key, 2), STATES[code], task
 end
@@ -75,8 +68,7 @@ local function holderOf(unique)
     free[#free + 1] = unique
     return nil
   end
-  local isMade = #holder == 22 and string.byte(holder, 10) <= 49 and string.find(holder, "^[0-3][0-9a-v]+$")
-  for _, key in ipairs({"!" .. holder, isMade and string.sub(holder, 1, 14) or nil}) do
+  for _, key in ipairs({"!" .. holder, placeOf(holder) or nil}) do
     local row = call("HGET", ${key("rows")}, key)
     local id, own = nil, nil
     if row then id, own = lookedAt(key, row) end
@@ -91,7 +83,7 @@ local function suffixOf(rest)
   return suffix
 end
 
-local stamp, number, position = bytes(">I6", now), order, 0
+local stamp, number, position = six(now), order, 0
 local states, existing, listed, ready, scheduled, texts, blocked = {}, {}, {}, {}, {}, {}, 0
 
 -- The flows that are next in the call.
@@ -197,16 +189,16 @@ if ARGV[4] ~= "" then
       own[#own + 1] = apart[at + 2]
     end
   end
-  inCuts("HSET", ${key("bodies")}, own)
+  write("HSET", ${key("bodies")}, own)
 end
-inCuts("HDEL", ${key("uniques")}, free)
-inCuts("HSET", ${key("uniques")}, held)
-inCuts("ZADD", ${key("expiry")}, ends)
+write("HDEL", ${key("uniques")}, free)
+write("HSET", ${key("uniques")}, held)
+write("ZADD", ${key("expiry")}, ends)
 if ofFlows == 0 then store(accepted, newKeys, areAlike)
 else
-  if ARGV[7] ~= "" then inCuts("HSET", ${key("members")}, cmsgpack.unpack(ARGV[7])) end
-  write(accepted, nil, orders, ready, scheduled)
-  inCuts("HSET", ${key("rows")}, texts)
+  if ARGV[7] ~= "" then write("HSET", ${key("members")}, cmsgpack.unpack(ARGV[7])) end
+  writeJobs(accepted, nil, orders, ready, scheduled)
+  write("HSET", ${key("rows")}, texts)
   for at = 1, #listed, 2 do call("XADD", ${key("listing")}, listed[at] .. "-1", "", listed[at + 1]) end
   local from = decode(text, 2, after)
   local behind, count = decode(text, 1, from)

@@ -14,7 +14,7 @@ if string.byte(ARGV[3]) == 149 then
   local code, score, before = lineFor(priority, due)
   local own, isDue = bytes(">I5", order), code == 2
   -- From here on it writes.
-  if call("HSETNX", ${key("rows")}, key, own .. bytes(">I6", now) .. pack(due - now, code) .. rest) == 0 then return 0 end
+  if call("HSETNX", ${key("rows")}, key, own .. six(now) .. pack(due - now, code) .. rest) == 0 then return 0 end
   if ARGV[4] ~= "" then call("HSET", ${key("bodies")}, unpack(cmsgpack.unpack(ARGV[4]))) end
   call("ZADD", isDue and ${key("ready")} or ${key("scheduled")}, score, before .. own .. key)
   call("XADD", ${key("listing")}, string.format("%d-1", order), "", key)
@@ -22,21 +22,11 @@ if string.byte(ARGV[3]) == 149 then
   return (isDue and "r" or "s") .. hint()
 end
 ${storing}
-local keys, states, list, at = {}, "", cmsgpack.unpack(ARGV[3]), 1
-while list[at] do
-  local past = at + 3 + list[at + 2] * 2
-  for place = at + 3, past - 1, 2 do keys[#keys + 1] = list[place] end
-  states = states .. string.rep(list[at + 1] <= now and "r" or "s", list[at + 2])
-  at = past
-end
-local count = #keys
-for from = 1, count, 4000 do
-  local known = call("HMGET", ${key("rows")}, unpack(keys, from, math.min(from + 3999, count)))
-  for place = 1, #known do if known[place] then return 0 end end
-end
+local list = cmsgpack.unpack(ARGV[3])
+local keys = keysOf(list, {})
+for _, known in ipairs(many(${key("rows")}, keys)) do if known then return 0 end end
 
 -- From here on it writes. Bodies that stand apart come behind their fields.
-if ARGV[4] ~= "" then inCuts("HSET", ${key("bodies")}, cmsgpack.unpack(ARGV[4])) end
-store(list, keys, true)
-return states .. hint()
+if ARGV[4] ~= "" then write("HSET", ${key("bodies")}, cmsgpack.unpack(ARGV[4])) end
+return store(list, keys, true) .. hint()
 `;

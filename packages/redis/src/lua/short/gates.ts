@@ -106,7 +106,7 @@ end
 -- Whether more hangs on a row that has this besides than is given back here, and its unique key if that is given back.
 local function hangingOn(x)
   local last = x[#x - 1] or 0
-  if last == UNIQUE and x[#x][2] == FINAL then return false, x[#x][1] end
+  if goesAtEnd(last, x[#x]) then return false, x[#x][1] end
   return last > GATES, nil
 end
 
@@ -145,7 +145,7 @@ local function heldBy(x)
     if number == GATES then
       names = {}
       for _, own in ipairs(value) do if own[1] ~= "limit" then names[#names + 1] = nameOf(own) end end
-    elseif number == UNIQUE and value[2] == FINAL then
+    elseif goesAtEnd(number, value) then
       if names == NONE then names = {} end
       names[#names + 1] = UNIQUE_LINE .. value[1]
     elseif number > 5 then return nil end

@@ -1,4 +1,6 @@
 import { BLOCK } from "../listing.js";
+import { numbers } from "../numbers.js";
+import { cuts } from "./cuts.js";
 import { key } from "./key.js";
 
 /**
@@ -25,24 +27,33 @@ local function hint()
   return heard > 0 and heard <= 8 and "h" or ""
 end
 
+${numbers}
 -- Of jobs alike priority and due: the code of their state, their score, and what their member in line begins with.
 local function lineFor(priority, due)
-  if due > now then return 11, string.format("%.17g", due), bytes(">I4", 2147483647 - priority) .. "\0" end
-  return 2, priority == 0 and "0" or string.format("%d", -priority), bytes(">I6", math.max(0, due)) .. "\0"
+  if due > now then return 11, string.format("%.17g", due), four(priority) .. "\0" end
+  return 2, priority == 0 and "0" or string.format("%d", -priority), six(due) .. "\0"
 end
 `;
 
 /** The end of it, for lists. */
 export const storing: string = String.raw`
-local function inCuts(command, name, list)
-  local size = #list
-  for first = 1, size, 4000 do call(command, name, unpack(list, first, math.min(first + 3999, size))) end
+${cuts}
+-- The keys of jobs, behind others: of those that are alike priority, due and how many they are, then the key of each and the rest of
+-- its row.
+local function keysOf(list, keys)
+  local at = 1
+  while list[at] do
+    local past = at + 3 + list[at + 2] * 2
+    for place = at + 3, past - 1, 2 do keys[#keys + 1] = list[place] end
+    at = past
+  end
+  return keys
 end
 
--- Writes rows and lines of jobs: of those that are alike priority, due and how many they are, then the key of each and the rest of its
--- row. Their orders are those given, or follow one another from a first one; lines may have begun.
-local function write(list, first, orders, ready, scheduled)
-  local number, stamp, at = 0, bytes(">I6", now), 1
+-- Writes rows and lines of such jobs; their orders are those given, or follow one another from a first one, and lines may have begun.
+-- Answers whether each is ready or scheduled.
+local function writeJobs(list, first, orders, ready, scheduled)
+  local number, stamp, states, at = 0, six(now), "", 1
   while list[at] do
     local due, past = list[at + 1], at + 3 + list[at + 2] * 2
     local code, score, before = lineFor(list[at], due)
@@ -55,21 +66,23 @@ local function write(list, first, orders, ready, scheduled)
       list[place + 1] = own .. head .. list[place + 1]
       size, number = size + 2, number + 1
     end
-    for from = at + 3, past - 1, 4000 do call("HSET", ${key("rows")}, unpack(list, from, math.min(from + 3999, past - 1))) end
+    write("HSET", ${key("rows")}, list, at + 3, past - 1)
+    states = states .. string.rep(code == 2 and "r" or "s", list[at + 2])
     at = past
   end
-  inCuts("ZADD", ${key("ready")}, ready)
-  inCuts("ZADD", ${key("scheduled")}, scheduled)
+  write("ZADD", ${key("ready")}, ready)
+  write("ZADD", ${key("scheduled")}, scheduled)
+  return states
 end
 
 -- The same for jobs with these keys, one after the other in the listing too; whether the keys are of one length.
 local function store(list, keys, areAlike)
   local count, first = #keys, order + 1
-  if count == 0 then return end
+  if count == 0 then return "" end
   -- Many fill whole blocks of the listing: from a first one that nothing else is in.
   local inBlocks = areAlike and count >= ${BLOCK}
   if inBlocks then first = math.ceil(first / ${BLOCK}) * ${BLOCK} end
-  write(list, first, nil, {}, {})
+  local states = writeJobs(list, first, nil, {}, {})
   if inBlocks then
     local sizes = {}
     for from = 1, count, ${BLOCK} do
@@ -79,10 +92,11 @@ local function store(list, keys, areAlike)
       sizes[#sizes + 1] = start / ${BLOCK}
       sizes[#sizes + 1] = (to - from + 1) * ${BLOCK * 2 + 1}
     end
-    inCuts("HSET", ${key("listed")}, sizes)
+    write("HSET", ${key("listed")}, sizes)
   else
     for place, key in ipairs(keys) do call("XADD", ${key("listing")}, first + place - 1 .. "-1", "", key) end
   end
   call("SET", ${key("queue")}, pack(epoch, phase, fence, first + count - 1) .. string.sub(text, after + 1))
+  return states
 end
 `;

@@ -3,6 +3,7 @@ import { unlist } from "../listing.js";
 import { numbers } from "../numbers.js";
 import { alike } from "./alike.js";
 import { claims } from "./claims.js";
+import { cuts } from "./cuts.js";
 import { gates } from "./gates.js";
 import { key } from "./key.js";
 
@@ -30,12 +31,17 @@ end
 -- What few rows have, by number: gates, a unique key (this long), how it waits for them.
 local GATES, UNIQUE, FINAL, GATE, LINE, PASSING, PARK = 6, 7, "final", 15, 16, 17, 18
 
+-- Whether it is a unique key that goes with the end of its job.
+local function goesAtEnd(number, value)
+  return number == UNIQUE and value[2] == FINAL
+end
+
 -- What a row of a completed job may have whose removal leaves nothing behind: until when it might begin, once, reaped, gates, a unique
 -- key until it has ended.
 local LEAVES = {[1] = true, [2] = true, [4] = true, [6] = true}
 local function leavesNothing(x)
   for place = 1, x and #x or 0, 2 do
-    if not LEAVES[x[place]] and not (x[place] == UNIQUE and x[place + 1][2] == FINAL) then return false end
+    if not LEAVES[x[place]] and not goesAtEnd(x[place], x[place + 1]) then return false end
   end
   return true
 end
@@ -57,7 +63,7 @@ local function howClaimed(x, now, ahead)
       if x[place + 1] <= now then may = NOT end
     elseif number == GATES then gated = x[place + 1]
     elseif number == PASSING then passing = x[place + 1]
-    elseif number > 5 and not (HANGS[number] or (number == UNIQUE and x[place + 1][2] == FINAL)) and may == MAY then may = OTHERWISE end
+    elseif number > 5 and not (HANGS[number] or goesAtEnd(number, x[place + 1])) and may == MAY then may = OTHERWISE end
   end
   return may, gated, passing
 end
@@ -67,23 +73,7 @@ local function keyOf(id)
   return #id == 22 and sub(id, 1, 14) or "!" .. id
 end
 
-local function write(command, key, list)
-  if #list == 0 then return end
-  for from = 1, #list, 4000 do call(command, key, unpack(list, from, math.min(from + 3999, #list))) end
-end
-
--- Of these fields, or of those from one place to another.
-local function many(key, fields, first, last)
-  first, last = first or 1, last or #fields
-  if first > last then return {} end
-  if last - first < 4000 then return call("HMGET", key, unpack(fields, first, last)) end
-  local found = {}
-  for from = first, last, 4000 do
-    for _, text in ipairs(call("HMGET", key, unpack(fields, from, math.min(from + 3999, last)))) do found[#found + 1] = text end
-  end
-  return found
-end
-
+${cuts}
 -- The tasks that are paused; nil if there is more to look at: what was withheld, a schedule's line, a run that was revoked, a line
 -- that may go on.
 local function pausedTasks(held)
