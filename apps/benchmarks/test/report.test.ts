@@ -42,6 +42,24 @@ function heldTo(target: Target, runs: readonly Partial<Measurement>[]): string {
   );
 }
 
+it("a row of latencies gives the ratio of its median to the ceiling's, and no ratio where there is none", () => {
+  const measurements = new Measurements();
+  const [taskq, ceiling] = [
+    { ...ours, kind: "pickup" },
+    { ...ours, kind: "pickup", competitor: "ceiling" },
+  ] as const satisfies readonly Cell[];
+  measurements.add(taskq, { rate: 1, latencies: [3, 3, 9], loopDelayP999: 0 });
+  measurements.add(ceiling, { rate: 1, latencies: [2, 2, 3], loopDelayP999: 0 });
+  const target = { kind: "latency", p50: 2.5, p99: 9 } as const;
+  const rows = [
+    { title: "both", ours: taskq, ceiling, target },
+    { title: "alone", ours: taskq, target },
+  ];
+  const [, , both, alone] = benchTable([{ name: "s", rows }], measurements, ["ceiling"]).split("\n");
+  expect(both).toMatch(/3\.00 \/ 9\.00 \| +2\.00 \/ 3\.00 \| +1\.50 × ceiling \| +≤ 2\.5 \/ 9 \| +UNDER \|$/);
+  expect(alone).toMatch(/3\.00 \/ 9\.00 \| +– \| +– \|/);
+});
+
 it("a row of the slowest gives the median and the slowest, and holds the slowest to its target", () => {
   const runs = [{ latencies: [1, 2, 99] }];
   expect(heldTo({ kind: "slowest", most: 100 }, runs)).toMatch(/2\.00 \/ 99 .* ≤ 100 \| +ok \|$/);

@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { Redis, type Result } from "ioredis";
-import { pause } from "../clock.js";
 import type { Competitor, ConsumeOptions, Payload } from "./competitor.js";
+import { Told } from "./told.js";
 
 declare module "ioredis" {
   interface RedisCommander<Context> {
@@ -29,6 +29,7 @@ for place, body in ipairs(ARGV) do
   ready[place * 2 - 1], ready[place * 2] = 0, id
 end
 redis.call("HSET", KEYS[1], unpack(rows))
+redis.call("PUBLISH", KEYS[2], "")
 return redis.call("ZADD", KEYS[2], unpack(ready))`;
 
 /** KEYS: jobs, ready, leases, results. ARGV: until when the lease runs, how many to claim, then of each that finished id and result. */
@@ -53,7 +54,8 @@ return {ids, redis.call("HMGET", KEYS[1], unpack(ids))}`;
 
 /**
  * The ceiling on Redis, as `ceiling.ts` is that on SQLite: one script acknowledges what finished and claims the next `workers +
- * prefetch` jobs by priority with a lease, the handlers are called, `workers` at a time, and nothing else. One script is under way.
+ * prefetch` jobs by priority with a lease, the handlers are called, `workers` at a time, and nothing else. One script is under way; where
+ * there is nothing to claim, it waits for a message.
  */
 export const ceilingRedis: Competitor = {
   async open({ path }) {
@@ -65,7 +67,7 @@ export const ceilingRedis: Competitor = {
       enqueue: (payload) => put(JSON.stringify(payload)),
       enqueueMany: (payloads) => put(...payloads.map((each) => JSON.stringify(each))),
       roundTrip: () => Promise.reject(new Error("the ceiling has no waiting")),
-      consume: (options) => Promise.resolve(consume(redis, options)),
+      consume: (options) => consume(redis, options),
       unfinished: () => redis.hlen("jobs"),
       async close() {
         redis.disconnect();
@@ -74,8 +76,12 @@ export const ceilingRedis: Competitor = {
   },
 };
 
-function consume(redis: Redis, options: ConsumeOptions): () => Promise<void> {
+async function consume(redis: Redis, options: ConsumeOptions): Promise<() => Promise<void>> {
+  const messages = redis.duplicate();
   const stopping = new AbortController();
+  const told = new Told();
+  messages.on("message", told.tell);
+  await messages.subscribe("ready");
   const step = (finished: readonly string[], claim: number): Promise<[ids: string[], bodies: string[]]> =>
     redis.acknowledgeAndClaim("jobs", "ready", "leases", "results", Date.now() + LEASE, claim, ...finished);
   const loop = async (): Promise<void> => {
@@ -90,13 +96,15 @@ function consume(redis: Redis, options: ConsumeOptions): () => Promise<void> {
         });
         await Promise.all(together);
       }
-      await (ids.length === 0 ? pause(1) : setImmediate());
+      await (ids.length === 0 ? told.next() : setImmediate());
     }
     await step(finished, 0);
   };
   const ended = loop();
   return () => {
     stopping.abort();
+    told.tell();
+    messages.disconnect();
     return ended;
   };
 }

@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import Database from "better-sqlite3";
-import { pause } from "../clock.js";
 import type { Competitor, ConsumeOptions, Payload } from "./competitor.js";
+import { LogChanges } from "./log-changes.js";
 
 interface Claimed {
   readonly id: number;
@@ -14,7 +14,7 @@ interface Finished {
 
 /**
  * The ceiling: acknowledge what finished and claim the next `workers + prefetch` jobs in one transaction, call the
- * handlers, `workers` at a time, and nothing else: no retries, events, fences, renewal, waking.
+ * handlers, `workers` at a time, wait for others' writes where there is none, and nothing else: no retries, events, fences, renewal.
  */
 export const ceiling: Competitor = {
   async open({ path, durability }) {
@@ -48,6 +48,7 @@ export const ceiling: Competitor = {
 
 function consume(database: Database.Database, options: ConsumeOptions): () => Promise<void> {
   const step = stepOf(database);
+  const changes = new LogChanges(database);
   const stopping = new AbortController();
   const loop = async (): Promise<void> => {
     let finished: Finished[] = [];
@@ -61,13 +62,14 @@ function consume(database: Database.Database, options: ConsumeOptions): () => Pr
         });
         finished.push(...(await Promise.all(together)));
       }
-      await (claimed.length === 0 ? pause(1) : setImmediate());
+      await (claimed.length === 0 ? changes.next() : setImmediate());
     }
     step.immediate(finished, 0);
   };
   const ended = loop();
   return () => {
     stopping.abort();
+    changes.end();
     return ended;
   };
 }

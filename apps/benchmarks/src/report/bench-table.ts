@@ -28,15 +28,24 @@ function line(row: Row, measurements: Measurements, peers: readonly Peer[]): str
   const { title, ours, target } = row;
   const shown = (cell: Cell | undefined): string =>
     cell === undefined ? "–" : figure(cell, target, measurements);
-  const reference =
-    target?.kind === "times" ? target.reference : (row.reference ?? row.ceiling ?? firstOf(row));
-  const ratio =
-    reference === undefined || isNoRate(target) || isLatency(ours)
-      ? "–"
-      : `${times(measurements.rate(ours) / measurements.rate(reference))} ${named(ours, reference)}`;
+  const ratio = isLatency(ours) ? ratioOfLatencies(row, measurements) : ratioOfRates(row, measurements);
   const asked = target === undefined ? "–" : askedFor(target);
   const verdict = target === undefined ? "" : isMet(target, ours, measurements) ? "ok" : "UNDER";
   return [title, shown(ours), ...peers.map((peer) => shown(row[peer])), ratio, asked, verdict];
+}
+
+function ratioOfRates(row: Row, measurements: Measurements): string {
+  const { ours, target } = row;
+  const reference =
+    target?.kind === "times" ? target.reference : (row.reference ?? row.ceiling ?? firstOf(row));
+  if (reference === undefined || isNoRate(target)) return "–";
+  return `${times(measurements.rate(ours) / measurements.rate(reference))} ${named(ours, reference)}`;
+}
+
+/** Of the medians, where the ceiling has one: how much longer than it must. */
+function ratioOfLatencies({ ours, ceiling }: Row, measurements: Measurements): string {
+  if (ceiling === undefined) return "–";
+  return `${times(measurements.latency(ours, 0.5) / measurements.latency(ceiling, 0.5))} ${named(ours, ceiling)}`;
 }
 
 function firstOf(row: Row): Cell | undefined {

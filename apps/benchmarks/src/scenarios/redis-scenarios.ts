@@ -208,6 +208,7 @@ function pickup(volume: Volume): Scenario {
         bullmq: of("bullmq"),
         bee: of("bee-queue"),
         groupmq: of("groupmq"),
+        ceiling: of("ceiling-redis"),
         target: { kind: "latency", p50: 0.6, p99: 2.5 },
       },
     ],

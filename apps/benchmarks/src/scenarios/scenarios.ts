@@ -164,6 +164,7 @@ function pickup(volume: Volume): Scenario {
         ours: of("taskq"),
         plainjobs: of("plainjobs"),
         liteque: of("liteque"),
+        ceiling: of("ceiling"),
         target: { kind: "latency", p50: 0.3, p99: 3 },
       },
     ],
