@@ -196,13 +196,23 @@ export class StepExchange {
     let index = -1;
     for (const held of ended) {
       index += 1;
+      const settled = answer.settled[index] ?? "lost";
+      if (settled === "refused" && this.#settlesOtherwise(held)) continue;
       this.#options.runs.remove(held);
       const { finished } = held;
       if (finished === undefined) continue;
-      const settled = answer.settled[index] ?? "lost";
       // The fence is ours alone: what was done before was done by this request, whose answer got lost.
       reportSettled(finished, settled === "repeated" ? "applied" : settled);
     }
+  }
+
+  /** Whether a run that the storage would not settle so has another end, which is sent next. */
+  #settlesOtherwise(held: HeldRun): boolean {
+    const finished = held.finished?.afterRefusal?.();
+    if (finished === undefined) return false;
+    held.finished = finished;
+    this.add(held);
+    return true;
   }
 
   #release({ claimed: { id, fence } }: HeldRun): Settlement {

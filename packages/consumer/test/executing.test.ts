@@ -32,6 +32,46 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
     expect(order).toEqual([5, 0, -5]);
   });
 
+  test("a run that joins an id of another task fails as any other, and keeps nobody waiting", async () => {
+    const heard: unknown[] = [];
+    const report = task("report", async () => "report");
+    const other = task("other", async () => "other");
+    const early = task("early", async (_input: void, { enqueue }) => {
+      await enqueue(report.job(), { id: "known", join: true }).catch((error: unknown) => {
+        heard.push(error);
+        throw error;
+      });
+    });
+    const late = task("late", { retries: 1 }, async (_input: void, { enqueue, attempt }) => {
+      await enqueue(report.job(), { id: `late ${attempt}`, join: true });
+      if (attempt === 1) await queue.enqueue(other.job(), { id: "late 1" });
+      return attempt;
+    });
+    const tasks = { report, other, early, late };
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks }));
+    await queue.enqueue(other.job(), { id: "known" });
+    const consumer = await serve(queue, { workers: 2 });
+    const refused = await queue.enqueue(early.job());
+    await expect(refused.wait({ timeout: "5s" })).rejects.toMatchObject({
+      error: {
+        code: "TASKQ_ID_TAKEN",
+        message: expect.stringContaining('"known" belongs to a job of task "other"'),
+      },
+    });
+    expect(heard).toHaveLength(1);
+    const events = recordEvents(queue);
+    const retried = await queue.enqueue(late.job());
+    const others = await queue.enqueueMany([1, 2, 3].map(() => other.job()));
+    expect(await Promise.all(others.map((result) => result.wait({ timeout: "5s" })))).toHaveLength(3);
+    expect(await retried.wait({ timeout: "5s" })).toBe(2);
+    expect(only(events, "retrying")[0]?.error).toMatchObject({
+      code: "TASKQ_ID_TAKEN",
+      message: expect.stringContaining("another task has 'late 1'"),
+    });
+    expect(await queue.result(report, "late 2").wait({ timeout: "5s" })).toBe("report");
+    expect(consumer.health().connected).toBe(true);
+  });
+
   test("as many jobs run at a time as there are workers", async () => {
     let [running, most, ended] = [0, 0, 0];
     const work = task("work", async () => {

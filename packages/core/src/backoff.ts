@@ -215,7 +215,10 @@ export function backoffFromData(data: BackoffData, random?: RandomSource): Backo
 export function retryPause(backoff: Duration | Backoff | undefined, failure: FailedAttempt): number {
   if (backoff === undefined) return 0;
   if (typeof backoff !== "function") return milliseconds(backoff, "backoff");
-  return milliseconds(backoff(failure), "what the backoff answered");
+  const pause: unknown = backoff(failure);
+  // What JavaScript answers; its rejection would be nobody's.
+  if (pause instanceof Promise) pause.catch(() => {});
+  return milliseconds(pause as Duration, "what the backoff answered");
 }
 
 /** Checks the option `backoff` of a task. @throws `TASKQ_OPTION` */

@@ -57,12 +57,38 @@ export function checkFlows(move: Move, flows: readonly NewFlow[]): string | unde
   return undefined;
 }
 
+/** The same for flows that a run adds: an id that only shares its key with another is stored, since nobody is there to make a new one. */
+export function checkAdded(queue: QueueState, flows: readonly NewFlow[]): void {
+  const given = new Set<string>();
+  for (const flow of flows) {
+    for (const { id } of [...flow.jobs, ...flow.joins]) given.add(id);
+    checkSources(queue, flow, given);
+  }
+}
+
+/** Whether one of these flows was given the id of another task's job. */
+export function hasTakenId(move: Move, flows: readonly NewFlow[]): boolean {
+  const names = new Map<string, string>();
+  return flows.some(({ jobs, joins }) =>
+    [...jobs, ...joins].some((row) => row.named === true && ownerOfName(move, row, names) !== undefined),
+  );
+}
+
 function checkName(move: Move, row: NewJob | NewJoin, names: Map<string, string>): void {
-  const { id } = row;
-  const task = "task" in row ? row.task : "";
-  const known = names.get(id) ?? taskUnder(move, id);
-  if (known !== undefined && known !== task) throw takenError(id, known, task);
-  names.set(id, task);
+  const other = ownerOfName(move, row, names);
+  if (other !== undefined) throw takenError(row.id, other, taskOf(row));
+}
+
+/** The other task whose the id of this row is, if it is not its own. Empty: of a group. */
+function ownerOfName(move: Move, row: NewJob | NewJoin, names: Map<string, string>): string | undefined {
+  const known = names.get(row.id) ?? taskUnder(move, row.id);
+  if (known !== undefined && known !== taskOf(row)) return known;
+  names.set(row.id, taskOf(row));
+  return undefined;
+}
+
+function taskOf(row: NewJob | NewJoin): string {
+  return "task" in row ? row.task : "";
 }
 
 /** Empty: of a group. */

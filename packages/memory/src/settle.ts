@@ -3,7 +3,7 @@ import type { SettleAnswer, SettledOutcome, Settlement } from "@taskq/core/stora
 import { addFlows } from "./add-flows.js";
 import { copyIfAny, copyOf } from "./bytes.js";
 import { begin } from "./claim.js";
-import { checkFlows } from "./enqueue.js";
+import { checkAdded, hasTakenId } from "./enqueue.js";
 import { finish, finishUnasked, giveBack, type Ending } from "./finish.js";
 import { giveStartsBack } from "./gates.js";
 import { giveBackKeyed } from "./keyed.js";
@@ -16,9 +16,7 @@ export function checkSettlements(move: Move, settlements: readonly Settlement[])
   const flows = settlements.flatMap(({ id, fence, outcome, add }) =>
     outcome.kind === "completed" && runOf(move.queue, id, fence) !== undefined ? (add ?? []) : [],
   );
-  if (flows.length === 0) return;
-  // An id that only shares its key with another is stored: nobody is there who could make a new one.
-  checkFlows(move, flows);
+  if (flows.length > 0) checkAdded(move.queue, flows);
 }
 
 /** Outcomes that only a handler brings about: whoever says how it ended says that it began. */
@@ -30,6 +28,7 @@ export function settle(move: Move, settlement: Settlement): SettleAnswer {
   const held = runOf(move.queue, id, fence);
   if (held === undefined) return move.queue.jobOf(id)?.settledFence === fence ? "repeated" : "lost";
   const { row, run } = held;
+  if (outcome.kind === "completed" && hasTakenId(move, settlement.add ?? [])) return "refused";
   row.settledFence = fence;
   if (HANDLED.has(outcome.kind)) begin(move, row, run);
   if (run.begun) row.startedAt = run.startedAt = settlement.startedAt;

@@ -41,6 +41,27 @@ export function knownFlow(move: Move, flow: NewFlow, elsewhere: boolean): Stored
   return { status: "existing", id: flow.end, state: stateName(state ?? 5) };
 }
 
+/** Whether one of these flows was given the id of another task's job. */
+export function hasTakenId(move: Move, flows: readonly NewFlow[]): boolean {
+  const names = new Map<string, string>();
+  for (const { jobs, joins } of flows) {
+    for (const row of [...jobs, ...joins]) {
+      if (row.named !== true) continue;
+      const task = "task" in row ? row.task : "";
+      if ((names.get(row.id) ?? taskUnder(move, row.id) ?? task) !== task) return true;
+      names.set(row.id, task);
+    }
+  }
+  return false;
+}
+
+/** Whose an id is. Empty: of a group. */
+function taskUnder({ scope, queue, now }: Move, id: string): string | undefined {
+  const known = nameRow(scope.connection, queue, id);
+  if (known !== undefined) return known.key === null && known.until <= now ? undefined : known.task;
+  return splitId(id) === undefined ? undefined : rowById(scope.connection, queue, id)?.task;
+}
+
 /** Whether a name is taken by a job of this task, or by a group, or remembered for one. @throws `TASKQ_ID_TAKEN` */
 function isNamed(move: Move, row: NewJob | NewJoin, end: string): boolean {
   const { connection } = move.scope;

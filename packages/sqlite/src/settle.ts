@@ -4,6 +4,7 @@ import { followConsequences } from "./consequences.js";
 import { becameFinal, freeOnStart, leaveRun, recordAttempt } from "./final.js";
 import { giveStartsBack } from "./limits.js";
 import { giveBackKeyed } from "./keyed.js";
+import { hasTakenId } from "./known-flow.js";
 import type { Move } from "./move.js";
 import { skipIfDead } from "./readiness.js";
 import {
@@ -55,6 +56,7 @@ export function settle(move: Move, settlement: Settlement): SettleAnswer {
   if (row.settled === settlement.fence) return "repeated";
   if (row.fence !== settlement.fence) return "lost";
   if (row.state !== ACTIVE) return "repeated";
+  if (outcome.kind === "completed" && hasTakenId(move, settlement.add ?? [])) return "refused";
   apply(move, row, settlement);
   return "applied";
 }

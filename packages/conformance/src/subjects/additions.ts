@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { joinId, splitId, type SettledOutcome } from "@taskq/core/storage";
+import { joinId, splitId, type ClaimedJob, type SettledOutcome } from "@taskq/core/storage";
 import { bytes, text } from "../bytes.js";
 import { chain, flowOf, onError } from "../flows.js";
 import { promise, subject, type Subject } from "../promise.js";
@@ -52,6 +52,51 @@ export const additions: Subject = subject("step: added flows", [
         follower.sources?.map((one) => one.id),
         [id],
       );
+    },
+  ),
+
+  promise(
+    "a run that adds what was given another task's id is refused and still held, and the others of its step are settled",
+    async (context) => {
+      const [first, second, third] = context.jobs(3);
+      const taken = context.job({ id: "report 1" });
+      await context.enqueue(first, second, third, taken);
+      const runs = [
+        await context.claimOne(first.id),
+        await context.claimOne(second.id),
+        await context.claimOne(third.id),
+      ];
+      const [one, two, three] = runs as [ClaimedJob, ClaimedJob, ClaimedJob];
+      const other = context.job({ id: "report 1", task: "another" });
+      const own = context.job({ id: "report 1" });
+      const done: SettledOutcome = { kind: "completed", result: undefined };
+      const settled = [
+        context.settlement(one, done),
+        context.settlement(two, done, { add: [flowOf(context.job()), flowOf(other)] }),
+        context.settlement(three, done, { add: [flowOf(own)] }),
+      ];
+      const answer = await context.step({ settled });
+      assert.deepEqual(answer.settled, ["applied", "refused", "applied"]);
+      assert.deepEqual(await context.states(first.id, second.id, third.id), [
+        "completed",
+        "active",
+        "completed",
+      ]);
+      assert.equal(await context.state("report 1"), "ready");
+      assert.equal(await context.fail(two), "applied");
+      assert.equal(await context.state(second.id), "failed");
+
+      const [fourth, fifth] = context.jobs(2);
+      await context.enqueue(fourth, fifth);
+      const [four, five] = [await context.claimOne(fourth.id), await context.claimOne(fifth.id)];
+      const [mine, theirs] = [context.job({ id: "report 2" }), { ...other, id: "report 2" }];
+      const both = await context.step({
+        settled: [
+          context.settlement(four, done, { add: [flowOf(mine)] }),
+          context.settlement(five, done, { add: [flowOf(theirs)] }),
+        ],
+      });
+      assert.deepEqual(both.settled.toSorted(), ["applied", "refused"], "one of the two has it");
     },
   ),
 

@@ -3,7 +3,7 @@ import { retryPause, type Backoff, type FailedAttempt } from "../backoff.js";
 import { Cancel, Fatal, Retry } from "../control-flow.js";
 import { dueInstant } from "../duration.js";
 import { TaskqError } from "../errors.js";
-import { errorText } from "./failure.js";
+import { errorText, withoutStack } from "./failure.js";
 
 /** How a handler ended. */
 export type RunEnd =
@@ -51,19 +51,24 @@ export function decide(end: RunEnd, policy: RetryPolicy, failures: number, now: 
 }
 
 function afterThrow(error: unknown, policy: RetryPolicy, failures: number, now: number): Decision {
-  if (error instanceof Cancel) return { kind: "cancel", reason: error.message };
-  if (error instanceof Fatal) return { kind: "fail", error };
-  if (error instanceof Retry) {
-    if (policy.delivery === "at-most-once") {
-      return {
-        kind: "fail",
-        error: new TaskqError(
-          "TASKQ_INTERRUPTED",
-          "the handler asked for another run, and an at-most-once job has only one",
-          { cause: error },
-        ),
-      };
-    }
+  if (isA(error, Cancel)) return { kind: "cancel", reason: withoutStack(error).message };
+  if (isA(error, Fatal)) return { kind: "fail", error };
+  if (isA(error, Retry)) return afterRetry(error, policy, failures, now);
+  return afterFailure(error, policy, failures, now);
+}
+
+function afterRetry(error: Retry, policy: RetryPolicy, failures: number, now: number): Decision {
+  if (policy.delivery === "at-most-once") {
+    return {
+      kind: "fail",
+      error: new TaskqError(
+        "TASKQ_INTERRUPTED",
+        "the handler asked for another run, and an at-most-once job has only one",
+        { cause: error },
+      ),
+    };
+  }
+  return unlessBroken(error, () => {
     const { when } = error;
     const pause = { attempt: failures + 1, error: error.cause ?? error };
     const due =
@@ -71,23 +76,46 @@ function afterThrow(error: unknown, policy: RetryPolicy, failures: number, now: 
         ? now + retryPause(policy.backoff, pause)
         : dueInstant(when, now, "Retry");
     return { kind: "retry", error, due, counts: false };
-  }
-  return afterFailure(error, policy, failures, now);
+  });
 }
 
 function afterFailure(error: unknown, policy: RetryPolicy, failures: number, now: number): Decision {
   const failure: FailedAttempt = { attempt: failures + 1, error };
   if (policy.delivery === "at-most-once" || failures >= policy.retries) return { kind: "fail", error };
-  try {
-    if (policy.retryWhen !== undefined && !policy.retryWhen(failure)) return { kind: "fail", error };
+  return unlessBroken(error, () => {
+    if (policy.retryWhen !== undefined && !isWorthIt(policy.retryWhen(failure)))
+      return { kind: "fail", error };
     return { kind: "retry", error, due: now + retryPause(policy.backoff, failure), counts: true };
+  });
+}
+
+/** What JavaScript answers may be a promise, which would count as true. */
+function isWorthIt(answer: unknown): boolean {
+  if (!(answer instanceof Promise)) return Boolean(answer);
+  // Its rejection would be nobody's.
+  answer.catch(() => {});
+  throw new TaskqError("TASKQ_OPTION", "retryWhen: expected true or false, got a promise");
+}
+
+/** A policy that throws must not lose the job: it ends with both errors told. */
+function unlessBroken(error: unknown, decision: () => Decision): Decision {
+  try {
+    return decision();
   } catch (broken) {
-    // A policy that throws must not lose the job: it ends with both errors told.
     return {
       kind: "fail",
       error: new TaskqError("TASKQ_OPTION", `retryWhen or backoff threw: ${errorText(broken)}`, {
         cause: error,
       }),
     };
+  }
+}
+
+/** What was thrown may be a proxy that throws at being looked at. */
+function isA<Kind>(error: unknown, kind: new (...given: never[]) => Kind): error is Kind {
+  try {
+    return error instanceof kind;
+  } catch {
+    return false;
   }
 }

@@ -1,6 +1,7 @@
 /** `context.enqueue`: beside the run, or as part of what follows it. */
 import { compositionOf } from "../composition.js";
 import { refuseUnknown } from "../options.js";
+import { takenError } from "../storage.js";
 import type { BatchOptions, EnqueueOptions, JoinOption, Many } from "../vocabulary/enqueue-options.js";
 import type { Result } from "../vocabulary/result.js";
 import type { Entry, Job, JobOf, Yield } from "../vocabulary/task-and-job.js";
@@ -47,7 +48,11 @@ export async function enqueueManyInRun<E extends Entry>(
   return results as Result<Yield<JobOf<E>>>[];
 }
 
-/** Kept with the run until it completes: a run that fails has joined nothing. */
+/**
+ * Kept with the run until it completes: a run that fails has joined nothing.
+ *
+ * @throws `TASKQ_ID_TAKEN` for an id that another task has by now; if one takes it later on, the run fails
+ */
 async function joinJob(run: EnqueuingRun, job: Job, options: EnqueueOptions | undefined): Promise<Result> {
   const { engine } = run;
   const now = engine.time.now();
@@ -57,8 +62,23 @@ async function joinJob(run: EnqueuingRun, job: Job, options: EnqueueOptions | un
     checkedEnqueue(options ?? {}, now),
     now,
   );
+  await refuseTaken(engine, built);
   (run.joined ??= []).push(built);
   return createResult(engine, built.flow.end, false, built.stages);
+}
+
+async function refuseTaken(engine: Engine, { flow }: BuiltFlow): Promise<void> {
+  const named = [...flow.jobs, ...flow.joins].filter((row) => row.named === true);
+  if (named.length === 0) return;
+  const ids = named.map(({ id }) => id);
+  const there = await engine.storage.read({ queue: engine.name, ids, now: engine.time.requestNow() });
+  for (const [place, record] of there.entries()) {
+    const row = named[place];
+    if (record === undefined || row === undefined) continue;
+    const asked = "task" in row ? row.task : "";
+    const known = record.kind === "job" ? record.task : "";
+    if (known !== asked) throw takenError(row.id, known, asked);
+  }
 }
 
 function withoutJoin(options: (EnqueueOptions & JoinOption) | undefined): {

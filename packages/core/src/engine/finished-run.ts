@@ -11,4 +11,6 @@ export interface FinishedRun {
   readonly error: JobError | undefined;
   /** How long its timeout was, if it timed out. */
   readonly timeoutMs: number | undefined;
+  /** What is to be asked instead, should the storage refuse what the run adds. */
+  readonly afterRefusal?: (() => FinishedRun) | undefined;
 }

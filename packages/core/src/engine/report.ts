@@ -12,7 +12,7 @@ const LIMIT = "limit:";
 
 /** Tells what became of a run. */
 export function reportSettled(finished: FinishedRun, answer: SettleAnswer): void {
-  if (answer === "repeated") return;
+  if (answer === "repeated" || answer === "refused") return;
   const { run, endedAt, settlement, error, timeoutMs } = finished;
   const { events } = run.engine;
   if (answer === "lost") return reportLost(run);

@@ -1,6 +1,7 @@
 /** The end of a handler as what the storage is asked for. */
 import { backoffFromData } from "../backoff.js";
-import { TimeoutError, type JobError } from "../errors.js";
+import { TaskqError, TimeoutError, type JobError } from "../errors.js";
+import { shown } from "../options.js";
 import type { SettledOutcome } from "../storage.js";
 import type { FailedRun } from "../vocabulary/queue.js";
 import { decide, type Decision, type RetryPolicy, type RunEnd } from "./decide.js";
@@ -18,13 +19,28 @@ export function settlementOf(run: Run, end: InvokedEnd, message: JobMessage, pol
   const endedAt = engine.time.now();
   if (end.kind === "returned") {
     try {
-      return finish(run, endedAt, { kind: "completed", result: resultBytes(run, end.output, policy) });
+      const outcome = { kind: "completed", result: resultBytes(run, end.output, policy) } as const;
+      const finished = finish(run, endedAt, outcome);
+      if (run.joined === undefined) return finished;
+      return { ...finished, afterRefusal: () => refused(run, message, policy) };
     } catch (refusal) {
       // An output that cannot be stored is a failure of the run as any other.
       return decided(run, endedAt, { kind: "threw", error: refusal }, message, policy);
     }
   }
   return decided(run, endedAt, end, message, policy);
+}
+
+/** The id of a joined job was taken meanwhile: a failure of the run as any other. */
+function refused(run: Run, message: JobMessage, policy: Policy): FinishedRun {
+  const given = (run.joined ?? []).flatMap(({ flow: { jobs, joins } }) =>
+    [...jobs, ...joins].filter(({ named }) => named === true).map(({ id }) => shown(id)),
+  );
+  const error = new TaskqError(
+    "TASKQ_ID_TAKEN",
+    `expected the ids of what the run joins to be its own, but another task has ${given.length === 1 ? given[0] : `one of ${given.join(", ")}`}`,
+  );
+  return decided(run, run.engine.time.now(), { kind: "threw", error }, message, policy);
 }
 
 function decided(run: Run, endedAt: number, end: RunEnd, message: JobMessage, policy: Policy): FinishedRun {

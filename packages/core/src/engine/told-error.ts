@@ -11,6 +11,8 @@ export function toldError({ stacks, redact }: Engine, error: JobError, job: Fail
   if (redact === undefined) return told;
   try {
     const redacted: unknown = redact(told, job);
+    // Its rejection would be nobody's.
+    if (redacted instanceof Promise) redacted.catch(() => {});
     if (!isRecord(redacted) || redacted instanceof Promise) {
       return untold("redact answered no error; expected an object with name and message", error);
     }

@@ -84,8 +84,11 @@ export type SettledOutcome =
   | { readonly kind: "skipped"; readonly reason: string }
   | { readonly kind: "quarantined"; readonly error: Uint8Array };
 
-/** `applied`; `repeated`: this very fence did it before; `lost`: the run is somebody else's, or taken away. */
-export type SettleAnswer = "applied" | "repeated" | "lost";
+/**
+ * `applied`; `repeated`: this very fence did it before; `lost`: the run is somebody else's, or taken away; `refused`: a flow
+ * that it adds has been given the id of another task's job, so nothing was done, and the run is still the caller's to settle.
+ */
+export type SettleAnswer = "applied" | "repeated" | "lost" | "refused";
 
 export interface StepAnswer {
   /** In the order of `settled`. */

@@ -33,7 +33,12 @@ export type BatchOptions = EnqueueOptions & { readonly id?: never };
 
 /** Of `context.enqueue` only. */
 export interface JoinOption {
-  /** Makes the new job part of what follows this one: stored with its finishing move, so that a second run does not fan out twice. @default false */
+  /**
+   * Makes the new job part of what follows this one: stored with its finishing move, so that a second run does not fan out
+   * twice. An `id` that another task has is refused with `TASKQ_ID_TAKEN`; one that it takes meanwhile fails the run.
+   *
+   * @default false
+   */
   readonly join?: boolean;
 }
 

@@ -106,6 +106,45 @@ describe("what follows a run", () => {
     expect((told as Error).cause).toBe(error);
   });
 
+  test("a backoff that answers no duration fails the job that asked for another run, and tells both errors", () => {
+    const policy: RetryPolicy = { ...patient, backoff: () => undefined as never };
+    const decision = decide({ kind: "threw", error: new Retry({ cause: error }) }, policy, 0, now);
+    expect(decision.kind).toBe("fail");
+    const told = decision.kind === "fail" ? decision.error : undefined;
+    expect(String(told)).toContain("what the backoff answered: expected a duration");
+    expect((told as Error).cause).toBeInstanceOf(Retry);
+  });
+
+  test("a Retry whose instant was made invalid afterwards fails the job", () => {
+    const at = new Date(5_000_000);
+    const retry = new Retry({ at });
+    at.setTime(Number.NaN);
+    expect(decide({ kind: "threw", error: retry }, patient, 0, now).kind).toBe("fail");
+  });
+
+  test("what throws at being looked at is an error as any other", () => {
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    expect(decide({ kind: "threw", error: proxy }, patient, 0, now).kind).toBe("retry");
+    const cancel = Object.assign(new Cancel("gone"), { message: 5 as never });
+    expect(decide({ kind: "threw", error: cancel }, patient, 0, now)).toEqual({ kind: "cancel", reason: "" });
+  });
+
+  test("a promise from retryWhen or a backoff fails the job, and its rejection ends nothing", async () => {
+    const unhandled: unknown[] = [];
+    const hear = (reason: unknown): void => void unhandled.push(reason);
+    process.on("unhandledRejection", hear);
+    const rejecting = (() => Promise.reject(new Error("late"))) as never;
+    for (const policy of [{ retryWhen: rejecting }, { backoff: rejecting }]) {
+      expect(decide({ kind: "threw", error }, { ...patient, ...policy }, 0, now).kind).toBe("fail");
+    }
+    await new Promise((resolve) => {
+      setTimeout(resolve, 20);
+    });
+    process.off("unhandledRejection", hear);
+    expect(unhandled).toEqual([]);
+  });
+
   test("an at-most-once job is never run again", () => {
     const once: RetryPolicy = { ...patient, delivery: "at-most-once" };
     expect(decide({ kind: "threw", error }, once, 0, now)).toEqual({ kind: "fail", error });

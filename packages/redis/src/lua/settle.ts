@@ -6,14 +6,13 @@ local UNFINISHED = {retry = true, released = true, postponed = true, keyed = tru
 
 -- Throws what speaks against the flows that these settlements add, before anything is changed.
 function M.checkSettlements(settlements)
-  local flows = {}
+  local given = {}
   for _, one in ipairs(settlements) do
     if one.add and one.kind == "completed" and M.runOf(one.id, one.fence) then
-      for _, flow in ipairs(one.add) do flows[#flows + 1] = flow end
+      -- An id that only shares its key with another is stored: nobody is there who could make a new one.
+      for _, flow in ipairs(one.add) do M.checkSources(flow, given) end
     end
   end
-  -- An id that only shares its key with another is stored: nobody is there who could make a new one.
-  if #flows > 0 then M.checkFlows(flows) end
 end
 
 local function extend(dependent, ending)
@@ -93,6 +92,7 @@ function M.settle(one)
     local job = M.jobOf(one.id)
     return job and job.settled == one.fence and one.fence ~= 0 and "repeated" or "lost"
   end
+  if one.kind == "completed" and one.add and M.hasTakenId(one.add) then return "refused" end
   row.settled = one.fence
   if HANDLED[one.kind] then M.begin(row, run) end
   if run.begun then row.startedAt, run.startedAt = one.startedAt, one.startedAt end

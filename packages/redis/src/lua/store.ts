@@ -44,13 +44,32 @@ local function whose(task)
   return task == "" and "a group" or 'a job of task "' .. task .. '"'
 end
 
-local function checkName(row, names)
+-- The other task whose the id of this row is, if it is not its own.
+local function ownerOfName(row, names)
   local task = row.task or ""
   local known = names[row.id] or taskUnder(row.id)
-  if known and known ~= task then
+  if known and known ~= task then return known end
+  names[row.id] = task
+end
+
+local function checkName(row, names)
+  local known, task = ownerOfName(row, names), row.task or ""
+  if known then
     M.refuse("TASKQ_ID_TAKEN", 'the id "' .. row.id .. '" belongs to ' .. whose(known) .. ", not " .. (task == "" and "a group" or '"' .. task .. '"'))
   end
-  names[row.id] = task
+end
+
+-- Whether one of these flows was given the id of another task's job.
+function M.hasTakenId(flows)
+  local names = {}
+  for _, flow in ipairs(flows) do
+    for _, list in ipairs({flow.jobs, flow.joins}) do
+      for _, row in ipairs(list) do
+        if row.named and ownerOfName(row, names) then return true end
+      end
+    end
+  end
+  return false
 end
 
 -- An id that differs from one that is there in its random part only.
@@ -68,6 +87,21 @@ local function collisionOf(flow, made)
   end
 end
 
+-- Throws if the flow waits for what is neither there nor among what is stored with it.
+function M.checkSources(flow, given)
+  for _, job in ipairs(flow.jobs) do given[job.id] = true end
+  for _, join in ipairs(flow.joins) do given[join.id] = true end
+  local function check(id)
+    if not given[id] and not M.rowOf(id) then M.refuse("TASKQ_STORAGE", "a flow waits for " .. id .. ", which is not known") end
+  end
+  for _, job in ipairs(flow.jobs) do
+    for _, edge in ipairs(job.after or {}) do check(edge[1]) end
+  end
+  for _, join in ipairs(flow.joins) do
+    for _, id in ipairs(join.members) do check(id) end
+  end
+end
+
 -- Finds whatever speaks against storing these flows, before anything is changed.
 function M.checkFlows(flows)
   local names, made, given = {}, {}, {}
@@ -77,28 +111,9 @@ function M.checkFlows(flows)
       for _, job in ipairs(flow.jobs) do ids[#ids + 1] = job.id end
       M.readAhead(ids)
     end
-    for _, job in ipairs(flow.jobs) do
-      if job.named then checkName(job, names) end
-      given[job.id] = true
-    end
-    for _, join in ipairs(flow.joins) do
-      if join.named then checkName(join, names) end
-      given[join.id] = true
-    end
-    for _, job in ipairs(flow.jobs) do
-      for _, edge in ipairs(job.after or {}) do
-        if not given[edge[1]] and not M.rowOf(edge[1]) then
-          M.refuse("TASKQ_STORAGE", "a flow waits for " .. edge[1] .. ", which is not known")
-        end
-      end
-    end
-    for _, join in ipairs(flow.joins) do
-      for _, id in ipairs(join.members) do
-        if not given[id] and not M.rowOf(id) then
-          M.refuse("TASKQ_STORAGE", "a flow waits for " .. id .. ", which is not known")
-        end
-      end
-    end
+    for _, job in ipairs(flow.jobs) do if job.named then checkName(job, names) end end
+    for _, join in ipairs(flow.joins) do if join.named then checkName(join, names) end end
+    M.checkSources(flow, given)
     local collision = collisionOf(flow, made)
     if collision then return collision end
   end

@@ -1,5 +1,11 @@
 /** Flows that a run adds: stored with its settlement, but for those that belong to the home partition. */
-import type { JobEffect, NewFlow, Settlement, StepRequest } from "@taskq/core/storage";
+import {
+  TaskqError,
+  type JobEffect,
+  type NewFlow,
+  type Settlement,
+  type StepRequest,
+} from "@taskq/core/storage";
 import { flowRequest } from "../wire/requests.js";
 import type { DividedQueue } from "./divided-queue.js";
 import { HOME, isPlain } from "./place.js";
@@ -9,6 +15,8 @@ export interface AddedTold {
   /** The settlements with what is stored together with them. */
   readonly settled: readonly Settlement[];
   readonly effects: readonly JobEffect[];
+  /** The places of those that add what has been given the id of another task's job. */
+  readonly refused: readonly number[];
 }
 
 /**
@@ -18,7 +26,8 @@ export interface AddedTold {
 export async function storeAdded(queue: DividedQueue, request: StepRequest): Promise<AddedTold> {
   const settled: Settlement[] = [];
   const effects: JobEffect[] = [];
-  for (const settlement of request.settled) {
+  const refused: number[] = [];
+  for (const [place, settlement] of request.settled.entries()) {
     const { add = [], outcome } = settlement;
     const elsewhere = add.filter((flow) => !isPlain(flow));
     if (elsewhere.length === 0 || outcome.kind !== "completed") {
@@ -28,11 +37,13 @@ export async function storeAdded(queue: DividedQueue, request: StepRequest): Pro
     const { partition, owned } = await runOf(queue, request, settlement);
     if (partition === HOME) settled.push(settlement);
     else {
-      if (owned) effects.push(...(await adopted(queue, request, elsewhere)));
+      const own = owned ? await adopted(queue, request, elsewhere) : [];
+      if (own === undefined) refused.push(place);
+      else effects.push(...own);
       settled.push({ ...settlement, add: add.filter(isPlain) });
     }
   }
-  return { settled, effects };
+  return { settled, effects, refused };
 }
 
 async function runOf(
@@ -46,12 +57,18 @@ async function runOf(
   return { partition: found.partition, owned: state === "active" && own === fence };
 }
 
+/** `undefined`: an id is another task's. */
 async function adopted(
   queue: DividedQueue,
   { now }: StepRequest,
   flows: readonly NewFlow[],
-): Promise<readonly JobEffect[]> {
+): Promise<readonly JobEffect[] | undefined> {
   const asked = { queue: queue.name, now };
-  const { effects } = await queue.queue(HOME).ask(adopt, asked, { flows: flows.map(flowRequest) });
-  return effects;
+  try {
+    const { effects } = await queue.queue(HOME).ask(adopt, asked, { flows: flows.map(flowRequest) });
+    return effects;
+  } catch (error) {
+    if (error instanceof TaskqError && error.code === "TASKQ_ID_TAKEN") return undefined;
+    throw error;
+  }
 }

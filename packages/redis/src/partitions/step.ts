@@ -66,6 +66,7 @@ export class DividedStep {
     const told = await storeAdded(this.queue, this.request);
     this.effects.push(...told.effects);
     this.#settlements.splice(0, Infinity, ...told.settled);
+    for (const place of told.refused) this.#settled[place] = "refused";
   }
 
   async settleOnly(): Promise<void> {
@@ -151,6 +152,7 @@ export class DividedStep {
       return piece;
     };
     for (const [place, settlement] of this.#settlements.entries()) {
+      if (this.#settled[place] === "refused") continue;
       const piece = pieceAt(this.queue.guess(settlement.id));
       piece.settled.push(settlement);
       piece.places.push(place);
