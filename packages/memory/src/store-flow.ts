@@ -130,8 +130,9 @@ function replace(move: Move, row: JobRow): void {
   finishUnasked(move, row, "cancelled", "replaced");
 }
 
-/** The holder of a key for which the flow is not stored. */
-function ignoredFor(move: Move, { jobs }: NewFlow): JobRow | undefined {
+/** The holder of a key for which the flow is not stored. One with a group is: who needs the key there waits for it, and takes no others along. */
+function ignoredFor(move: Move, { jobs, joins }: NewFlow): JobRow | undefined {
+  if (joins.length > 0) return undefined;
   for (const { unique, after } of jobs) {
     if (unique?.onConflict !== "ignore" || hasEdges(after)) continue;
     const entry = holderOf(move, unique.key);

@@ -92,8 +92,9 @@ function isMade(move: Move, id: string, elsewhere: boolean): boolean {
   throw new Collision(id);
 }
 
-/** The holder of a key for which the flow is not stored. */
-export function ignoredFor(move: Move, { jobs }: NewFlow): StoredFlow | undefined {
+/** The holder of a key for which the flow is not stored. One with a group is: who needs the key there waits for it, and takes no others along. */
+export function ignoredFor(move: Move, { jobs, joins }: NewFlow): StoredFlow | undefined {
+  if (joins.length > 0) return undefined;
   for (const { unique, after } of jobs) {
     if (unique?.onConflict !== "ignore" || (after !== undefined && after.length > 0)) continue;
     const holder = uniqueHolder(move, unique.key);

@@ -37,6 +37,30 @@ export const unique: Subject = subject("unique keys", [
     assert.equal((await context.enqueue(elsewhere)).flows[0]?.status, "stored", "keys are of one queue");
   }),
 
+  promise(
+    "a group is stored although the unique key of a member is taken: that member waits for it, and nobody else",
+    async (context) => {
+      const holder = context.job({ ...key(), delay: 500 });
+      await context.enqueue(holder);
+      const members = [context.job(key()), context.job(), context.job(key({ key: "another" }))];
+      const callback = context.job();
+      const flow = chain(context.group(members), callback);
+      const answer = await context.enqueue(flow);
+      assert.deepEqual(
+        answer.flows.map(({ status, id }) => [status, id]),
+        [["stored", callback.id]],
+      );
+      const ids = members.map(({ id }) => id);
+      assert.deepEqual(await context.states(...ids), ["parked", "ready", "ready"]);
+      for (const id of ids.slice(1)) await context.runToEnd(id);
+      assert.deepEqual(await context.states(at(ids, 0), callback.id), ["parked", "blocked"]);
+      context.advance(500);
+      await context.runToEnd(holder.id);
+      await context.runToEnd(at(ids, 0));
+      assert.equal(await context.state(callback.id), "ready");
+    },
+  ),
+
   promise("a unique key with replace cancels the waiting holder and stores the new job", async (context) => {
     const follower = context.job();
     const holder = chain(context.job(replace), follower);

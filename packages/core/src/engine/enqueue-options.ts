@@ -32,6 +32,7 @@ export const enqueueOptionNames: readonly string[] = [
   "headers",
 ];
 const INT32 = { min: -(2 ** 31), max: 2 ** 31 - 1 };
+const ENQUEUE = "enqueue";
 const LONGEST_ID = 255;
 const MOST_HEADERS = 64;
 
@@ -69,15 +70,14 @@ export function checkedEnqueue(
       options.delay === undefined && options.at === undefined
         ? undefined
         : dueInstant(options, now, "enqueue"),
-    priority:
-      options.priority === undefined ? undefined : integer(options.priority, "enqueue priority", INT32),
+    priority: options.priority === undefined ? undefined : checkedPriority(options.priority, ENQUEUE),
     expiresAt: expiryOf(options.expires, now),
     timeoutMs: shared.timeoutMs,
     retries:
       options.retries === undefined ? undefined : integer(options.retries, "enqueue retries", { min: 0 }),
     backoff: options.backoff === undefined ? undefined : backoffData(options.backoff),
     unique: shared.unique,
-    headers: options.headers === undefined ? undefined : checkedHeaders(options.headers),
+    headers: options.headers === undefined ? undefined : checkedHeaders(options.headers, ENQUEUE),
     instant: undefined,
   };
 }
@@ -92,21 +92,31 @@ function expiryOf(expires: EnqueueOptions["expires"], now: number): number | und
 /** An id as callers give it. @throws `TASKQ_OPTION` */
 export function checkedId(id: string): string {
   text(id, "enqueue id");
-  // Control characters would garble logs and listings.
-  if (id.length <= LONGEST_ID && !/\p{Cc}/u.test(id)) return id;
-  throw unexpected("enqueue id", `at most ${LONGEST_ID} characters and no control characters`, id);
+  // Control characters would garble logs and listings; halves of characters become one and the same in a storage.
+  if (id.length <= LONGEST_ID && !/[\p{Cc}\p{Cs}]/u.test(id)) return id;
+  throw unexpected(
+    "enqueue id",
+    `at most ${LONGEST_ID} characters, no control characters and no halves of characters`,
+    id,
+  );
 }
 
-function checkedHeaders(headers: JobHeaders): JobHeaders {
+/** @throws `TASKQ_OPTION` */
+export function checkedPriority(priority: number, what: string): number {
+  return integer(priority, `${what} priority`, INT32);
+}
+
+/** @throws `TASKQ_OPTION` */
+export function checkedHeaders(headers: JobHeaders, what: string): JobHeaders {
   if (typeof headers !== "object" || headers === null || Array.isArray(headers)) {
-    throw unexpectedSecret("enqueue headers", "an object of texts", headers);
+    throw unexpectedSecret(`${what} headers`, "an object of texts", headers);
   }
   const entries = Object.entries(headers);
   if (entries.length > MOST_HEADERS) {
-    throw unexpected("enqueue headers", `at most ${MOST_HEADERS} headers`, entries.length);
+    throw unexpected(`${what} headers`, `at most ${MOST_HEADERS} headers`, entries.length);
   }
   for (const [name, value] of entries) {
-    if (typeof value !== "string") throw unexpectedSecret(`enqueue header '${name}'`, "a text", value);
+    if (typeof value !== "string") throw unexpectedSecret(`${what} header '${name}'`, "a text", value);
   }
   return Object.freeze({ ...headers });
 }

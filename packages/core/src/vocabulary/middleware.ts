@@ -14,7 +14,10 @@ import type { TaskContext } from "./task-and-job.js";
 export interface Middleware {
   /** `next()` answers the output of the handler. */
   run?(context: TaskContext, next: () => Promise<unknown>): unknown;
-  /** Once for each job of a flow; `next` takes the job or a changed copy. */
+  /**
+   * Once for each job of a flow; `next` takes the job or a changed copy: `TASKQ_OPTION` for one with another id or task, or with
+   * headers, a priority or an instant that no enqueue would take.
+   */
   enqueue?(job: JobDraft, next: (job: JobDraft) => void | Promise<void>): void | Promise<void>;
 }
 

@@ -60,7 +60,12 @@ export interface UniqueOptions<in Input = unknown> {
   readonly key?: Key<Input>;
   /** How long the key is taken: until the job starts, until it is final, or for a time. @default 'unfinished' */
   readonly while?: "waiting" | "unfinished" | Duration;
-  /** `ignore` answers the job that is there; `replace` cancels it, if it has not started. @default 'ignore' */
+  /**
+   * `ignore` answers the job that is there; `replace` cancels it, if it has not started. Of a pipeline the first job counts: with
+   * `ignore` nothing of it is stored, and the job that is there is answered. A later stage, and a job of a group, waits for the key.
+   *
+   * @default 'ignore'
+   */
   readonly onConflict?: "ignore" | "replace";
 }
 

@@ -135,8 +135,9 @@ local function knownFlow(flow)
   return {status = "existing", id = flow["end"], state = row and row.state or tombstone and tombstone.state or "completed"}
 end
 
--- The holder of a key for which the flow is not stored.
+-- The holder of a key for which the flow is not stored. One with a group is: who needs the key there waits for it, and takes no others along.
 local function ignoredFor(flow)
+  if #flow.joins > 0 then return nil end
   for _, job in ipairs(flow.jobs) do
     if job.unique and job.unique.onConflict == "ignore" and not (job.after and #job.after > 0) then
       local entry = M.holderOf(job.unique.key)

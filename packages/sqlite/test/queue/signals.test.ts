@@ -113,6 +113,43 @@ describe.each(storages)("signals on $name", ({ make }) => {
     expect(told()).toEqual(["completed"]);
   });
 
+  test("what a middleware makes of a job is checked before anything is stored", async () => {
+    const queue = immediateQueue(make(), { work });
+    let change: object | undefined;
+    queue.use({ enqueue: (job, next) => next((change && { ...job, ...change }) as typeof job) });
+    const refused = (message: string): Promise<void> =>
+      expect(queue.enqueue(work.job(1))).rejects.toMatchObject({
+        code: "TASKQ_OPTION",
+        message: expect.stringContaining(message),
+      });
+    await refused("next of a middleware: expected the job, or a changed copy, got undefined");
+    for (const [made, message] of [
+      [{ headers: { tenant: 5 } }, "header 'tenant': expected a text, got 5"],
+      [{ headers: undefined }, "headers: expected an object of texts, got undefined"],
+      [{ scheduledAt: new Date("x") }, "scheduledAt: expected a valid Date, got an invalid Date"],
+      [{ scheduledAt: 5 }, "scheduledAt: expected a valid Date, got 5"],
+      [{ priority: Number.NaN }, "priority: expected"],
+      [{ priority: 1.5 }, "priority: expected"],
+      [{ priority: 2 ** 40 }, "priority: expected"],
+      [{ id: "other" }, "changed the id or the task"],
+    ] as const) {
+      change = made;
+      await refused(message);
+    }
+    expect(await queue.counts()).toMatchObject({ ready: 0, scheduled: 0, completed: 0 });
+    change = { headers: { tenant: "open" }, priority: 5 };
+    expect(await (await queue.enqueue(work.job(7))).wait()).toBe(7);
+  });
+
+  test("an id or a key that is cut in the middle of a character is refused", async () => {
+    const keyed = task("keyed", { unique: { key: (name: string) => name } }, async (_name: string) => {});
+    const queue = immediateQueue(make(), { work, keyed });
+    const half = "\u{1f600}".slice(0, 1);
+    await expect(queue.enqueue(work.job(1), { id: half })).rejects.toMatchObject({ code: "TASKQ_OPTION" });
+    await expect(queue.enqueue(keyed.job(half))).rejects.toMatchObject({ code: "TASKQ_OPTION" });
+    expect((await queue.enqueue(work.job(1), { id: "\u{1f600}" })).id).toBe("\u{1f600}");
+  });
+
   test("a middleware may cancel a run, and headers reach it and the handler", async () => {
     const asked = task("asked", async (_: void, { headers }) => headers["tenant"]);
     const queue = immediateQueue(make(), { asked });
