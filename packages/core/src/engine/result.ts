@@ -6,18 +6,19 @@ import {
   JobSkippedError,
   ResultTimeoutError,
   TaskqError,
+  type FailureReport,
 } from "../errors.js";
 import { dueInstant, milliseconds, type When } from "../duration.js";
 import { refuseUnknown, unexpected } from "../options.js";
-import { isFinal, type StoredRecord } from "../storage.js";
+import { isFinal, type Source, type StoredRecord } from "../storage.js";
 import type { JobInfo, JobState, LogEntry, Outcome } from "../vocabulary/introspection.js";
 import type { Result, ResultWaitOptions } from "../vocabulary/result.js";
 import type { Engine } from "./engine-types.js";
 import { infoOf, logsOf, progressOf } from "./job-info.js";
 import { reportEffects } from "./report.js";
 import { runScope } from "./run-scope.js";
-import { contextOf } from "./sources.js";
-import { readOutcome, readRecords, recordOutcome } from "./stored-outcome.js";
+import { contextOf, outcomeOf } from "./sources.js";
+import { finalSource, readOutcome, readRecords } from "./stored-outcome.js";
 
 /**
  * @param stages the ids of a flow's stages, this one last; `undefined`: only this one is known
@@ -73,7 +74,7 @@ class StoredResult implements Result {
     await this.#refuseInHandler();
     const final = await this.#final(timeoutMs, options);
     if ("told" in final) return final.told;
-    return valueOrThrow(this.id, final, await recordOutcome(this.#engine, final));
+    return valueOrThrow(this.#engine, await finalSource(this.#engine, final));
   }
 
   async peek(): Promise<Outcome | undefined> {
@@ -204,22 +205,14 @@ interface ToldResult {
   readonly told: unknown;
 }
 
-function valueOrThrow(id: string, record: StoredRecord, outcome: Outcome | undefined): unknown {
-  switch (outcome?.state) {
+function valueOrThrow(engine: Engine, source: Source): unknown {
+  const outcome = outcomeOf(engine, source);
+  switch (outcome.state) {
     case "completed":
       return outcome.value;
     case "failed":
-    case "quarantined": {
-      const job = record.kind === "job";
-      const task = job ? record.task : "group";
-      const failed = job || record.cause === undefined ? id : record.cause;
-      throw new JobFailedError({
-        id: failed,
-        task,
-        error: outcome.error,
-        attempts: job ? record.attempt : 1,
-      });
-    }
+    case "quarantined":
+      throw new JobFailedError({ ...failedRun(source), error: outcome.error });
     case "cancelled":
       throw new JobCancelledError(outcome.reason);
     case "expired":
@@ -228,7 +221,11 @@ function valueOrThrow(id: string, record: StoredRecord, outcome: Outcome | undef
       throw new JobSkippedError(
         outcome.cause === undefined ? outcome.reason : `${outcome.reason} (job ${outcome.cause})`,
       );
-    case undefined:
-      throw new TaskqError("TASKQ_STORAGE", `the outcome of job ${id} could not be read`);
   }
+}
+
+/** Of a group whose failed member is no longer kept, no more is known than the member's id. */
+function failedRun(source: Source): Omit<FailureReport, "error"> {
+  if (source.kind === "job") return { id: source.id, task: source.task, attempts: source.attempt };
+  return { id: source.cause ?? source.id, task: "group", attempts: 1 };
 }

@@ -9,8 +9,7 @@ import { decodeError, storageFailure } from "./failure.js";
 import type { MaybePromise } from "./maybe-promise.js";
 import { checkSource } from "./members.js";
 import type { JobMessage } from "./message.js";
-
-const IDS_PER_READ = 500;
+import { isWhole, wholeSource } from "./whole-source.js";
 
 /** The input of a stage; a promise where results are to be read first. */
 export function inputOf(
@@ -24,7 +23,7 @@ export function inputOf(
     throw new TaskqError("TASKQ_INPUT", "a stage was handed out without the one before it");
   }
   const checked = checkSource(engine, message, source);
-  if (checked instanceof Promise || leftOut(source)) return readInput(engine, message, source, checked);
+  if (checked instanceof Promise || !isWhole(source)) return readInput(engine, message, source, checked);
   return stageInput(engine, message, source);
 }
 
@@ -35,7 +34,7 @@ async function readInput(
   checked: MaybePromise<void>,
 ): Promise<unknown> {
   await checked;
-  return stageInput(engine, message, leftOut(source) ? await fetched(engine, source) : source);
+  return stageInput(engine, message, await wholeSource(engine, source));
 }
 
 function stageInput(engine: Engine, message: JobMessage, source: Source): unknown {
@@ -137,33 +136,4 @@ export function noteContext(
   kind: "progress" | "log",
 ): MessageContext {
   return { ...contextOf(engine, run, "note"), key: kind };
-}
-
-function leftOut(source: Source): boolean {
-  return source.kind === "job" ? source.left : source.members.some(leftOut);
-}
-
-/** The same source with the bytes that were left out. */
-async function fetched(engine: Engine, source: Source): Promise<Source> {
-  const ids: string[] = [];
-  const collect = (part: Source): void => {
-    if (part.kind === "join") part.members.forEach(collect);
-    else if (part.left) ids.push(part.id);
-  };
-  collect(source);
-  const bytes = new Map<string, JobSource["bytes"]>();
-  for (let from = 0; from < ids.length; from += IDS_PER_READ) {
-    const page = ids.slice(from, from + IDS_PER_READ);
-    const records = await engine.storage.read({
-      queue: engine.name,
-      ids: page,
-      now: engine.time.requestNow(),
-    });
-    for (const record of records) if (record?.kind === "job") bytes.set(record.id, record.bytes);
-  }
-  const filled = (part: Source): Source => {
-    if (part.kind === "join") return { ...part, members: part.members.map(filled) };
-    return part.left ? { ...part, bytes: bytes.get(part.id), left: false } : part;
-  };
-  return filled(source);
 }

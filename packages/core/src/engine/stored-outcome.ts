@@ -1,9 +1,10 @@
 /** The outcome of a job or a group by its id. */
-import type { JobRecord, Source, StoredRecord } from "../storage.js";
+import type { Source, StoredRecord } from "../storage.js";
 import { isFinal } from "../storage.js";
 import type { Outcome } from "../vocabulary/introspection.js";
 import type { Engine } from "./engine-types.js";
 import { outcomeOf } from "./sources.js";
+import { sourceOfJob, wholeSource } from "./whole-source.js";
 
 const IDS_PER_READ = 500;
 
@@ -15,14 +16,12 @@ export async function readOutcome(engine: Engine, id: string): Promise<Outcome |
 
 /** `undefined`: not final. */
 export async function recordOutcome(engine: Engine, record: StoredRecord): Promise<Outcome | undefined> {
-  if (!isFinal(record.state)) return undefined;
-  if (record.kind === "job") return outcomeOf(engine, jobSource(record));
-  if (record.state === "failed" && record.cause !== undefined) {
-    const [cause] = await readRecords(engine, [record.cause]);
-    // A group fails with the error of the member because of which it failed.
-    if (cause?.kind === "job" && isFinal(cause.state)) return outcomeOf(engine, jobSource(cause));
-  }
-  return outcomeOf(engine, await sourceOf(engine, record));
+  return isFinal(record.state) ? outcomeOf(engine, await finalSource(engine, record)) : undefined;
+}
+
+/** Whose outcome that of a final record is: its own, or that of the job because of which a group failed. */
+export async function finalSource(engine: Engine, record: StoredRecord): Promise<Source> {
+  return wholeSource(engine, await sourceOf(engine, record));
 }
 
 export function readRecords(
@@ -33,8 +32,11 @@ export function readRecords(
 }
 
 async function sourceOf(engine: Engine, record: StoredRecord): Promise<Source> {
-  if (record.kind === "job") return jobSource(record);
+  if (record.kind === "job") return sourceOfJob(record);
+  const { id, mode, state, reason, cause } = record;
   const members: Source[] = [];
+  // What the members of a failed group yielded is of no use: it has the error of one job.
+  if (state === "failed") return { kind: "join", id, mode, state, reason, cause, members };
   for (let from = 0; from < record.members.length; from += IDS_PER_READ) {
     const page = record.members.slice(from, from + IDS_PER_READ);
     const records = await readRecords(engine, page);
@@ -42,13 +44,7 @@ async function sourceOf(engine: Engine, record: StoredRecord): Promise<Source> {
       members.push(member === undefined ? goneSource(page[index] ?? "") : await sourceOf(engine, member));
     }
   }
-  const { id, mode, state, reason, cause } = record;
   return { kind: "join", id, mode, state, reason, cause, members };
-}
-
-function jobSource(record: JobRecord): Source {
-  const { id, task, fence, state, attempt, bytes, reason, cause } = record;
-  return { kind: "job", id, task, fence, state, attempt, bytes, left: false, reason, cause };
 }
 
 /** A member that is no longer kept. */

@@ -26,6 +26,9 @@ const cancel = task("cancel", async (): Promise<number> => {
 const count = task("count", async (outcomes: readonly Outcome<number>[]) =>
   outcomes.map(({ state }) => state),
 );
+const errors = task("errors", async (outcomes: readonly Outcome[]) =>
+  outcomes.map((outcome) => (outcome.state === "failed" ? outcome.error.message : outcome.state)),
+);
 /** Too late for a flow that begins in an hour. */
 const late = task("late", { expires: "30m" }, async (): Promise<number> => 0);
 const big = task("big", async (size: number) => "x".repeat(size));
@@ -35,7 +38,7 @@ describe.each(storages)("flows on $name", ({ make }) => {
   function setUp() {
     const reports: FailureReport[] = [];
     const alert = task("alert", async (report: FailureReport) => void reports.push(report));
-    const tasks = { add, increase, sum, fibonacci, fail, cancel, count, big, lengths, late, alert };
+    const tasks = { add, increase, sum, fibonacci, fail, cancel, count, errors, big, lengths, late, alert };
     return { queue: immediateQueue(make(), tasks), alert, reports };
   }
 
@@ -96,6 +99,22 @@ describe.each(storages)("flows on $name", ({ make }) => {
     await expect(bare.wait()).rejects.toThrow("for good");
   });
 
+  test("the error of a group that failed tells the member, its task and how often it ran", async () => {
+    const flaky = task("flaky", { retries: 2 }, async (): Promise<number> => {
+      throw new Error("again and again");
+    });
+    const queue = immediateQueue(make(), { flaky, increase });
+    for (const member of [flaky.job(), flaky.job().pipe(increase, { by: 1 }), group([flaky.job()])]) {
+      const result = await queue.enqueue(group([member]));
+      await expect(result.wait()).rejects.toMatchObject({
+        id: result.stages[0]?.id,
+        task: "flaky",
+        attempts: 3,
+        error: { message: "again and again" },
+      });
+    }
+  });
+
   test("a settled group goes on with every outcome", async () => {
     const { queue } = setUp();
     const members = [add.job({ a: 1, b: 1 }), fail.job(), cancel.job()];
@@ -107,6 +126,41 @@ describe.each(storages)("flows on $name", ({ make }) => {
     ]);
     const counted = await queue.enqueue(group(members, { mode: "settled" }).pipe(count));
     expect(await counted.wait()).toEqual(["completed", "failed", "cancelled"]);
+  });
+
+  test("a group that failed within a settled one is told with its member's error", async () => {
+    const { queue } = setUp();
+    const broken = [
+      group([add.job({ a: 1, b: 1 }), fail.job()]),
+      group([fail.job().pipe(increase, { by: 1 })]),
+      group([group([group([fail.job()])])]),
+      // The bytes of its members are left out when it is handed over.
+      group([big.job(70_000), fail.job()]),
+    ];
+    const failed = { state: "failed", error: { name: "Fatal", message: "for good" } };
+    const outcomes = [failed, failed, failed, failed];
+    const bare = await queue.enqueue(group(broken, { mode: "settled" }));
+    expect(await bare.wait()).toMatchObject(outcomes);
+    const deeper = await queue.enqueue(group([group(broken, { mode: "settled" }), group([])]));
+    expect(await deeper.wait()).toMatchObject([outcomes, []]);
+    const told = await queue.enqueue(group(broken, { mode: "settled" }).pipe(errors));
+    expect(await told.wait()).toEqual(["for good", "for good", "for good", "for good"]);
+  });
+
+  test("a group that failed says so when the member because of which is no longer kept", async () => {
+    const brief = task("brief", { keep: { failed: "1m" } }, async (): Promise<number> => {
+      throw new Fatal("for good");
+    });
+    const queue = immediateQueue(make(), { brief, add });
+    const result = await queue.enqueue(group([brief.job()]));
+    const [member] = result.stages;
+    const settled = await queue.enqueue(group([group([brief.job()])], { mode: "settled" }));
+    await advance(queue, "2m");
+    await queue.enqueue(add.job({ a: 1, b: 1 }));
+    await expect.poll(async () => member?.state()).toBeUndefined();
+    const error = { message: `a member of the group failed: ${member?.id}` };
+    await expect(result.wait()).rejects.toMatchObject({ id: member?.id, error });
+    expect(await settled.wait()).toMatchObject([{ state: "failed", error: { code: "TASKQ_FAILED" } }]);
   });
 
   test("a chord with failing, revoked and expired members is told each of them", async () => {
