@@ -82,7 +82,10 @@ function membersOf(engine: Engine): Members {
     prepare: (job: Job, options?: EnqueueOptions) => prepareJob(engine, job, options),
     enqueueMany: (jobs: Many<Entry>, options?: BatchOptions) => enqueueJobs(engine, jobs, options),
     result: (...given: readonly [string] | readonly [TaskReference, string]) =>
-      createResult(engine, checkedId(given.length === 1 ? given[0] : given[1]), false, undefined),
+      createResult(engine, checkedId(given.length === 1 ? given[0] : given[1]), {
+        existing: false,
+        ofFlow: false,
+      }),
     revoke: async (task: TaskReference, options: RevokeOptions = {}) =>
       void (await ask(task, revocation(options))),
     restore: async (task: TaskReference) => (await ask(task, { kind: "restore" })).changed,

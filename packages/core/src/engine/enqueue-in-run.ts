@@ -9,7 +9,7 @@ import { enqueueJob, enqueueJobs } from "./enqueue.js";
 import type { Engine } from "./engine-types.js";
 import { checkedEnqueue, enqueueOptionNames } from "./enqueue-options.js";
 import { BATCH_SIZE, batches, splitEntry } from "./entries.js";
-import { buildFlow, type BuiltFlow } from "./flow.js";
+import { buildFlow, isOfFlow, type BuiltFlow } from "./flow.js";
 import { createResult } from "./result.js";
 
 /** The run within which something is enqueued. */
@@ -64,7 +64,8 @@ async function joinJob(run: EnqueuingRun, job: Job, options: EnqueueOptions | un
   );
   await refuseTaken(engine, built);
   (run.joined ??= []).push(built);
-  return createResult(engine, built.flow.end, false, built.stages);
+  const { flow, stages } = built;
+  return createResult(engine, flow.end, { existing: false, ofFlow: isOfFlow(built), stages });
 }
 
 async function refuseTaken(engine: Engine, { flow }: BuiltFlow): Promise<void> {

@@ -9,7 +9,7 @@ import type { Entry, Job } from "../vocabulary/task-and-job.js";
 import type { Engine } from "./engine-types.js";
 import { checkedEnqueue, NO_OPTIONS, type CheckedEnqueue } from "./enqueue-options.js";
 import { BATCH_SIZE, batches, splitEntry } from "./entries.js";
-import { buildFlow, type BuiltFlow } from "./flow.js";
+import { buildFlow, isOfFlow, type BuiltFlow } from "./flow.js";
 import type { MaybePromise } from "./maybe-promise.js";
 import { reportEnqueued } from "./report.js";
 import { createResult } from "./result.js";
@@ -162,10 +162,16 @@ function storedFlows(
 
 /** @param mark of the waiter, from before the flow was stored */
 export function resultOf(engine: Engine, built: BuiltFlow, stored: StoredFlow, mark?: number): Result {
-  if (stored.status === "existing") return createResult(engine, stored.id, true, undefined);
+  const { flow, stages } = built;
+  const ofFlow = isOfFlow(built);
+  if (stored.status === "existing") {
+    // One that has its id stands for the same flow; one that holds its unique key need not.
+    return createResult(engine, stored.id, { existing: true, ofFlow: ofFlow && stored.id === flow.end });
+  }
   // A group must be looked at once: it becomes final with a member, whose id alone may be told.
-  const mustLook = built.flow.joins.length > 0 || isFinal(stored.state);
-  return createResult(engine, built.flow.end, false, built.stages, mustLook ? undefined : mark);
+  const mustLook = flow.joins.length > 0 || isFinal(stored.state);
+  const after = mustLook ? undefined : mark;
+  return createResult(engine, flow.end, { existing: false, ofFlow, stages, mark: after });
 }
 
 function noFreeId(): TaskqError {

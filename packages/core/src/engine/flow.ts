@@ -20,6 +20,11 @@ export interface BuiltFlow {
   readonly stages: readonly string[] | undefined;
 }
 
+/** Whether its handle is one of several jobs. */
+export function isOfFlow({ stages }: BuiltFlow): boolean {
+  return stages !== undefined && stages.length > 1;
+}
+
 const NO_JOINS: NewFlow["joins"] = Object.freeze([]);
 
 /**

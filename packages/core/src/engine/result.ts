@@ -20,50 +20,43 @@ import { runScope } from "./run-scope.js";
 import { contextOf, outcomeOf } from "./sources.js";
 import { finalSource, readOutcome, readRecords } from "./stored-outcome.js";
 
-/**
- * @param stages the ids of a flow's stages, this one last; `undefined`: only this one is known
- * @param mark of the waiter, from before a job was stored
- */
-export function createResult(
-  engine: Engine,
-  id: string,
-  existing: boolean,
-  stages: readonly string[] | undefined,
-  mark?: number,
-): Result {
-  return new StoredResult(engine, id, existing, stages, mark);
+/** What a handle is made with, beside the id of its job. */
+export interface HandleOptions {
+  readonly existing: boolean;
+  /** Whether it is the handle of all jobs of a flow; else of a stage, of it and the later ones. */
+  readonly ofFlow: boolean;
+  /** The ids of a flow's stages, this one last; `undefined`: only this one is known. */
+  readonly stages?: readonly string[] | undefined;
+  /** Of the waiter, from before a job was stored. */
+  readonly mark?: number | undefined;
+}
+
+export function createResult(engine: Engine, id: string, options: HandleOptions): Result {
+  return new StoredResult(engine, id, options);
 }
 
 class StoredResult implements Result {
   readonly id: string;
   readonly existing: boolean;
   readonly #engine: Engine;
+  readonly #scope: "flow" | "later";
   readonly #stages: readonly string[] | undefined;
   /** For the first wait: what is waited for again may have run again. */
   #mark: number | undefined;
 
-  constructor(
-    engine: Engine,
-    id: string,
-    existing: boolean,
-    stages: readonly string[] | undefined,
-    mark: number | undefined,
-  ) {
+  constructor(engine: Engine, id: string, { existing, ofFlow, stages, mark }: HandleOptions) {
     this.#engine = engine;
     this.id = id;
     this.existing = existing;
+    this.#scope = ofFlow ? "flow" : "later";
     this.#stages = stages;
     this.#mark = mark;
   }
 
-  /** The handle of a flow is that of all its jobs; of a stage, of it and the later ones. */
-  get #scope(): "flow" | "later" {
-    return this.#stages === undefined || this.#stages.length === 1 ? "later" : "flow";
-  }
-
   get stages(): readonly Result[] {
     const before = (this.#stages ?? []).filter((id) => id !== this.id);
-    return [...before.map((id) => createResult(this.#engine, id, this.existing, undefined)), this];
+    const stage = { existing: this.existing, ofFlow: false };
+    return [...before.map((id) => createResult(this.#engine, id, stage)), this];
   }
 
   async wait(options: ResultWaitOptions = {}): Promise<unknown> {

@@ -13,7 +13,10 @@ export interface Result<out Output = unknown> {
   readonly id: string;
   /** Whether enqueue answered a job that was there already. */
   readonly existing: boolean;
-  /** The handles of all stages, this one last. */
+  /**
+   * The handles of all stages, this one last. Of a flow that was `existing`, and of a handle by its id, this one alone:
+   * the ids of the stages before it are not known without looking.
+   */
   readonly stages: readonly Result[];
   /** Answers the value once the job is completed. @throws `JobFailedError` `JobCancelledError` `JobExpiredError` `JobSkippedError` `ResultTimeoutError`; `TASKQ_WAIT_IN_HANDLER` in a handler; `TASKQ_MOVED` once the queue has moved with the job */
   wait(options?: ResultWaitOptions): Promise<Output>;

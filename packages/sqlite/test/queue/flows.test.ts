@@ -222,6 +222,25 @@ describe.each(storages)("flows on $name", ({ make }) => {
     ]);
   });
 
+  test("revoking a flow that was there already, under its id, cancels and restores all of it", async () => {
+    const { queue } = setUp();
+    const flow = add.job({ a: 1, b: 1 }).pipe(increase, { by: 1 });
+    const [id, delay] = ["flow", "1h"] as const;
+    const first = await queue.enqueue(flow, { id, delay });
+    const states = () => Promise.all(first.stages.map((stage) => stage.state()));
+    const again = await queue.enqueue(flow, { id, delay });
+    const [among] = await queue.enqueueMany([{ job: flow, id, delay }]);
+    for (const handle of [again, among]) {
+      expect([handle?.existing, handle?.stages.map((stage) => stage.id)]).toEqual([true, [id]]);
+      expect(await handle?.revoke()).toBe(true);
+      expect(await states()).toEqual(["cancelled", "cancelled"]);
+      expect(await handle?.restore()).toBe(true);
+      expect(await states()).toEqual(["scheduled", "blocked"]);
+    }
+    await advance(queue, "1h");
+    expect(await again.wait()).toBe(3);
+  });
+
   test("a flow that was revoked is restored and runs", async () => {
     const { queue } = setUp();
     const result = await queue.enqueue(add.job({ a: 1, b: 1 }).pipe(increase, { by: 1 }), { delay: "1h" });
