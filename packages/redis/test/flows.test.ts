@@ -1,0 +1,49 @@
+import { createQueue, group, task, type Outcome } from "@taskq/core";
+import { engineOf, InlineRunner } from "@taskq/core/engine";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { redisStorage } from "../src/index.js";
+import { hasTestServer, startTestServer } from "./servers/test-server.js";
+
+const broken = task("broken", { retries: 1 }, async (): Promise<number> => {
+  throw new Error("member broke");
+});
+const next = task("next", async (given: number) => given);
+const errors = task("errors", async (outcomes: readonly Outcome[]) =>
+  outcomes.map((outcome) => (outcome.state === "failed" ? outcome.error.message : outcome.state)),
+);
+const tasks = { broken, next, errors };
+
+async function setUp() {
+  const server = await startTestServer();
+  onTestFinished(() => server.stop());
+  const { url, keyPrefix } = server;
+  const queue = createQueue({ storage: redisStorage({ url, keyPrefix }), tasks });
+  onTestFinished(() => queue.close());
+  return { queue, run: () => new InlineRunner(engineOf(queue)).runDue() };
+}
+
+describe.skipIf(!hasTestServer)("flows", () => {
+  test("a group that failed is told with the error of its member, also within a settled one", async () => {
+    const { queue, run } = await setUp();
+    const members = [broken.job(), broken.job().pipe(next), group([broken.job()])] as const;
+    const bare = await Promise.all(members.map((member) => queue.enqueue(group([member]))));
+    const groups = members.map((member) => group([member]));
+    const settled = await queue.enqueue(group(groups, { mode: "settled" }).pipe(errors));
+    await run();
+    for (const result of bare) {
+      const id = result.stages[0]?.id;
+      await expect(result.wait()).rejects.toMatchObject({ id, task: "broken", attempts: 2 });
+    }
+    expect(await settled.wait()).toEqual(["member broke", "member broke", "member broke"]);
+  });
+
+  test("revoking a flow that was there already, under its id, cancels all of it", async () => {
+    const { queue } = await setUp();
+    const flow = next.job(1).pipe(next);
+    const first = await queue.enqueue(flow, { id: "flow", delay: "1h" });
+    const again = await queue.enqueue(flow, { id: "flow", delay: "1h" });
+    expect([again.existing, await again.revoke()]).toEqual([true, true]);
+    const states = await Promise.all(first.stages.map((stage) => stage.state()));
+    expect(states).toEqual(["cancelled", "cancelled"]);
+  });
+});
