@@ -66,6 +66,7 @@ export { checkFeedStart, feedCursor, feedPosition, feedTag } from "./feed-cursor
 export type { FeedBounds } from "./feed-cursor.js";
 export { systemClock } from "./clock.js";
 export { TaskqError } from "./errors.js";
+export { placeOfGone } from "./storage/after.js";
 export type * from "./storage/feed.js";
 export { Hints, type CompletedJob, type WatchHint, type WatchOptions } from "./storage/hints.js";
 export { Histogram } from "./storage/histogram.js";
@@ -316,10 +317,12 @@ export interface StorageContract {
   read(request: ReadRequest): Promise<readonly (StoredRecord | undefined)[]>;
 
   /**
-   * Jobs by state and task, page by page.
+   * Jobs by state and task, page by page. Rejects with `TASKQ_OPTION` for an `after` that is no id of a job, and none that
+   * core made.
    *
    * Promise: listing pages through every job once, in the order of enqueue
    * Promise: listing filters by state and by task
+   * Promise: listing after a job that is gone goes on where its id says, and is refused if that says nothing
    */
   list(request: ListRequest): Promise<ListAnswer>;
 

@@ -1,5 +1,5 @@
 /** Jobs page by page, and by number. */
-import { splitId, type ListAnswer, type ListRequest, type StoredCounts } from "@taskq/core/storage";
+import { placeOfGone, type ListAnswer, type ListRequest, type StoredCounts } from "@taskq/core/storage";
 import type { QueueState } from "./queue-state.js";
 import { jobRecord } from "./read.js";
 import type { JobRow } from "./rows.js";
@@ -40,9 +40,9 @@ function orderOf(queue: QueueState, id: string | undefined, now: number): number
   return queue.jobOf(id)?.order ?? queue.pageEnds.get(id, now) ?? orderByTime(queue, id);
 }
 
-/** An id that is not known any more still tells when it was made. */
+/** An id that is not known any more still tells when it was made. @throws `TASKQ_OPTION` for one that does not */
 function orderByTime(queue: QueueState, id: string): number {
-  const time = splitId(id)?.time ?? 0;
+  const { time } = placeOfGone(id);
   let order = 0;
   for (const row of queue.listing.after(0)) {
     if (row.enqueuedAt >= time) break;

@@ -1,5 +1,6 @@
 /** Jobs page by page: each script looks at a bounded number of rows. */
 import {
+  placeOfGone,
   STORED_STATES,
   type JobRecord,
   type ListAnswer,
@@ -9,6 +10,7 @@ import {
 } from "@taskq/core/storage";
 import { SCRIPTS } from "./lua/scripts.js";
 import type { Asked, OpenQueue } from "./open-queue.js";
+import { isMade } from "./partitions/place.js";
 import { jobRecordOf } from "./wire/answers.js";
 import { listOf } from "./wire/values.js";
 import type { AnswerRecord } from "./wire/unpack.js";
@@ -38,10 +40,44 @@ export async function placedAfter(queue: OpenQueue, request: ListRequest, limit:
   let { after } = request;
   for (;;) {
     const { answer } = await queue.ask(SCRIPTS.list, request, { after, limit: limit - found.length });
+    if (answer["unknown"] === true && after !== undefined) {
+      after = `=${await placeBehind(queue, goneJob(after), request)}`;
+      continue;
+    }
     found.push(...listOf(answer["records"], placed));
     after = answer["after"] as string;
     if (found.length >= limit || answer["ended"] === true) return found;
   }
+}
+
+/** What tells where a job stands. */
+export interface Ordered {
+  readonly id: string;
+  readonly enqueuedAt: number;
+}
+
+/** One that is not stored. @throws `TASKQ_OPTION` for an id that says nothing of when it was made */
+export function goneJob(id: string): Ordered {
+  return { id, enqueuedAt: placeOfGone(id).time };
+}
+
+/** The last place before a job's. Looks at all jobs before: who pages goes on with what the page before has answered. */
+export async function placeBehind(queue: OpenQueue, job: Ordered, { now }: ListRequest): Promise<number> {
+  for (let last = 0; ;) {
+    const asked = { queue: queue.name, now, after: `=${last}`, limit: LONGEST_PAGE };
+    const page = await placedAfter(queue, asked, LONGEST_PAGE);
+    for (const { place, record } of page) {
+      if (record.id !== job.id && isBefore(job, record)) return last;
+      last = place;
+    }
+    if (page.length < LONGEST_PAGE) return last;
+  }
+}
+
+/** Within a millisecond ids that core made tell which was made first. */
+export function isBefore(left: Ordered, right: Ordered): boolean {
+  if (left.enqueuedAt !== right.enqueuedAt) return left.enqueuedAt < right.enqueuedAt;
+  return isMade(left.id) && isMade(right.id) && left.id < right.id;
 }
 
 function placed(answer: AnswerRecord): Placed {

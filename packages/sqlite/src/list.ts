@@ -1,4 +1,4 @@
-import type { JobRecord, ListAnswer, ListRequest } from "@taskq/core/storage";
+import { placeOfGone, type JobRecord, type ListAnswer, type ListRequest } from "@taskq/core/storage";
 import type { Connection, Reader } from "./connection.js";
 import type { OpenQueue } from "./open-queue.js";
 import { asSkipped } from "./dead.js";
@@ -6,7 +6,6 @@ import { endOfPart, LAST_KEY } from "./part.js";
 import { jobRecord } from "./read.js";
 import { JOIN, keyOf, ROW_COLUMNS, stateName, type Key, type Row } from "./row.js";
 import { nameRow } from "./rows.js";
-import { splitId, TaskqError } from "@taskq/core/storage";
 
 /** The most jobs of one page. */
 const LONGEST_PAGE = 1000;
@@ -83,10 +82,6 @@ function cursorOf(connection: Connection, queue: OpenQueue, after: string | unde
   if (after === undefined) return "-1";
   const named = nameRow(connection, queue, after)?.key;
   if (named !== undefined && named !== null) return named;
-  const parts = splitId(after);
-  if (parts !== undefined) return keyOf(parts.time, parts.low);
-  throw new TaskqError(
-    "TASKQ_OPTION",
-    `list: expected 'after' to be the id of a job, got '${after}', which is not known`,
-  );
+  const { time, low } = placeOfGone(after);
+  return keyOf(time, low);
 }

@@ -11,6 +11,7 @@ import { bytes, text } from "../bytes.js";
 import type { Context } from "../context.js";
 import { chain, follow, onError } from "../flows.js";
 import { promise, subject, type Subject } from "../promise.js";
+import { exactly } from "../tuple.js";
 
 /** The same place in the order, another random part. */
 function guess(id: string): string {
@@ -181,6 +182,33 @@ export const listing: Subject = subject("list", [
     ]);
     assert.deepEqual((await listIds(context, { task: "unknown" }, 10)).flat(), []);
   }),
+
+  promise(
+    "listing after a job that is gone goes on where its id says, and is refused if that says nothing",
+    async (context) => {
+      const ids: string[] = [];
+      for (const name of [undefined, undefined, "by-name", undefined]) {
+        const job = context.job(name === undefined ? {} : { id: name });
+        await context.enqueue(job);
+        await context.runToEnd(job.id);
+        ids.push(job.id);
+        context.advance(1_000);
+      }
+      const [first, made, name, last] = exactly(ids, 4);
+      const { storage, queue, now } = context;
+      const listed = async (after: string): Promise<readonly string[]> =>
+        (await storage.list({ queue, now, after, limit: 10 })).records.map(({ id }) => id);
+      await storage.amend({ queue, ids: [made], change: { kind: "remove" }, now });
+      assert.deepEqual(await listed(first), [name, last]);
+      assert.deepEqual(await listed(made), [name, last]);
+      assert.deepEqual(await listed(name), [last]);
+      await storage.amend({ queue, ids: [name], change: { kind: "remove" }, now });
+      assert.deepEqual(await listed(made), [last]);
+      for (const unknown of [name, "no-such-name"]) {
+        await context.rejects("TASKQ_OPTION", () => listed(unknown));
+      }
+    },
+  ),
 ]);
 
 export const counting: Subject = subject("counts", [

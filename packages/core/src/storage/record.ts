@@ -84,7 +84,7 @@ export interface ListRequest {
   /** @default all */
   readonly states?: readonly StoredState[] | undefined;
   readonly task?: string | undefined;
-  /** Go on after this id, in the order of enqueue. */
+  /** Go on after this id, in the order of enqueue; what a page answered, or a job's. */
   readonly after?: string | undefined;
   /** At most 1,000. */
   readonly limit: number;

@@ -44,7 +44,7 @@ export interface JobFilter {
   readonly task?: TaskReference;
   /** @default all */
   readonly limit?: number;
-  /** Go on after this id. */
+  /** Go on after the job of this id, also once it is gone, unless its id was given to it. */
   readonly after?: string;
 }
 

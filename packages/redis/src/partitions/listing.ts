@@ -1,8 +1,7 @@
 /** Jobs of all partitions in the order of enqueue, as far as instants tell it. */
 import type { JobRecord, ListAnswer, ListRequest } from "@taskq/core/storage";
-import { LONGEST_PAGE, placedAfter } from "../listing.js";
+import { goneJob, isBefore, LONGEST_PAGE, placeBehind, placedAfter, type Ordered } from "../listing.js";
 import type { DividedQueue } from "./divided-queue.js";
-import { isMade } from "./place.js";
 
 /** Where to go on in each partition: `=12,0,7`. */
 const CURSOR = /^=\d+(,\d+)*$/;
@@ -31,38 +30,14 @@ async function positionsOf(queue: DividedQueue, request: ListRequest): Promise<n
   if (after === undefined) return queue.numbers.map(() => 0);
   if (CURSOR.test(after)) return after.slice(1).split(",").map(Number);
   const [found] = await queue.find([after], { now: request.now });
-  if (found?.record.kind !== "job") return queue.numbers.map(() => 0);
-  const { record } = found;
-  return Promise.all(queue.numbers.map((number) => placeBehind(queue, number, record, request)));
-}
-
-/** Looks at all jobs before: who pages goes on with what the page before has answered. */
-async function placeBehind(
-  queue: DividedQueue,
-  number: number,
-  record: JobRecord,
-  { now }: ListRequest,
-): Promise<number> {
-  for (let last = 0; ;) {
-    const asked = { queue: queue.name, now, after: `=${last}`, limit: LONGEST_PAGE };
-    const page = await placedAfter(queue.queue(number), asked, LONGEST_PAGE);
-    for (const one of page) {
-      if (one.record.id !== record.id && isBefore(record, one.record)) return last;
-      last = one.place;
-    }
-    if (page.length < LONGEST_PAGE) return last;
-  }
+  const job = found?.record.kind === "job" ? found.record : goneJob(after);
+  return Promise.all(queue.queues.map((part) => placeBehind(part, job, request)));
 }
 
 export interface Merged<Item> {
   readonly item: Item;
   /** The partition that it comes from. */
   readonly from: number;
-}
-
-interface Ordered {
-  readonly id: string;
-  readonly enqueuedAt: number;
 }
 
 /** Items of lists that are in order, in the order of all. */
@@ -83,10 +58,4 @@ export function merge<Item>(
     at[first.from] = (at[first.from] ?? 0) + 1;
     merged.push(first);
   }
-}
-
-/** Within a millisecond ids that core made tell which was made first. */
-function isBefore(left: Ordered, right: Ordered): boolean {
-  if (left.enqueuedAt !== right.enqueuedAt) return left.enqueuedAt < right.enqueuedAt;
-  return isMade(left.id) && isMade(right.id) && left.id < right.id;
 }

@@ -3,6 +3,7 @@ export const list: string = String.raw`
 local request = S.request
 local LOOKED_AT = 2000
 
+-- Nothing for a job that is not stored.
 local function orderOf(after)
   if not after then return 0 end
   local order = string.match(after, "^=(%d+)$")
@@ -19,7 +20,8 @@ return M.look(function()
     states = {}
     for _, state in ipairs(request.states) do states[state] = true end
   end
-  local order = orderOf(request.after) or request.order or 0
+  local order = orderOf(request.after)
+  if not order then return {unknown = true} end
   local records, looked = {}, 0
   local ended = M.eachListed(order, function(row, own)
     order = own
