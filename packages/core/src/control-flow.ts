@@ -1,16 +1,18 @@
 import { dueInstant, type When } from "./duration.js";
 import { nameErrors } from "./errors.js";
+import { refuseUnknown } from "./options.js";
 
 /**
  * Thrown by a handler: run again, whatever the budget, which it does not use up.
  *
- * @throws `TASKQ_OPTION` for both of `delay` and `at`, a bad duration, an invalid Date.
+ * @throws `TASKQ_OPTION` for an option that is none, both of `delay` and `at`, a bad duration, an invalid Date.
  * @example throw new Retry({ delay: '1m', cause: error });
  */
 export class Retry extends Error {
   /** When to run again; with neither `delay` nor `at`, by the backoff of the task. */
   readonly when: When;
   constructor(options: When & { readonly cause?: unknown } = {}) {
+    refuseUnknown(options, ["delay", "at", "cause"], "Retry");
     dueInstant(options, 0, "Retry");
     super("the handler asked for another run", "cause" in options ? { cause: options.cause } : {});
     this.when =

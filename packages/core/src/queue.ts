@@ -60,13 +60,9 @@ export function createQueue<const Exports extends object>(
 type Members = Omit<Queue<string>, "name" | "tasks" | "close" | typeof Symbol.asyncDispose>;
 
 function membersOf(engine: Engine): Members {
-  const ask = async (
-    task: TaskReference | undefined,
-    change: ControlRequest["change"],
-  ): Promise<ControlAnswer> => {
+  const ask = async (task: string | undefined, change: ControlRequest["change"]): Promise<ControlAnswer> => {
     await engine.open();
-    const name = task === undefined ? undefined : definitionOf(task).name;
-    const request = { queue: engine.name, task: name, change, now: engine.time.requestNow() };
+    const request = { queue: engine.name, task, change, now: engine.time.requestNow() };
     try {
       return await engine.storage.control(request);
     } catch (error) {
@@ -82,17 +78,18 @@ function membersOf(engine: Engine): Members {
     prepare: (job: Job, options?: EnqueueOptions) => prepareJob(engine, job, options),
     enqueueMany: (jobs: Many<Entry>, options?: BatchOptions) => enqueueJobs(engine, jobs, options),
     result: (...given: readonly [string] | readonly [TaskReference, string]) =>
-      createResult(engine, checkedId(given.length === 1 ? given[0] : given[1]), {
+      createResult(engine, checkedId(given.length === 1 ? given[0] : given[1], "result id"), {
         existing: false,
         ofFlow: false,
       }),
     revoke: async (task: TaskReference, options: RevokeOptions = {}) =>
-      void (await ask(task, revocation(options))),
-    restore: async (task: TaskReference) => (await ask(task, { kind: "restore" })).changed,
-    isRevoked: async (task: TaskReference) => (await ask(task, { kind: "inspect" })).revoked,
-    pause: async (task?: TaskReference) => void (await ask(task, { kind: "pause" })),
+      void (await ask(definitionOf(task).name, revocation(options))),
+    restore: async (task: TaskReference) => (await ask(definitionOf(task).name, { kind: "restore" })).changed,
+    isRevoked: async (task: TaskReference) =>
+      (await ask(definitionOf(task).name, { kind: "inspect" })).revoked,
+    pause: async (task?: TaskReference) => void (await ask(nameIfAny(task), { kind: "pause" })),
     resume: async (task?: TaskReference) => {
-      await ask(task, { kind: "resume" });
+      await ask(nameIfAny(task), { kind: "resume" });
       await engine.runInline?.();
     },
     lock: (name: string, options?: LockOptions) => createLock(engine, name, options),
@@ -121,6 +118,10 @@ function membersOf(engine: Engine): Members {
   return members as unknown as Members;
 }
 
+function nameIfAny(task: TaskReference | undefined): string | undefined {
+  return task === undefined ? undefined : definitionOf(task).name;
+}
+
 function use(engine: Engine, middleware: Middleware): Disposable {
   refuseUnknown(middleware, ["run", "enqueue"], "middleware");
   engine.middleware.push(middleware);
@@ -143,10 +144,11 @@ function revocation(options: RevokeOptions): ControlRequest["change"] {
 }
 
 async function retry(engine: Engine, id: string): Promise<boolean> {
+  const ids = [checkedId(id, "retry id")];
   await engine.open();
   const { changed, effects } = await engine.storage.amend({
     queue: engine.name,
-    ids: [id],
+    ids,
     change: { kind: "retry" },
     now: engine.time.requestNow(),
   });

@@ -84,6 +84,14 @@ describe("what a handler throws", () => {
     expect(() => new Retry({ delay: "soon" as never })).toThrow(/^Retry delay: expected a duration/);
   });
 
+  test.each([5, null, "1m", [], { delayed: "1m" }])(
+    "Retry refuses %o, which says nothing of when",
+    (given) => {
+      const refused = expect.objectContaining({ code: "TASKQ_OPTION" }) as Error;
+      expect(() => new Retry(given as never)).toThrow(refused);
+    },
+  );
+
   test("all of them keep a cause, and are no errors of ours", () => {
     const cause = new Error("busy");
     const thrown = [new Retry({ cause }), new Cancel("gone", { cause }), new Fatal("bad card", { cause })];

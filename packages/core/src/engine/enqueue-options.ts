@@ -65,7 +65,7 @@ export function checkedEnqueue(
     "enqueue",
   );
   return {
-    id: options.id === undefined ? undefined : checkedId(options.id),
+    id: options.id === undefined ? undefined : checkedId(options.id, "enqueue id"),
     due:
       options.delay === undefined && options.at === undefined
         ? undefined
@@ -82,6 +82,12 @@ export function checkedEnqueue(
   };
 }
 
+/** An id is that of one job: for the others of a batch it would answer the first. @throws `TASKQ_OPTION` */
+export function refuseSharedId(options: EnqueueOptions | undefined): void {
+  if (options?.id === undefined) return;
+  throw unexpected("enqueueMany id", "none for all jobs, but one with its job, { job, id }", options.id);
+}
+
 function expiryOf(expires: EnqueueOptions["expires"], now: number): number | undefined {
   if (expires === undefined) return undefined;
   return expires instanceof Date
@@ -89,13 +95,18 @@ function expiryOf(expires: EnqueueOptions["expires"], now: number): number | und
     : now + milliseconds(expires, "enqueue expires");
 }
 
-/** An id as callers give it. @throws `TASKQ_OPTION` */
-export function checkedId(id: string): string {
-  text(id, "enqueue id");
+/**
+ * An id as callers give it.
+ *
+ * @param what names the place in the error, such as `why id`.
+ * @throws `TASKQ_OPTION`
+ */
+export function checkedId(id: string, what: string): string {
+  text(id, what);
   // Control characters would garble logs and listings; halves of characters become one and the same in a storage.
   if (id.length <= LONGEST_ID && !/[\p{Cc}\p{Cs}]/u.test(id)) return id;
   throw unexpected(
-    "enqueue id",
+    what,
     `at most ${LONGEST_ID} characters, no control characters and no halves of characters`,
     id,
   );

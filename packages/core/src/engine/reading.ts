@@ -1,8 +1,10 @@
 /** `queue.counts`, `queue.jobs`, `queue.job`, `queue.why`. */
+import { definitionOf } from "../definition.js";
 import { integer, oneOf, refuseUnknown, text } from "../options.js";
 import { STORED_STATES } from "../storage.js";
 import type { Counts, Explanation, JobFilter, JobInfo } from "../vocabulary/introspection.js";
 import type { Engine } from "./engine-types.js";
+import { checkedId } from "./enqueue-options.js";
 import { explanationOf } from "./explanation.js";
 import { infoOf } from "./job-info.js";
 
@@ -24,6 +26,7 @@ export async function* readJobs(engine: Engine, filter: JobFilter): AsyncGenerat
     filter.state === undefined
       ? undefined
       : [filter.state].flat().map((state) => oneOf(state, STORED_STATES, "jobs state"));
+  const task = filter.task === undefined ? undefined : definitionOf(filter.task).name;
   let left = filter.limit === undefined ? Infinity : integer(filter.limit, "jobs limit", { min: 0 });
   let after = filter.after === undefined ? undefined : text(filter.after, "jobs after");
   await engine.open();
@@ -31,7 +34,7 @@ export async function* readJobs(engine: Engine, filter: JobFilter): AsyncGenerat
     const page = await engine.storage.list({
       queue: engine.name,
       states,
-      task: filter.task?.name,
+      task,
       after,
       limit: Math.min(left, PAGE),
       now: engine.time.requestNow(),
@@ -44,10 +47,11 @@ export async function* readJobs(engine: Engine, filter: JobFilter): AsyncGenerat
 }
 
 export async function readJob(engine: Engine, id: string): Promise<JobInfo | undefined> {
+  const ids = [checkedId(id, "job id")];
   await engine.open();
   const [record] = await engine.storage.read({
     queue: engine.name,
-    ids: [id],
+    ids,
     whole: true,
     now: engine.time.requestNow(),
   });
@@ -55,10 +59,11 @@ export async function readJob(engine: Engine, id: string): Promise<JobInfo | und
 }
 
 export async function readWhy(engine: Engine, id: string): Promise<Explanation> {
+  const ids = [checkedId(id, "why id")];
   await engine.open();
   const [fact] = await engine.storage.explain({
     queue: engine.name,
-    ids: [id],
+    ids,
     tasks: engine.taskNames,
     now: engine.time.requestNow(),
   });

@@ -140,11 +140,11 @@ export interface Queue<in Names extends string = never> extends AsyncDisposable 
   counts(options?: { readonly by?: never }): Promise<Counts>;
   /** The same, by the name of the task. Looks at every job, some thousands at a time: not for every second. */
   counts(options: { readonly by: "task" }): Promise<Readonly<Record<string, Counts>>>;
-  /** Read page by page while it is iterated. */
+  /** Read page by page while it is iterated. @throws `TASKQ_OPTION`, also for an `after` that is not known */
   jobs(filter?: JobFilter): AsyncIterable<JobInfo>;
-  /** `undefined`: there is none, or it is no longer kept. */
+  /** `undefined`: there is none, or it is no longer kept. @throws `TASKQ_OPTION` for what is no id */
   job(id: string): Promise<JobInfo | undefined>;
-  /** Why a job is not running, or ran late, twice or not at all. */
+  /** Why a job is not running, or ran late, twice or not at all. @throws `TASKQ_OPTION` for what is no id */
   why(id: string): Promise<Explanation>;
   /**
    * What was done within a window of time, by task and by minute: runs that completed, failed and were retried, how long
@@ -172,7 +172,7 @@ export interface Queue<in Names extends string = never> extends AsyncDisposable 
     /** @default '1h' */ readonly window?: Duration;
     readonly by: "task";
   }): Promise<StatsByTask>;
-  /** Runs a failed or quarantined job again. `false`: it is in another state. @throws `TASKQ_FLOW_FINISHED` */
+  /** Runs a failed or quarantined job again. `false`: it is in another state. @throws `TASKQ_FLOW_FINISHED` `TASKQ_OPTION` */
   retry(id: string): Promise<boolean>;
   /**
    * Removes all jobs, results and values of this queue, also those that run; or, where a state, a task or an age is
