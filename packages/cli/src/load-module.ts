@@ -21,7 +21,7 @@ export async function loadModule(path: string): Promise<Exports> {
       `${file} is a folder; name the module in it, such as ${path.replace(/\/$/, "")}/queue.js`,
     );
   }
-  if (/\.m?ts$/.test(file)) await loadTypeScript();
+  if (/\.(?:m?ts|tsx)$/.test(file)) await loadTypeScript();
   const { href } = pathToFileURL(file);
   try {
     const exports: Exports = await import(href);
@@ -32,11 +32,11 @@ export async function loadModule(path: string): Promise<Exports> {
   }
 }
 
-const EXTENSIONS = [".ts", ".mts", ".js", ".mjs", ".cjs"];
+const EXTENSIONS = [".ts", ".tsx", ".mts", ".js", ".mjs", ".cjs"];
 
 /** People leave the extension out, or name the file that a build makes of theirs. */
 function suggestion(file: string): string {
-  const bare = file.replace(/\.[cm]?[jt]s$/, "");
+  const bare = file.replace(/\.(?:[cm]?[jt]s|tsx)$/, "");
   const found = EXTENSIONS.map((extension) => bare + extension).find((candidate) => existsSync(candidate));
   return found === undefined ? "" : `; did you mean ${shortest(found)}?`;
 }
@@ -49,7 +49,8 @@ function trouble(error: unknown): string {
     .replaceAll(/\?namespace=\d+|\?tsx-namespace=[\w-]+/g, "")
     .split("\n")
     .filter(
-      (line) => !/^\s+at .*(?:node:internal|[/\\](?:tsx|cli)[/\\]dist[/\\]|[/\\]commander[/\\])/.test(line),
+      (line) =>
+        !/^\s+at .*(?:node:internal|data:text|[/\\](?:tsx|cli)[/\\]dist[/\\]|[/\\]commander[/\\])/.test(line),
     )
     .join("\n");
 }

@@ -7,7 +7,7 @@ import { duration, prefetch, queueNames, workers } from "./option-values.js";
 import { run, type RunOptions } from "./run.js";
 import { versionOf } from "./versions.js";
 
-const MODULE = "a path such as ./queue.js; TypeScript too (.ts, .mts), loaded as an ES module";
+const MODULE = "a path such as ./queue.js; TypeScript too (.ts, .tsx, .mts), loaded as an ES module";
 const ONLY = "only this queue of the module; may be repeated";
 
 type Done = (code: number) => void;

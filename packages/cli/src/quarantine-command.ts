@@ -12,7 +12,7 @@ export function addQuarantineCommand(program: Command, answer: (code: number) =>
         "These cannot be read, or no consumer knew their task; they never run, and wait here until they are released,\n" +
         "once a key was added, say, or deleted, or their retention has passed.",
     )
-    .argument("<module>", "a path such as ./queue.js; TypeScript too (.ts, .mts), loaded as an ES module")
+    .argument("<module>", "a path such as ./queue.js; TypeScript too (.ts, .tsx, .mts), loaded as an ES module")
     .addOption(
       new Option("--release <id>", "let this job run again, or 'all' of them; may be repeated")
         .argParser(queueNames)

@@ -11,8 +11,9 @@ let loading: Promise<void> | undefined;
 export function loadTypeScript(): Promise<void> {
   loading ??= (async () => {
     const { register } = await import("tsx/esm/api");
-    register();
+    // Hooks that came first are asked last: tsx decides on a format only where it is told none.
     registerHook(new URL("./typescript-hook.js", import.meta.url));
+    register();
   })();
   return loading;
 }

@@ -1,7 +1,7 @@
 import { cp, symlink } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { COMMON_JS, ES_MODULE, SHOP } from "./modules.js";
+import { COMMON_JS, ES_MODULE, NO_TYPE, SHOP } from "./modules.js";
 import { Project } from "./taskq.js";
 
 /** Runs it to its end; answers its exit code and what it complained of. */
@@ -54,8 +54,9 @@ test("an empty module exports nothing", async () => {
 
 test.each([
   { module: "queue.mjs", manifest: ES_MODULE },
-  { module: "queue.js", manifest: COMMON_JS },
+  { module: "queue.js", manifest: NO_TYPE },
   { module: "queue.ts", manifest: ES_MODULE },
+  { module: "queue.ts", manifest: NO_TYPE },
   { module: "queue.ts", manifest: COMMON_JS },
 ])("a syntax error in $module is shown with its place", async ({ module, manifest }) => {
   const text = `import { task } from "@taskq/core";\nexport const one = 1;\nexport const = 2;\n`;
@@ -85,6 +86,13 @@ test("a missing import of the module is named", async () => {
   ]);
   expect(code).toBe(1);
   expect(errors).toContain("tasks.js");
+});
+
+test("of a module that is given as text, no frame repeats the text", async () => {
+  const module = `await import("data:text/javascript,throw new Error('no module of that kind')");`;
+  const { errors } = await mistake({ "queue.mjs": module }, ["run", "queue.mjs"]);
+  expect(errors).toContain("Error: no module of that kind");
+  expect(errors).not.toContain("data:");
 });
 
 test("an immediate queue needs no consumer", async () => {

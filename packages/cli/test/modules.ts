@@ -36,4 +36,31 @@ export const queue = createQueue({ storage: sqliteStorage({ path: "typed.db" }),
 export const FACTOR = `export const factor: number = 5;\n`;
 
 export const ES_MODULE = JSON.stringify({ type: "module" });
-export const COMMON_JS = JSON.stringify({ name: "no-type-given" });
+export const NO_TYPE = JSON.stringify({ name: "no-type-given" });
+/** As `npm init -y` writes it. */
+export const COMMON_JS = JSON.stringify({ type: "commonjs" });
+
+/** TypeScript in many files, each imported in another of the ways that people write. */
+export const LAYERS = {
+  "tsconfig.json": JSON.stringify({ compilerOptions: { paths: { "#units/*": ["./src/units/*"] } } }),
+  "queue.ts": `export { queue } from "./src/queue";\n`,
+  "src/queue.ts": `
+import { createQueue } from "@taskq/core";
+import { sqliteStorage } from "@taskq/sqlite";
+import * as tasks from "./tasks.js";
+export const queue = createQueue({ storage: sqliteStorage({ path: "typed.db" }), tasks });
+`,
+  "src/tasks.ts": `
+import { task } from "@taskq/core";
+import { factor } from "./factors";
+import { one } from "#units/one";
+import { zero } from "./zero.mjs";
+import { also } from "./view.jsx?version=1";
+export const times = task("times", async ({ value }: { value: number }) => value * factor * one + zero + also);
+`,
+  "src/factors/index.ts": `export { factor } from "./factor.ts";\n`,
+  "src/factors/factor.ts": `export const factor: number = await Promise.resolve(5);\n`,
+  "src/units/one.ts": `export enum Unit { One = 1 }\nexport const one = Unit.One;\n`,
+  "src/zero.mts": `export const zero: number = 0;\n`,
+  "src/view.tsx": `export const also: number = await Promise.resolve(0);\n`,
+};

@@ -1,7 +1,7 @@
 import { createQueue, task } from "@taskq/core";
 import { sqliteStorage } from "@taskq/sqlite";
 import { describe, expect, test } from "vitest";
-import { COMMON_JS, ES_MODULE, FACTOR, SHOP, TYPED } from "./modules.js";
+import { COMMON_JS, ES_MODULE, FACTOR, LAYERS, NO_TYPE, SHOP, TYPED } from "./modules.js";
 import { Project } from "./taskq.js";
 
 const add = task("add", async ({ a, b }: { a: number; b: number }) => a + b);
@@ -76,8 +76,10 @@ describe("running", () => {
 
   test.each([
     { what: "a .ts module in an ES module package", module: "queue.ts", manifest: ES_MODULE },
-    { what: "a .ts module where package.json gives no type", module: "queue.ts", manifest: COMMON_JS },
-    { what: "a .mts module", module: "queue.mts", manifest: COMMON_JS },
+    { what: "a .ts module where package.json gives no type", module: "queue.ts", manifest: NO_TYPE },
+    { what: "a .ts module in a CommonJS package", module: "queue.ts", manifest: COMMON_JS },
+    { what: "a .mts module", module: "queue.mts", manifest: NO_TYPE },
+    { what: "a .tsx module", module: "queue.tsx", manifest: COMMON_JS },
   ])("runs $what", async ({ module, manifest }) => {
     await using project = await Project.with({
       "package.json": manifest,
@@ -85,6 +87,23 @@ describe("running", () => {
       "factor.ts": FACTOR,
     });
     await using command = project.taskq(["run", module]);
+    await command.printed("running;");
+    await using queue = createQueue({
+      storage: sqliteStorage({ path: project.path("typed.db") }),
+      tasks: { times },
+    });
+    const result = await queue.enqueue(times.job({ value: 2 }));
+    expect(await result.wait({ timeout: "5s" })).toBe(10);
+    expect(await command.stop()).toBe(0);
+  });
+
+  test.each([
+    { what: "an ES module package", manifest: ES_MODULE },
+    { what: "a package that gives no type", manifest: NO_TYPE },
+    { what: "a CommonJS package", manifest: COMMON_JS },
+  ])("runs TypeScript that is imported over several files in $what", async ({ manifest }) => {
+    await using project = await Project.with({ "package.json": manifest, ...LAYERS });
+    await using command = project.taskq(["run", "queue.ts"]);
     await command.printed("running;");
     await using queue = createQueue({
       storage: sqliteStorage({ path: project.path("typed.db") }),
