@@ -8,6 +8,7 @@ import { printable } from "./printable.js";
 import { queuesOf } from "./queues-of.js";
 import { storageName } from "./storage-name.js";
 import { styleFor } from "./style.js";
+import { UserError } from "./user-error.js";
 
 /** What `taskq quarantine` was asked, checked. */
 export interface QuarantineOptions {
@@ -38,12 +39,12 @@ async function list(queue: Queue): Promise<void> {
   const style = styleFor(process.stdout);
   const { quarantined } = await queue.counts();
   const count = `${quarantined === 0 ? "nothing" : quarantined} quarantined`;
-  print(`queue ${style.bold(queue.name)}   ${storageName(queue)}   ${count}`);
+  await show(`queue ${style.bold(queue.name)}   ${storageName(queue)}   ${count}`);
   for await (const job of queue.jobs({ state: "quarantined" })) {
     const { since, code, reason } = tellingOf(job);
     const facts = [since, sizeOf(job.quarantine?.bytes.length ?? 0), code].filter((fact) => fact !== "");
-    print(`  ${style.bold(printable(job.id))}  ${printable(job.task)}  ${style.dim(facts.join("  "))}`);
-    print(`    ${printable(reason)}`);
+    await show(`  ${style.bold(printable(job.id))}  ${printable(job.task)}  ${style.dim(facts.join("  "))}`);
+    await show(`    ${printable(reason)}`);
   }
 }
 
@@ -157,6 +158,15 @@ export function sizeOf(bytes: number): string {
   let unit = 0;
   for (; size >= 1_024 && unit < UNITS.length - 1; unit += 1) size /= 1_024;
   return `${size.toFixed(1)} ${UNITS[unit]}`;
+}
+
+/** The list is all that is asked for: it ends with whoever reads it. */
+async function show(line: string): Promise<void> {
+  const error = await new Promise<Error | null | undefined>((told) =>
+    process.stdout.write(`${line}\n`, told),
+  );
+  if (error instanceof Error)
+    throw new UserError(`the list could not be written: ${error.message}`, { cause: error });
 }
 
 function print(line: string): void {

@@ -32,13 +32,24 @@ export class Project implements AsyncDisposable {
   }
 
   /** Starts the built command, as a shell in this project would. */
-  taskq(args: readonly string[], environment: Readonly<Record<string, string>> = {}): Command {
-    return new Command(args, this.folder, environment);
+  taskq(
+    args: readonly string[],
+    environment: Readonly<Record<string, string>> = {},
+    stdout?: number,
+  ): Command {
+    return new Command(args, { cwd: this.folder, environment, stdout });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await rm(this.folder, { recursive: true, force: true });
   }
+}
+
+interface Surroundings {
+  readonly cwd: string;
+  readonly environment: Readonly<Record<string, string>>;
+  /** An open file to print to; `undefined`: a pipe that is read. */
+  readonly stdout: number | undefined;
 }
 
 /** A running `taskq`; killed when disposed of, if it still runs. */
@@ -48,11 +59,11 @@ export class Command implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #ended: Promise<unknown>;
 
-  constructor(args: readonly string[], cwd: string, environment: Readonly<Record<string, string>>) {
+  constructor(args: readonly string[], { cwd, environment, stdout }: Surroundings) {
     this.#child = spawn(process.execPath, [BIN, ...args], {
       cwd,
       env: { ...process.env, TZ: "Europe/Paris", ...environment },
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: ["ignore", stdout ?? "pipe", "pipe"],
     });
     this.#child.stdout?.setEncoding("utf8").on("data", (text: string) => (this.#output += text));
     this.#child.stderr?.setEncoding("utf8").on("data", (text: string) => (this.#errors += text));
@@ -78,6 +89,12 @@ export class Command implements AsyncDisposable {
       }
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
+  }
+
+  /** Nobody reads any more what it prints. */
+  leave(): void {
+    this.#child.stdout?.destroy();
+    this.#child.stderr?.destroy();
   }
 
   signal(signal: NodeJS.Signals): void {
