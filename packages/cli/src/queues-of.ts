@@ -73,8 +73,14 @@ function noQueue(exports: Exports, path: string): TaskqError {
 
 function isWholeModule(name: string, value: unknown, exports: Exports): boolean {
   if (name === "module.exports") return true;
-  if (name !== "default" || typeof value !== "object" || value === null) return false;
-  return Object.keys(value).every((key) => key in exports);
+  return name === "default" && isPlain(value) && Object.keys(value).every((key) => key in exports);
+}
+
+/** No promise, no map: these have no keys, and are something of their own. */
+function isPlain(value: unknown): value is object {
+  if (typeof value !== "object" || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
 }
 
 function kind(value: unknown): string {

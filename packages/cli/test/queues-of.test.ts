@@ -23,6 +23,9 @@ test.each([
   { exports: {}, says: "queue.js exports no queue; it exports nothing." },
   { exports: { name: "mail", tasks: {} }, says: "it exports name (string) and tasks (object)." },
   { exports: { Shop: TaskqError }, says: "it exports Shop (a class)." },
+  { exports: { default: {} }, says: "it exports nothing." },
+  { exports: { default: Promise.resolve(mail) }, says: "it exports default (a promise: await it)." },
+  { exports: { default: new Map([["mail", mail]]) }, says: "it exports default (object)." },
 ])("without a queue, it says so: $says", ({ exports, says }) => {
   const error = thrown(() => queuesOf(exports, "queue.js", undefined));
   expect(error).toBeInstanceOf(TaskqError);
