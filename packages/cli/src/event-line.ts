@@ -55,7 +55,8 @@ function details(event: QueueEvent): string {
     case "lease-lost":
       return "another consumer has it now; what this run answered was refused";
     case "interrupted":
-      return "given back, to run again";
+      // What becomes of its job depends on how often that may run and die; where it is over, its end is told as well.
+      return `run ${event.attempt} was cut off`;
     case "progress":
       return oneLine(JSON.stringify(event.value) ?? "");
     case "enqueued":

@@ -16,7 +16,7 @@ export class Tally {
     const rest = [
       [failed, "failed"],
       [retrying, "retried"],
-      [interrupted, "given back"],
+      [interrupted, "interrupted"],
     ] as const;
     const parts = rest
       .filter(([count]) => count > 0)

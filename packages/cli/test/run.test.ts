@@ -141,6 +141,45 @@ describe("running", () => {
   });
 });
 
+/** What a consumer prints of a run of `slow` whose own consumer was killed. */
+async function takenOver(delivery: "at-least-once" | "at-most-once"): Promise<string> {
+  const module = SHOP.replace('task("slow",', `task("slow", { delivery: "${delivery}" },`);
+  await using project = await Project.with({ "package.json": ES_MODULE, "queue.js": module });
+  await using killed = project.taskq(["run", "./queue.js", "--verbose", "--lease", "300ms"]);
+  await killed.printed("running;");
+  const lasting = task("slow", { delivery }, async (milliseconds: number) => String(milliseconds));
+  const storage = sqliteStorage({ path: project.path("jobs.db") });
+  await using shop = createQueue({ name: "shop", storage, tasks: { lasting } });
+  await shop.enqueue(lasting.job(60_000));
+  await killed.printed(/started +slow/);
+  killed.signal("SIGKILL");
+  await killed.ended();
+  await using other = project.taskq(["run", "./queue.js", "--verbose"]);
+  await other.printed(delivery === "at-most-once" ? /failed +slow/ : /started +slow/);
+  other.signal("SIGTERM");
+  if (delivery === "at-least-once") {
+    await other.printed("stopping: 1 job");
+    other.signal("SIGTERM");
+  }
+  expect(await other.ended()).toBe(0);
+  return other.output;
+}
+
+describe("a run whose consumer was killed", () => {
+  test("is told as cut off, and its job runs again", async () => {
+    const output = await takenOver("at-least-once");
+    expect(output).toMatch(/interrupted {2}slow .* run 1 was cut off$[^]*started {6}slow .* run 2$/m);
+    expect(output).toContain("stopped: 0 completed, 2 interrupted\n");
+  });
+
+  test("is not said to run again where its job must not run twice", async () => {
+    const output = await takenOver("at-most-once");
+    expect(output).toMatch(/interrupted {2}slow .* run 1 was cut off$/m);
+    expect(output).toMatch(/failed {7}slow .* must not run twice$/m);
+    expect(output).toContain("stopped: 0 completed, 1 failed, 1 interrupted\n");
+  });
+});
+
 describe("several queues", () => {
   const two = `
 import { createQueue, task } from "@taskq/core";
@@ -207,7 +246,7 @@ describe("stopping", () => {
     command.signal("SIGINT");
     expect(await command.ended()).toBe(0);
     expect(command.output).toContain("releasing 1 job now");
-    expect(command.output).toContain("stopped: 0 completed, 1 given back");
+    expect(command.output).toContain("stopped: 0 completed, 1 interrupted");
     expect(await result.state()).toBe("ready");
     expect((await result.info())?.crashes).toBe(0);
   });
