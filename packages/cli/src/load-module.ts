@@ -1,9 +1,10 @@
 import { existsSync, statSync } from "node:fs";
 import { relative, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { exitCode } from "./exit-code.js";
 import { placeOfSyntaxError } from "./syntax-error.js";
 import { loadTypeScript } from "./typescript.js";
-import { UserError } from "./user-error.js";
+import { thrownText, UserError } from "./user-error.js";
 
 /** What a module exports, by name. */
 export type Exports = Readonly<Record<string, unknown>>;
@@ -14,6 +15,7 @@ export type Exports = Readonly<Record<string, unknown>>;
  * @throws {UserError}
  */
 export async function loadModule(path: string): Promise<Exports> {
+  if (path === "") throw new UserError("expected the path of a module, got ''", { code: exitCode.usage });
   const file = resolve(path);
   if (!existsSync(file)) throw new UserError(`no module at ${file}${suggestion(file)}`);
   if (statSync(file).isDirectory()) {
@@ -24,12 +26,21 @@ export async function loadModule(path: string): Promise<Exports> {
   if (/\.(?:m?ts|tsx)$/.test(file)) await loadTypeScript();
   const { href } = pathToFileURL(file);
   try {
-    const exports: Exports = await import(href);
-    return exports;
+    return await imported(href);
   } catch (error) {
     const told = placeOfSyntaxError(error, href) ?? trouble(error);
     throw new UserError(`${shortest(file)} could not be loaded:\n${told}`, { cause: error });
   }
+}
+
+/** Once nothing is left to wait for, Node would end without a word: no module comes any more. */
+function imported(url: string): Promise<Exports> {
+  return new Promise((answer, reject) => {
+    const giveUp = (): void =>
+      reject(new UserError("a top-level await in it, or in what it imports, never settles"));
+    process.once("beforeExit", giveUp);
+    void import(url).then(answer, reject).finally(() => process.off("beforeExit", giveUp));
+  });
 }
 
 const EXTENSIONS = [".ts", ".tsx", ".mts", ".js", ".mjs", ".cjs"];
@@ -43,9 +54,8 @@ function suggestion(file: string): string {
 
 /** Where it went wrong, without the frames that are not the user's. */
 function trouble(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const text = error.name === "TransformError" ? error.message : (error.stack ?? error.message);
-  return text
+  const isEnough = error instanceof UserError || (error instanceof Error && error.name === "TransformError");
+  return (isEnough ? error.message : thrownText(error))
     .replaceAll(/\?namespace=\d+|\?tsx-namespace=[\w-]+/g, "")
     .split("\n")
     .filter(

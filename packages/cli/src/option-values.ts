@@ -3,6 +3,9 @@ import { InvalidArgumentError } from "commander";
 import { milliseconds } from "@taskq/core/engine";
 import type { Duration } from "@taskq/core";
 
+/** That a consumer takes, in milliseconds. */
+const SHORTEST_LEASE = 100;
+
 export function workers(text: string): number {
   return wholeNumber(text, 1, 1_000);
 }
@@ -20,6 +23,12 @@ export function duration(text: string): Duration {
       "Expected a duration such as 30s, 1.5m or 250ms; a bare number is milliseconds.",
     );
   }
+}
+
+export function lease(text: string): Duration {
+  const length = duration(text);
+  if (milliseconds(length, "lease") >= SHORTEST_LEASE) return length;
+  throw new InvalidArgumentError(`Expected a duration of at least ${SHORTEST_LEASE}ms.`);
 }
 
 export function queueNames(name: string, before: readonly string[] = []): readonly string[] {

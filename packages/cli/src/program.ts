@@ -3,7 +3,7 @@ import { dump, type DumpOptions } from "./dump/dump.js";
 import { load, type LoadOptions } from "./dump/load.js";
 import { move, type MoveCommandOptions } from "./move.js";
 import { addQuarantineCommand } from "./quarantine-command.js";
-import { duration, prefetch, queueNames, workers } from "./option-values.js";
+import { duration, lease, prefetch, queueNames, workers } from "./option-values.js";
 import { run, type RunOptions } from "./run.js";
 import { versionOf } from "./versions.js";
 
@@ -39,7 +39,7 @@ function addRun(program: Command, done: Done): void {
     )
     .argument("<module>", MODULE)
     .option("-w, --workers <number>", "jobs at a time, over all queues (default: 10)", workers)
-    .option("--lease <duration>", "how long a job outlives a killed consumer (default: 30s)", duration)
+    .option("--lease <duration>", "how long a job outlives a killed consumer (default: 30s)", lease)
     .option("--grace <duration>", "how long a stop waits for running jobs (default: 25s)", duration)
     .addOption(
       new Option("--prefetch <number>", "jobs claimed ahead, or 'adaptive' (default: adaptive)").argParser(

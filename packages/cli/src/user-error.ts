@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { TaskqError } from "@taskq/core";
 import { exitCode } from "./exit-code.js";
 
@@ -16,7 +17,13 @@ export class UserError extends Error {
 export function explain(error: unknown): string {
   if (error instanceof TaskqError) return `${error.message} (${error.code})${becauseOf(error)}`;
   if (error instanceof UserError) return error.message;
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return thrownText(error);
+}
+
+/** Everything there is of what was thrown, an error or not. */
+export function thrownText(thrown: unknown): string {
+  if (thrown instanceof Error) return thrown.stack ?? thrown.message;
+  return typeof thrown === "string" ? thrown : inspect(thrown);
 }
 
 function becauseOf({ message, cause }: TaskqError): string {

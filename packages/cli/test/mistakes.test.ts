@@ -1,6 +1,8 @@
 import { cp, symlink } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { refusalOfNode } from "../src/node-version.js";
 import { COMMON_JS, ES_MODULE, NO_TYPE, SHOP } from "./modules.js";
 import { Project } from "./taskq.js";
 
@@ -16,6 +18,12 @@ test("a module that is not there is named, with one that was probably meant", as
   const { code, errors, folder } = await mistake({ "queue.ts": "" }, ["run", "./queue.js"]);
   expect(code).toBe(1);
   expect(errors).toBe(`taskq: no module at ${folder}/queue.js; did you mean queue.ts?\n`);
+});
+
+test("an empty path, as of a variable that is not set, is a mistake", async () => {
+  const { code, errors } = await mistake({ "queue.js": SHOP }, ["run", ""]);
+  expect(code).toBe(2);
+  expect(errors).toBe("taskq: expected the path of a module, got ''\n");
 });
 
 test("a folder is no module", async () => {
@@ -88,11 +96,49 @@ test("a missing import of the module is named", async () => {
   expect(errors).toContain("tasks.js");
 });
 
+test("a module that waits for ever while it is loaded is told of", async () => {
+  const module = `await new Promise(() => {});\nexport const one = 1;\n`;
+  const { code, errors } = await mistake({ "queue.mjs": module }, ["run", "queue.mjs"]);
+  expect(code).toBe(1);
+  expect(errors).toBe(
+    "taskq: queue.mjs could not be loaded:\na top-level await in it, or in what it imports, never settles\n",
+  );
+});
+
+test.each([
+  { thrown: `{ status: 503 }`, says: "{ status: 503 }" },
+  { thrown: `"no such host"`, says: "no such host" },
+  { thrown: `undefined`, says: "undefined" },
+])("$thrown that a module throws is shown", async ({ thrown, says }) => {
+  const { code, errors } = await mistake({ "queue.mjs": `throw ${thrown};` }, ["run", "queue.mjs"]);
+  expect(code).toBe(1);
+  expect(errors).toBe(`taskq: queue.mjs could not be loaded:\n${says}\n`);
+});
+
 test("of a module that is given as text, no frame repeats the text", async () => {
   const module = `await import("data:text/javascript,throw new Error('no module of that kind')");`;
   const { errors } = await mistake({ "queue.mjs": module }, ["run", "queue.mjs"]);
   expect(errors).toContain("Error: no module of that kind");
   expect(errors).not.toContain("data:");
+});
+
+test("a Node that is too old is named, with the oldest that will do", async () => {
+  const { engines } = createRequire(import.meta.url)("../package.json") as { engines: { node: string } };
+  expect(engines.node).toBe(">=20.19.0");
+  expect(["20.19.0", "20.20.2", "22.0.0", "100.0.0"].map(refusalOfNode)).toEqual(Array(4).fill(undefined));
+  expect(["20.18.9", "18.20.8"].map(refusalOfNode)).toEqual([
+    "needs Node 20.19 or later, got 20.18.9",
+    "needs Node 20.19 or later, got 18.20.8",
+  ]);
+});
+
+test("the command refuses a Node that is too old", async () => {
+  await using project = await Project.with({});
+  const older = `Object.defineProperty(process.versions, "node", { value: "18.20.8" });`;
+  const imported = `--import=data:text/javascript,${encodeURIComponent(older)}`;
+  await using command = project.taskq(["--help"], { NODE_OPTIONS: imported });
+  expect(await command.ended()).toBe(1);
+  expect(command.errors).toBe("taskq: needs Node 20.19 or later, got 18.20.8\n");
 });
 
 test("an immediate queue needs no consumer", async () => {
@@ -143,6 +189,8 @@ test.each([
   { args: ["run", "queue.mjs", "--workers", "many"], says: "Expected a whole number from 1 to 1000." },
   { args: ["run", "queue.mjs", "--workers", "0"], says: "Expected a whole number from 1 to 1000." },
   { args: ["run", "queue.mjs", "--lease", "10 minutes"], says: "Expected a duration such as 30s" },
+  { args: ["run", "queue.mjs", "--lease", "0"], says: "Expected a duration of at least 100ms." },
+  { args: ["run", "queue.mjs", "--lease", "99ms"], says: "Expected a duration of at least 100ms." },
   { args: ["run", "queue.mjs", "--grace", "-1"], says: "Expected a duration such as 30s" },
   { args: ["run", "queue.mjs", "--prefetch", "some"], says: "Expected a whole number from 0 to 10000." },
   { args: ["run", "queue.mjs", "--worker", "4"], says: "unknown option '--worker'" },

@@ -117,6 +117,19 @@ describe("taskq quarantine", () => {
     expect((await taskq(project, "quarantine", "queue.js")).output).toMatch(/shop .*nothing quarantined/);
   }, 30_000);
 
+  test("its help breaks lines at the width of the terminal only", async () => {
+    await using project = await Project.with({});
+    const { output } = await taskq(project, "quarantine", "--help");
+    const [, about = ""] = output.split("\n\n").slice(1);
+    expect(about.replaceAll("\n", " ")).toMatch(/^These cannot be read, .* their retention has passed\.$/);
+    expect(
+      about
+        .split("\n")
+        .slice(0, -1)
+        .every((line) => line.length > 60),
+    ).toBe(true);
+  });
+
   test("refuses to release and delete at once, and options that it does not have", async () => {
     await using project = await Project.with({ "package.json": ES_MODULE, "queue.js": MODULE("x") });
     const both = await taskq(project, "quarantine", "queue.js", "--release", "all", "--delete", "all");
