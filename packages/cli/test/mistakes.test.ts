@@ -116,7 +116,8 @@ test.each([
 });
 
 test("of a module that is given as text, no frame repeats the text", async () => {
-  const module = `await import("data:text/javascript,throw new Error('no module of that kind')");`;
+  const module = `const url = "data:text/javascript,throw new Error('no module of that kind')";
+    await import(url);`;
   const { errors } = await mistake({ "queue.mjs": module }, ["run", "queue.mjs"]);
   expect(errors).toContain("Error: no module of that kind");
   expect(errors).not.toContain("data:");

@@ -53,13 +53,14 @@ export const queue = createQueue({ storage: sqliteStorage({ path: "typed.db" }),
   "src/tasks.ts": `
 import { task } from "@taskq/core";
 import { factor } from "./factors";
-import { one } from "#units/one";
+import { one } from "./one";
 import { zero } from "./zero.mjs";
 import { also } from "./view.jsx?version=1";
 export const times = task("times", async ({ value }: { value: number }) => value * factor * one + zero + also);
 `,
   "src/factors/index.ts": `export { factor } from "./factor.ts";\n`,
   "src/factors/factor.ts": `export const factor: number = await Promise.resolve(5);\n`,
+  "src/one.ts": `export { one } from "#units/one";\n`,
   "src/units/one.ts": `export enum Unit { One = 1 }\nexport const one = Unit.One;\n`,
   "src/zero.mts": `export const zero: number = 0;\n`,
   "src/view.tsx": `export const also: number = await Promise.resolve(0);\n`,
