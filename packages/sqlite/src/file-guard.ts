@@ -30,19 +30,29 @@ function refusal(message: string, cause?: unknown): TaskqError {
 /** Refuses a place where no database can be, before one is made there. @throws `TASKQ_STORAGE` */
 export function checkPlace(path: string): void {
   const folder = dirname(path);
-  const there = statSync(folder, { throwIfNoEntry: false });
+  const there = entryAt(folder, path);
   if (there === undefined || !there.isDirectory()) {
     throw refusal(
       `the SQLite file ${path}: expected its folder ${folder} to exist, got ${there === undefined ? "none" : "a file"}`,
     );
   }
   checkFileSystem(path, statfsSync(folder).type);
-  const file = statSync(path, { throwIfNoEntry: false });
+  const file = entryAt(path);
   if (file?.isDirectory() === true) throw refusal(`the SQLite file ${path}: expected a file, got a folder`);
   checkWritable(folder, `the folder ${folder} of the SQLite file ${path}`);
   if (file === undefined) return;
   checkWritable(path, `the SQLite file ${path}`);
   warnOfOthers(path, file);
+}
+
+/** What there is, if anything. @throws `TASKQ_STORAGE` where the way there is closed */
+function entryAt(place: string, path = place): Stats | undefined {
+  try {
+    return statSync(place, { throwIfNoEntry: false });
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw refusal(`the SQLite file ${path}: expected a place that can be reached, got ${message}`, error);
+  }
 }
 
 /** @throws `TASKQ_STORAGE` for a file system on another machine. */
@@ -99,7 +109,7 @@ export class FileGuard {
   /** Now. @throws `TASKQ_STORAGE` */
   look(): void {
     this.lookedAt = performance.now();
-    const there = statSync(this.path, { throwIfNoEntry: false });
+    const there = entryAt(this.path);
     if (there !== undefined && there.dev === this.device && there.ino === this.inode) return;
     const happened = there === undefined ? "it was deleted" : "another file has taken its place";
     this.failure = refusal(

@@ -8,25 +8,34 @@ const FIRST_WITH_NODE_API = 13;
 
 let loaded: DriverFactory | undefined;
 
-/** Loads better-sqlite3, unless that would crash the process. @throws `TASKQ_STORAGE` */
+/** Loads better-sqlite3, once a process, unless that would crash it. @throws `TASKQ_STORAGE` */
 export function loadDriver(): DriverFactory {
-  if (loaded !== undefined) return loaded;
-  const require = createRequire(import.meta.url);
-  const manifest = require("better-sqlite3/package.json") as { version: string };
-  refuseCrash(manifest.version, process.versions.napi, process.version);
+  return (loaded ??= load(createRequire(import.meta.url)));
+}
+
+function load(require: NodeJS.Require): DriverFactory {
+  let version: string | undefined;
   try {
-    loaded = require("better-sqlite3") as DriverFactory;
+    ({ version } = require("better-sqlite3/package.json") as { version: string });
+    refuseCrash(version, process.versions.napi, process.version);
+    const factory = require("better-sqlite3") as DriverFactory;
+    // Its binary is loaded with the first database: with one in memory, before a file is made.
+    new factory(":memory:", { timeout: 0 }).close();
+    return factory;
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    throw new TaskqError(
-      "TASKQ_STORAGE",
-      `better-sqlite3 ${manifest.version} could not be loaded: ${message}`,
-      {
-        cause: error,
-      },
-    );
+    throw error instanceof TaskqError ? error : notLoaded(version, error);
   }
-  return loaded;
+}
+
+function notLoaded(version: string | undefined, cause: unknown): TaskqError {
+  const name = version === undefined ? "better-sqlite3" : `better-sqlite3 ${version}`;
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return new TaskqError(
+    "TASKQ_STORAGE",
+    `${name} could not be loaded in Node ${process.version}; if it was not compiled, or for another Node, ` +
+      `'npm rebuild better-sqlite3' helps, with pnpm 'pnpm approve-builds' and 'pnpm rebuild better-sqlite3': ${message}`,
+    { cause },
+  );
 }
 
 /** @throws `TASKQ_STORAGE` where this better-sqlite3 would bring this Node down. */

@@ -61,7 +61,9 @@ export function settingsOf(options: unknown): Settings {
 
 function checkedPath(path: unknown): string {
   if (typeof path !== "string" || path === "") throw unexpected("path", "the path of a file", path);
-  if (path === ":memory:" || path.startsWith("file:")) {
+  if (path.startsWith("file:"))
+    throw unexpected("path", "the path of a file, since URIs are not taken", path);
+  if (path === ":memory:") {
     throw new TaskqError(
       "TASKQ_OPTION",
       `path: expected the path of a file, got '${path}'; for a queue in memory use memoryStorage() of @taskq/memory`,

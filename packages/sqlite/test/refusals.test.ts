@@ -15,7 +15,16 @@ import { describe, expect, test, vi } from "vitest";
 import { checkFileSystem } from "../src/file-guard.ts";
 import { refuseCrash } from "../src/load-driver.ts";
 import { refuseOldSqlite } from "../src/open-file.ts";
-import { failure, flow, openStorage, QUEUE, RETENTION, storageOf, temporaryFolder } from "./support.ts";
+import {
+  afterTest,
+  failure,
+  flow,
+  openStorage,
+  QUEUE,
+  RETENTION,
+  storageOf,
+  temporaryFolder,
+} from "./support.ts";
 
 const ROOT = process.getuid?.() === 0;
 
@@ -28,7 +37,7 @@ function refusal(options: unknown): { code: string; message: string } {
   throw new Error("expected the options to be refused");
 }
 
-async function refused(path: string): Promise<{ code: string; message: string }> {
+async function refused(path: string): Promise<{ code: string; message: string; cause: unknown }> {
   const error = await failure(storageOf({ path }).open({ queue: QUEUE, retention: RETENTION }));
   expect(error.code).toBe("TASKQ_STORAGE");
   expect(error.message).toContain(path);
@@ -58,7 +67,7 @@ describe("options", () => {
       { path: ":memory:" },
       /expected the path of a file, got ':memory:'; .*memoryStorage\(\) of @taskq\/memory/,
     ],
-    [{ path: "file:a.db?mode=memory" }, /expected the path of a file, got 'file:/],
+    [{ path: "file:a.db" }, /path: expected the path of a file, since URIs are not taken, got 'file:a.db'$/],
     [
       { path: "a.db", durabilty: "full" },
       /unknown option 'durabilty'; known are 'path', 'database', 'durability'/,
@@ -127,6 +136,23 @@ describe("places", () => {
     mkdirSync(folder);
     chmodSync(folder, 0o500);
     expect((await refused(join(folder, "jobs.db"))).message).toMatch(/the folder .* got a refusal/);
+  });
+
+  test.skipIf(ROOT)("a folder that may not be entered is refused", async () => {
+    const folder = join(temporaryFolder(), "closed");
+    mkdirSync(join(folder, "inner"), { recursive: true });
+    chmodSync(folder, 0o000);
+    afterTest(() => chmodSync(folder, 0o700));
+    const error = await refused(join(folder, "inner", "jobs.db"));
+    expect(error.message).toMatch(/expected a place that can be reached, got EACCES: .*inner'$/);
+  });
+
+  test("a folder that cannot be reached is refused", async () => {
+    const folder = join(temporaryFolder(), "loop");
+    symlinkSync(folder, folder);
+    const error = await refused(join(folder, "jobs.db"));
+    expect(error.message).toMatch(/expected a place that can be reached, got ELOOP: .*loop'$/);
+    expect(error.cause).toMatchObject({ code: "ELOOP" });
   });
 
   test("a folder that nobody can write to is refused", async () => {

@@ -1,0 +1,82 @@
+/** A better-sqlite3 that does not load, stood in for by one that breaks as it does. */
+import { execFile } from "node:child_process";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { describe, expect, test } from "vitest";
+import { temporaryFolder } from "./support.ts";
+
+const PROGRAM = `
+  import { createQueue } from "@taskq/core";
+  import { sqliteStorage } from "@taskq/sqlite";
+  const queue = createQueue({ storage: sqliteStorage({ path: process.env.TASKQ_FILE }), tasks: {} });
+  const error = await queue.counts().catch((refusal) => refusal);
+  const cause = error.cause?.code;
+  console.log(JSON.stringify({ code: error.code, message: error.message, cause }));
+`;
+
+interface Told {
+  readonly code: string;
+  readonly message: string;
+  readonly cause: string | undefined;
+}
+
+/** What is told by a program of its own, since a driver is loaded once a process, and whether it left a file. */
+async function openWith(makeDriver: (folder: string) => void): Promise<Told & { readonly left: boolean }> {
+  const folder = temporaryFolder();
+  const driver = join(folder, "better-sqlite3");
+  makeDriver(driver);
+  const redirect = join(folder, "redirect.cjs");
+  writeFileSync(
+    redirect,
+    `const Module = require("node:module");
+     const found = Module._resolveFilename;
+     Module._resolveFilename = (request, ...rest) =>
+       request.startsWith("better-sqlite3")
+         ? found(request.replace("better-sqlite3", ${JSON.stringify(driver)}), ...rest)
+         : found(request, ...rest);`,
+  );
+  const file = join(folder, "jobs.db");
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    ["--require", redirect, "--input-type=module", "--eval", PROGRAM],
+    { cwd: join(import.meta.dirname, ".."), env: { ...process.env, TASKQ_FILE: file } },
+  );
+  return { ...(JSON.parse(stdout) as Told), left: existsSync(file) };
+}
+
+function driverThat(constructs: string): (folder: string) => void {
+  return (folder) => {
+    mkdirSync(folder);
+    writeFileSync(join(folder, "package.json"), JSON.stringify({ version: "12.11.1", main: "index.js" }));
+    writeFileSync(join(folder, "index.js"), `module.exports = function Database() { ${constructs} };`);
+  };
+}
+
+describe("a better-sqlite3 that cannot be loaded is told of with what helps, and no file is made", () => {
+  test("one that was never compiled", async () => {
+    const told = await openWith(
+      driverThat(`throw new Error("Could not locate the bindings file. Tried:\\n → build");`),
+    );
+    expect(told).toMatchObject({ code: "TASKQ_STORAGE", left: false });
+    expect(told.message).toMatch(
+      /^better-sqlite3 12\.11\.1 could not be loaded in Node v.*'npm rebuild better-sqlite3'.*'pnpm approve-builds'.*: Could not locate/,
+    );
+  });
+
+  test("one that was compiled for another Node", async () => {
+    const told = await openWith(
+      driverThat(
+        `throw Object.assign(new Error("was compiled against a different Node.js version"), { code: "ERR_DLOPEN_FAILED" });`,
+      ),
+    );
+    expect(told).toMatchObject({ code: "TASKQ_STORAGE", cause: "ERR_DLOPEN_FAILED", left: false });
+    expect(told.message).toMatch(/could not be loaded in Node v.*: was compiled against a different/);
+  });
+
+  test("one that is not installed", async () => {
+    const told = await openWith(() => {});
+    expect(told).toMatchObject({ code: "TASKQ_STORAGE", cause: "MODULE_NOT_FOUND", left: false });
+    expect(told.message).toMatch(/^better-sqlite3 could not be loaded in Node v.*: Cannot find module/);
+  });
+});
