@@ -101,6 +101,12 @@ function checkedKeys({ keys, secret }: SignedSerializerOptions): Map<string, Buf
   }
   if (secret !== undefined)
     throw new TaskqError("TASKQ_OPTION", `${WHAT}: expected keys or secret, got both`);
+  if (keys === undefined) {
+    throw new TaskqError(
+      "TASKQ_OPTION",
+      `${WHAT}: expected keys or secret, got neither; the variable that it is read from may be unset`,
+    );
+  }
   if (!Array.isArray(keys) || keys.length === 0) {
     const came = Array.isArray(keys) ? "an empty list" : kind(keys);
     throw new TaskqError("TASKQ_OPTION", `${WHAT}: keys: expected a list of at least one key, got ${came}`);

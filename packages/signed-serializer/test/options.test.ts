@@ -26,7 +26,13 @@ describe("options", () => {
     [{ secret: "x".repeat(31) }, "signedSerializer: secret: expected at least 32 bytes, got 31; 'openssl"],
     [{ secret: new Uint8Array(16) }, "secret: expected at least 32 bytes, got 16"],
     [{ secret: 42 }, "secret: expected a text or bytes of at least 32 bytes, got a value of type number"],
-    [{}, "keys: expected a list of at least one key, got undefined"],
+    [
+      {},
+      "signedSerializer: expected keys or secret, got neither; the variable that it is read from may be unset",
+    ],
+    [{ secret: undefined }, "expected keys or secret, got neither"],
+    [{ keys: undefined }, "expected keys or secret, got neither"],
+    [{ keys: "a" }, "keys: expected a list of at least one key, got a value of type string"],
     [{ keys: [] }, "keys: expected a list of at least one key, got an empty list"],
     [{ keys: [{ id: "a", secret: "short" }] }, "keys[0].secret: expected at least 32 bytes, got 5"],
     [
