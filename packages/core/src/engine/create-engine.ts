@@ -6,15 +6,16 @@ import { createIdMaker } from "../id.js";
 import { checkedKeep } from "../keep.js";
 import { callable, flag, refuseUnknown, shown, unexpected, unexpectedSecret } from "../options.js";
 import { jsonSerializer } from "../serializer/json-serializer.js";
+import { isSerializer } from "../serializer/serializer.js";
 import type { OpenRequest, StorageContract, StoredRetention } from "../storage.js";
 import { checkedOptions, taskOptionNames } from "../task-options.js";
 import { virtualClock } from "../testing/virtual-clock.js";
-import type { Logger } from "../vocabulary/logger.js";
 import type { Queue, QueueOptions } from "../vocabulary/queue.js";
 import type { AnyTask } from "../vocabulary/task-and-job.js";
 import type { Engine } from "./engine-types.js";
 import { createEngineTime } from "./engine-time.js";
 import { EventHub } from "./event-hub.js";
+import { guardedLogger } from "./guarded-logger.js";
 import { guardedSerializer } from "./guarded-serializer.js";
 import { InlineRunner } from "./inline.js";
 import { policyOf } from "./policy.js";
@@ -65,7 +66,7 @@ export function createEngine(options: Options, queue: () => Queue): MadeEngine {
   const unknownAfter = unknownAfterOf(options);
   const tasks = collectTasks(options.tasks);
   const definitions = new Map([...tasks].map(([key, task]) => [key, definitionOf(task)]));
-  const logger = options.logger ?? SILENT;
+  const logger = guardedLogger(options.logger, name);
   const time = createEngineTime(checkedClock(options.clock, immediate), storage.clock);
   const waiter = new Waiter(storage, name, () => time.requestNow());
   const life = createLife(storage, { queue: name, retention: retentionOf(options), unknownAfter }, time);
@@ -162,8 +163,6 @@ function createLife(
   };
 }
 
-const SILENT: Logger = { debug() {}, info() {}, warn() {}, error() {} };
-
 function checkedName(name: string): string {
   if (typeof name === "string" && NAME.test(name)) return name;
   throw unexpected(
@@ -198,9 +197,7 @@ function checkedClock(clock: Clock | undefined, immediate: boolean): Clock | und
 
 function checkedSerializer(serializer: QueueOptions["serializer"]): Engine["serializer"] {
   if (serializer === undefined) return jsonSerializer();
-  if (typeof serializer.encode === "function" && typeof serializer.decode === "function") {
-    return guardedSerializer(serializer);
-  }
+  if (isSerializer(serializer)) return guardedSerializer(serializer);
   throw unexpectedSecret("createQueue serializer", "a serializer with encode() and decode()", serializer);
 }
 

@@ -77,11 +77,7 @@ export class EventHub {
 
   #complain(event: QueueEvent, error: unknown): void {
     const about = { event: event.type, id: event.id, error: errorText(error) };
-    try {
-      this.#logger.error(about, "a listener of the queue threw");
-    } catch {
-      // What is told of was stored long ago: a logger that throws changes nothing of it.
-    }
+    this.#logger.error(about, "a listener of the queue threw");
   }
 
   #of(type: EventType): Set<Listener> {

@@ -1,10 +1,9 @@
 /** `context.log`: to the queue's logger, and kept with the job. */
 import { describeError } from "./failure.js";
+import type { Level } from "./guarded-logger.js";
 import { storeNote, type NotingRun } from "./notes.js";
 import { toldError } from "./told-error.js";
 import type { Logger } from "../vocabulary/logger.js";
-
-type Level = "debug" | "info" | "warn" | "error";
 
 /** What is stored of one line. */
 export interface LogLine {
@@ -16,19 +15,8 @@ export interface LogLine {
 export function runLogger(run: NotingRun): Logger {
   const { engine, claimed } = run;
   const write = (level: Level, first: object | string, second?: string): void => {
-    const fields = typeof first === "string" ? {} : first;
-    const message = typeof first === "string" ? first : (second ?? "");
-    engine.logger[level](
-      { ...fields, job: claimed.id, task: claimed.task, attempt: claimed.attempt },
-      message,
-    );
-    const line: LogLine = {
-      level,
-      message,
-      ...(typeof first === "string" ? {} : { fields: storable(run, first) }),
-    };
-    // A log line is never worth a failed run: what cannot be stored is logged, and that is all.
-    void keep(run, line).catch((error: unknown) => {
+    // A log line is never worth a failed run: one that cannot be kept is told of, and that is all.
+    void tell(run, level, first, second).catch((error: unknown) => {
       engine.logger.warn(
         { job: claimed.id, error: String(error) },
         "a log line could not be kept with its job",
@@ -43,7 +31,17 @@ export function runLogger(run: NotingRun): Logger {
   };
 }
 
-async function keep(run: NotingRun, line: LogLine): Promise<void> {
+async function tell(run: NotingRun, level: Level, first: object | string, second?: string): Promise<void> {
+  const { engine, claimed } = run;
+  const { id: job, task, attempt } = claimed;
+  const fields = typeof first === "string" ? undefined : first;
+  const message = typeof first === "string" ? first : (second ?? "");
+  engine.logger[level]({ ...fields, job, task, attempt }, message);
+  const line: LogLine = {
+    level,
+    message,
+    ...(fields === undefined ? {} : { fields: storable(run, fields) }),
+  };
   await storeNote(run, "log", line);
 }
 

@@ -39,6 +39,12 @@ export interface Serializer {
   decode(bytes: Uint8Array, context: MessageContext): unknown;
 }
 
+/** Whether it looks like one. */
+export function isSerializer(value: unknown): value is Serializer {
+  const given = value as Partial<Serializer> | null | undefined;
+  return typeof given?.encode === "function" && typeof given.decode === "function";
+}
+
 /**
  * How a serializer protects bytes that another one makes. Whoever must not work on protected bytes reaches those inside
  * by it: `compressed` goes inside, so that nothing is inflated that was not verified; unique keys and

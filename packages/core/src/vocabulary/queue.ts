@@ -39,7 +39,7 @@ export interface QueueOptions {
   readonly immediate?: boolean;
   /** @default the storage's */
   readonly clock?: Clock;
-  /** @default silent */
+  /** One that throws disturbs nobody: the process warns once of lines that are lost (`TASKQ_LOGGER`). @default silent */
   readonly logger?: Logger;
   /** For tasks that do not say. @default { completed: { for: '1h', max: 1_000_000 }, failed: { for: '7d' } } */
   readonly keep?: Keep;

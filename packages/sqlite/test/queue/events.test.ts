@@ -1,6 +1,6 @@
 import { group, task, type Queue, type QueueEvent } from "@taskq/core";
 import { advance } from "@taskq/core/testing";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { immediateQueue, storages } from "./storages.js";
 
 const fine = task("fine", async (n: number) => n);
@@ -95,6 +95,7 @@ describe.each(storages)("events of one process on $name", ({ make }) => {
   });
 
   test("a listener that throws, or a logger that throws of it, disturbs neither the job nor other listeners", async () => {
+    vi.spyOn(process, "emitWarning").mockImplementation(() => {});
     const queue = immediateQueue(make(), { fine }, { logger: faultyLogger });
     const heard: string[] = [];
     queue.on("*", () => {
