@@ -2,7 +2,7 @@
 import { definitionOf } from "../definition.js";
 import { milliseconds } from "../duration.js";
 import { TaskqError } from "../errors.js";
-import { oneOf, refuseUnknown, shown } from "../options.js";
+import { oneOf, refuseUnknown, shown, unexpected } from "../options.js";
 import { isFinal, STORED_STATES, type JobRecord, type ListRequest, type StoredState } from "../storage.js";
 import type { FlushOptions } from "../vocabulary/queue.js";
 import type { Engine } from "./engine-types.js";
@@ -18,6 +18,7 @@ const REMOVABLE = STORED_STATES.filter((state) => state !== "active");
 /** @throws `TASKQ_CONFIRM` `TASKQ_OPTION` */
 export async function flush(engine: Engine, options: FlushOptions): Promise<void> {
   refuseUnknown(options, ["confirm", "state", "task", "olderThan"], "flush");
+  refuseUndefined(options);
   const { confirm, state, task, olderThan } = options;
   if (confirm !== engine.name) {
     throw new TaskqError(
@@ -31,6 +32,14 @@ export async function flush(engine: Engine, options: FlushOptions): Promise<void
   await engine.open();
   if (state === undefined && task === undefined && olderThan === undefined) return flushAll(engine);
   await flushSome(engine, { states, task: name }, engine.time.now() - age);
+}
+
+/** Without what turned out to be `undefined`, all would go where a few were meant. */
+function refuseUndefined(options: FlushOptions): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined && name !== "confirm")
+      throw unexpected(`flush ${name}`, "a value, or no such option", value);
+  }
 }
 
 async function flushAll(engine: Engine): Promise<void> {

@@ -223,7 +223,7 @@ export interface Queue<in Names extends string = never> extends AsyncDisposable 
   close(): Promise<void>;
 }
 
-/** What to remove from a queue. */
+/** What to remove from a queue. An option that is there and `undefined` is refused: without it, more would go. */
 export interface FlushOptions {
   /** The name of the queue. */
   readonly confirm: string;

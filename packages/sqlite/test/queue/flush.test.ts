@@ -99,6 +99,13 @@ describe.each(storages)("a flush of some jobs on $name", ({ make }) => {
     [{ confirm, olderThan: "a while" }, "TASKQ_OPTION", "flush olderThan: expected a duration"],
     [{ confirm, states: "failed" }, "TASKQ_OPTION", "flush: unknown option 'states'"],
     [{ confirm, task: "add" }, "TASKQ_OPTION", "expected"],
+    [
+      { confirm, task: undefined },
+      "TASKQ_OPTION",
+      "flush task: expected a value, or no such option, got undef",
+    ],
+    [{ confirm, state: undefined }, "TASKQ_OPTION", "flush state: expected a value, or no such option, got"],
+    [{ confirm, state: "failed", olderThan: undefined }, "TASKQ_OPTION", "flush olderThan: expected a value"],
   ])("%o is refused, and removes nothing", async (options, code, message) => {
     const queue = setUp();
     await queue.enqueue(add.job({ a: 1, b: 1 }), { id: "kept" });
