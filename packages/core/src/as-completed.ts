@@ -1,12 +1,12 @@
 import { milliseconds } from "./duration.js";
 import { ResultTimeoutError } from "./errors.js";
-import { refuseUnknown, unexpected } from "./options.js";
+import { abortSignal, refuseUnknown, unexpected } from "./options.js";
 import type { Result, WaitOptions } from "./vocabulary/result.js";
 
 /**
  * The results in the order in which they become final, however they end.
  *
- * @throws `ResultTimeoutError` once the time is over; the reason of the signal once it aborts
+ * @throws `TASKQ_OPTION` for what is no result; `ResultTimeoutError` once the time is over; the reason of the signal once it aborts
  * @example
  * for await (const result of asCompleted(results)) console.log(result.id, await result.peek());
  */
@@ -18,23 +18,28 @@ export async function* asCompleted<R extends Result>(
   if (typeof results !== "object" || results === null || !(Symbol.iterator in results)) {
     throw unexpected("asCompleted", "an iterable of results", results);
   }
+  const given = Array.from(results, checkedResult);
+  const stop = abortSignal(options.signal, "asCompleted signal");
+  const pending = new Set(given);
   const ended = new AbortController();
   const timeoutMs =
     options.timeout === undefined ? undefined : milliseconds(options.timeout, "asCompleted timeout");
   const timer =
     timeoutMs === undefined
       ? undefined
-      : setTimeout(() => ended.abort(new ResultTimeoutError(timeoutMs)), timeoutMs);
-  const signal =
-    options.signal === undefined ? ended.signal : AbortSignal.any([ended.signal, options.signal]);
+      : setTimeout(() => {
+          const ids = Array.from(pending, ({ id }) => id);
+          ended.abort(new ResultTimeoutError(timeoutMs, ids));
+        }, timeoutMs);
+  const signal = stop === undefined ? ended.signal : AbortSignal.any([ended.signal, stop]);
   const final: R[] = [];
   let wake: (() => void) | undefined;
   let failure: { readonly error: unknown } | undefined;
   let left = 0;
-  for (const result of results) {
+  for (const result of given) {
     left += 1;
     void untilFinal(result, signal).then(
-      () => (final.push(result), wake?.()),
+      () => (pending.delete(result), final.push(result), wake?.()),
       (error: unknown) => ((failure ??= { error }), wake?.()),
     );
   }
@@ -52,6 +57,12 @@ export async function* asCompleted<R extends Result>(
     // Whoever stops early leaves nothing waiting.
     ended.abort(new Error("asCompleted has ended"));
   }
+}
+
+function checkedResult<R extends Result>(result: R, index: number): R {
+  const given = result as Partial<Result> | null | undefined;
+  if (typeof given?.wait === "function" && typeof given.peek === "function") return result;
+  throw unexpected(`asCompleted result ${index}`, "a result, as awaited of queue.enqueue(job)", result);
 }
 
 async function untilFinal(result: Result, signal: AbortSignal): Promise<void> {

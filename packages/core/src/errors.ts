@@ -156,13 +156,25 @@ export class JobSkippedError extends TaskqError {
 export class ResultTimeoutError extends TaskqError {
   /** The `timeout` it was given, in milliseconds. */
   readonly timeoutMs: number;
-  constructor(timeoutMs: number) {
-    super("TASKQ_WAIT_TIMEOUT", `the job was not final after ${timeoutMs} ms of waiting`);
+  /** Of the jobs that were not final. */
+  readonly ids: readonly string[];
+  constructor(timeoutMs: number, ids: readonly string[] = []) {
+    super("TASKQ_WAIT_TIMEOUT", `${jobsOf(ids)} not final after ${timeoutMs} ms of waiting`);
     this.timeoutMs = timeoutMs;
+    this.ids = ids;
   }
   static {
     nameErrors(this, "ResultTimeoutError");
   }
+}
+
+const MOST_IDS_TOLD = 5;
+
+function jobsOf(ids: readonly string[]): string {
+  if (ids.length < 2) return ["the job", ...ids, "was"].join(" ");
+  const more = ids.length - MOST_IDS_TOLD;
+  const told = ids.slice(0, MOST_IDS_TOLD).join(", ");
+  return `${ids.length} jobs (${told}${more > 0 ? ` and ${more} more` : ""}) were`;
 }
 
 /** The reason of `context.signal` when a run took too long. Code `TASKQ_TIMEOUT`. */

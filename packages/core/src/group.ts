@@ -27,9 +27,9 @@ export function group<const Jobs extends readonly Job[], Mode extends "all" | "s
   options?: { readonly mode?: Mode },
 ): Job<GroupOutput<Jobs, Mode>, NamesOf<Jobs[number]>>;
 export function group(jobs: readonly Job[], options: { readonly mode?: string } = {}): Job {
+  const members = checkedMembers(jobs);
   refuseUnknown(options, ["mode"], "group");
   const mode = oneOf(options.mode ?? "all", ["all", "settled"], "group mode");
-  const members = checkedMembers(jobs);
   const names = new Set(members.flatMap(({ tasks }) => tasks));
   return jobOf(
     { kind: "group", members: Object.freeze(members.map((member) => compositionOf(member))), mode },

@@ -20,6 +20,7 @@ function shownObject(value: object | null): string {
   if (value instanceof Date) {
     return Number.isNaN(value.getTime()) ? "an invalid Date" : value.toISOString();
   }
+  if (value instanceof Promise) return "a promise";
   try {
     const json = JSON.stringify(value);
     if (json.length <= 80) return json;
@@ -132,4 +133,10 @@ export function callable<Function extends (...args: never) => unknown>(
 ): Function {
   if (typeof value === "function") return value;
   throw unexpected(what, "a function", value);
+}
+
+/** The value, if it is a signal, or none is given. @throws `TASKQ_OPTION` */
+export function abortSignal(value: AbortSignal | undefined, what: string): AbortSignal | undefined {
+  if (value === undefined || value instanceof AbortSignal) return value;
+  throw unexpected(what, "an AbortSignal", value);
 }

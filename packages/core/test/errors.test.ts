@@ -40,6 +40,18 @@ describe("every error of ours", () => {
       "the job was not final after 50 ms of waiting",
     ],
     [
+      new errors.ResultTimeoutError(50, ["job-1"]),
+      "ResultTimeoutError",
+      "TASKQ_WAIT_TIMEOUT",
+      "the job job-1 was not final after 50 ms of waiting",
+    ],
+    [
+      new errors.ResultTimeoutError(50, ["a", "b", "c", "d", "e", "f", "g"]),
+      "ResultTimeoutError",
+      "TASKQ_WAIT_TIMEOUT",
+      "7 jobs (a, b, c, d, e and 2 more) were not final after 50 ms of waiting",
+    ],
+    [
       new errors.TimeoutError(50),
       "TimeoutError",
       "TASKQ_TIMEOUT",

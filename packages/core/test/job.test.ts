@@ -180,6 +180,7 @@ describe("group", () => {
   });
 
   test.each<readonly [given: readonly unknown[], message: string]>([
+    [[job, job], 'group: expected an array of jobs, got {"tasks":["page"]}'],
     [[[job, page.name]], "group member 1: expected a job, such as task.job(input), got 'page'"],
     // oxlint-disable-next-line no-sparse-arrays -- as it may come from JavaScript
     [[[job, , job]], "group member 1: expected a job, such as task.job(input), got undefined"],

@@ -1,5 +1,15 @@
 import { describe, expect, test } from "vitest";
-import { callable, finiteNumber, flag, integer, oneOf, refuseUnknown, shown, text } from "../src/options.ts";
+import {
+  abortSignal,
+  callable,
+  finiteNumber,
+  flag,
+  integer,
+  oneOf,
+  refuseUnknown,
+  shown,
+  text,
+} from "../src/options.ts";
 
 const refusal = (message: string): unknown => expect.objectContaining({ code: "TASKQ_OPTION", message });
 
@@ -29,6 +39,9 @@ describe("a checked value", () => {
     expect(flag(false, "once")).toBe(false);
     expect(text("a", "id")).toBe("a");
     expect(callable(shown, "handler")).toBe(shown);
+    const { signal } = new AbortController();
+    expect(abortSignal(signal, "wait signal")).toBe(signal);
+    expect(abortSignal(undefined, "wait signal")).toBeUndefined();
   });
 
   test.each<[() => unknown, string]>([
@@ -46,6 +59,7 @@ describe("a checked value", () => {
     [() => oneOf("some", ["none", "full"], "jitter"), "jitter: expected 'none' or 'full', got 'some'"],
     [() => flag(0, "once"), "once: expected true or false, got 0"],
     [() => text("", "id"), "id: expected a text that is not empty, got ''"],
+    [() => abortSignal({} as never, "wait signal"), "wait signal: expected an AbortSignal, got {}"],
     [() => callable({} as never, "handler"), "handler: expected a function, got {}"],
   ])("is refused when it is wrong: %s", (check, message) => {
     expect(check).toThrow(refusal(message));
@@ -57,6 +71,7 @@ describe("shown", () => {
     ["x".repeat(100), `'${"x".repeat(77)}...'`],
     [new Date(0), "1970-01-01T00:00:00.000Z"],
     [() => 1, "a function"],
+    [Promise.resolve(1), "a promise"],
     [Symbol("x"), "a symbol"],
     [{ big: 1n }, "an object"],
     [Array.from({ length: 100 }, () => 1), "an array"],

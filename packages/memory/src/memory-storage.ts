@@ -1,5 +1,6 @@
 /** The storage as core sees it: each call one move, carried out without interruption. */
 import type { Storage } from "@taskq/core";
+import { unexpected } from "@taskq/core/engine";
 import {
   systemClock,
   TaskqError,
@@ -35,10 +36,13 @@ import { values } from "./values.js";
  * Keeps queues in the memory of this process: the same states, order and fences as the other storages, but nothing
  * outlives the process. For tests.
  *
+ * @throws `TASKQ_OPTION` for options: it has none
  * @example
  * const queue = createQueue({ storage: memoryStorage(), tasks: { add } });
  */
-export function memoryStorage(): Storage {
+export function memoryStorage(): Storage;
+export function memoryStorage(options?: unknown): Storage {
+  if (options !== undefined) throw unexpected("memoryStorage", "no options", options);
   // Opaque to users; what it can do is for core.
   return new MemoryStorage() as unknown as Storage;
 }

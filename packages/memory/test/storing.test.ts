@@ -1,9 +1,20 @@
 import type { JobEffect } from "@taskq/core/storage";
 import { expect, test } from "vitest";
+import { memoryStorage } from "../src/index.ts";
 import { alone, behind, COMPLETED, OpenedQueue, START } from "./opened-queue.ts";
 
 const kinds = (effects: readonly JobEffect[]): unknown =>
   effects.map(({ id, kind, reason }) => [id, kind, reason]);
+
+test("options of another storage are refused", () => {
+  const untyped = memoryStorage as (options: unknown) => unknown;
+  expect(() => untyped({ path: "jobs.db" })).toThrow(
+    expect.objectContaining({
+      code: "TASKQ_OPTION",
+      message: `memoryStorage: expected no options, got {"path":"jobs.db"}`,
+    }),
+  );
+});
 
 test("bytes that the caller goes on writing into do not change what is stored", async () => {
   const queue = await OpenedQueue.open();

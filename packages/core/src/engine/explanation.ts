@@ -8,12 +8,12 @@ export function explanationOf(fact: ExplainFact): Explanation {
   return { id: fact.id, state: fact.state, causes: fact.causes.map((cause) => causeOf(cause, fact)) };
 }
 
-function causeOf(cause: ExplainCause, { state }: ExplainFact): Cause {
+function causeOf(cause: ExplainCause, fact: ExplainFact): Cause {
   const { code, ...evidence } = cause;
-  return { code, message: sentenceOf(cause, state), evidence };
+  return { code, message: sentenceOf(cause, fact), evidence };
 }
 
-function sentenceOf(cause: ExplainCause, state: ExplainFact["state"]): string {
+function sentenceOf(cause: ExplainCause, { state, causes }: ExplainFact): string {
   switch (cause.code) {
     case "not-due":
       return `It is due at ${instant(cause.at)}.`;
@@ -36,7 +36,7 @@ function sentenceOf(cause: ExplainCause, state: ExplainFact["state"]): string {
     case "no-consumer":
       return `No consumer that has asked for jobs knows the task '${cause.task ?? ""}'.`;
     case "waiting":
-      return `It is ready, and ${cause.ahead} ${cause.ahead === 1 ? "job goes" : "jobs go"} before it.`;
+      return `It is ready, and ${cause.ahead} ${cause.ahead === 1 ? "job goes" : "jobs go"} before it${nothingElse(causes) ? ASKED_FOR : ""}.`;
     case "running":
       return `It has been running since ${instant(cause.since)}, by ${cause.owner}.`;
     case "retrying":
@@ -48,6 +48,14 @@ function sentenceOf(cause: ExplainCause, state: ExplainFact["state"]): string {
     case "final":
       return `It is ${state}${cause.reason === undefined ? "" : `: ${cause.reason}`}${cause.cause === undefined ? "" : `, because of job ${cause.cause}`}.`;
   }
+}
+
+/** Nobody knows which consumers there are: one that runs may just be busy. */
+const ASKED_FOR = ": it runs as soon as a consumer asks for jobs";
+
+/** Whether a job that waits for its turn waits for that alone. */
+function nothingElse(causes: readonly ExplainCause[]): boolean {
+  return causes.every(({ code }) => code === "waiting" || code === "crashed");
 }
 
 /** Lines that others stand in than those of locks. */

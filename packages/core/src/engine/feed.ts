@@ -1,7 +1,7 @@
 /** `queue.events`: the events that the storage keeps, whichever process made them, and those to come. */
 import { TaskqError } from "../errors.js";
 import { checkFeedStart } from "../feed-cursor.js";
-import { refuseUnknown, unexpected } from "../options.js";
+import { abortSignal, refuseUnknown } from "../options.js";
 import type { EventsAnswer, StoredEvent, WatchHint } from "../storage.js";
 import type { QueueEvent } from "../vocabulary/events.js";
 import type { Engine } from "./engine-types.js";
@@ -26,10 +26,7 @@ export interface FeedOptions {
 export function readFeed(engine: Engine, options: FeedOptions): AsyncIterable<FeedEvent> {
   refuseUnknown(options, ["from", "signal"], "events");
   const from = options.from === undefined ? "now" : checkFeedStart(options.from);
-  const { signal } = options;
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw unexpected("events signal", "an AbortSignal", signal);
-  }
+  const signal = abortSignal(options.signal, "events signal");
   return { [Symbol.asyncIterator]: () => new Follower(engine, from, signal).iterator() };
 }
 

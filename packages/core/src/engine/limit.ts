@@ -1,7 +1,7 @@
 /** `queue.limit`. */
 import { milliseconds } from "../duration.js";
 import { TaskqError } from "../errors.js";
-import { integer, oneOf, refuseUnknown, unexpected } from "../options.js";
+import { abortSignal, integer, oneOf, refuseUnknown, unexpected } from "../options.js";
 import { LARGEST_LIMIT } from "../task-options.js";
 import type { Limit, LimitOptions } from "../vocabulary/locks.js";
 import type { Engine } from "./engine-types.js";
@@ -48,7 +48,7 @@ function checkedRequest(name: string, options: LimitOptions): LimitRequest {
     per,
     waits: oneOf(options.onLimit ?? "wait", ["wait", "fail"], "limit onLimit") === "wait",
     timeout: options.timeout === undefined ? undefined : milliseconds(options.timeout, "limit timeout"),
-    signal: options.signal,
+    signal: abortSignal(options.signal, "limit signal"),
   };
 }
 

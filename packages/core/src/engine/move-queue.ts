@@ -1,6 +1,6 @@
 /** Moving a queue to another storage, in steps each of which may be the last one of this process. */
 import { TaskqError } from "../errors.js";
-import { callable, refuseUnknown, unexpected } from "../options.js";
+import { abortSignal, callable, refuseUnknown, unexpected } from "../options.js";
 import { MOVED_AT_ONCE, type ExportAnswer, type ImportAnswer, type MoveCounts } from "../storage.js";
 import type { Queue } from "../vocabulary/queue.js";
 import { engineOf } from "./engine-of.js";
@@ -144,10 +144,8 @@ interface Moving {
 
 async function begun(from: Queue, to: Queue, options: MoveOptions): Promise<Moving> {
   refuseUnknown(options, ["signal", "onProgress"], "moveQueue");
-  const { signal, onProgress } = options;
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw unexpected("moveQueue signal", "an AbortSignal", signal);
-  }
+  const signal = abortSignal(options.signal, "moveQueue signal");
+  const { onProgress } = options;
   if (onProgress !== undefined) callable(onProgress, "moveQueue onProgress");
   const source = engineOf(from);
   const target = engineOf(to);

@@ -1,4 +1,3 @@
-import { TaskqError } from "../errors.js";
 import { unexpected } from "../options.js";
 import type { Duration } from "../duration.js";
 import { cron } from "./cron.js";
@@ -13,10 +12,7 @@ import { dataUnder, type Schedule, type ScheduleData } from "./schedule.js";
 export function scheduleData(schedule: Schedule): ScheduleData {
   const data = typeof schedule === "object" && schedule !== null ? dataUnder(schedule) : undefined;
   if (data !== undefined) return data;
-  throw new TaskqError(
-    "TASKQ_OPTION",
-    "schedule: expected what cron or every made, because it is stored; got something else",
-  );
+  throw unexpected("schedule", "what cron or every made, because it is stored", schedule);
 }
 
 /**

@@ -1,8 +1,8 @@
-import { integer, oneOf, refuseUnknown } from "../options.js";
+import { integer, oneOf, refuseUnknown, unexpectedSecret } from "../options.js";
 import { type CompressionFormat, deflate, inflate, markOf, storedMark } from "./compression.js";
 import { maxSizeOf, rememberMaxSize } from "./limits.js";
 import { atLeastBytes, refusalError, tooManyBytes } from "./refusal.js";
-import type { MessageContext, Serializer } from "./serializer.js";
+import { isSerializer, type MessageContext, type Serializer } from "./serializer.js";
 
 /**
  * Any serializer, with what is larger than `over` compressed; inflating is bounded.
@@ -33,6 +33,9 @@ export function compressed(
     readonly format?: CompressionFormat;
   } = {},
 ): Serializer {
+  if (!isSerializer(serializer)) {
+    throw unexpectedSecret("compressed", "a serializer with encode() and decode()", serializer);
+  }
   refuseUnknown(options, ["over", "format"], "compressed");
   const over = integer(options.over ?? 4_096, "compressed: over", { min: 0 });
   const format = oneOf(options.format ?? "brotli", ["gzip", "brotli", "deflate"], "compressed: format");

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { shown } from "../../src/options.ts";
 import { cron } from "../../src/schedule/cron.ts";
 import { every } from "../../src/schedule/every.ts";
 import { scheduleData, scheduleFromData } from "../../src/schedule/schedule-data.ts";
@@ -35,7 +36,10 @@ describe("the data under a schedule", () => {
     "there is none under %o, which neither cron nor every made",
     (schedule) => {
       expect(() => scheduleData(schedule as never)).toThrow(
-        expect.objectContaining({ code: "TASKQ_OPTION" }),
+        expect.objectContaining({
+          code: "TASKQ_OPTION",
+          message: `schedule: expected what cron or every made, because it is stored, got ${shown(schedule)}`,
+        }),
       );
     },
   );

@@ -14,6 +14,15 @@ const raw: Serializer = {
 };
 const noise = Uint8Array.from({ length: 5_000 }, (_, index) => (index * index * 7_919 + (index >> 3)) % 251);
 
+test.each([
+  [undefined, "undefined"],
+  [null, "null"],
+  [{ id: "none" }, "an object"],
+])("what is no serializer is not compressed: %j", (given, came) => {
+  const { message } = errorOf("TASKQ_OPTION", () => compressed(given as never));
+  expect(message).toBe(`compressed: expected a serializer with encode() and decode(), got ${came}`);
+});
+
 describe.each(formats)("compressed with %s", (format) => {
   const serializer = compressed(jsonSerializer(), { format });
 

@@ -1,0 +1,77 @@
+/** Mistakes that the compiler does not see, as callers are told of them. */
+import { asCompleted, createQueue, task, type Result } from "@taskq/core";
+import { describe, expect, test } from "vitest";
+import { immediateQueue, storages } from "./storages.js";
+
+const add = task("add", async ({ a, b }: { a: number; b: number }) => a + b);
+
+describe.each(storages)("on $name", ({ make }) => {
+  const later = { delay: "1h" } as const;
+
+  test.each<[what: string, given: (result: Result) => unknown, options: unknown, message: string]>([
+    [
+      "a promise of a result",
+      (result) => [result, Promise.resolve(result)],
+      {},
+      "asCompleted result 1: expected a result, as awaited of queue.enqueue(job), got a promise",
+    ],
+    ["nothing", () => [undefined], {}, "asCompleted result 0: expected a result, as awaited of"],
+    ["a lone result", (result) => result, {}, "asCompleted: expected an iterable of results, got"],
+    [
+      "a signal that is none",
+      (result) => [result],
+      { signal: {} },
+      "asCompleted signal: expected an AbortSignal, got {}",
+    ],
+  ])("asCompleted refuses %s", async (_, given, options, message) => {
+    const queue = immediateQueue(make(), { add });
+    const result = await queue.enqueue(add.job({ a: 1, b: 1 }), later);
+    const first = asCompleted(given(result) as Result[], options as object).next();
+    await expect(first).rejects.toMatchObject({
+      code: "TASKQ_OPTION",
+      message: expect.stringContaining(message) as string,
+    });
+  });
+
+  test("asCompleted whose time is over names the jobs that were not final", async () => {
+    const queue = immediateQueue(make(), { add });
+    const done = await queue.enqueue(add.job({ a: 1, b: 1 }));
+    const [one, two] = await queue.enqueueMany([add.job({ a: 1, b: 2 }), add.job({ a: 1, b: 3 })], later);
+    const read = async () => {
+      for await (const result of asCompleted([done, one!, two!], { timeout: 50 })) expect(result).toBe(done);
+    };
+    await expect(read()).rejects.toMatchObject({
+      ids: [one!.id, two!.id],
+      message: `2 jobs (${one!.id}, ${two!.id}) were not final after 50 ms of waiting`,
+    });
+  });
+
+  test("an id that is none is told of as the id of a job", () => {
+    const queue = immediateQueue(make(), { add });
+    expect(() => queue.result("")).toThrow("job id: expected a text that is not empty, got ''");
+  });
+
+  test("a signal of a limit that is none is refused", () => {
+    const queue = immediateQueue(make(), { add });
+    const options = { max: 1, per: "1s", signal: {} as AbortSignal } as const;
+    expect(() => queue.limit("calls", options)).toThrow("limit signal: expected an AbortSignal, got {}");
+  });
+
+  test("a ready job that nobody asked for yet says that a consumer has to", async () => {
+    await using queue = createQueue({ storage: make(), tasks: { add } });
+    const [first, second] = await queue.enqueueMany([1, 2].map((b) => add.job({ a: 1, b })));
+    const why = async (result: Result | undefined) =>
+      (await queue.why(result!.id)).causes.map(({ message }) => message);
+    expect(await why(first)).toEqual([
+      "It is ready, and 0 jobs go before it: it runs as soon as a consumer asks for jobs.",
+    ]);
+    expect(await why(second)).toEqual([
+      "It is ready, and 1 job goes before it: it runs as soon as a consumer asks for jobs.",
+    ]);
+    await queue.pause(add);
+    expect(await why(second)).toEqual([
+      "It is ready, and 1 job goes before it.",
+      "The task 'add' is paused.",
+    ]);
+  });
+});
