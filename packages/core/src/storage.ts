@@ -217,6 +217,7 @@ export interface StorageContract {
    * Promise: a job whose gate is closed is parked and does not run
    * Promise: a gate is never held by more than its maximum
    * Promise: a gate that opens lets the first of those parked go, by priority, then order
+   * Promise: a gate that opens in a call whose clock is behind lets go as many as have a place
    * Promise: a job with several gates takes all of them or none
    * Promise: a job whose gate policy is skip, drop or fail is handed over with that verdict
    * Promise: a job that finds others waiting at its gate waits behind them

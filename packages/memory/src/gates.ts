@@ -4,7 +4,7 @@ import { labelOf, type Gate, type Ticket, type Waiter } from "./gate.js";
 import { addStart, countStarts, instantOfRoom, limitOf, removeStart } from "./limits.js";
 import type { Move } from "./queue-state.js";
 import type { JobRow } from "./rows.js";
-import { enterLine, report, setState } from "./transition.js";
+import { enterLine, makeReady, report, setState } from "./transition.js";
 
 /** Locks, concurrency keys and limits are names of one space each. */
 export function nameOf(gate: NewGate): string {
@@ -108,13 +108,18 @@ export function openGate(move: Move, gate: Gate): void {
     if (max === undefined || taken(gate) >= max) break;
     gate.line.pop();
     if (head.kind === "ticket") grant(move, gate, head);
-    else {
-      gate.passing.add(head);
-      head.passing = gate;
-      enterFromLine(move, head);
-    }
+    else letThrough(move, gate, head);
   }
   planOpening(move, gate);
+}
+
+/** Lets a job go, and keeps a place for it. It was due when it was parked, though the clock may have been set back. */
+function letThrough(move: Move, gate: Gate, row: JobRow): void {
+  gate.passing.add(row);
+  row.passing = gate;
+  row.gate = undefined;
+  makeReady(move, row);
+  report(move, row, "readied", { gate: labelOf(gate.name) });
 }
 
 /** Lets the first in line go, whatever the gate; answers how many went. */
@@ -137,7 +142,6 @@ function enterFromLine(move: Move, row: JobRow): void {
   row.gate = undefined;
   enterLine(move, row);
   if (row.state === "ready") report(move, row, "readied", gate === undefined ? {} : { gate: labelOf(gate) });
-  else stopPassing(move, row);
 }
 
 /**

@@ -11,11 +11,20 @@ export function setState({ queue }: Move, row: JobRow, state: StoredState): void
 
 /** Puts a job that is in no place among the scheduled or the ready ones, by its due. */
 export function enterLine(move: Move, row: JobRow): void {
-  const { queue, now } = move;
-  const ready = row.due <= now;
-  setState(move, row, ready ? "ready" : "scheduled");
-  (ready ? queue.ready : queue.scheduled).push(row);
-  queue.hints.ready();
+  if (row.due <= move.now) {
+    makeReady(move, row);
+    return;
+  }
+  setState(move, row, "scheduled");
+  move.queue.scheduled.push(row);
+  move.queue.hints.ready();
+}
+
+/** Puts a job that is in no place among the ready ones. */
+export function makeReady(move: Move, row: JobRow): void {
+  setState(move, row, "ready");
+  move.queue.ready.push(row);
+  move.queue.hints.ready();
 }
 
 /** Notes what a move did to a job that it was not asked about. */

@@ -1,5 +1,5 @@
 import type { Move } from "./move.js";
-import { enterLine } from "./line.js";
+import { makeReady } from "./line.js";
 import { gateLabel, metaOf, ROW_COLUMNS, type Key, type MetaGate, type Row } from "./row.js";
 
 /** Locks, concurrency keys and limits: each a space of names of its own. */
@@ -61,20 +61,22 @@ export function openGate(move: Move, gate: string): void {
       grant(move, gate, ticket);
     } else if (row !== undefined) {
       if (taken >= maxOf(row, gate)) return;
-      keepPlace(move, gate, row);
-      enterLine(move, row);
-      move.effect(row, "readied", { gate: gateLabel(gate) });
+      letThrough(move, gate, row);
     }
     taken += 1;
   }
 }
 
-/** Keeps a place for a job that a gate has let go. */
-export function keepPlace(move: Move, gate: string, row: Row): void {
-  if (row.due > move.now) return;
+/**
+ * Lets a parked job go, and keeps a place for it. It was due when it was parked: a call that has waited for the file may
+ * come with an earlier instant.
+ */
+export function letThrough(move: Move, gate: string, row: Row): void {
   move
     .sql("INSERT OR REPLACE INTO {holders} (queue, gate, holder, owner, fence) VALUES (?, ?, ?, '', 0)")
     .run(move.queue.id, gate, row.key);
+  makeReady(move, row, row.due);
+  move.effect(row, "readied", { gate: gateLabel(gate) });
 }
 
 function maxOf(row: Row, gate: string): number {

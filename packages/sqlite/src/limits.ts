@@ -1,8 +1,7 @@
 import { CONSEQUENCES_PER_STEP } from "@taskq/core/storage";
-import { firstParked, keepPlace, placesTaken } from "./gates.js";
-import { enterLine } from "./line.js";
+import { firstParked, letThrough, placesTaken } from "./gates.js";
 import type { Move } from "./move.js";
-import { gateLabel, metaOf, type Key, type MetaGate, type Row } from "./row.js";
+import { metaOf, type Key, type MetaGate, type Row } from "./row.js";
 import {
   addStart,
   countStarts,
@@ -66,9 +65,7 @@ export function openLimit(move: Move, gate: string, limit: number = CONSEQUENCES
       planOpening(move, gate, isFull ? roomAt(move, own, kept) : move.now);
       return gone;
     }
-    keepPlace(move, gate, row);
-    enterLine(move, row);
-    move.effect(row, "readied", { gate: gateLabel(gate) });
+    letThrough(move, gate, row);
   }
 }
 

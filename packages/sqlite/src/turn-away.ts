@@ -1,7 +1,7 @@
 /** Jobs that are ready and yet may not run: each is put where it belongs. */
 import type { Claiming } from "./claiming.js";
 import { finish, NO_REASON, releaseGates } from "./final.js";
-import { gateName, isClosed, takeGate } from "./gates.js";
+import { gateName, isClosed, placesTaken, takeGate } from "./gates.js";
 import { isUsedUp, takeStart } from "./limits.js";
 import { park } from "./line.js";
 import type { Move } from "./move.js";
@@ -87,9 +87,10 @@ function passGates(claiming: Claiming, claimed: ReadyRow, row: Row): boolean {
   }
   releaseGates(move, row);
   if (closed.onBusy === "wait") {
-    park(move, row, gateName(closed));
-    // It has to be told when the limit opens.
-    if (closed.kind === "limit") move.opened.add(gateName(closed));
+    const name = gateName(closed);
+    park(move, row, name);
+    // It has to be told when the limit opens; and where a place is free, nobody comes who would let the line go.
+    if (closed.kind === "limit" || placesTaken(move, name) < closed.max) move.opened.add(name);
     return false;
   }
   const verdict: Meta["verdict"] = { kind: closed.onBusy, gate: closed.key, gateKind: closed.kind };

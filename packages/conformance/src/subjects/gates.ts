@@ -110,6 +110,32 @@ export const gates: Subject = subject("step: gates", [
     await context.complete(run);
   }),
 
+  promise(
+    "a gate that opens in a call whose clock is behind lets go as many as have a place",
+    async (context) => {
+      for (const gate of [lock("door"), slots("tenant 7", 2)]) {
+        const held = context.jobs(gate.max, { gates: [gate] });
+        await context.enqueue(...held);
+        const runs = await context.claim({ n: 9 });
+        const behind = context.now;
+        context.advance(1_000);
+        const [first, second, third] = context.jobs(3, { gates: [gate] });
+        await context.enqueue(first, second, third);
+        assert.deepEqual(await context.claim({ n: 9 }), []);
+        context.now = behind;
+        await context.complete(at(runs, 0));
+        assert.deepEqual(await context.states(first.id, second.id, third.id), ["ready", "parked", "parked"]);
+        context.advance(1_000);
+        for (const run of runs.slice(1)) await context.complete(run);
+        for (let left = 3; left > 0; left -= 1) {
+          const [run] = await context.claim({ n: 1 });
+          assert.ok(run !== undefined, `${left} wait for a gate that nobody holds`);
+          await context.complete(run);
+        }
+      }
+    },
+  ),
+
   promise("a job with several gates takes all of them or none", async (context) => {
     const left = context.job({ gates: [lock("left")] });
     const both = context.job({ gates: [lock("right"), lock("left")] });

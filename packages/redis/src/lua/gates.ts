@@ -150,15 +150,18 @@ function M.setState(row, state)
   row.state = state
 end
 
--- Puts a job that is in no place among the scheduled or the ready ones, by its due.
+-- Puts a job that is in no place among the ready ones.
+local function makeReady(row)
+  M.setState(row, "ready")
+  M.index(K.ready):push(-row.priority, M.readyMember(row))
+  S.ready = true
+end
+
+-- The same among the scheduled or the ready ones, by its due.
 function M.enterLine(row)
-  if row.due <= S.now then
-    M.setState(row, "ready")
-    M.index(K.ready):push(-row.priority, M.readyMember(row))
-  else
-    M.setState(row, "scheduled")
-    M.index(K.scheduled):push(row.due, M.scheduledMember(row))
-  end
+  if row.due <= S.now then return makeReady(row) end
+  M.setState(row, "scheduled")
+  M.index(K.scheduled):push(row.due, M.scheduledMember(row))
   S.ready = true
 end
 
@@ -167,8 +170,15 @@ local function enterFromLine(row)
   local gate = row.gate
   row.gate, row.line, row.park = nil, nil, nil
   M.enterLine(row)
-  if row.state == "ready" then M.report(row, "readied", nil, nil, gate and M.labelOf(gate))
-  else stopPassing(row) end
+  if row.state == "ready" then M.report(row, "readied", nil, nil, gate and M.labelOf(gate)) end
+end
+
+-- Lets a job go, and keeps a place for it. It was due when it was parked, though the server's clock may have been set back.
+local function letThrough(gate, row)
+  gate.passing = gate.passing + 1
+  row.passing, row.gate, row.line, row.park = gate.name, nil, nil, nil
+  makeReady(row)
+  M.report(row, "readied", nil, nil, M.labelOf(gate.name))
 end
 
 function M.grant(gate, ticket)
@@ -196,11 +206,7 @@ function openGate(gate)
     if ticket then
       M.grant(gate, ticket)
       gate.held = gate.held + 1
-    else
-      gate.passing = gate.passing + 1
-      row.passing = gate.name
-      enterFromLine(row)
-    end
+    else letThrough(gate, row) end
   end
   M.planOpening(gate)
 end

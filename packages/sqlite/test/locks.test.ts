@@ -1,0 +1,44 @@
+import { join } from "node:path";
+import Database from "better-sqlite3";
+import type { NewGate } from "@taskq/core/storage";
+import { expect, test } from "vitest";
+import { afterTest, claim, flow, openStorage, QUEUE, temporaryFolder } from "./support.ts";
+
+test("a line that stands still with nobody at its lock moves again with the next job", async () => {
+  const path = join(temporaryFolder(), "jobs.db");
+  const storage = await openStorage({ path });
+  const gates: NewGate[] = [{ kind: "lock", key: "door", max: 1, per: undefined, onBusy: "wait" }];
+  const [held, ...waiting] = [flow({ gates }), flow({ gates }), flow({ gates })];
+  await storage.enqueue({ queue: QUEUE, flows: [held, ...waiting] });
+  const database = new Database(path);
+  afterTest(() => void database.close());
+  let runs = await claim(storage, 1, 5);
+  expect(runs.map(({ id }) => id)).toEqual([held.end]);
+  // Files that older releases wrote have such lines.
+  database.exec("DELETE FROM taskq_holders");
+  const ends: string[] = [];
+  const late = flow({ gates });
+  for (let request = 2; request < 7; request += 1) {
+    const settled = runs.map(({ id, fence }) => ({
+      id,
+      fence,
+      startedAt: Date.now(),
+      outcome: { kind: "completed" as const, result: undefined },
+      add: undefined,
+      claimed: undefined,
+    }));
+    await storage.step({
+      queue: QUEUE,
+      owner: "owner",
+      request: 0,
+      tasks: ["work"],
+      settled,
+      begun: [],
+      claim: undefined,
+    });
+    if (request === 2) await storage.enqueue({ queue: QUEUE, flows: [late] });
+    runs = await claim(storage, request, 5);
+    ends.push(...runs.map(({ id }) => id));
+  }
+  expect(ends).toEqual([...waiting, late].map(({ end }) => end));
+});
