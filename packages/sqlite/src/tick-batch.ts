@@ -55,24 +55,20 @@ export class TickBatches {
     const batch: Batch = { queue, flows: [], waiting: [], now };
     this.open.push(batch);
     this.writer.submit<EnqueueAnswer>({
-      work: (scope) => {
-        this.close(batch);
-        return store(scope, batch);
-      },
-      alone: (scope) => {
-        this.close(batch);
-        return storeAlone(scope, batch);
-      },
+      work: (scope) => store(scope, batch),
+      alone: (scope) => storeAlone(scope, batch),
+      tried: () => this.close(batch),
       resolve: (answer) => stored(batch, answer),
       reject: (error) => this.failed(batch, error),
     });
     return batch;
   }
 
-  /** Whoever comes from here on is for the next one. */
+  /** Whoever comes from here on is for the next one, also while this one waits for a busy file: his wait begins now. */
   private close(batch: Batch): void {
     const index = this.open.indexOf(batch);
-    if (index !== -1) this.open.splice(index, 1);
+    if (index === -1) return;
+    this.open.splice(index, 1);
     this.lastSize = batch.flows.length;
   }
 

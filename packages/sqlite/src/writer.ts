@@ -19,6 +19,7 @@ type Work<T> = (scope: TransactionScope) => T;
 interface Job {
   readonly work: Work<unknown>;
   readonly alone: Work<unknown> | undefined;
+  readonly tried: (() => void) | undefined;
   readonly resolve: (value: never) => void;
   readonly reject: (error: unknown) => void;
   readonly since: number;
@@ -34,6 +35,8 @@ export interface Submission<T> {
    * that it did nothing, and the work is to be done.
    */
   readonly alone: Work<T | undefined> | undefined;
+  /** Called before each try, also before one that the file or its guard ends before the work is run. */
+  readonly tried: (() => void) | undefined;
   readonly resolve: (value: T) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -102,12 +105,14 @@ export class Writer {
 
   /** With all others of this tick, in one transaction. The work may be run more than once. */
   group<T>(work: Work<T>): Promise<T> {
-    return new Promise<T>((resolve, reject) => this.submit({ work, alone: undefined, resolve, reject }));
+    return new Promise<T>((resolve, reject) =>
+      this.submit({ work, alone: undefined, tried: undefined, resolve, reject }),
+    );
   }
 
   /** The same for a caller that has promises of its own. */
-  submit<T>({ work, alone, resolve, reject }: Submission<T>): void {
-    this.pending.push({ work, alone, resolve, reject, since: performance.now(), value: undefined });
+  submit<T>({ work, alone, tried, resolve, reject }: Submission<T>): void {
+    this.pending.push({ work, alone, tried, resolve, reject, since: performance.now(), value: undefined });
     if (this.scheduled || this.waiting) return;
     this.scheduled = true;
     if (this.turn.isLong()) setImmediate(this.flush);
@@ -120,6 +125,7 @@ export class Writer {
       this.pending.push({
         work,
         alone: undefined,
+        tried: undefined,
         resolve,
         reject,
         since: performance.now(),
@@ -149,6 +155,7 @@ export class Writer {
     if (this.waiting || this.pending.length === 0) return;
     const jobs = this.pending;
     this.pending = [];
+    for (const { tried } of jobs) tried?.();
     this.execute(jobs, 0);
   };
 

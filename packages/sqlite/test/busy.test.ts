@@ -1,5 +1,6 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import Database from "better-sqlite3";
@@ -98,4 +99,39 @@ test("a file that is busy as it is opened is asked again", async () => {
   other.exec("BEGIN EXCLUSIVE");
   setTimeout(() => other.exec("COMMIT"), 200);
   await expect(openStorage({ path })).resolves.toBeDefined();
+});
+
+const codeOf = (call: Promise<unknown>): Promise<string> =>
+  call.then(
+    () => "stored",
+    (error: unknown) => (error as { code: string }).code,
+  );
+
+test("jobs are stored again after those that came together were refused because the file stayed busy", async () => {
+  const path = join(temporaryFolder(), "jobs.db");
+  const session = await Session.open(path, settingsOf({ path }), 200);
+  afterTest(() => session.close());
+  await session.openQueue({ queue: QUEUE, retention: RETENTION });
+  const other = new Database(path);
+  afterTest(() => void other.close());
+  const enqueue = () => session.batches.add(session.queue(QUEUE), Date.now(), flow());
+  other.exec("BEGIN IMMEDIATE");
+  const refused = [codeOf(enqueue()), codeOf(session.writer.group(() => {}))];
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  const late = codeOf(enqueue());
+  expect(await Promise.all(refused)).toEqual(["TASKQ_BUSY", "TASKQ_BUSY"]);
+  other.exec("COMMIT");
+  expect(await late).toBe("stored");
+  expect(await Promise.all([1, 2, 3].map(() => codeOf(enqueue())))).toEqual(["stored", "stored", "stored"]);
+});
+
+test("each call rejects after the file was deleted, however many come together", async () => {
+  const path = join(temporaryFolder(), "jobs.db");
+  const storage = await openStorage({ path });
+  rmSync(path);
+  const enqueue = () => codeOf(storage.enqueue({ queue: QUEUE, flows: [flow()] }));
+  await new Promise((resolve) => setTimeout(resolve, 1_100));
+  for (let round = 0; round < 2; round += 1) {
+    expect(await Promise.all([enqueue(), enqueue()])).toEqual(["TASKQ_STORAGE", "TASKQ_STORAGE"]);
+  }
 });
