@@ -41,11 +41,11 @@ const READ_ALIVE = READ.replace(
 
 /**
  * Many rows as one row: their columns as JSON, their bodies behind each other. Handed over one by one, each body costs
- * as much as all else of its row.
+ * as much as all else of its row. Of a body that somebody has made text, the characters would not be the bytes.
  */
 const READ_MANY =
   "SELECT json_group_array(json_array(time, low, random, task, attempt, failures, crashes, priority, due, expires, " +
-  "flags, enqueued, meta, length(body))), CAST(group_concat(CAST(body AS TEXT), '') AS BLOB) " +
+  "flags, enqueued, meta, octet_length(body))), CAST(group_concat(CAST(body AS TEXT), '') AS BLOB) " +
   "FROM (SELECT key >> 21 AS time, key & 2097151 AS low, random, task, attempt, failures, crashes, priority, due, " +
   `expires, flags, enqueued, meta, ${BODY} AS body ${FIRST})`;
 
