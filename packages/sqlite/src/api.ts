@@ -6,7 +6,10 @@ export interface SqliteStorage extends Storage {
    * Your writes and our enqueues, both or neither: runs the work within a write transaction of your connection, or of
    * ours where the storage was given a path. What the work throws undoes all of it, and is passed on.
    *
-   * `work` is synchronous; it is begun again if the file was busy.
+   * `work` is synchronous; it is begun again if the file was busy. It must not end the transaction itself: after a
+   * `COMMIT` or `ROLLBACK` in it, also by `ON CONFLICT ROLLBACK`, nothing more is enqueued and the call rejects, but what
+   * it writes by itself from then on is kept. A savepoint of yours that you roll back takes along what was enqueued
+   * within it, though `enqueued` is told of it.
    *
    * @throws `TASKQ_BUSY` `TASKQ_ASYNC_IN_TRANSACTION` `TASKQ_STORAGE`
    * @example

@@ -70,6 +70,7 @@ function attempt(transacting: Transacting, connection: Connection, work: Work): 
   try {
     const value = work(tx as SqliteTransaction);
     refusePromise(value);
+    refuseEnded(connection);
     commit(connection);
     scope.committed();
     tx.committed();
@@ -122,6 +123,16 @@ function refusePromise(value: unknown): void {
   );
 }
 
+/** What comes after it would be kept, whatever becomes of the rest. */
+function refuseEnded(connection: Connection): void {
+  if (connection.driver.inTransaction) return;
+  throw new TaskqError(
+    "TASKQ_STORAGE",
+    "storage.transaction: expected its transaction to last as long as the work, but a statement of the work has ended it " +
+      "(COMMIT, ROLLBACK or ON CONFLICT ROLLBACK); what the work wrote by itself since then is kept",
+  );
+}
+
 class Transaction {
   private readonly transacting: Transacting;
   private readonly scope: TransactionScope;
@@ -148,6 +159,7 @@ class Transaction {
   }
 
   private store(prepared: PreparedFlow): Result {
+    refuseEnded(this.scope.connection);
     const { storage, session } = this.transacting;
     if (prepared.storage !== storage) {
       throw new TaskqError(

@@ -85,7 +85,7 @@ export class Writer {
    * has not been done, and is to be submitted.
    */
   alone<T>(work: Work<T | undefined>): T | undefined {
-    if (this.hasGoneAlone || this.scheduled || this.waiting) return undefined;
+    if (this.hasGoneAlone || this.scheduled || this.waiting || this.isWithinAnother) return undefined;
     if (this.pending.length > 0 || this.turn.isLong()) return undefined;
     const scope = new TransactionScope(this.options.connection);
     let value: T | undefined;
@@ -113,6 +113,10 @@ export class Writer {
   /** The same for a caller that has promises of its own. */
   submit<T>({ work, alone, tried, resolve, reject }: Submission<T>): void {
     this.pending.push({ work, alone, tried, resolve, reject, since: performance.now(), value: undefined });
+    this.schedule();
+  }
+
+  private schedule(): void {
     if (this.scheduled || this.waiting) return;
     this.scheduled = true;
     if (this.turn.isLong()) setImmediate(this.flush);
@@ -135,6 +139,11 @@ export class Writer {
     });
   }
 
+  /** Called by the work of `storage.transaction`: what is written now would be undone with it, though it was told of. */
+  private get isWithinAnother(): boolean {
+    return this.options.connection.driver.inTransaction;
+  }
+
   /** Whether something waits to be written. */
   get idle(): boolean {
     return this.pending.length === 0;
@@ -153,6 +162,10 @@ export class Writer {
   private readonly flush = (): void => {
     this.scheduled = false;
     if (this.waiting || this.pending.length === 0) return;
+    if (this.isWithinAnother) {
+      this.schedule();
+      return;
+    }
     const jobs = this.pending;
     this.pending = [];
     for (const { tried } of jobs) tried?.();

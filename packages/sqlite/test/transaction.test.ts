@@ -1,9 +1,10 @@
 import { join } from "node:path";
 import { createQueue, task, TaskqError, type StandardSchema } from "@taskq/core";
+import type { StorageContract } from "@taskq/core/storage";
 import Database from "better-sqlite3";
 import { sqliteStorage, type SqliteStorage } from "@taskq/sqlite";
 import { describe, expect, test } from "vitest";
-import { afterTest, failure, temporaryFolder } from "./support.ts";
+import { afterTest, failure, flow, temporaryFolder } from "./support.ts";
 
 const add = task("add", async (input: { a: number; b: number }) => input.a + input.b);
 
@@ -106,6 +107,34 @@ describe("on the user's connection", () => {
     expect(orders()).toBe(0);
     expect((await queue.counts()).ready).toBe(0);
   });
+
+  test.each(["INSERT OR ROLLBACK INTO orders VALUES (1)", "ROLLBACK", "COMMIT"])(
+    "nothing is enqueued any more once the work has ended its transaction by %s",
+    async (statement) => {
+      const { database, storage, queue, order } = shop();
+      const ready = await queue.prepare(add.job({ a: 2, b: 3 }));
+      order(1);
+      const end = (): void => {
+        try {
+          database.exec(statement);
+        } catch {
+          // He knows that it is there.
+        }
+      };
+      for (const work of [() => undefined, (enqueue: () => unknown) => void enqueue()]) {
+        const error = await failure(
+          storage.transaction((tx) => {
+            end();
+            work(() => tx.enqueue(ready));
+            return 1;
+          }),
+        );
+        expect(error.code).toBe("TASKQ_STORAGE");
+        expect(error.message).toMatch(/expected its transaction to last as long as the work/);
+        expect((await queue.counts()).ready).toBe(0);
+      }
+    },
+  );
 
   test("a schema that is asynchronous is refused within a transaction", async () => {
     const { database, storage } = shop();
@@ -228,4 +257,36 @@ test("with a path, several jobs are enqueued together or not at all", async () =
   expect((await queue.counts()).ready).toBe(0);
   await storage.transaction((tx) => ({ handles: [tx.enqueue(first), tx.enqueue(second)] }));
   expect((await queue.counts()).ready).toBe(2);
+});
+
+test("what the work calls beside its transaction is written after it, and not undone with it", async () => {
+  const storage = sqliteStorage({ path: join(temporaryFolder(), "jobs.db") });
+  const queue = createQueue({ storage, tasks: { add } });
+  afterTest(() => queue.close());
+  const contract = storage as unknown as StorageContract;
+  const [first, second] = [
+    await queue.prepare(add.job({ a: 1, b: 1 })),
+    await queue.prepare(add.job({ a: 2, b: 2 })),
+  ];
+  const calls: Promise<unknown>[] = [];
+  const work = (enqueue: (ready: typeof first) => void): number => {
+    enqueue(first);
+    calls.push(contract.enqueue({ queue: "default", flows: [flow()] }));
+    calls.push(queue.lock(`lock ${calls.length}`, { ttl: "1m" }).acquire());
+    enqueue(second);
+    return 1;
+  };
+  const mine = new Error("changed my mind");
+  const error = await failure(
+    storage.transaction((tx) => {
+      work((ready) => tx.enqueue(ready));
+      throw mine;
+    }),
+  );
+  expect(error).toBe(mine);
+  await Promise.all(calls);
+  expect((await queue.counts()).ready).toBe(1);
+  await storage.transaction((tx) => work((ready) => tx.enqueue(ready)));
+  await Promise.all(calls);
+  expect((await queue.counts()).ready).toBe(4);
 });
