@@ -4,6 +4,7 @@ import { connect, type Connection } from "./connection.js";
 import type { DriverFactory } from "./driver.js";
 import { isBusy, storageError } from "./failure.js";
 import { checkPlace, FileGuard } from "./file-guard.js";
+import { behindLinks } from "./links.js";
 import { applyMigrations, schemaIsCurrent } from "./migrate.js";
 import type { Settings } from "./options.js";
 import { BUSY_LIMIT, busyError, pauseBeforeRetry } from "./writer.js";
@@ -23,12 +24,13 @@ export async function openFile(
   settings: Settings,
   busyLimit: number = BUSY_LIMIT,
 ): Promise<OpenFile> {
-  checkPlace(path);
-  createPrivately(path);
+  const place = { path, file: behindLinks(path) };
+  checkPlace(place.file);
+  createPrivately(place.file);
   const since = performance.now();
   for (;;) {
     try {
-      return attempt(factory, path, settings);
+      return attempt(factory, place, settings);
     } catch (error) {
       if (!isBusy(error)) throw storageError(error, path);
       if (performance.now() - since > busyLimit) throw busyError(path, busyLimit, error);
@@ -37,9 +39,15 @@ export async function openFile(
   }
 }
 
-function attempt(factory: DriverFactory, path: string, settings: Settings): OpenFile {
+interface Place {
+  /** As it was given: a link that leads elsewhere by and by is noticed too. */
+  readonly path: string;
+  readonly file: string;
+}
+
+function attempt(factory: DriverFactory, { path, file }: Place, settings: Settings): OpenFile {
   const connection = connect(factory, {
-    path,
+    path: file,
     prefix: settings.tablePrefix,
     durability: settings.durability,
   });

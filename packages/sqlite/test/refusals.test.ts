@@ -212,6 +212,22 @@ describe("file modes", () => {
     for (const suffix of ["", "-wal", "-shm"]) expect(statSync(path + suffix).mode & 0o777).toBe(0o600);
   });
 
+  test.each([
+    ["to it", "first.db"],
+    ["to a link to it", "second.db"],
+    ["to its folder", "linked/jobs.db"],
+  ])("a new file is for its owner only where a link leads %s", async (_, name) => {
+    const folder = temporaryFolder();
+    mkdirSync(join(folder, "real"));
+    const file = join(folder, "real", "jobs.db");
+    symlinkSync(file, join(folder, "first.db"));
+    symlinkSync("first.db", join(folder, "second.db"));
+    symlinkSync("real", join(folder, "linked"));
+    const storage = await openStorage({ path: join(folder, name) });
+    await storage.enqueue({ queue: QUEUE, flows: [flow()] });
+    for (const suffix of ["", "-wal", "-shm"]) expect(statSync(file + suffix).mode & 0o777).toBe(0o600);
+  });
+
   test("a file that others can write to is warned of", async () => {
     const warn = vi.spyOn(process, "emitWarning").mockImplementation(() => {});
     const path = join(temporaryFolder(), "jobs.db");
@@ -235,6 +251,18 @@ describe("a file that is gone while it is open", () => {
       writeFileSync(path, "");
     });
     expect(error.code).toBe("TASKQ_STORAGE");
+    expect(error.message).toMatch(/but another file has taken its place/);
+  });
+
+  test("is a typed error when a link to it leads to another one", async () => {
+    const path = join(temporaryFolder(), "jobs.db");
+    symlinkSync(`${path}.first`, path);
+    const storage = await openStorage({ path });
+    rmSync(path);
+    writeFileSync(`${path}.second`, "");
+    symlinkSync(`${path}.second`, path);
+    await new Promise((done) => setTimeout(done, 1_100));
+    const error = await failure(storage.enqueue({ queue: QUEUE, flows: [flow()] }));
     expect(error.message).toMatch(/but another file has taken its place/);
   });
 
