@@ -230,6 +230,7 @@ export interface StorageContract {
    * Promise: a job with a limit and other gates takes all of them or none
    * Promise: a job whose limit is used up is handed over with the verdict of its policy
    * Promise: limits of different times under one key count the same starts
+   * Promise: starts further ahead than their window keep no limit shut
    * Promise: ten thousand jobs parked under a limit leave the claims of others as they are
    */
   step(request: StepRequest): Promise<StepAnswer>;

@@ -198,6 +198,15 @@ export function planOpening(move: Move, gate: Gate): void {
   if (gate.opensAt !== Infinity) queue.opening.push(gate);
 }
 
+/** Plans anew when limits with a line open: a clock that was set back has left their instants too far ahead. */
+export function planLimitsAnew(move: Move): void {
+  const { queue } = move;
+  for (const gate of queue.gates.values()) {
+    if (gate.name.startsWith("limit:") && gate.line.size > 0) planOpening(move, gate);
+  }
+  queue.hints.ready();
+}
+
 /** Whether it is the line of an unknown task. */
 export function isUnknown({ name }: Gate): boolean {
   return name.startsWith("task:");

@@ -15,7 +15,8 @@ export function limitOf({ key, max, per }: NewGate): Limit {
 
 /**
  * Starts with which one of now shares a window. Those of a clock that was ahead count too: then no window holds more
- * than the maximum, whatever the order in which starts are written down.
+ * than the maximum, whatever the order in which starts are written down. Those further ahead than the window are of a
+ * clock that has been set back since.
  */
 export function countStarts({ queue, now }: Move, { key, per }: Limit): number {
   const starts = queue.starts.get(key, now)?.starts ?? [];
@@ -27,7 +28,7 @@ export function instantOfRoom({ queue, now }: Move, { key, max, per }: Limit, re
   const starts = queue.starts.get(key, now)?.starts ?? [];
   const free = max - reserved;
   if (free <= 0) return Infinity;
-  const last = starts[starts.length - free];
+  const last = starts[firstFrom(starts, now + per) - free];
   return last === undefined ? now : last.time + per;
 }
 

@@ -53,6 +53,8 @@ export class QueueState {
   /** Gates with a line that may open by themselves. */
   readonly opening: Heap<Gate> = new Heap((left, right) => left.opensAt < right.opensAt);
   readonly uniques: Map<string, UniqueKey> = new Map();
+  /** As of when runs were last looked for whose lease is over; an earlier instant: the clock has been set back. */
+  reapedAt: number = Infinity;
 
   /** Starts under limits, by key. */
   readonly starts: ExpiringMap<StartLog> = new ExpiringMap();

@@ -9,6 +9,7 @@ import {
   type RenewRequest,
 } from "@taskq/core/storage";
 import { finishUnasked, giveBack } from "./finish.js";
+import { planLimitsAnew } from "./gates.js";
 import type { Move } from "./queue-state.js";
 import type { JobRow, Run } from "./rows.js";
 import { recordAttempt, runOf } from "./runs.js";
@@ -31,6 +32,8 @@ export function renew({ queue, now }: Move, request: RenewRequest): RenewAnswer 
 /** Marks runs whose lease is over, and takes those that were marked half a lease ago. */
 export function reap(move: Move, { limit }: ReapRequest): ReapAnswer {
   const { queue, now } = move;
+  if (now < queue.reapedAt) planLimitsAnew(move);
+  queue.reapedAt = now;
   const reaped: ReapedRun[] = [];
   for (const row of queue.active) {
     const { run } = row;

@@ -1,6 +1,8 @@
 import { CONSEQUENCES_PER_STEP } from "@taskq/core/storage";
+import type { Connection } from "./connection.js";
 import { firstParked, letThrough, placesTaken } from "./gates.js";
 import type { Move } from "./move.js";
+import type { OpenQueue } from "./open-queue.js";
 import { metaOf, type Key, type MetaGate, type Row } from "./row.js";
 import {
   addStart,
@@ -95,4 +97,20 @@ export function openDueLimits(move: Move): void {
     left -= openLimit(move, gate, left);
     if (left <= 0) return;
   }
+}
+
+/** Whether a limit opens at a later instant. */
+export function hasOpenings(connection: Connection, queue: OpenQueue, now: number): boolean {
+  const later = connection.raw("SELECT 1 FROM {openings} WHERE queue = ? AND opens > ? LIMIT 1");
+  return later.get(queue.id, now) !== undefined;
+}
+
+/** Has the next steps look at all limits with a line: a clock that was set back has left their instants too far ahead. */
+export function openAnew(move: Move): void {
+  const { changes } = move
+    .sql("UPDATE {openings} SET opens = ? WHERE queue = ? AND opens > ?")
+    .run(move.now, move.queue.id, move.now);
+  if (changes === 0) return;
+  move.wakeAt(move.now);
+  move.becameReady();
 }

@@ -57,6 +57,8 @@ export class OpenQueue {
   purgeAt = 0;
   /** When old rows of the feed were last looked for. */
   feedPrunedAt = 0;
+  /** As of when runs were last looked for whose lease is over; an earlier instant: the clock has been set back. */
+  reapedAt: number = Infinity;
   private tasksGiven: readonly string[] | undefined;
   private tasksKnown: ReadonlySet<string> = new Set();
 

@@ -3,6 +3,7 @@ import type { Connection } from "./connection.js";
 import { complete, followConsequences } from "./consequences.js";
 import { becameFinal, leaveRun, recordAttempt } from "./final.js";
 import { LEASE_COLUMNS, unpackKeys, type LeaseRow } from "./lease.js";
+import { hasOpenings, openAnew } from "./limits.js";
 import type { Move } from "./move.js";
 import type { OpenQueue } from "./open-queue.js";
 import { skipIfDead } from "./readiness.js";
@@ -40,17 +41,20 @@ function leasesOf(connection: Connection, queue: OpenQueue): LeaseRow[] {
 
 /** The answer of a reap that has nothing to do; it only reads. */
 export function idleReap(connection: Connection, queue: OpenQueue, now: number): ReapAnswer | undefined {
+  if (now < queue.reapedAt && hasOpenings(connection, queue, now)) return undefined;
   let nextAt: number | undefined;
   for (const lease of leasesOf(connection, queue)) {
     const at = attentionAt(lease, now);
     if (at <= now) return undefined;
     nextAt = Math.min(nextAt ?? at, at);
   }
+  queue.reapedAt = now;
   return { reaped: [], effects: [], nextAt };
 }
 
 /** Marks runs whose lease is over as suspect, and takes those that were so half a lease ago. */
 export function reap(move: Move, { limit }: ReapRequest): ReapAnswer {
+  if (move.now < move.queue.reapedAt) openAnew(move);
   const reaped: ReapedRun[] = [];
   let nextAt: number | undefined;
   for (const lease of leasesOf(move.scope.connection, move.queue)) {
@@ -62,6 +66,7 @@ export function reap(move: Move, { limit }: ReapRequest): ReapAnswer {
     nextAt = Math.min(nextAt ?? at, at);
   }
   complete(move);
+  move.scope.onCommit(() => (move.queue.reapedAt = move.now));
   return { reaped, effects: move.effects, nextAt };
 }
 

@@ -42,7 +42,8 @@ const counted = new WeakMap<Looking, Map<string, Map<number, number>>>();
 
 /**
  * Starts with which one of now shares a window. Those of another process that are later count too: then no window
- * holds more than the maximum, whatever the order in which starts are written down.
+ * holds more than the maximum, whatever the order in which starts are written down. Those further ahead than the window
+ * are of a clock that has been set back since.
  */
 export function countStarts(looking: Looking, { gate, per }: Limit): number {
   let gates = counted.get(looking);
@@ -64,8 +65,10 @@ export function roomAt(looking: Looking, { gate, max, per }: Limit, reserved: nu
   const free = max - reserved;
   if (free <= 0) return undefined;
   const row = looking
-    .raw("SELECT time FROM {starts} WHERE queue = ? AND gate = ? ORDER BY time DESC LIMIT 1 OFFSET ? + 0")
-    .get(queue.id, gate, free - 1) as [number] | undefined;
+    .raw(
+      "SELECT time FROM {starts} WHERE queue = ? AND gate = ? AND time < ? ORDER BY time DESC LIMIT 1 OFFSET ? + 0",
+    )
+    .get(queue.id, gate, now + per, free - 1) as [number] | undefined;
   return row === undefined ? now : row[0] + per;
 }
 

@@ -147,6 +147,27 @@ async function usedUp(context: Context): Promise<void> {
   }
 }
 
+/** The clock is set back by an hour, after some have started and others wait. */
+async function setBack(context: Context): Promise<void> {
+  const gates = [limit(2)];
+  const now = context.now;
+  context.advance(3_600_000);
+  const [one, two, three, four] = context.jobs(4, { gates });
+  await context.enqueue(one, two, three, four);
+  assert.deepEqual(ids(await context.claim({ n: 9 })), [one.id, two.id]);
+  context.now = now;
+  const late = context.job({ gates });
+  await context.enqueue(late);
+  const starts: number[] = [];
+  const began = [...(await claimAll(context, starts)), ...(await claimAll(context, starts))];
+  assert.equal(began.length, 2, "what waits goes on once somebody comes");
+  assert.deepEqual(await take(context, 2), { taken: false, opensAt: now + PER });
+  assert.equal((await context.claimStep({ n: 9 })).nextDue, now + PER);
+  context.advance(PER);
+  assert.equal((await claimAll(context, starts)).length, 1);
+  checkWindows(starts, 2, PER);
+}
+
 async function severalGates(context: Context): Promise<void> {
   const holder = context.job({ gates: [LOCK] });
   const both = context.job({ gates: [LOCK, limit(1)] });
@@ -269,6 +290,7 @@ export const limits: Subject = subject("step: limits", [
   promise("a job with a limit and other gates takes all of them or none", severalGates),
   promise("a job whose limit is used up is handed over with the verdict of its policy", verdicts),
   promise("limits of different times under one key count the same starts", differentTimes),
+  promise("starts further ahead than their window keep no limit shut", setBack),
   promise("ten thousand jobs parked under a limit leave the claims of others as they are", manyParked, {
     unrepeated: "it measures time",
   }),

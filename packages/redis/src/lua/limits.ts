@@ -30,7 +30,8 @@ local function countBetween(log, from, to)
   return count
 end
 
--- Starts with which one of now shares a window, those of a clock that was ahead among them.
+-- Starts with which one of now shares a window, those of a clock that was ahead among them. Those further ahead than the
+-- window are of a clock that has been set back since.
 function M.countStarts(own)
   local log = logOf(own.key)
   if not log then return 0 end
@@ -44,18 +45,20 @@ function M.instantOfRoom(own, reserved)
   if free <= 0 then return nil end
   local log = logOf(own.key)
   if not log then return S.now end
-  local prefix = M.six(log.number)
-  local starts = M.lineAt(K.starts, prefix)
+  local prefix, per = M.six(log.number), own.per or 0
+  local starts, last = M.lineAt(K.starts, prefix), prefix .. M.six(S.now + per)
   local changed = next(starts.gone) ~= nil or next(starts.adds) ~= nil
   local member = nil
   if changed then
     local all = starts:all()
-    member = all[#all - free + 1]
+    local count = #all
+    while count > 0 and all[count] >= last do count = count - 1 end
+    member = all[count - free + 1]
   else
-    member = call("ZREVRANGEBYLEX", K.starts, "(" .. M.after(prefix), "[" .. prefix, "LIMIT", free - 1, 1)[1]
+    member = call("ZREVRANGEBYLEX", K.starts, "(" .. last, "[" .. prefix, "LIMIT", free - 1, 1)[1]
   end
   if not member then return S.now end
-  return struct.unpack(">I6", member, 7) + (own.per or 0)
+  return struct.unpack(">I6", member, 7) + per
 end
 
 function M.addStart(own, holder, fence)
