@@ -48,10 +48,23 @@ function partOf(
   const records: JobRecord[] = [];
   for (const row of rowsOf(connection, queue, { request, from, end })) {
     const shown = asSkipped(connection, row);
-    if (isAsked(shown, request)) records.push(jobRecord(connection, shown, true));
+    if (isAsked(shown, request)) records.push(recordOf(connection, shown));
     if (records.length === most) break;
   }
   return { records, end };
+}
+
+function recordOf(connection: Connection, row: Row): JobRecord {
+  try {
+    return jobRecord(connection, row, true);
+  } catch (error) {
+    if (!(error instanceof SyntaxError || error instanceof TypeError)) throw error;
+    throw new TaskqError(
+      "TASKQ_STORAGE",
+      `the SQLite file ${connection.path}: expected the row of a job, got one that others have changed (key ${row.key})`,
+      { cause: error },
+    );
+  }
 }
 
 interface Part {

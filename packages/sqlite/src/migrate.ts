@@ -2,12 +2,20 @@ import { TaskqError } from "@taskq/core/storage";
 import type { Connection } from "./connection.js";
 import { MIGRATIONS, prefixed, SCHEMA_VERSION } from "./schema.js";
 
-/** The version of the tables in a file; 0 where there are none. */
+/** The version of the tables in a file; 0 where there are none. @throws `TASKQ_SCHEMA` */
 function schemaVersion(connection: Connection): number {
+  const name = `${connection.prefix}meta`;
   const there = connection.driver
-    .prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?")
-    .get(`${connection.prefix}meta`);
+    .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name = ? COLLATE NOCASE")
+    .get(name) as { name: string } | undefined;
   if (there === undefined) return 0;
+  if (there.name !== name) {
+    throw new TaskqError(
+      "TASKQ_SCHEMA",
+      `the SQLite file ${connection.path}: expected the tablePrefix '${there.name.slice(0, -"meta".length)}' of its tables, ` +
+        `got '${connection.prefix}', which SQLite takes for the same`,
+    );
+  }
   const row = connection.driver
     .prepare(prefixed("SELECT value FROM {meta} WHERE name = 'schema'", connection.prefix))
     .get() as { value: number } | undefined;

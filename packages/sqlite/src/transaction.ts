@@ -85,15 +85,32 @@ function attempt(transacting: Transacting, connection: Connection, work: Work): 
 }
 
 function begin(connection: Connection, users: boolean): void {
-  const before = users ? busyTimeout(connection) : BUSY_TIMEOUT;
   try {
-    if (before !== BUSY_TIMEOUT) setBusyTimeout(connection, BUSY_TIMEOUT);
-    connection.sql("BEGIN IMMEDIATE").run();
+    if (users) beginOnUsers(connection);
+    else connection.sql("BEGIN IMMEDIATE").run();
   } catch (error) {
-    throw isBusy(error) ? new BusyFile(error) : storageError(error, connection.path);
-  } finally {
-    if (before !== BUSY_TIMEOUT) setBusyTimeout(connection, before);
+    if (isBusy(error)) throw new BusyFile(error);
+    throw error instanceof TypeError ? refusedConnection(error) : storageError(error, connection.path);
   }
+}
+
+function beginOnUsers(connection: Connection): void {
+  const before = busyTimeout(connection);
+  setBusyTimeout(connection, BUSY_TIMEOUT);
+  try {
+    connection.sql("BEGIN IMMEDIATE").run();
+  } finally {
+    setBusyTimeout(connection, before);
+  }
+}
+
+/** The driver says so of a closed connection, and of one that is in the middle of a query. */
+function refusedConnection(cause: TypeError): TaskqError {
+  return new TaskqError(
+    "TASKQ_STORAGE",
+    `storage.transaction: expected an open connection that runs no query, got a refusal: ${cause.message}`,
+    { cause },
+  );
 }
 
 function busyTimeout(connection: Connection): number {
@@ -167,15 +184,21 @@ class Transaction {
         "tx.enqueue: expected a job of a queue on this storage, got one on another",
       );
     }
-    const queue = session.queueWithin(this.scope, prepared.open);
-    const move = new Move(this.scope, queue, prepared.now ?? storage.clock.now());
-    const run = prepared.run();
-    const answer =
-      run === undefined ? enqueue(move, [prepared.flow]) : enqueueFrom(move, run, [prepared.flow]);
+    const answer = this.write(prepared, prepared.now ?? storage.clock.now(), session);
     const [stored] = answer.flows;
     if (stored === undefined) throw new TaskqError("TASKQ_STORAGE", "a flow was not stored");
     this.done.push({ prepared, answer });
     return prepared.result(stored);
+  }
+
+  private write(prepared: PreparedFlow, now: number, session: Session): EnqueueAnswer {
+    try {
+      const move = new Move(this.scope, session.queueWithin(this.scope, prepared.open), now);
+      const run = prepared.run();
+      return run === undefined ? enqueue(move, [prepared.flow]) : enqueueFrom(move, run, [prepared.flow]);
+    } catch (error) {
+      throw storageError(error, this.scope.connection.path);
+    }
   }
 
   /** Sends the events. */

@@ -105,3 +105,26 @@ async function exitCode(child: ChildProcess): Promise<number | null> {
   const [code] = (await once(child, "exit")) as [number | null];
   return code;
 }
+
+test("a table prefix that differs from another of the file in capitals only is refused", async () => {
+  const path = join(temporaryFolder(), "jobs.db");
+  await openStorage({ path });
+  const error = await failure(openStorage({ path, tablePrefix: "TASKQ_" }));
+  expect(error.code).toBe("TASKQ_SCHEMA");
+  expect(error.message).toMatch(/expected the tablePrefix 'taskq_' of its tables, got 'TASKQ_'/);
+});
+
+test.each(["meta = 'text'", "meta = 'null'", "meta = x'ff'", "gate = x'ff'"])(
+  "listing rejects with TASKQ_STORAGE over a row in which somebody has set %s",
+  async (change) => {
+    const path = join(temporaryFolder(), "jobs.db");
+    const storage = await openStorage({ path });
+    await storage.enqueue({ queue: QUEUE, flows: [flow()] });
+    const file = new Database(path);
+    file.exec(`UPDATE taskq_jobs SET ${change}`);
+    file.close();
+    const error = await failure(storage.list({ queue: QUEUE, limit: 10, after: undefined }));
+    expect(error.code).toBe("TASKQ_STORAGE");
+    expect(error.message).toMatch(/expected the row of a job, got one that others have changed/);
+  },
+);

@@ -136,6 +136,41 @@ describe("on the user's connection", () => {
     },
   );
 
+  test.each<[string, (database: Database.Database) => void]>([
+    ["is closed", (database) => void database.close()],
+    [
+      "is in the middle of a query",
+      (database) => {
+        const rows = database.prepare("SELECT 1").iterate();
+        rows.next();
+        afterTest(() => void rows.return?.());
+      },
+    ],
+    ["may only read", (database) => void database.pragma("query_only = 1")],
+  ])("a connection that %s is refused with TASKQ_STORAGE", async (_, spoil) => {
+    const { database, storage, queue } = shop();
+    const ready = await queue.prepare(add.job({ a: 2, b: 3 }));
+    spoil(database);
+    const error = await failure(storage.transaction((tx) => ({ handle: tx.enqueue(ready) })));
+    expect(error.code).toBe("TASKQ_STORAGE");
+    expect(error.cause).toBeInstanceOf(Error);
+    expect((await queue.counts()).ready).toBe(0);
+  });
+
+  test("a connection that was opened for reading only is refused with TASKQ_STORAGE", async () => {
+    const { path, queue } = shop();
+    await queue.counts();
+    const database = new Database(path, { readonly: true });
+    afterTest(() => void database.close());
+    const storage = sqliteStorage({ database });
+    const own = createQueue({ storage, tasks: { add } });
+    afterTest(() => own.close());
+    const ready = await own.prepare(add.job({ a: 2, b: 3 }));
+    expect((await failure(storage.transaction((tx) => ({ handle: tx.enqueue(ready) })))).code).toBe(
+      "TASKQ_STORAGE",
+    );
+  });
+
   test("a schema that is asynchronous is refused within a transaction", async () => {
     const { database, storage } = shop();
     const input: StandardSchema<number> = {

@@ -2,7 +2,7 @@ import { task, type LimitOptions, type Queue, type QueueEvent } from "@taskq/cor
 import type { NewGate, StorageContract } from "@taskq/core/storage";
 import { advance, virtualClock } from "@taskq/core/testing";
 import { describe, expect, test } from "vitest";
-import { afterTest, flow, QUEUE, RETENTION } from "../support.js";
+import { afterTest, flow as newFlow, QUEUE, RETENTION } from "../support.js";
 import { immediateQueue, storages } from "./storages.js";
 
 const noon = new Date("2026-01-01T12:00:00Z");
@@ -72,7 +72,7 @@ describe.each(storages)("limits on $name", ({ make }) => {
     };
     const reap = () => storage.reap({ queue: QUEUE, limit: 9, now });
     const gates: NewGate[] = [{ kind: "limit", key: "api", max: 2, per: 1_000, onBusy: "wait" }];
-    const flows = Array.from({ length: 6 }, () => flow({ gates, due: now }));
+    const flows = Array.from({ length: 6 }, () => newFlow({ gates, due: now }));
     await storage.enqueue({ queue: QUEUE, flows, now });
     expect(await claimed()).toBe(2);
     now -= 3_600_000;
