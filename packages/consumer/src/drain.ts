@@ -65,7 +65,7 @@ interface Player {
   readonly ticker: Ticker;
 }
 
-/** Runs until no queue has anything left for another, and answers the next instant at which one has. */
+/** Runs until nothing is due now, and answers the next instant at which one has. */
 async function runWhatIsDue(
   players: readonly Player[],
   ended: (finished: FinishedRun) => void,
@@ -84,7 +84,8 @@ async function runWhatIsDue(
         next = next === undefined ? instant : Math.min(next, instant);
       }
     }
-    if (runs === 0 || players.length === 1) return next;
+    // A handler may have made a schedule, or something for a queue that had its turn.
+    if (runs === 0) return next;
   }
 }
 

@@ -1,4 +1,4 @@
-import { Cancel, createQueue, every, exponential, periodic, task } from "@taskq/core";
+import { Cancel, createQueue, every, exponential, periodic, task, type Queue } from "@taskq/core";
 import { describe, expect, test } from "vitest";
 import { drain } from "../src/index.js";
 import { closing } from "./serving.js";
@@ -65,6 +65,24 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
       .slice(1)
       .map((instant, index) => instant.getTime() - (instants[index]?.getTime() ?? 0));
     expect(gaps).toEqual([3_600_000, 3_600_000, 3_600_000, 3_600_000]);
+  });
+
+  test("with until, a schedule that a handler makes or resumes fires from then on", async () => {
+    const ran: string[] = [];
+    const beat = task("beat", async () => void ran.push("beat"));
+    const held = periodic("held", every("1m"), async () => void ran.push("held"));
+    const plan = task("plan", async () => {
+      await queue.schedules.upsert("beats", { schedule: every("1m"), job: beat.job() });
+      await queue.schedules.resume("held");
+    });
+    const queue: Queue<"beat" | "held" | "plan"> = closing(
+      createQueue({ storage: await makeStorage(), tasks: { beat, held, plan } }),
+    );
+    await queue.schedules.pause("held");
+    await queue.enqueue(plan.job(), { delay: "10s" });
+    await drain(queue, { until: later(5 * 60_000) });
+    expect(ran.filter((name) => name === "beat").length).toBeGreaterThanOrEqual(4);
+    expect(ran.filter((name) => name === "held").length).toBeGreaterThanOrEqual(4);
   });
 
   test("queues that feed each other are run until none has anything left", async () => {
