@@ -4,7 +4,8 @@ import { abortSignal, refuseUnknown, unexpected } from "./options.js";
 import type { Result, WaitOptions } from "./vocabulary/result.js";
 
 /**
- * The results in the order in which they become final, however they end.
+ * The results in the order in which they become final, however they end. Among those that are final when it is called,
+ * the order is not defined.
  *
  * @throws `TASKQ_OPTION` for what is no result; `ResultTimeoutError` once the time is over; the reason of the signal once it aborts
  * @example
