@@ -73,8 +73,8 @@ function attempt(transacting: Transacting, connection: Connection, work: Work): 
     refuseEnded(connection);
     commit(connection);
     scope.committed();
-    tx.committed();
-    return value;
+    const running = tx.committed();
+    return running === undefined ? value : running.then(() => value);
   } catch (error) {
     if (connection.driver.inTransaction) connection.sql("ROLLBACK").run();
     scope.rolledBack();
@@ -201,9 +201,10 @@ class Transaction {
     }
   }
 
-  /** Sends the events. */
-  committed(): void {
-    for (const { prepared, answer } of this.done) prepared.committed(answer);
+  /** Sends the events. Answers what is executed now, of queues in immediate mode. */
+  committed(): Promise<unknown> | undefined {
+    const running = this.done.flatMap(({ prepared, answer }) => prepared.committed(answer) ?? []);
+    return running.length === 0 ? undefined : Promise.all(running);
   }
 
   end(): void {

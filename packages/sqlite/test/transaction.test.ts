@@ -232,6 +232,22 @@ describe("on the user's connection", () => {
     expect(await handle.state()).toBe("ready");
   });
 
+  test("in immediate mode a job runs once it is committed, before the transaction resolves", async () => {
+    const { storage, order, orders } = shop();
+    const counted: number[] = [];
+    const count = task("count", async () => void counted.push(orders()));
+    const queue = createQueue({ storage, name: "tests", tasks: { count }, immediate: true });
+    afterTest(() => queue.close());
+    const ready = await queue.prepare(count.job());
+    const { handle } = await storage.transaction((tx) => {
+      order(3);
+      tx.enqueue(queue, count.job());
+      return { handle: tx.enqueue(ready) };
+    });
+    expect(await handle.state()).toBe("completed");
+    expect(counted).toEqual([1, 1]);
+  });
+
   test("those who watch are told once it is committed", async () => {
     const { storage, queue } = shop();
     const ready = await queue.prepare(add.job({ a: 2, b: 3 }));

@@ -17,7 +17,7 @@ import { createEngineTime } from "./engine-time.js";
 import { EventHub } from "./event-hub.js";
 import { guardedLogger } from "./guarded-logger.js";
 import { guardedSerializer } from "./guarded-serializer.js";
-import { InlineRunner } from "./inline.js";
+import { inlineRunnerOf } from "./inline.js";
 import { policyOf } from "./policy.js";
 import { acquireStorage, releaseStorage } from "./storage-users.js";
 import { Waiter } from "./waiter.js";
@@ -91,15 +91,13 @@ export function createEngine(options: Options, queue: () => Queue): MadeEngine {
         : callable(options.serializeError, "createQueue serializeError"),
     stacks: flag(options.stacks ?? true, "createQueue stacks"),
     redact: options.redact === undefined ? undefined : callable(options.redact, "createQueue redact"),
-    runInline: immediate ? () => runUnlessMoved(inline()) : undefined,
+    runInline: immediate ? (jobs) => runUnlessMoved(engine, jobs) : undefined,
     makeId: createIdMaker(),
     waiter,
     time,
     open: life.open,
     assertOpen: life.assertOpen,
   };
-  let runner: InlineRunner | undefined;
-  const inline = (): InlineRunner => (runner ??= new InlineRunner(engine));
   const close = async (): Promise<void> => {
     waiter.close();
     for (const end of engine.feeds) end();
@@ -109,9 +107,9 @@ export function createEngine(options: Options, queue: () => Queue): MadeEngine {
 }
 
 /** What is stored in a queue that has begun to move goes along, and runs there. */
-async function runUnlessMoved(runner: InlineRunner): Promise<void> {
+async function runUnlessMoved(engine: Engine, jobs: Iterable<string> = []): Promise<void> {
   try {
-    await runner.runDue();
+    await inlineRunnerOf(engine).runUntilEnded(jobs);
   } catch (error) {
     if (!(error instanceof TaskqError) || error.code !== "TASKQ_MOVED") throw error;
   }

@@ -32,8 +32,8 @@ export interface Engine {
   /** Whether stacks of errors are stored and told. */
   readonly stacks: boolean;
   readonly redact: NonNullable<QueueOptions["redact"]> | undefined;
-  /** Executes what is due, of a queue in immediate mode. */
-  readonly runInline: (() => Promise<void>) | undefined;
+  /** Executes what is due, of a queue in immediate mode, until these jobs and what became ready through them have ended. */
+  readonly runInline: ((jobs?: Iterable<string>) => Promise<void>) | undefined;
   readonly makeId: IdMaker;
   readonly waiter: Waiter;
   readonly time: EngineTime;

@@ -42,7 +42,7 @@ export async function enqueueJob(
     }
     const stored = storedFlows(engine, [built.flow], answer);
     if (stored === undefined) continue;
-    if (engine.runInline !== undefined) await engine.runInline();
+    if (engine.runInline !== undefined) await engine.runInline(storedJobs([built], stored));
     return resultOf(engine, built, stored[0] as StoredFlow, mark);
   }
   throw noFreeId();
@@ -114,7 +114,7 @@ async function storeBatch(
       built.map(({ flow }) => flow),
     );
     if (stored === undefined) continue;
-    await engine.runInline?.();
+    await engine.runInline?.(storedJobs(built, stored));
     return built.map((flow, index) => resultOf(engine, flow, stored[index] as StoredFlow));
   }
   throw noFreeId();
@@ -159,6 +159,12 @@ function storedFlows(
   if ("collision" in answer) return undefined;
   reportEnqueued(engine, flows, answer);
   return answer.flows;
+}
+
+/** Ids of the jobs that were stored: what was there already may be the very run that enqueues it again. */
+export function storedJobs(built: readonly BuiltFlow[], stored: readonly StoredFlow[]): string[] {
+  const made = built.filter((_, index) => stored[index]?.status === "stored");
+  return made.flatMap(({ flow }) => flow.jobs.map(({ id }) => id));
 }
 
 /** @param mark of the waiter, from before the flow was stored */

@@ -32,6 +32,8 @@ export async function flush(engine: Engine, options: FlushOptions): Promise<void
   await engine.open();
   if (state === undefined && task === undefined && olderThan === undefined) return flushAll(engine);
   await flushSome(engine, { states, task: name }, engine.time.now() - age);
+  // What waited for the unique key of one that is gone is ready.
+  await engine.runInline?.();
 }
 
 /** Without what turned out to be `undefined`, all would go where a few were meant. */

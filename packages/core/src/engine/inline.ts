@@ -7,6 +7,7 @@ import { execute } from "./execute.js";
 import type { FinishedRun } from "./finished-run.js";
 import { JobRun } from "./job-run.js";
 import type { RunHost } from "./run.js";
+import { RunsUnderWay } from "./runs-under-way.js";
 import { reportEffects, reportSettled } from "./report.js";
 
 /** How long a run outlives this process, in milliseconds; renewed while it lasts. */
@@ -18,8 +19,9 @@ export type RunListener = (finished: FinishedRun) => void;
 export class InlineRunner {
   readonly #engine: Engine;
   readonly #host: RunHost;
-  readonly #running = new Set<JobRun>();
+  readonly #underWay = new RunsUnderWay();
   #request = 0;
+  #asked: Promise<unknown> = Promise.resolve();
 
   constructor(engine: Engine, resources?: RunHost["resources"]) {
     this.#engine = engine;
@@ -36,64 +38,83 @@ export class InlineRunner {
    * @returns when the next job is due, if known. Epoch milliseconds.
    */
   async runDue(listener?: RunListener): Promise<number | undefined> {
-    const engine = this.#engine;
     const renewing = setInterval(() => void this.#renew(), LEASE / 3).unref();
     try {
-      let finished: FinishedRun | undefined;
-      for (;;) {
-        const answer = await this.#step(finished, listener);
-        finished = undefined;
-        const [claimed] = answer.claimed;
-        if (claimed === undefined) {
-          if (answer.more) continue;
-          return answer.nextDue;
-        }
-        const run = new JobRun(engine, claimed, this.#host);
-        this.#running.add(run);
-        finished = await new Promise<FinishedRun>((resolve) => execute(run, resolve));
-        this.#running.delete(run);
-      }
+      return await this.#run(listener);
     } finally {
       clearInterval(renewing);
     }
   }
 
+  /** The same, until these jobs and what became ready through them have ended, also where another call runs them. */
+  async runUntilEnded(jobs: Iterable<string>): Promise<void> {
+    await this.#underWay.whileUnderWay(jobs, () => this.runDue());
+  }
+
+  async #run(listener: RunListener | undefined): Promise<number | undefined> {
+    let finished: FinishedRun | undefined;
+    try {
+      for (;;) {
+        const answer = await this.#step(finished, listener);
+        const [claimed] = answer.claimed;
+        const run = claimed === undefined ? undefined : new JobRun(this.#engine, claimed, this.#host);
+        // Before whoever waits for the one before looks what is under way.
+        if (run !== undefined) this.#underWay.begin(run);
+        if (finished !== undefined) this.#underWay.end(finished.run, followersOf(finished, answer));
+        finished = undefined;
+        if (run !== undefined) finished = await new Promise<FinishedRun>((resolve) => execute(run, resolve));
+        else if (!answer.more) return answer.nextDue;
+      }
+    } finally {
+      if (finished !== undefined) this.#underWay.end(finished.run, []);
+    }
+  }
+
   /** Settles what ended, and claims the next one. @throws `TASKQ_MOVED` */
   async #step(finished: FinishedRun | undefined, listener: RunListener | undefined): Promise<StepAnswer> {
-    const engine = this.#engine;
-    const request: StepRequest = {
-      queue: engine.name,
-      owner: this.#host.owner,
-      request: ++this.#request,
-      tasks: engine.taskNames,
-      settled: finished === undefined ? [] : [finished.settlement],
-      begun: [],
-      claim: { begin: 1, ahead: 0, lease: LEASE },
-      now: engine.time.requestNow(),
-    };
+    const settled = finished === undefined ? [] : [finished.settlement];
     let moved: TaskqError | undefined;
     let answer: StepAnswer;
     try {
-      answer = await engine.storage.step(request);
+      answer = await this.#ask(settled, { begin: 1, ahead: 0, lease: LEASE });
     } catch (error) {
       if (finished === undefined || !(error instanceof TaskqError) || error.code !== "TASKQ_MOVED")
         throw error;
       // A queue that moves hands out nothing more, but takes what ended.
       moved = error;
-      answer = await engine.storage.step({ ...request, request: ++this.#request, claim: undefined });
+      answer = await this.#ask(settled, undefined);
     }
     if (finished !== undefined) {
       reportSettled(finished, answer.settled[0] ?? "lost");
       listener?.(finished);
     }
-    reportEffects(engine, answer.effects);
+    reportEffects(this.#engine, answer.effects);
     if (moved !== undefined) throw moved;
+    return answer;
+  }
+
+  /** One step at a time, in the order of their numbers: a storage takes an earlier number for a repeated request. */
+  #ask(settled: StepRequest["settled"], claim: StepRequest["claim"]): Promise<StepAnswer> {
+    const engine = this.#engine;
+    const answer = this.#asked.then(() =>
+      engine.storage.step({
+        queue: engine.name,
+        owner: this.#host.owner,
+        request: ++this.#request,
+        tasks: engine.taskNames,
+        settled,
+        begun: [],
+        claim,
+        now: engine.time.requestNow(),
+      }),
+    );
+    this.#asked = answer.catch(() => {});
     return answer;
   }
 
   async #renew(): Promise<void> {
     const engine = this.#engine;
-    const runs = [...this.#running].map(({ id, fence }) => ({ id, fence }));
+    const runs = [...this.#underWay].map(({ id, fence }) => ({ id, fence }));
     const { owner } = this.#host;
     await engine.storage
       .renew({ queue: engine.name, owner, lease: LEASE, runs, now: engine.time.requestNow() })
@@ -101,4 +122,23 @@ export class InlineRunner {
         engine.logger.warn({ error: String(error) }, "a lease could not be renewed"),
       );
   }
+}
+
+/** Ids of the jobs that became ready, or were made, as a run was settled. */
+function followersOf({ settlement }: FinishedRun, { effects }: StepAnswer): string[] {
+  const made = settlement.add ?? [];
+  const readied = effects.filter(({ kind }) => kind === "readied");
+  return [...made.flatMap(({ jobs }) => jobs), ...readied].map(({ id }) => id);
+}
+
+const runners = new WeakMap<Engine, InlineRunner>();
+
+/** Executes what is due of a queue in immediate mode, for all who call. */
+export function inlineRunnerOf(engine: Engine): InlineRunner {
+  let runner = runners.get(engine);
+  if (runner === undefined) {
+    runner = new InlineRunner(engine);
+    runners.set(engine, runner);
+  }
+  return runner;
 }

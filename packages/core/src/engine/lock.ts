@@ -112,7 +112,12 @@ async function leave(engine: Engine, name: string, ticket: string): Promise<void
     ticket,
     now: engine.time.requestNow(),
   } as const;
-  await engine.storage.keys(release).catch(() => {});
+  try {
+    const { status } = await engine.storage.keys(release);
+    if (status === "released") await engine.runInline?.();
+  } catch {
+    // Why it is left is what its asker is told.
+  }
 }
 
 class TakenLock implements HeldLock {
@@ -151,6 +156,7 @@ class TakenLock implements HeldLock {
       ticket: this.#ticket,
       now: this.#engine.time.requestNow(),
     });
+    await this.#engine.runInline?.();
   }
 
   async #renew(): Promise<void> {
@@ -211,7 +217,9 @@ export function createLocks(engine: Engine): Locks {
         ticket: undefined,
         now: engine.time.requestNow(),
       });
-      return status === "released";
+      if (status !== "released") return false;
+      await engine.runInline?.();
+      return true;
     },
   };
 }

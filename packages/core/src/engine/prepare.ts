@@ -15,7 +15,7 @@ import type { PreparedJob } from "../vocabulary/queue.js";
 import type { Result } from "../vocabulary/result.js";
 import type { Job } from "../vocabulary/task-and-job.js";
 import type { Engine } from "./engine-types.js";
-import { resultOf } from "./enqueue.js";
+import { resultOf, storedJobs } from "./enqueue.js";
 import { checkedEnqueue, NO_OPTIONS, type CheckedEnqueue } from "./enqueue-options.js";
 import { buildFlow, type BuiltFlow } from "./flow.js";
 import { reportEnqueued } from "./report.js";
@@ -34,8 +34,8 @@ export interface PreparedFlow {
   run(): RunReference | undefined;
   /** The handle, once the flow is stored within the transaction. */
   result(stored: StoredFlow): Result;
-  /** To be called once the transaction is committed: sends the events. */
-  committed(answer: EnqueueAnswer): void;
+  /** To be called once the transaction is committed: sends the events, and executes what is due in immediate mode. */
+  committed(answer: EnqueueAnswer): Promise<void> | undefined;
 }
 
 const prepared = new WeakMap<PreparedJob<unknown>, PreparedFlow>();
@@ -94,7 +94,10 @@ function made(engine: Engine, built: BuiltFlow): PreparedJob<unknown> {
     now: engine.time.requestNow(),
     run: () => runOn(engine),
     result: (stored) => resultOf(engine, built, stored),
-    committed: (answer) => reportEnqueued(engine, [built.flow], answer),
+    committed(answer) {
+      reportEnqueued(engine, [built.flow], answer);
+      return engine.runInline?.(storedJobs([built], answer.flows));
+    },
   });
   return job;
 }

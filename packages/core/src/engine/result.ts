@@ -121,8 +121,8 @@ class StoredResult implements Result {
       now: engine.time.requestNow(),
     });
     reportEffects(engine, effects);
-    // What was taken back or moved may be due at once.
-    if (changed.length > 0 && change.kind !== "revoke") await engine.runInline?.();
+    // What was taken back or moved may be due at once, and so may what waited for the unique key of a revoked job.
+    if (changed.length > 0) await engine.runInline?.();
     return changed.length > 0;
   }
 

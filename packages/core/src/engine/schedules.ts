@@ -4,7 +4,7 @@ import { integer } from "../options.js";
 import type { ScheduleRecord, SchedulesAnswer, SchedulesRequest } from "../storage.js";
 import type { Schedules, ScheduleEntry, ScheduleSnapshot } from "../vocabulary/schedules.js";
 import { lastTask } from "./composition-data.js";
-import { resultOf, storeFlows } from "./enqueue.js";
+import { resultOf, storedJobs, storeFlows } from "./enqueue.js";
 import { declareSchedule, periodicTasks } from "./declare-schedule.js";
 import type { Engine } from "./engine-types.js";
 import { NO_OPTIONS } from "./enqueue-options.js";
@@ -84,7 +84,7 @@ export function createSchedules(engine: Engine): Schedules {
       const [stored] = (await storeFlows(engine, [built.flow])) ?? [];
       if (stored === undefined)
         throw new TaskqError("TASKQ_STORAGE", `the job of schedule '${name}' was not stored`);
-      await engine.runInline?.();
+      await engine.runInline?.(storedJobs([built], [stored]));
       return resultOf(engine, built, stored);
     },
     async preview(name, count = 5) {

@@ -1,7 +1,7 @@
 import { milliseconds, type Duration } from "../duration.js";
 import { engineOf } from "../engine/engine-of.js";
 import type { Engine } from "../engine/engine-types.js";
-import { InlineRunner } from "../engine/inline.js";
+import { inlineRunnerOf, type InlineRunner } from "../engine/inline.js";
 import { Ticker } from "../engine/ticker.js";
 import { TaskqError } from "../errors.js";
 import type { Queue } from "../vocabulary/queue.js";
@@ -24,14 +24,13 @@ export async function advance(queues: Queue | readonly Queue[], by: Duration): P
     await engine.open();
     await ticker.declare();
   }
-  const clocks = new Map(players.map(({ clock }) => [clock, clock.now() + stretch]));
+  const stretches = players.map((player) => ({ player, end: player.clock.now() + stretch }));
   for (;;) {
-    const next = await runAll(players);
-    const reachable = next === undefined ? undefined : reachableBy(clocks, next);
-    if (reachable === undefined) break;
-    for (const clock of clocks.keys()) await moveTo(clock, reachable);
+    const next = await runAll(stretches);
+    // Nothing more is due before a clock is at its end.
+    for (const { player, end } of stretches) await moveTo(player.clock, Math.min(end, next ?? end));
+    if (next === undefined) return;
   }
-  for (const [clock, end] of clocks) await moveTo(clock, end);
 }
 
 interface Player {
@@ -39,6 +38,12 @@ interface Player {
   readonly clock: VirtualClock;
   readonly runner: InlineRunner;
   readonly ticker: Ticker;
+}
+
+/** A player, and the instant until which its clock is moved. */
+interface Stretch {
+  readonly player: Player;
+  readonly end: number;
 }
 
 const players = new WeakMap<Engine, Player>();
@@ -62,29 +67,30 @@ function playerOf(engine: Engine): Player {
   const player = {
     engine,
     clock: clock as VirtualClock,
-    runner: new InlineRunner(engine),
+    runner: inlineRunnerOf(engine),
     ticker: new Ticker(engine),
   };
   players.set(engine, player);
   return player;
 }
 
-/** Runs what is due now, and answers the next instant at which something is. */
-async function runAll(all: readonly Player[]): Promise<number | undefined> {
-  let earliest: number | undefined;
-  for (const { runner, ticker, engine } of all) {
-    const tick = await ticker.tick();
-    const due = await runner.runDue();
-    for (const instant of [tick, due]) {
-      if (instant === undefined || instant <= engine.time.now()) continue;
-      earliest = earliest === undefined ? instant : Math.min(earliest, instant);
+/** Runs until nothing is due now, and answers the next instant at which something is that its clock will reach. */
+async function runAll(all: readonly Stretch[]): Promise<number | undefined> {
+  for (;;) {
+    let runs = 0;
+    let earliest: number | undefined;
+    for (const { player, end } of all) {
+      const tick = await player.ticker.tick();
+      const due = await player.runner.runDue(() => (runs += 1));
+      const now = player.clock.now();
+      for (const instant of [tick, due]) {
+        if (instant !== undefined && instant > now && instant <= end)
+          earliest = Math.min(earliest ?? instant, instant);
+      }
     }
+    // A handler may have made a schedule, or something for a queue that had its turn.
+    if (runs === 0) return earliest;
   }
-  return earliest;
-}
-
-function reachableBy(clocks: ReadonlyMap<VirtualClock, number>, instant: number): number | undefined {
-  return [...clocks.values()].some((end) => instant <= end) ? instant : undefined;
 }
 
 async function moveTo(clock: VirtualClock, instant: number): Promise<void> {
