@@ -1,4 +1,10 @@
-import { placeOfGone, type JobRecord, type ListAnswer, type ListRequest } from "@taskq/core/storage";
+import {
+  placeOfGone,
+  TaskqError,
+  type JobRecord,
+  type ListAnswer,
+  type ListRequest,
+} from "@taskq/core/storage";
 import type { Connection, Reader } from "./connection.js";
 import type { OpenQueue } from "./open-queue.js";
 import { asSkipped } from "./dead.js";

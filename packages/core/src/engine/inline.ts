@@ -84,9 +84,14 @@ export class InlineRunner {
       moved = error;
       answer = await this.#ask(settled, undefined);
     }
-    if (finished !== undefined) {
-      reportSettled(finished, answer.settled[0] ?? "lost");
-      listener?.(finished);
+    let told = finished;
+    if (answer.settled[0] === "refused" && finished?.afterRefusal !== undefined) {
+      told = finished.afterRefusal();
+      answer = afterBoth(answer, await this.#ask([told.settlement], undefined));
+    }
+    if (told !== undefined) {
+      reportSettled(told, answer.settled[0] ?? "lost");
+      listener?.(told);
     }
     reportEffects(this.#engine, answer.effects);
     if (moved !== undefined) throw moved;
@@ -122,6 +127,12 @@ export class InlineRunner {
         engine.logger.warn({ error: String(error) }, "a lease could not be renewed"),
       );
   }
+}
+
+/** What a step has claimed, and what came of settling otherwise what it refused: that may be due again. */
+function afterBoth(refused: StepAnswer, { settled, effects }: StepAnswer): StepAnswer {
+  const { claimed, nextDue, revoked } = refused;
+  return { settled, claimed, more: true, nextDue, revoked, effects: [...refused.effects, ...effects] };
 }
 
 /** Ids of the jobs that became ready, or were made, as a run was settled. */

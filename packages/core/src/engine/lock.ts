@@ -1,7 +1,7 @@
 /** `queue.lock`, `queue.semaphore` and `queue.locks`. */
 import { milliseconds } from "../duration.js";
 import { TaskqError } from "../errors.js";
-import { integer, oneOf, refuseUnknown, unexpected } from "../options.js";
+import { abortSignal, callable, integer, oneOf, refuseUnknown, unexpected } from "../options.js";
 import type { KeysAnswer } from "../storage.js";
 import type { HeldLock, Lock, LockOptions, Locks, SemaphoreOptions } from "../vocabulary/locks.js";
 import type { Engine } from "./engine-types.js";
@@ -28,13 +28,14 @@ export function createLock(
     ttl: milliseconds(options.ttl ?? "30s", `${what} ttl`),
     wait: oneOf(options.onBusy ?? "wait", ["wait", "fail"], `${what} onBusy`) === "wait",
     timeout: options.timeout === undefined ? undefined : milliseconds(options.timeout, `${what} timeout`),
-    signal: options.signal,
+    signal: abortSignal(options.signal, `${what} signal`),
   };
   if (request.ttl < 100)
     throw unexpected(`${what} ttl`, "at least 100 ms, since it is renewed while held", options.ttl);
   return {
     acquire: () => acquire(engine, request),
     async run<T>(work: (held: HeldLock) => T): Promise<Awaited<T>> {
+      callable(work, `${what} run`);
       const held = await acquire(engine, request);
       try {
         const output: Awaited<T> = await work(held);

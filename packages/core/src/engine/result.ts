@@ -9,7 +9,7 @@ import {
   type FailureReport,
 } from "../errors.js";
 import { dueInstant, milliseconds, type When } from "../duration.js";
-import { refuseUnknown, unexpected } from "../options.js";
+import { abortSignal, refuseUnknown, unexpected } from "../options.js";
 import { isFinal, type Source, type StoredRecord } from "../storage.js";
 import type { JobInfo, JobState, LogEntry, Outcome } from "../vocabulary/introspection.js";
 import type { Result, ResultWaitOptions } from "../vocabulary/result.js";
@@ -63,6 +63,7 @@ class StoredResult implements Result {
     refuseUnknown(options, ["timeout", "signal", "revokeOnTimeout"], "wait");
     const timeoutMs =
       options.timeout === undefined ? undefined : milliseconds(options.timeout, "wait timeout");
+    abortSignal(options.signal, "wait signal");
     await this.#open();
     await this.#refuseInHandler();
     const final = await this.#final(timeoutMs, options);
@@ -162,7 +163,7 @@ class StoredResult implements Result {
     const { signal, revokeOnTimeout = false } = options;
     if (timeoutMs === undefined) return this.#ended(signal);
     const late = new AbortController();
-    const error = new ResultTimeoutError(timeoutMs);
+    const error = new ResultTimeoutError(timeoutMs, [this.id]);
     const timer = setTimeout(() => late.abort(error), Math.min(timeoutMs, 2 ** 31 - 1));
     const either = signal === undefined ? late.signal : AbortSignal.any([late.signal, signal]);
     try {

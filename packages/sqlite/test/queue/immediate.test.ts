@@ -199,4 +199,20 @@ describe.each(storages)("calls at the same time in immediate mode on $name", ({ 
     ending.abort();
     await running;
   });
+
+  test("a run that joins an id which another task takes meanwhile fails, and is retried", async () => {
+    const report = task("report", async () => "report");
+    const other = task("other", async () => "other");
+    const late = task("late", { retries: 1 }, async (_input: void, { enqueue, attempt }) => {
+      await enqueue(report.job(), { id: `late ${attempt}`, join: true });
+      if (attempt === 1) await queue.enqueue(other.job(), { id: "late 1" });
+      return attempt;
+    });
+    const queue: Queue<"report" | "other" | "late"> = immediateQueue(make(), { report, other, late });
+    const retried: unknown[] = [];
+    queue.on("retrying", ({ error }) => void retried.push(error.code));
+    expect(await (await queue.enqueue(late.job())).wait()).toBe(2);
+    expect(retried).toEqual(["TASKQ_ID_TAKEN"]);
+    expect(await queue.result("late 2").wait()).toBe("report");
+  });
 });

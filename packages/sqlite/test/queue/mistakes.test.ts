@@ -46,9 +46,33 @@ describe.each(storages)("on $name", ({ make }) => {
     });
   });
 
-  test("an id that is none is told of as the id of a job", () => {
+  test("wait refuses a signal that is none, and names the job where its time is over", async () => {
     const queue = immediateQueue(make(), { add });
-    expect(() => queue.result("")).toThrow("job id: expected a text that is not empty, got ''");
+    const result = await queue.enqueue(add.job({ a: 1, b: 1 }), later);
+    await expect(result.wait({ signal: {} as AbortSignal })).rejects.toMatchObject({
+      code: "TASKQ_OPTION",
+      message: "wait signal: expected an AbortSignal, got {}",
+    });
+    await expect(result.wait({ timeout: 20 })).rejects.toMatchObject({
+      ids: [result.id],
+      message: `the job ${result.id} was not final after 20 ms of waiting`,
+    });
+  });
+
+  test("a lock refuses to run what is no function, and stays free", async () => {
+    const queue = immediateQueue(make(), { add });
+    await expect(queue.lock("L").run(undefined as never)).rejects.toMatchObject({
+      code: "TASKQ_OPTION",
+      message: "lock run: expected a function, got undefined",
+    });
+    expect(await queue.lock("L", { onBusy: "fail" }).run(() => "free")).toBe("free");
+    const signal = {} as AbortSignal;
+    expect(() => queue.lock("L", { signal })).toThrow("lock signal: expected an AbortSignal, got {}");
+  });
+
+  test("an id that is none is told of as the id of a result", () => {
+    const queue = immediateQueue(make(), { add });
+    expect(() => queue.result("")).toThrow("result id: expected a text that is not empty, got ''");
   });
 
   test("a signal of a limit that is none is refused", () => {
