@@ -1,5 +1,5 @@
 /** `context.log`: to the queue's logger, and kept with the job. */
-import { describeError } from "./failure.js";
+import { describeError, withoutStack } from "./failure.js";
 import type { Level } from "./guarded-logger.js";
 import { storeNote, type NotingRun } from "./notes.js";
 import { toldError } from "./told-error.js";
@@ -34,8 +34,7 @@ export function runLogger(run: NotingRun): Logger {
 async function tell(run: NotingRun, level: Level, first: object | string, second?: string): Promise<void> {
   const { engine, claimed } = run;
   const { id: job, task, attempt } = claimed;
-  const fields = typeof first === "string" ? undefined : first;
-  const message = typeof first === "string" ? first : (second ?? "");
+  const { fields, message } = partsOf(first, second);
   engine.logger[level]({ ...fields, job, task, attempt }, message);
   const line: LogLine = {
     level,
@@ -43,6 +42,16 @@ async function tell(run: NotingRun, level: Level, first: object | string, second
     ...(fields === undefined ? {} : { fields: storable(run, fields) }),
   };
   await storeNote(run, "log", line);
+}
+
+/** An error alone is the field `err`, with its message as the text, as pino has it. */
+function partsOf(
+  first: object | string,
+  second: string | undefined,
+): { readonly fields: object | undefined; readonly message: string } {
+  if (typeof first === "string") return { fields: undefined, message: first };
+  if (!(first instanceof Error)) return { fields: first, message: second ?? "" };
+  return { fields: { err: first }, message: second ?? withoutStack(first).message };
 }
 
 /** An error among the fields is told as data. */

@@ -36,6 +36,27 @@ describe.each(storages)("a logger on $name", ({ make }) => {
     },
   );
 
+  test("is told of an error by itself as of the field err, with its message as the text", async () => {
+    const broken = new Error("broken");
+    const telling = task("telling", async (_input: void, { log }) => {
+      log.error(broken);
+      log.warn(broken, "as expected");
+    });
+    const lines: unknown[] = [];
+    const write = (...line: readonly unknown[]): void => void lines.push(line);
+    const queue = immediateQueue(make(), { telling }, { logger: loggerThat(write) });
+    const result = await queue.enqueue(telling.job());
+    const whose = { job: result.id, task: "telling", attempt: 1 };
+    expect(lines).toEqual([
+      [{ err: broken, ...whose }, "broken"],
+      [{ err: broken, ...whose }, "as expected"],
+    ]);
+    expect(await result.logs()).toMatchObject([
+      { level: "error", message: "broken", fields: { err: { name: "Error", message: "broken" } } },
+      { level: "warn", message: "as expected", fields: { err: { message: "broken" } } },
+    ]);
+  });
+
   test("is called as a method of its own, with the line and whose it is", async () => {
     class Recorder {
       readonly #lines: unknown[] = [];
