@@ -10,6 +10,7 @@ import { freePort } from "./servers/ports.js";
 import { startRedisServer } from "./servers/redis-server.js";
 import { allOf, callerOf, refusalOf } from "./support/callers.js";
 import { afterTest } from "./support/closing.js";
+import { ENQUEUES, start } from "./support/programs.js";
 
 /** Not of ours, and not everywhere. */
 const tool = "openssl";
@@ -71,6 +72,15 @@ describe.skipIf(serverBinary() === undefined || !hasOpenssl())("TLS", () => {
       connection: { host: "127.0.0.1", port, password: "hidden word", tls: { ca, key, cert: ca } },
     });
     expect(String(await caller.command("ping", []))).toBe("PONG");
+  });
+
+  test("a program ends by itself over TLS, too", { timeout: 30_000 }, async () => {
+    const keys = keysOfTest();
+    const port = await tlsServer(keys);
+    const [ca, key] = [keys.certificate, keys.key].map((file) => readFileSync(file, "utf8"));
+    const tls = { ca, key, cert: ca };
+    const connection = JSON.stringify({ host: "127.0.0.1", port, password: "hidden word", tls });
+    expect(await start(`{ connection: ${connection} }`, ENQUEUES).end()).toEqual({ code: 0, output: "" });
   });
 
   test("a certificate that is not trusted is told within the time, and nothing secret with it", async () => {

@@ -20,8 +20,8 @@ export interface Client extends Omit<RedisClient, "duplicate" | "callBuffer"> {
   callBuffer(command: string, parameters: readonly Parameter[]): Promise<unknown>;
   duplicate(overrides?: ConnectionOptions): Client;
   readonly options?: ConnectionOptions;
-  /** The socket; none before the first attempt to connect. */
-  readonly stream?: Pick<EventEmitter, "on">;
+  /** The socket, or what the user's own connector makes in place of it; none before the first attempt to connect. */
+  readonly stream?: Pick<EventEmitter, "on"> & { unref?(): unknown };
 }
 
 /** An ioredis Cluster as it really is. */

@@ -95,7 +95,7 @@ export class Connection {
     this.#endProbe();
     letGo(client);
     if (this.#state !== "open") return;
-    this.#timer = setTimeout(() => this.#connect(), this.#pause());
+    this.#connectLater();
   }
 
   /**
@@ -141,6 +141,11 @@ export class Connection {
     this.#stopProbe = undefined;
   }
 
+  /** Whoever waits for it keeps the process alive. */
+  #connectLater(): void {
+    this.#timer = setTimeout(() => this.#connect(), this.#pause()).unref();
+  }
+
   #connect(): void {
     this.#attempts += 1;
     let client: Client | ClusterClient;
@@ -148,8 +153,7 @@ export class Connection {
       client = this.#options.make();
     } catch (error) {
       this.failure = error;
-      this.#timer = setTimeout(() => this.#connect(), this.#pause());
-      return;
+      return this.#connectLater();
     }
     this.#making = client;
     const noted = (error: unknown): void => {
@@ -163,7 +167,7 @@ export class Connection {
       () =>
         this.doubt(client, this.failure ?? new Error("the server took the connection and does not answer")),
       this.#readyWithin,
-    );
+    ).unref();
   }
 
   #ready(client: Client | ClusterClient): void {

@@ -19,7 +19,7 @@ export interface Timed {
 /**
  * Looks after the time of all calls with one timer: a timer for each would cost more than sending it.
  *
- * It runs while calls are under way.
+ * It runs while calls are under way, and keeps the process alive as long: connections do not.
  */
 export class Deadlines {
   /** In no order. A set would keep what has ended alive until a full collection: decisions/short-lived-objects.md. */
@@ -49,8 +49,7 @@ export class Deadlines {
 
   #schedule(pause: number): void {
     this.#dueAt = performance.now() + pause;
-    // what is waited for, a socket or another attempt to connect, keeps the process alive
-    this.#timer = setTimeout(() => this.#look(), pause).unref();
+    this.#timer = setTimeout(() => this.#look(), pause);
   }
 
   #look(): void {

@@ -31,9 +31,9 @@ export function probe(make: () => Client | ClusterClient, done: (probed: Probed)
   };
   const answered = (): void => {
     clearTimeout(timer);
-    timer = setTimeout(() => over("answers"), GRACE);
+    timer = setTimeout(() => over("answers"), GRACE).unref();
   };
-  timer = setTimeout(() => over("silent"), PATIENCE);
+  timer = setTimeout(() => over("silent"), PATIENCE).unref();
   try {
     client = make();
   } catch {

@@ -74,7 +74,7 @@ export function databaseOf(source: Source): number {
 export function makeClient(source: Source, name: string): Client | ClusterClient {
   if (source.kind === "options") {
     const options = { ...withoutTimeouts(source.options), ...oursOver(source.options, name) };
-    return readDirectly(new Redis({ ...options, replyMapping: "legacy" }));
+    return oneOfOurs(new Redis({ ...options, replyMapping: "legacy" }));
   }
   if (source.kind === "client") return duplicateOf(source.client, name);
   const { cluster } = source;
@@ -88,17 +88,25 @@ export function makeClient(source: Source, name: string): Client | ClusterClient
     scaleReads: "master",
     shardedSubscribers: false,
     slotsRefreshTimeout: SLOTS_TIMEOUT,
+    // its timer would keep the process alive; a slot that has moved is told of by the node that had it
+    slotsRefreshInterval: 0,
     scripts: undefined,
     redisOptions: nodeOptions(cluster.options?.redisOptions ?? {}, name),
   });
-  ours.on("+node", (node: unknown) => readDirectly(node as Client));
+  ours.on("+node", (node: unknown) => oneOfOurs(node as Client));
   return ours;
 }
 
 /** Opens another connection with the settings of a client. */
 export function duplicateOf(client: Client, name: string): Client {
   const given = client.options ?? {};
-  return readDirectly(client.duplicate({ ...noTimeouts, ...oursOver(given, name), himportFieldsets: [] }));
+  return oneOfOurs(client.duplicate({ ...noTimeouts, ...oursOver(given, name), himportFieldsets: [] }));
+}
+
+/** Of what has nothing left to do but us, the process may end: it is calls that keep it alive, by their deadlines. */
+function oneOfOurs(client: Client): Client {
+  client.on("connect", () => client.stream?.unref?.());
+  return readDirectly(client);
 }
 
 function nodeOptions(given: ConnectionOptions, name: string): ConnectionOptions {

@@ -101,7 +101,8 @@ export class Line {
   }
 
   #subscribe(client: Client | ClusterClient, channels: readonly string[]): void {
-    const timer = setTimeout(() => this.#doubt(client, new Error("no answer to a subscription")), PATIENCE);
+    const doubt = (): void => this.#doubt(client, new Error("no answer to a subscription"));
+    const timer = setTimeout(doubt, PATIENCE).unref();
     const command = this.#options.sharded ? "ssubscribe" : "subscribe";
     client
       .callBuffer(command, channels)
