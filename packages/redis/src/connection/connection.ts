@@ -1,7 +1,8 @@
 import { isCluster, type Client, type ClusterClient } from "./client.js";
+import { judge } from "./failure.js";
 import { letGo } from "./let-go.js";
 import { probe } from "./probe.js";
-import { asksSeveral, makeClient, type Source } from "./source.js";
+import { asksSeveral, databaseOf, makeClient, type Source } from "./source.js";
 
 /** Pauses before the next attempt to connect, in milliseconds: the longest one is reached after some six attempts. */
 const FIRST_PAUSE = 10;
@@ -18,11 +19,17 @@ export interface ConnectionOptions {
   readonly make: () => Client | ClusterClient;
   /** Whether several servers may have to be asked where to connect. */
   readonly asksSeveral: boolean;
+  /** The number of the one that is selected before a client is used. */
+  readonly database: number;
 }
 
 /** For a source; `CLIENT LIST` shows the name, unless the user gave one. */
 export function connectionTo(source: Source, name: string): Connection {
-  return new Connection({ make: () => makeClient(source, name), asksSeveral: asksSeveral(source) });
+  return new Connection({
+    make: () => makeClient(source, name),
+    asksSeveral: asksSeveral(source),
+    database: databaseOf(source),
+  });
 }
 
 /** What waits for a connection. */
@@ -161,13 +168,33 @@ export class Connection {
     };
     client.on("error", noted);
     if (isCluster(client)) client.on("node error", noted);
-    client.on("ready", () => this.#ready(client));
+    client.on("ready", () => this.#select(client));
     for (const event of ["close", "end"]) client.on(event, () => this.doubt(client));
     this.#timer = setTimeout(
       () =>
         this.doubt(client, this.failure ?? new Error("the server took the connection and does not answer")),
       this.#readyWithin,
     ).unref();
+  }
+
+  #select(client: Client | ClusterClient): void {
+    if (client !== this.#making) return;
+    const { database } = this.#options;
+    if (database === 0) return this.#ready(client);
+    client.callBuffer("select", [database]).then(
+      () => this.#ready(client),
+      (error: unknown) => this.#refused(client, error),
+    );
+  }
+
+  /** The database was not selected. */
+  #refused(client: Client | ClusterClient, error: unknown): void {
+    if (client !== this.#making) return;
+    const verdict = judge(error, `database ${this.#options.database}`);
+    if (verdict.kind !== "again")
+      return this.doubt(client, verdict.kind === "fail" ? verdict.error : undefined);
+    this.failure = error;
+    setTimeout(() => this.#select(client), verdict.pause).unref();
   }
 
   #ready(client: Client | ClusterClient): void {

@@ -39,6 +39,7 @@ const EXPLAINED: Readonly<Record<string, string>> = {
   MOVED: "expected a server of its own, got a node of a Cluster: give client: new Cluster([{ host, port }])",
   ASK: "expected a server of its own, got a node of a Cluster: give client: new Cluster([{ host, port }])",
   "NO-CLUSTER": "expected a Cluster, got a server of its own: give url, or client: new Redis(…)",
+  "NO-DATABASE": "expected a database that the server has (databases in redis.conf), got another number",
   CROSSSLOT: "expected keys of one hash slot, got several",
 };
 
@@ -51,7 +52,7 @@ export function judge(error: unknown, what: string): Verdict {
   if (code === "NOSCRIPT") return { kind: "unknown-script" };
   if (code === "READONLY" || code === "UNBLOCKED") return { kind: "reconnect", said: true };
   if (PASSING.has(code)) return { kind: "again", pause: PAUSE };
-  return failed(error, what, code);
+  return failed(error, what, isNoDatabase(error) ? "NO-DATABASE" : code);
 }
 
 function failed(error: unknown, what: string, code: string): Extract<Verdict, { kind: "fail" }> {
@@ -63,6 +64,8 @@ function failed(error: unknown, what: string, code: string): Extract<Verdict, { 
 /** The error of a connection that no other attempt mends, so that it is of no use to wait for the deadline. */
 export function hopeless(why: unknown, what: string): TaskqError | undefined {
   for (const cause of causes(why)) {
+    if (cause instanceof TaskqError)
+      return new TaskqError(cause.code, `${what}: ${cause.message}`, { cause: cause.cause });
     const code = replyCode(cause) ?? "";
     if (!HOPELESS.has(code) && !isNoCluster(cause)) continue;
     return failed(cause, what, isNoCluster(cause) ? "NO-CLUSTER" : code).error;
@@ -97,6 +100,10 @@ function isRedirected(error: unknown): boolean {
 
 function isNoCluster(error: unknown): boolean {
   return error instanceof Error && error.message.includes("cluster support disabled");
+}
+
+function isNoDatabase(error: unknown): boolean {
+  return error instanceof Error && error.message.includes("DB index is out of range");
 }
 
 /** An error and those below it: a Cluster hides why its nodes failed in `lastNodeError`. */

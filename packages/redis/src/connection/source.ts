@@ -27,6 +27,8 @@ const SLOTS_TIMEOUT = 1_000;
 function oursOver(given: ConnectionOptions, name: string): ConnectionOptions {
   return {
     connectionName: given.connectionName ?? name,
+    // selected by us: ioredis goes on in database 0 where the server refuses
+    db: 0,
     lazyConnect: false,
     retryStrategy: () => null,
     reconnectOnError: null,

@@ -92,7 +92,7 @@ export class Wake {
     const { caller, source, beat = BEAT } = this.#options;
     const sharded = this.mode === "sharded";
     const connection = sharded
-      ? new Connection({ make: () => this.#toMasterOf(channel), asksSeveral: true })
+      ? new Connection({ make: () => this.#toMasterOf(channel), asksSeveral: true, database: 0 })
       : connectionTo(source, NAME);
     return new Line({ caller, connection, sharded, beat, sibling: channel });
   }
