@@ -112,6 +112,61 @@ export const purging: Subject = subject("purge", [
     ]);
   }),
 
+  promise(
+    "final jobs that are kept for a time of their own count in how many a queue keeps, and go in their turn",
+    async (context) => {
+      const { completed, failed } = RETENTION;
+      await context.open(context.queue, {
+        completed: { for: completed.for, max: 3 },
+        failed: { for: failed.for, max: 2 },
+      });
+      const keep = { completed: completed.for * 2, failed: failed.for * 2 };
+      const shortly = { completed: 1_000, failed: 1_000 };
+      const end = async (run: (id: string) => Promise<unknown>): Promise<readonly string[]> => {
+        // Enqueued in the order in which they end: either may be what makes one the oldest.
+        const keeps = [keep, undefined, shortly, keep, keep, undefined, keep];
+        const jobs = keeps.map((own) => context.job({ keep: own }));
+        await context.enqueue(...jobs);
+        for (const { id } of jobs) {
+          context.advance(10);
+          await run(id);
+        }
+        return jobs.map(({ id }) => id);
+      };
+      const there = async (ids: readonly string[]): Promise<readonly boolean[]> => {
+        const states = await context.states(...ids);
+        return states.map((state) => state !== undefined);
+      };
+      const done = await end((id) => context.runToEnd(id));
+      const others = await end((id) => context.runToFailure(id));
+      context.advance(10);
+      await purge(context);
+      assert.deepEqual(await there(done), [false, false, false, false, true, true, true]);
+      assert.deepEqual(await there(others), [false, false, false, false, false, true, true]);
+
+      // What comes after them takes their places, one by one.
+      for (const job of context.jobs(2)) {
+        await context.enqueue(job);
+        context.advance(10);
+        await context.runToEnd(job.id);
+      }
+      context.advance(10);
+      await purge(context);
+      assert.deepEqual((await there(done)).slice(4), [false, false, true]);
+      const change = { kind: "retry" } as const;
+      const [again = "", last = ""] = others.slice(-2);
+      await context.storage.amend({ queue: context.queue, ids: [last], change, now: context.now });
+      for (const job of context.jobs(2)) {
+        await context.enqueue(job);
+        context.advance(10);
+        await context.runToFailure(job.id);
+      }
+      context.advance(10);
+      await purge(context);
+      assert.deepEqual(await context.states(again, last), [undefined, "ready"]);
+    },
+  ),
+
   promise("more final jobs of a task than it keeps are purged, the oldest first", async (context) => {
     const keep = { completed: undefined, failed: undefined, completedMax: 2, failedMax: 1 };
     const capped = context.jobs(5, { task: "capped", keep });

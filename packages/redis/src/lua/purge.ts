@@ -58,28 +58,49 @@ local function removeOrWithhold(row)
   return 1
 end
 
--- The oldest first, of those that ended until then, as long as this is answered.
-local function purgeWhile(key, till, limit, goesOn)
+-- An entry of a row that is gone goes by itself.
+local function removeOrDrop(index, member, row)
+  if row then return removeOrWithhold(row) end
+  index:remove(member)
+  return 0
+end
+
+-- The oldest first, of those whose time is over by then.
+local function purgeFrom(key, till, limit)
   local index, removed, looked = M.index(key), 0, 0
-  while removed < limit and looked < limit + 64 and goesOn() do
+  while removed < limit and looked < limit + 64 do
     local member, at = index:peek()
     if not member or at > till then break end
     if not M.openEntry(index, member, at) then
       looked = looked + 1
-      local row = M.rowAt(M.keyIn(member))
-      if row then removed = removed + removeOrWithhold(row) else index:remove(member) end
+      removed = removed + removeOrDrop(index, member, M.rowAt(M.keyIn(member)))
     end
   end
   return removed
 end
 
-local function purgeFrom(key, till, limit)
-  return purgeWhile(key, till, limit, function() return true end)
+-- What ended first and before then, of those with a retention of their own: its entry, and its row if that is as it was.
+local function oldestKept(line, before)
+  local member = line:peek()
+  if not member then return nil end
+  local at = struct.unpack(">I6", member, #line.prefix + 1)
+  if at >= before then return nil end
+  local row = M.rowAt(sub(member, #line.prefix + 7))
+  return member, row and row.kept and row.finishedAt == at and row or nil
 end
 
--- As long as there are more jobs in these states than are kept.
-local function purgeOver(key, count, max, limit)
-  return purgeWhile(key, math.huge, limit, function() return count() > max end)
+-- The oldest first, as long as there are more jobs in these states than are kept.
+local function purgeOver(key, line, count, max, limit)
+  local index, removed, looked = M.index(key), 0, 0
+  while removed < limit and looked < limit + 64 and count() > max do
+    local member, at = index:peek()
+    local other, kept = oldestKept(line, at or math.huge)
+    if not member and not other then break end
+    looked = looked + 1
+    if other then removed = removed + removeOrDrop(line, other, kept)
+    elseif not M.openEntry(index, member, at) then removed = removed + removeOrDrop(index, member, M.rowAt(M.keyIn(member))) end
+  end
+  return removed
 end
 
 -- Of tasks that keep no more than so many: what has just ended stays a while.
@@ -98,8 +119,7 @@ local function purgeCaps(limit)
       local member = line:peek()
       if not member or count <= max or removed >= limit then break end
       if struct.unpack(">I6", member, #prefix + 1) > S.now - KEPT_AT_LEAST then break end
-      local row = M.rowAt(sub(member, #prefix + 7))
-      if row then removed = removed + removeOrWithhold(row) else line:remove(member) end
+      removed = removed + removeOrDrop(line, member, M.rowAt(sub(member, #prefix + 7)))
       count = count - 1
     end
   end
@@ -149,8 +169,8 @@ function M.purgeDue(limit)
   removed = removed + purgeFrom(K.done, S.now - kept[1], limit - removed)
   removed = removed + purgeFrom(K.gone, S.now - kept[3], limit - removed)
   removed = removed + purgeCaps(limit - removed)
-  removed = removed + purgeOver(K.done, completedCount, kept[2], limit - removed)
-  removed = removed + purgeOver(K.gone, otherCount, kept[4], limit - removed)
+  removed = removed + purgeOver(K.done, M.keptLine(true), completedCount, kept[2], limit - removed)
+  removed = removed + purgeOver(K.gone, M.keptLine(false), otherCount, kept[4], limit - removed)
   forgetExpired(64)
   return removed
 end

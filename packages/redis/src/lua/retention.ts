@@ -117,6 +117,11 @@ local function capMember(line, row)
   return line.prefix .. M.six(row.finishedAt) .. row.key
 end
 
+-- Final jobs with a retention of their own, in the order they ended. Names of tasks that keep so many are longer.
+function M.keptLine(completed)
+  return M.lineAt(K.caps, completed and "\0\1c" or "\0\1o")
+end
+
 -- Begins the retention of a row that has become final.
 function M.retain(row)
   local line, name, max = capOf(row)
@@ -132,6 +137,8 @@ function M.retain(row)
   if own then
     row.kept = row.finishedAt + own
     M.index(K.kept):push(row.kept, row.key)
+    local ended = M.keptLine(row.state == "completed")
+    ended:push(0, capMember(ended, row))
   else M.index(retainedIn(row)):push(row.finishedAt, row.key) end
 end
 
@@ -147,6 +154,10 @@ function M.forget(row)
   local index = M.index(retainedIn(row))
   if row.state == "completed" and not row.kept then standAlone(row) end
   index:remove(row.key)
+  if row.kept then
+    local ended = M.keptLine(row.state == "completed")
+    ended:remove(capMember(ended, row))
+  end
   if row.state == "completed" and not row.kept and byte(row.key) ~= 33 then index:remove(bareMember(row)) end
   row.kept = nil
 end

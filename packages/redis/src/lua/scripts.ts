@@ -130,7 +130,7 @@ export const SCRIPTS: Readonly<Record<ScriptName, Script>> = {
   step,
   /** The short way of a step alone, likewise. */
   shortStep: short.upTo(
-    "uniques",
+    "caps",
     "step (short)",
     `-- taskq short step\n${short.shared}local general\n${short.step}${short.alone}`,
   ),

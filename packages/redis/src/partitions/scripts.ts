@@ -151,11 +151,15 @@ export const ages: Script = made(
   "ages",
   FEW,
   String.raw`
-local function endsOf(index)
+-- Those with a retention of their own are in a line beside the others: behind its name is when each ended.
+local function endsOf(index, line, after)
   local list, ends = call("ZRANGE", index, 0, S.request.limit - 1, "WITHSCORES"), {}
   for place = 1, #list, 2 do
     for _ = 1, #(M.entriesOf(list[place]) or {1}) do ends[#ends + 1] = tonumber(list[place + 1]) end
     if #ends >= S.request.limit then break end
+  end
+  for _, member in ipairs(call("ZRANGEBYLEX", K.caps, "[" .. line, "(" .. after, "LIMIT", 0, S.request.limit)) do
+    ends[#ends + 1] = struct.unpack(">I6", member, #line + 1)
   end
   return ends
 end
@@ -163,7 +167,7 @@ end
 return M.look(function()
   M.readQueue()
   local c = Q.counts
-  return {completed = c[3], others = c[4] + c[5] + c[6] + c[7] + c[8], retention = Q.x.retention, completedEnds = endsOf(K.done), otherEnds = endsOf(K.gone)}
+  return {completed = c[3], others = c[4] + c[5] + c[6] + c[7] + c[8], retention = Q.x.retention, completedEnds = endsOf(K.done, "\0\1c", "\0\1d"), otherEnds = endsOf(K.gone, "\0\1o", "\0\1p")}
 end)
 `,
 );

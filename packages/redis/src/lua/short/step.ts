@@ -431,6 +431,13 @@ local function short()
       elseif at and tonumber(at) <= now - (name == "gone" and kept[3] or 0) then return nil end
     end
   end
+  -- Those with a retention of their own are removed by the rest of the script, if their turn comes before that of others.
+  local early = tooMany > 0 and call("ZRANGEBYLEX", ${key("caps")}, "[\0\1c", "(\0\1d", "LIMIT", 0, 1)[1]
+  if early then
+    local last = math.min(tooMany, PURGED + settled) - 1
+    local _, at = unpack(call("ZRANGE", ${key("done")}, last, last, "WITHSCORES"))
+    if not at or tonumber(at) > struct.unpack(">I6", early, 4) then return nil end
+  end
   local gone, lines, shed, most, entries, rest, restAt = {}, {}, {}, 0, 0, nil, nil
   if tooMany > 0 or oldest then
     -- More than have come, or it would never end while there is much to do.
