@@ -83,4 +83,14 @@ describe.skipIf(serverBinary() === undefined)("the number of jobs that are kept"
     expect(await left(storage, ours)).toBe(1);
     expect(await left(storage, others)).toBe(3);
   });
+
+  test("of a task is remembered as long as one is there, also after a step in which another came and went", async () => {
+    const storage = connect(own.server, newPrefix());
+    await open(storage, 1e6);
+    const few = { completed: undefined, failed: undefined, completedMax: 0 };
+    const ids = await complete(storage, [few, { ...few, completed: 0 }], START);
+    expect(await left(storage, ids)).toBe(1);
+    await storage.purge({ queue: QUEUE, limit: 100, now: START + 60_000 });
+    expect(await left(storage, ids)).toBe(0);
+  });
 });

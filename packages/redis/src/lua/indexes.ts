@@ -188,6 +188,14 @@ function Line:stored()
   end
 end
 
+-- How many there are. What this call adds may be stored already, and what it removes need not be.
+function Line:size()
+  local size = call("ZLEXCOUNT", self.key, "[" .. self.prefix, "(" .. M.after(self.prefix))
+  for member in pairs(self.adds) do if not call("ZSCORE", self.key, member) then size = size + 1 end end
+  for member in pairs(self.gone) do if call("ZSCORE", self.key, member) then size = size - 1 end end
+  return size
+end
+
 -- All members, as they are stored and with what this call changed.
 function Line:all()
   local found = {}

@@ -111,9 +111,7 @@ local function purgeCaps(limit)
   for name, max in pairs(caps) do
     local prefix = struct.pack(">I2", #name) .. name
     local line = M.lineAt(K.caps, prefix)
-    local count = call("ZLEXCOUNT", K.caps, "[" .. prefix, "(" .. M.after(prefix))
-    for member in pairs(line.adds) do count = count + 1 end
-    for member in pairs(line.gone) do count = count - 1 end
+    local count = line:size()
     if count <= 0 then M.later("HDEL", K.capMax, name) end
     for _ = 1, 64 do
       local member = line:peek()
