@@ -48,6 +48,9 @@ export function splitStep(request: StepRequest, splitting: Splitting): SplitStep
   if (others < WORTH) return undefined;
   const seldom = new Set(places.map((place) => settled[place] as Settlement));
   const ids = new Set(Array.from(seldom, ({ id }) => id));
+  const usual = settled.filter((settlement) => !seldom.has(settlement));
+  // A run that is settled twice ends as it was settled first.
+  if (usual.some(({ id }) => ids.has(id))) return undefined;
   return {
     seldom: {
       ...request,
@@ -57,7 +60,7 @@ export function splitStep(request: StepRequest, splitting: Splitting): SplitStep
     },
     usual: {
       ...request,
-      settled: settled.filter((settlement) => !seldom.has(settlement)),
+      settled: usual,
       begun: begun.filter(({ id }) => !ids.has(id) && !hangs(id)),
     },
     places,
