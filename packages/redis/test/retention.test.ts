@@ -13,36 +13,36 @@ const START = 1_800_000_000_000;
 const HOUR = 3_600_000;
 const LONG = { completed: 2 * HOUR, failed: undefined };
 
+async function open(storage: StorageContract, max: number): Promise<void> {
+  afterTest(() => storage.close());
+  const retention = { completed: { for: HOUR, max }, failed: { for: HOUR, max: 1e6 } };
+  await storage.open({ queue: QUEUE, retention, now: START });
+}
+
+/** Stored, claimed and completed in one step. */
+async function complete(
+  storage: StorageContract,
+  keeps: readonly NewJob["keep"][],
+  now: number,
+): Promise<readonly string[]> {
+  const jobs = keeps.map((keep) => newJob({ due: START, task: "work", keep }));
+  await storage.enqueue({ queue: QUEUE, flows: jobs.map(alone), now });
+  const { claimed } = await step(storage, { claim: { begin: jobs.length, ahead: 0, lease: 30_000 }, now });
+  const settled = claimed.map(({ id, fence }): Settlement => {
+    const outcome = { kind: "completed", result: undefined } as const;
+    return { id, fence, startedAt: now, outcome, add: undefined };
+  });
+  await step(storage, { settled, now });
+  return jobs.map(({ id }) => id);
+}
+
+async function left(storage: StorageContract, ids: readonly string[]): Promise<number> {
+  return (await storage.read({ queue: QUEUE, ids, now: START })).filter((record) => record !== undefined)
+    .length;
+}
+
 describe.skipIf(serverBinary() === undefined)("the number of jobs that are kept", () => {
   const own = ownServer();
-
-  async function open(storage: StorageContract, max: number): Promise<void> {
-    afterTest(() => storage.close());
-    const retention = { completed: { for: HOUR, max }, failed: { for: HOUR, max: 1e6 } };
-    await storage.open({ queue: QUEUE, retention, now: START });
-  }
-
-  /** Stored, claimed and completed in one step. */
-  async function complete(
-    storage: StorageContract,
-    keeps: readonly NewJob["keep"][],
-    now: number,
-  ): Promise<readonly string[]> {
-    const jobs = keeps.map((keep) => newJob({ due: START, task: "work", keep }));
-    await storage.enqueue({ queue: QUEUE, flows: jobs.map(alone), now });
-    const { claimed } = await step(storage, { claim: { begin: jobs.length, ahead: 0, lease: 30_000 }, now });
-    const settled = claimed.map(({ id, fence }): Settlement => {
-      const outcome = { kind: "completed", result: undefined } as const;
-      return { id, fence, startedAt: now, outcome, add: undefined };
-    });
-    await step(storage, { settled, now });
-    return jobs.map(({ id }) => id);
-  }
-
-  async function left(storage: StorageContract, ids: readonly string[]): Promise<number> {
-    return (await storage.read({ queue: QUEUE, ids, now: START })).filter((record) => record !== undefined)
-      .length;
-  }
 
   test("counts those with a retention of their own, and steps of others remove them in their turn", async () => {
     const prefix = newPrefix();
