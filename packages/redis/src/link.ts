@@ -42,6 +42,11 @@ export class Link {
     this.caller.onConnected(() => this.#checkLater());
   }
 
+  /** Whether there is a connection that calls can be sent on. */
+  get isConnected(): boolean {
+    return this.caller.connection.client !== undefined;
+  }
+
   /** What scripts publish hints with: `undefined` where nobody could hear them. */
   get wakeCommand(): "PUBLISH" | "SPUBLISH" | undefined {
     return this.#wake?.command;

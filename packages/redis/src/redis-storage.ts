@@ -20,7 +20,7 @@ import { events } from "./events.js";
 import { exportQueue, importQueue } from "./moving.js";
 import { SCRIPTS, type ScriptName } from "./lua/scripts.js";
 import { checkUndivided } from "./partitions/division.js";
-import { OpenAgain, QueueGone } from "./opening/open-again.js";
+import { OpenAgain } from "./opening/open-again.js";
 import { openPart, type OpenedPart } from "./opening/open-part.js";
 import type { Settings } from "./options.js";
 import { read } from "./read.js";
@@ -96,16 +96,11 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    for (const queue of this.#queues.values()) {
-      queue.close();
-      try {
-        await writeStats(queue);
-      } catch (error) {
-        // It is not opened again for that.
-        if (!(error instanceof QueueGone)) throw error;
-      }
+    try {
+      await Promise.all(Array.from(this.#queues.values(), (queue) => this.#closeQueue(queue)));
+    } finally {
+      if (this.#partition === undefined) this.#link.close();
     }
-    if (this.#partition === undefined) this.#link.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -281,6 +276,17 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
     const openAgain = (): Promise<void> => this.#partition?.openAgain(name) ?? this.#again.again(name);
     const options = { atOnce: this.#atOnce, partition: this.#partition?.number, openAgain };
     return new OpenQueue(name, this.#link, this.#settings, options);
+  }
+
+  /** Statistics that cannot be written are lost: nobody waits for a server that is away. */
+  async #closeQueue(queue: OpenQueue): Promise<void> {
+    queue.close();
+    if (!this.#link.isConnected) return;
+    try {
+      await writeStats(queue);
+    } catch (error) {
+      if (!(error instanceof TaskqError)) throw error;
+    }
   }
 
   #queue(name: string): OpenQueue {

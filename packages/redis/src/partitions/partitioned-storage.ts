@@ -85,8 +85,11 @@ export class PartitionedStorage implements StorageContract, AsyncDisposable {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    for (const part of this.#parts) await part.close();
-    this.#link.close();
+    try {
+      await Promise.all(this.#parts.map((part) => part.close()));
+    } finally {
+      this.#link.close();
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
