@@ -9,8 +9,9 @@ import type { JobRow } from "./rows.js";
 import { ownerOf, runOf } from "./runs.js";
 import { checkSettlements, settle } from "./settle.js";
 
-/** Rows that a step purges by the way. */
+/** Rows that a step purges by the way, at least; and for each run that it settles, so that purging keeps up. */
 const PURGED_PER_STEP = 100;
+const PURGED_PER_RUN = 2;
 
 /** Settles and claims. */
 export function step(move: Move, request: StepRequest): StepAnswer {
@@ -29,7 +30,7 @@ export function step(move: Move, request: StepRequest): StepAnswer {
   const knows = setOf(request.tasks);
   const moreParked = queue.phase === "open" && letKnownGo(move, knows);
   const { rows, more } = claimOnce(move, request, knows);
-  if (!isStill(queue)) purgeDue(move, PURGED_PER_STEP);
+  if (!isStill(queue)) purgeDue(move, PURGED_PER_STEP + PURGED_PER_RUN * settled.length);
   return {
     settled,
     claimed: rows.flatMap((row) => (row.run === undefined ? [] : [claimedJob(row, row.run)])),

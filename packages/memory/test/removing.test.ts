@@ -127,3 +127,26 @@ test("what a flush has removed so far does not follow what it has not", async ()
   expect((await queue.step({ claim: { begin: 5, ahead: 0, lease: 30_000 } })).claimed).toEqual([]);
   expect(await count(queue)).toBe(1);
 });
+
+test("what need not be kept is removed as fast as jobs end, however many a step settles", async () => {
+  const queue = await OpenedQueue.open({
+    completed: { for: 10, max: 1_000 },
+    failed: { for: 1e11, max: 50 },
+  });
+  for (let round = 0; round < 5; round += 1) {
+    const jobs = Array.from({ length: 500 }, () => queue.job());
+    await queue.enqueue(...jobs.map(alone));
+    const claimed = await queue.claim(...jobs.map(({ id }) => id));
+    queue.now += 10;
+    const outcomes = [COMPLETED, FAILED];
+    const settled = claimed.map(({ id, fence }, place) => ({
+      id,
+      fence,
+      startedAt: queue.now,
+      outcome: outcomes[place % 2] ?? COMPLETED,
+      add: undefined,
+    }));
+    await queue.step({ settled });
+    expect(await count(queue)).toBe(250 + 50);
+  }
+});
