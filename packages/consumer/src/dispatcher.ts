@@ -141,6 +141,7 @@ export class Dispatcher implements SlotUser {
     if (!begun) this.#waiting = this.#waiting.filter((other) => other !== held);
     this.#options.runs.remove(held);
     if (!begun) return;
+    held.run.isOver = true;
     reportLost(held.run);
     held.run.aborting.abort(
       new TaskqError("TASKQ_LEASE_LOST", "the lease ran out, and the job may be another consumer's by now"),
@@ -172,6 +173,7 @@ export class Dispatcher implements SlotUser {
     const { engine, exchange } = this.#options;
     const { id, fence } = held.claimed;
     const endedAt = engine.time.now();
+    held.run.isOver = true;
     const startedAt = held.run.startedAt === 0 ? endedAt : held.run.startedAt;
     const settlement = { id, fence, startedAt, outcome, add: undefined };
     held.finished = { run: held.run, settlement, endedAt, error: undefined, timeoutMs: undefined };

@@ -1,5 +1,5 @@
-import { createQueue, group, task } from "@taskq/core";
-import { describe, expect, test } from "vitest";
+import { createQueue, group, task, type TaskContext } from "@taskq/core";
+import { describe, expect, test, vi } from "vitest";
 import { closing, serve } from "./serving.js";
 import { Gate, only, recordEvents, sleep, storages, until } from "./support.js";
 
@@ -70,6 +70,61 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
     });
     expect(await queue.result(report, "late 2").wait({ timeout: "5s" })).toBe("report");
     expect(consumer.health().connected).toBe(true);
+  });
+
+  test("a run that is over joins nothing more, whatever became of it", async () => {
+    const child = task("child", async () => {});
+    const contexts: TaskContext[] = [];
+    const leak = async (_: void, context: TaskContext): Promise<void> => {
+      contexts.push(context);
+      await sleep(30);
+    };
+    const done = task("done", leak);
+    const slow = task("slow", { timeout: 10 }, leak);
+    const deaf = task("deaf", async (_: void, context) => {
+      contexts.push(context);
+      await new Promise(() => {});
+    });
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { child, done, slow, deaf } }));
+    const consumer = await serve(queue);
+    const results = await queue.enqueueMany([done.job(), slow.job()]);
+    await Promise.allSettled(results.map((result) => result.wait({ timeout: "5s" })));
+    await queue.enqueue(deaf.job());
+    await until(() => contexts.length === 3);
+    await consumer.stop({ grace: 0 });
+    const refusal = { code: "TASKQ_LEASE_LOST" };
+    for (const { enqueue, enqueueMany } of contexts) {
+      await expect(enqueue(child.job(), { join: true })).rejects.toMatchObject(refusal);
+      await expect(enqueue(child.job(), { join: true, id: "mine" })).rejects.toMatchObject(refusal);
+      await expect(enqueueMany([child.job()], { join: true })).rejects.toMatchObject(refusal);
+    }
+  });
+
+  test("what a handler joins without waiting for it is part of its run", async () => {
+    const child = task("child", async () => {});
+    const parent = task("parent", (_: void, { enqueue }) => void enqueue(child.job(), { join: true }));
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { child, parent } }));
+    const events = recordEvents(queue);
+    await serve(queue);
+    await queue.enqueue(parent.job());
+    await until(() => only(events, "completed").length === 2);
+    expect(only(events, "completed").map((event) => event.task)).toEqual(["parent", "child"]);
+  });
+
+  test("a promise of a handler's with a then of its own ends its run as any other", async () => {
+    const odd = task("odd", (isSilent: boolean) => {
+      const answer = Promise.resolve(3);
+      vi.spyOn(answer, "then").mockImplementation(() => {
+        if (isSilent) return new Promise(() => {});
+        throw new Error("its own");
+      });
+      return answer;
+    });
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { odd } }));
+    const consumer = await serve(queue);
+    const results = await queue.enqueueMany([odd.job(false), odd.job(true)]);
+    expect(await Promise.all(results.map((result) => result.wait({ timeout: "5s" })))).toEqual([3, 3]);
+    expect(consumer.health()).toMatchObject({ state: "running", busy: 0 });
   });
 
   test("as many jobs run at a time as there are workers", async () => {

@@ -1,5 +1,6 @@
 /** `context.enqueue`: beside the run, or as part of what follows it. */
 import { compositionOf } from "../composition.js";
+import { TaskqError } from "../errors.js";
 import { refuseUnknown } from "../options.js";
 import { takenError } from "../storage.js";
 import type { BatchOptions, EnqueueOptions, JoinOption, Many } from "../vocabulary/enqueue-options.js";
@@ -12,9 +13,13 @@ import { BATCH_SIZE, batches, splitEntry } from "./entries.js";
 import { buildFlow, isOfFlow, type BuiltFlow } from "./flow.js";
 import { createResult } from "./result.js";
 
+type Row = BuiltFlow["flow"]["jobs" | "joins"][number];
+
 /** The run within which something is enqueued. */
 export interface EnqueuingRun {
   readonly engine: Engine;
+  /** Whether it has ended, or is no longer this consumer's. */
+  readonly isOver: boolean;
   /** Flows that are stored with its finishing move. */
   joined: BuiltFlow[] | undefined;
 }
@@ -53,25 +58,33 @@ export async function enqueueManyInRun<E extends Entry>(
  * Kept with the run until it completes: a run that fails has joined nothing.
  *
  * @throws `TASKQ_ID_TAKEN` for an id that another task has by now; if one takes it later on, the run fails
+ * @throws `TASKQ_LEASE_LOST` when the run is over
  */
 async function joinJob(run: EnqueuingRun, job: Job, options: EnqueueOptions | undefined): Promise<Result> {
   const { engine } = run;
   const now = engine.time.now();
-  const built = await buildFlow(
-    engine,
-    compositionOf(job, "enqueue"),
-    checkedEnqueue(options ?? {}, now),
-    now,
-  );
-  await refuseTaken(engine, built);
+  const building = buildFlow(engine, compositionOf(job, "enqueue"), checkedEnqueue(options ?? {}, now), now);
+  // Joined at once where that can be: a handler may end without waiting for it.
+  const built = building instanceof Promise ? await building : building;
+  const named = namedRows(built);
+  if (named.length > 0) await refuseTaken(engine, named);
+  if (run.isOver) {
+    throw new TaskqError(
+      "TASKQ_LEASE_LOST",
+      "the job was not joined: this run is over, or no longer the job's",
+    );
+  }
   (run.joined ??= []).push(built);
   const { flow, stages } = built;
   return createResult(engine, flow.end, { existing: false, ofFlow: isOfFlow(built), stages });
 }
 
-async function refuseTaken(engine: Engine, { flow }: BuiltFlow): Promise<void> {
-  const named = [...flow.jobs, ...flow.joins].filter((row) => row.named === true);
-  if (named.length === 0) return;
+/** Those with an id of the caller's. */
+function namedRows({ flow }: BuiltFlow): readonly Row[] {
+  return [...flow.jobs, ...flow.joins].filter((row) => row.named === true);
+}
+
+async function refuseTaken(engine: Engine, named: readonly Row[]): Promise<void> {
   const ids = named.map(({ id }) => id);
   const there = await engine.storage.read({ queue: engine.name, ids, now: engine.time.requestNow() });
   for (const [place, record] of there.entries()) {

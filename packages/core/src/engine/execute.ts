@@ -100,12 +100,15 @@ function begin(call: Call, input: unknown): void {
   const timer = timeoutMs === undefined ? undefined : startTimeout(run, timeoutMs);
   const end = (how: InvokedEnd): void => {
     if (timer !== undefined) clearTimeout(timer);
+    run.isOver = true;
     ended(settlementOf(run, how, message, policy));
   };
   // The slot stays taken until the handler has really ended, whatever its signal said.
   const answer =
     call.refusal === undefined ? outputOf(run, definition, input) : Promise.reject(call.refusal.error);
-  answer.then(
+  // Its own `then` would be a handler's: it may throw, or never call.
+  void Promise.prototype.then.call(
+    answer,
     (output) => end(endOfReturn(run, output)),
     (error: unknown) => end(endOfThrow(run, error)),
   );

@@ -31,6 +31,7 @@ export class JobRun implements Run {
   readonly host: RunHost;
   /** Flows that this run makes part of what follows it. */
   joined: BuiltFlow[] | undefined;
+  isOver = false;
   startedAt = 0;
   /** The instant at which it times out. */
   deadlineAt: number | undefined;

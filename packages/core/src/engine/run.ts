@@ -28,6 +28,8 @@ export interface Run extends TaskContext {
   readonly abortReason: Error | undefined;
   /** Flows that this run makes part of what follows it. */
   joined: BuiltFlow[] | undefined;
+  /** Whether it has ended, or is no longer this consumer's: whatever its handler still does, it joins nothing more. */
+  isOver: boolean;
   startedAt: number;
   /** The instant at which it times out. */
   deadlineAt: number | undefined;

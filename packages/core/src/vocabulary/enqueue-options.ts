@@ -36,6 +36,7 @@ export interface JoinOption {
   /**
    * Makes the new job part of what follows this one: stored with its finishing move, so that a second run does not fan out
    * twice. An `id` that another task has is refused with `TASKQ_ID_TAKEN`; one that it takes meanwhile fails the run.
+   * Once the run is over it is refused with `TASKQ_LEASE_LOST`.
    *
    * @default false
    */
