@@ -1,12 +1,25 @@
 import type { Duration } from "@taskq/core";
 
-/** Claims and executes jobs, once it is started and until it is stopped. */
+/** Claims and executes jobs, once it is started and until it is stopped; after that, another one is to be made. */
 export interface Consumer extends AsyncDisposable {
-  /** Starts, and resolves when stopped: by SIGINT or SIGTERM (a second one stops at once), by `signal` or by `stop`. */
+  /**
+   * Starts, and resolves when stopped: by SIGINT or SIGTERM (a second one stops at once), by `signal` or by `stop`.
+   *
+   * @throws `TASKQ_CLOSED` once it was stopped, and what made it fail
+   */
   run(options?: { readonly signal?: AbortSignal }): Promise<void>;
-  /** Resolves when it claims; takes no process signals. */
+  /**
+   * Resolves when it claims, or is stopped before it does; takes no process signals.
+   *
+   * @throws `TASKQ_CLOSED` once it was stopped, and what `setup` throws
+   */
   start(): Promise<void>;
-  /** Claims no more, waits `grace` for what has begun, then gives it back. Again: the same promise. */
+  /**
+   * Claims no more, waits `grace` for what has begun, then gives it back. Again: the same promise; a shorter `grace` counts.
+   *
+   * With a `grace` of 0 it stops at once: handlers, `setup`, `teardown` and a storage that is away have half a second
+   * each, and the log tells what is left behind.
+   */
   stop(options?: { readonly grace?: Duration }): Promise<void>;
   health(): ConsumerHealth;
 }

@@ -29,3 +29,14 @@ export class Deadline {
     clearTimeout(this.#timer);
   }
 }
+
+/** Whether it comes within so many milliseconds. */
+export async function comesWithin(delay: number, awaited: Promise<unknown>): Promise<boolean> {
+  const deadline = new Deadline();
+  deadline.within(delay);
+  try {
+    return await Promise.race([awaited.then(() => true), deadline.reached.then(() => false)]);
+  } finally {
+    deadline.clear();
+  }
+}

@@ -34,6 +34,7 @@ export class Outage {
   #since: number | undefined;
   #endedAt = -Infinity;
   #retryAt = -Infinity;
+  #began: (() => void) | undefined;
 
   /** @param changed called when an outage begins, and when it ends */
   constructor(logger: Logger, queue: string, changed: () => void = () => {}) {
@@ -54,6 +55,19 @@ export class Outage {
   /** How long to wait before the storage is asked again, in milliseconds. */
   pause(): number {
     return this.connected ? 0 : Math.max(0, this.#retryAt - performance.now());
+  }
+
+  /** The next attempt may be made at once. */
+  retryNow(): void {
+    this.#retryAt = -Infinity;
+  }
+
+  /** Resolves once there is an outage. */
+  whenAway(): Promise<void> {
+    if (!this.connected) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#began = resolve;
+    });
   }
 
   /**
@@ -80,6 +94,7 @@ export class Outage {
     this.#since ??= now;
     this.#retryAt = now + retryPause(now - this.#since);
     if (!isFirst) return;
+    this.#began?.();
     this.#logger.warn(
       { queue: this.#queue, error: String(error) },
       "the storage does not answer; the consumer goes on asking",

@@ -6,14 +6,14 @@ import { refuseUnknown, type Engine, type RunHost } from "@taskq/core/engine";
 import { TaskqError } from "@taskq/core/storage";
 import { checkedGrace, type CheckedOptions } from "./consumer-options.js";
 import type { Consumer, ConsumerHealth } from "./consumer.js";
-import { Deadline } from "./deadline.js";
+import { comesWithin, Deadline } from "./deadline.js";
 import { LagGuard } from "./lag-guard.js";
 import { openEngines, refuseIsolation } from "./opening.js";
 import { heedProcessSignals } from "./process-signals.js";
 import { ServedQueue } from "./served-queue.js";
 import { Slots } from "./slots.js";
 
-/** How long handlers have to end by themselves once their signal has aborted, in milliseconds. */
+/** How long whatever is under way has to end once it is to stop at once, in milliseconds. */
 const LAST_MOMENT = 500;
 /** How long a stop tries to settle what has ended, in milliseconds. */
 const SETTLE_LIMIT = 10_000;
@@ -26,6 +26,8 @@ export class QueueConsumer implements Consumer {
   readonly #lag: LagGuard;
   readonly #grace = new Deadline();
   readonly #settling = new Deadline();
+  /** Reached when somebody asks it to stop at once. */
+  readonly #atOnce = new Deadline();
   /** Aborts while the storage is waited for at the start. */
   readonly #leaving = new AbortController();
   #state: ConsumerHealth["state"] = "stopped";
@@ -73,7 +75,8 @@ export class QueueConsumer implements Consumer {
     signal?.addEventListener("abort", stop, { once: true });
     try {
       if (signal?.aborted === true) return await this.stop();
-      await this.start();
+      // A stop at once does not wait for a start that hangs.
+      await Promise.race([this.start(), this.#ended]);
       await this.#ended;
       await this.#stopping;
     } finally {
@@ -83,7 +86,7 @@ export class QueueConsumer implements Consumer {
   }
 
   start(): Promise<void> {
-    if (this.#starting === undefined && this.#stopping !== undefined) {
+    if (this.#stopping !== undefined) {
       const refusal = new TaskqError(
         "TASKQ_CLOSED",
         "the consumer was stopped: expected a new one from createConsumer",
@@ -94,22 +97,15 @@ export class QueueConsumer implements Consumer {
   }
 
   stop(options: { readonly grace?: Duration } = {}): Promise<void> {
+    let grace: number | undefined;
     try {
       refuseUnknown(options, ["grace"], "stop");
-      const grace = options.grace === undefined ? undefined : checkedGrace(options.grace, "stop grace");
-      if (grace !== undefined || this.#stopping === undefined) {
-        this.#grace.within(grace ?? this.#options.grace);
-      }
+      if (options.grace !== undefined) grace = checkedGrace(options.grace, "stop grace");
     } catch (error) {
       return Promise.reject(error);
     }
-    if (this.#stopping === undefined) {
-      this.#leaving.abort();
-      this.#stopping = this.#stop().finally(() => this.#end());
-      // Whoever asked gets it; whoever only started has the log.
-      this.#stopping.catch(() => {});
-    }
-    return this.#stopping;
+    if (grace === 0) this.#atOnce.within(0);
+    return this.#stopWithin(grace);
   }
 
   health(): ConsumerHealth {
@@ -129,6 +125,19 @@ export class QueueConsumer implements Consumer {
     return this.stop();
   }
 
+  #stopWithin(grace: number | undefined): Promise<void> {
+    if (grace !== undefined || this.#stopping === undefined) {
+      this.#grace.within(grace ?? this.#options.grace);
+    }
+    if (this.#stopping === undefined) {
+      this.#leaving.abort();
+      this.#stopping = this.#stop().finally(() => this.#end());
+      // Whoever asked gets it; whoever only started has the log.
+      this.#stopping.catch(() => {});
+    }
+    return this.#stopping;
+  }
+
   async #start(): Promise<void> {
     try {
       refuseIsolation(this.#engines);
@@ -139,8 +148,6 @@ export class QueueConsumer implements Consumer {
       this.#isSetUp = true;
     } catch (error) {
       this.#state = "stopped";
-      this.#stopping ??= Promise.resolve();
-      this.#end();
       throw error;
     }
     if (this.#stopping !== undefined) return;
@@ -153,10 +160,12 @@ export class QueueConsumer implements Consumer {
   async #stop(): Promise<void> {
     try {
       if (this.#starting === undefined) return;
-      await this.#starting.catch(() => {});
+      const started = this.#starting.catch(() => {});
+      // What serves claims no more in this very turn.
+      if (!this.#serves) await this.#waitFor("start", started);
       this.#state = "stopping";
       if (this.#serves) await this.#wind();
-      if (this.#isSetUp) await this.#options.teardown?.();
+      if (this.#isSetUp) await this.#waitFor("teardown", Promise.resolve(this.#options.teardown?.()));
     } finally {
       this.#state = "stopped";
       this.#lag.stop();
@@ -166,25 +175,26 @@ export class QueueConsumer implements Consumer {
     if (this.#failure !== undefined) throw this.#failure.error;
   }
 
+  /** Waits for it; only for a moment, once it is to stop at once. */
+  async #waitFor(what: string, awaited: Promise<void>): Promise<void> {
+    const late = this.#atOnce.reached.then(() => comesWithin(LAST_MOMENT, awaited));
+    const came = await Promise.race([awaited.then(() => true), late]);
+    if (!came) this.#logger.error(`the consumer stops at once, and leaves its ${what} behind`);
+  }
+
   /** Lets what has begun end, or ends it, and settles it. */
   async #wind(): Promise<void> {
-    const stopped = Promise.all(this.#served.map((served) => served.stopClaiming()));
+    const stopped = this.#served.map((served) => served.stopClaiming());
     const workers = this.#served.map(({ worker }) => worker);
     const idle = Promise.all(workers.map(({ dispatcher }) => dispatcher.whenIdle())).then(() => true);
     if ((await Promise.race([idle, this.#grace.reached])) !== true) {
       const reason = new TaskqError("TASKQ_SHUTDOWN", "the consumer stops, and gives the job back");
       for (const worker of workers) worker.abort(reason);
-      const lastMoment = new Deadline();
-      lastMoment.within(LAST_MOMENT);
-      await Promise.race([idle, lastMoment.reached]);
-      lastMoment.clear();
+      await comesWithin(LAST_MOMENT, idle);
       for (const worker of workers) worker.interrupt();
     }
     this.#settling.within(SETTLE_LIMIT);
-    const settled = Promise.all(workers.map((worker) => worker.whenSettled()));
-    await Promise.race([settled, this.#settling.reached]);
-    const ended = Promise.all([stopped, ...this.#served.map((served) => served.end())]);
-    await Promise.race([ended, this.#settling.reached]);
+    await Promise.all(this.#served.map((served, place) => this.#settle(served, stopped[place])));
     const unsettled = workers.reduce((sum, worker) => sum + worker.unsettled, 0);
     if (unsettled > 0) {
       this.#logger.error(
@@ -194,14 +204,30 @@ export class QueueConsumer implements Consumer {
     }
   }
 
+  /** Settles what ended, and ends what is done for one queue. */
+  async #settle(served: ServedQueue, stopped: Promise<void> | undefined): Promise<void> {
+    const settled = served.worker.whenSettled();
+    const over = Promise.race([this.#settling.reached, this.#inVain(served, settled)]);
+    await Promise.race([settled, over]);
+    await Promise.race([Promise.all([stopped, served.end()]), over]);
+  }
+
+  /** Resolves once it is to stop at once and the storage is away; a moment later, where something is to be settled. */
+  async #inVain({ worker }: ServedQueue, settled: Promise<void>): Promise<void> {
+    await this.#atOnce.reached;
+    await worker.outage.whenAway();
+    if (worker.unsettled === 0) return;
+    worker.retryNow();
+    await comesWithin(LAST_MOMENT, settled);
+  }
+
   #fail(cause: unknown): void {
-    if (this.#failure === undefined) {
-      this.#failure = { error: cause };
-      this.#logger.error({ error: String(cause) }, "the consumer failed, and stops");
-    }
+    const isFirst = this.#failure === undefined;
+    this.#failure ??= { error: cause };
     // A queue that moves away still takes what has ended.
     const moved = cause instanceof TaskqError && cause.code === "TASKQ_MOVED";
-    void this.stop(moved ? {} : { grace: 0 });
+    void this.#stopWithin(moved ? undefined : 0);
+    if (isFirst) this.#logger.error({ error: String(cause) }, "the consumer failed, and stops");
   }
 
   #recentTasks(): readonly string[] {

@@ -161,6 +161,12 @@ export class QueueWorker {
     });
   }
 
+  /** Does not wait for the pause between two attempts to reach a storage that is away. */
+  retryNow(): void {
+    this.outage.retryNow();
+    this.#loop.wake();
+  }
+
   /** Runs that ended and are not settled. */
   get unsettled(): number {
     return this.#runs.size;

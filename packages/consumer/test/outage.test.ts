@@ -155,6 +155,55 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
     expect(await result.peek()).toMatchObject({ state: "completed" });
   });
 
+  test("a stop at once does not wait for a storage that is away where nothing is to be settled", async () => {
+    const storage = faultyStorage(await makeStorage());
+    const logger = recordingLogger();
+    const work = task("work", async () => 1);
+    const queue = closing(createQueue({ storage, tasks: { work }, logger }));
+    const consumer = await serve(queue);
+    storage.faults.setAway(true);
+    consumer.stop().catch(() => {});
+    await sleep(100);
+    const before = performance.now();
+    await consumer.stop({ grace: 0 });
+    expect(performance.now() - before).toBeLessThan(300);
+    expect(logger.lines.filter(({ level }) => level === "error")).toEqual([]);
+    storage.faults.setAway(false);
+  });
+
+  test("a stop at once tells of runs that a storage which stays away has not settled", async () => {
+    const storage = faultyStorage(await makeStorage());
+    const logger = recordingLogger();
+    const work = task("work", async () => sleep(30));
+    const queue = closing(createQueue({ storage, tasks: { work }, logger }));
+    await queue.enqueue(work.job());
+    const consumer = await serve(queue);
+    await until(() => consumer.health().busy === 1);
+    storage.faults.setAway(true);
+    await until(() => consumer.health().busy === 0 && !consumer.health().connected);
+    const before = performance.now();
+    await consumer.stop({ grace: 0 });
+    expect(performance.now() - before).toBeLessThan(2_000);
+    expect(logger.lines.filter(({ level }) => level === "error")).toMatchObject([{ fields: { runs: 1 } }]);
+    storage.faults.setAway(false);
+  });
+
+  test("a stop at once asks a storage that was away once more, and settles what ended", async () => {
+    const storage = faultyStorage(await makeStorage());
+    const work = task("work", async () => sleep(30));
+    const queue = closing(createQueue({ storage, tasks: { work } }));
+    const result = await queue.enqueue(work.job());
+    const consumer = await serve(queue);
+    await until(() => consumer.health().busy === 1);
+    storage.faults.setAway(true);
+    // By now it leaves more than a second between two attempts.
+    await sleep(2_500);
+    expect(consumer.health()).toMatchObject({ busy: 0, connected: false });
+    storage.faults.setAway(false);
+    await consumer.stop({ grace: 0 });
+    expect(await result.peek()).toMatchObject({ state: "completed" });
+  });
+
   test("an error of another kind than an outage stops the consumer, and run rejects with it", async () => {
     const storage = await makeStorage();
     const work = task("work", async () => 1);

@@ -4,6 +4,10 @@ import { createConsumer } from "../src/index.js";
 import { closing, serve } from "./serving.js";
 import { Gate, only, recordEvents, recordingLogger, sleep, storages, until } from "./support.js";
 
+function hang(): Promise<void> {
+  return new Promise(() => {});
+}
+
 describe.each(storages)("on %s", (_name, makeStorage) => {
   test("a stop waits for what has begun, settles it, and begins nothing more", async () => {
     const [begun, finish] = [new Gate(), new Gate()];
@@ -132,6 +136,59 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
     expect(attempts).toEqual([1, 1, 1, 1, 1]);
   });
 
+  test("a consumer that was stopped does not start again: start and run reject", async () => {
+    const work = task("work", async () => 1);
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { work } }));
+    const consumer = await serve(queue);
+    const stopped = consumer.stop();
+    const refusal = { code: "TASKQ_CLOSED" };
+    await expect(consumer.start()).rejects.toMatchObject(refusal);
+    await stopped;
+    await expect(consumer.start()).rejects.toMatchObject(refusal);
+    await expect(consumer.run()).rejects.toMatchObject(refusal);
+    expect(consumer.health().state).toBe("stopped");
+  });
+
+  test("a setup or a teardown that hangs does not keep a stop at once waiting, and is told of", async () => {
+    const logger = recordingLogger();
+    const work = task("work", async () => 1);
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { work }, logger }));
+    const [starting, leaving] = [
+      createConsumer(queue, { setup: hang }),
+      createConsumer(queue, { teardown: hang }),
+    ];
+    const running = [starting.run(), leaving.run()];
+    await until(() => starting.health().state === "starting" && leaving.health().state === "running");
+    const before = performance.now();
+    for (const consumer of [starting, leaving]) {
+      const stopped = consumer.stop();
+      await sleep(20);
+      expect(consumer.stop({ grace: 0 })).toBe(stopped);
+      await stopped;
+      expect(consumer.health().state).toBe("stopped");
+    }
+    expect(performance.now() - before).toBeLessThan(2_000);
+    await Promise.all(running);
+    expect(logger.lines.map(({ level, message }) => [level, message])).toEqual([
+      ["error", "the consumer stops at once, and leaves its start behind"],
+      ["error", "the consumer stops at once, and leaves its teardown behind"],
+    ]);
+  });
+
+  test("a stop at once lets a teardown end that takes a moment", async () => {
+    let torn = false;
+    const work = task("work", async () => 1);
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { work } }));
+    const consumer = await serve(queue, {
+      async teardown() {
+        await sleep(50);
+        torn = true;
+      },
+    });
+    await consumer.stop({ grace: 0 });
+    expect(torn).toBe(true);
+  });
+
   test("setup runs before the first claim and teardown after the last job", async () => {
     const steps: string[] = [];
     const work = task("work", async () => {
@@ -159,7 +216,9 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
     await queue.enqueue(work.job());
     const broken = new Error("no database");
     const setup = () => Promise.reject(broken);
-    await expect(createConsumer(queue, { setup }).start()).rejects.toBe(broken);
+    const consumer = createConsumer(queue, { setup });
+    await expect(consumer.start()).rejects.toBe(broken);
+    await expect(consumer.start()).rejects.toBe(broken);
     await expect(createConsumer(queue, { setup }).run()).rejects.toBe(broken);
     await sleep(30);
     expect(runs).toBe(0);
