@@ -149,6 +149,7 @@ export interface StorageContract {
    * Promise: a group may have an id given by the caller, which is known again as that of a job is
    * Promise: of several flows in one call either all are stored or none
    * Promise: a unique key that is taken answers its holder, and stores nothing
+   * Promise: a group is stored although the unique key of a member is taken: that member waits for it, and nobody else
    * Promise: a unique key with replace cancels the waiting holder and stores the new job
    * Promise: a unique key with replace behind an active holder waits for it, and a further one replaces that
    * Promise: a unique key until started is free once its job starts
@@ -213,6 +214,7 @@ export interface StorageContract {
    * Promise: sources above 64 KiB are left out and read by id
    * Promise: flows added by a completed run are stored with it, once
    * Promise: flows added by a completed run are stored, although a new id shares all but its random part with another
+   * Promise: a run that adds what was given another task's id is refused and still held, and the others of its step are settled
    * Promise: what follows a completed run also waits for the flows it added
    * Promise: a job whose gate is closed is parked and does not run
    * Promise: a gate is never held by more than its maximum
