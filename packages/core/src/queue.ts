@@ -1,7 +1,7 @@
 import { TaskqError } from "./errors.js";
 import { epochMilliseconds, type Duration } from "./duration.js";
 import { definitionOf } from "./definition.js";
-import { flag, oneOf, refuseUnknown } from "./options.js";
+import { flag, oneOf, refuseUnknown, text } from "./options.js";
 import { createEngine } from "./engine/create-engine.js";
 import { bindEngine } from "./engine/engine-of.js";
 import type { Engine } from "./engine/engine-types.js";
@@ -144,7 +144,7 @@ function revocation(options: RevokeOptions): ControlRequest["change"] {
 }
 
 async function retry(engine: Engine, id: string): Promise<boolean> {
-  const ids = [checkedId(id, "retry id")];
+  const ids = [text(id, "retry id")];
   await engine.open();
   const { changed, effects } = await engine.storage.amend({
     queue: engine.name,

@@ -98,7 +98,7 @@ function expiryOf(expires: EnqueueOptions["expires"], now: number): number | und
 /**
  * An id as callers give it.
  *
- * @param what names the place in the error, such as `why id`.
+ * @param what names the place in the error, such as `result id`.
  * @throws `TASKQ_OPTION`
  */
 export function checkedId(id: string, what: string): string {

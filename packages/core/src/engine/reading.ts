@@ -4,7 +4,6 @@ import { integer, oneOf, refuseUnknown, text } from "../options.js";
 import { STORED_STATES } from "../storage.js";
 import type { Counts, Explanation, JobFilter, JobInfo } from "../vocabulary/introspection.js";
 import type { Engine } from "./engine-types.js";
-import { checkedId } from "./enqueue-options.js";
 import { explanationOf } from "./explanation.js";
 import { infoOf } from "./job-info.js";
 
@@ -47,7 +46,7 @@ export async function* readJobs(engine: Engine, filter: JobFilter): AsyncGenerat
 }
 
 export async function readJob(engine: Engine, id: string): Promise<JobInfo | undefined> {
-  const ids = [checkedId(id, "job id")];
+  const ids = [text(id, "job id")];
   await engine.open();
   const [record] = await engine.storage.read({
     queue: engine.name,
@@ -59,7 +58,7 @@ export async function readJob(engine: Engine, id: string): Promise<JobInfo | und
 }
 
 export async function readWhy(engine: Engine, id: string): Promise<Explanation> {
-  const ids = [checkedId(id, "why id")];
+  const ids = [text(id, "why id")];
   await engine.open();
   const [fact] = await engine.storage.explain({
     queue: engine.name,
