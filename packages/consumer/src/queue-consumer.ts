@@ -212,11 +212,12 @@ export class QueueConsumer implements Consumer {
     await Promise.race([Promise.all([stopped, served.end()]), over]);
   }
 
-  /** Resolves once it is to stop at once and the storage is away; a moment later, where something is to be settled. */
+  /** Resolves a moment after it is to stop at once; where something is to be settled, not before the storage is away. */
   async #inVain({ worker }: ServedQueue, settled: Promise<void>): Promise<void> {
     await this.#atOnce.reached;
+    // A claim that is not answered by then is not worth waiting for: what it may have claimed has not begun.
+    if ((await comesWithin(LAST_MOMENT, settled)) || worker.unsettled === 0) return;
     await worker.outage.whenAway();
-    if (worker.unsettled === 0) return;
     worker.retryNow();
     await comesWithin(LAST_MOMENT, settled);
   }
