@@ -44,6 +44,18 @@ async function left(storage: StorageContract, ids: readonly string[]): Promise<n
 describe.skipIf(serverBinary() === undefined)("the number of jobs that are kept", () => {
   const own = ownServer();
 
+  test("is kept to by steps that end many with a retention of their own", async () => {
+    const prefix = newPrefix();
+    const storage = connect(own.server, prefix);
+    await open(storage, 50);
+    for (let round = 0; round < 4; round += 1) {
+      await complete(storage, Array<NewJob["keep"]>(400).fill(LONG), START + round);
+    }
+    const { "*": all } = await storage.counts({ queue: QUEUE, by: undefined, now: START + 9 });
+    expect(all?.completed).toBeLessThanOrEqual(50 + 400);
+    await scan(own.server.url, prefix, QUEUE);
+  });
+
   test("counts those with a retention of their own, and steps of others remove them in their turn", async () => {
     const prefix = newPrefix();
     const storage = connect(own.server, prefix);

@@ -130,7 +130,7 @@ return M.run(function()
   local knows = knownTasks()
   local moreParked = Q.phase == "open" and M.letKnownGo(knows)
   local rows, more, passed = claimOnce(knows)
-  if not M.isStill() and not Q.later then M.purgeDue(100) end
+  if not M.isStill() and not Q.later then M.purgeDue(100 + #request.settled) end
   return {settled = settled, part = S.part, claimed = toldOf(rows), more = more or (moreParked and not Q.paused), nextDue = M.nextDue(),
     revoked = M.revokedRuns(request.owner),
     passed = passed}
