@@ -49,7 +49,11 @@ describe.skipIf(serverBinary() === undefined)("the number of jobs that are kept"
     const storage = connect(own.server, prefix);
     await open(storage, 50);
     for (let round = 0; round < 4; round += 1) {
-      await complete(storage, Array<NewJob["keep"]>(400).fill(LONG), START + round);
+      await complete(
+        storage,
+        Array.from({ length: 400 }, () => LONG),
+        START + round,
+      );
     }
     const { "*": all } = await storage.counts({ queue: QUEUE, by: undefined, now: START + 9 });
     expect(all?.completed).toBeLessThanOrEqual(50 + 400);
