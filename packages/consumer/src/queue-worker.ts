@@ -251,9 +251,7 @@ export class QueueWorker {
 
   #takeOne(exchanged: Exchanged): void {
     const { answer, stamp } = exchanged;
-    this.#exchange.take(exchanged);
-    // What the storage would not settle as it ended.
-    if (this.#exchange.hasEnded) this.#loop.wake();
+    if (this.#exchange.take(exchanged)) this.#loop.wake();
     for (const { id } of answer.claimed) {
       // Claimed again by ourselves: the run we held before was taken away.
       const before = this.#runs.get(id);

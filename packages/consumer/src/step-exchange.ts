@@ -147,10 +147,11 @@ export class StepExchange {
     });
   }
 
-  /** Takes what an answer says of what had ended. */
-  take({ answer, ended }: Exchanged): void {
-    this.#settle(ended, answer);
+  /** Takes what an answer says of what had ended. Answers whether some of it is to be settled otherwise. */
+  take({ answer, ended }: Exchanged): boolean {
+    const isLeft = this.#settle(ended, answer);
     reportEffects(this.#options.engine, answer.effects);
+    return isLeft;
   }
 
   /** The last one: what the storage has gathered in memory, it may write now. */
@@ -192,18 +193,23 @@ export class StepExchange {
     return { request, ended, stamp: stampNow() };
   }
 
-  #settle(ended: readonly HeldRun[], answer: StepAnswer): void {
+  #settle(ended: readonly HeldRun[], answer: StepAnswer): boolean {
     let index = -1;
+    let isLeft = false;
     for (const held of ended) {
       index += 1;
       const settled = answer.settled[index] ?? "lost";
-      if (settled === "refused" && this.#settlesOtherwise(held)) continue;
+      if (settled === "refused" && this.#settlesOtherwise(held)) {
+        isLeft = true;
+        continue;
+      }
       this.#options.runs.remove(held);
       const { finished } = held;
       if (finished === undefined) continue;
       // The fence is ours alone: what was done before was done by this request, whose answer got lost.
       reportSettled(finished, settled === "repeated" ? "applied" : settled);
     }
+    return isLeft;
   }
 
   /** Whether a run that the storage would not settle so has another end, which is sent next. */
