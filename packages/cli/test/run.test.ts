@@ -61,6 +61,18 @@ describe("the banner", () => {
   });
 });
 
+/** What a worker with this module makes of 2 in the queue of `typed.db`, and how it ends. */
+async function timesOf2(project: Project, module: string): Promise<{ value: number; code: unknown }> {
+  await using command = project.taskq(["run", module]);
+  await command.printed("running;");
+  await using queue = createQueue({
+    storage: sqliteStorage({ path: project.path("typed.db") }),
+    tasks: { times },
+  });
+  const result = await queue.enqueue(times.job({ value: 2 }));
+  return { value: await result.wait({ timeout: "5s" }), code: await command.stop() };
+}
+
 describe("running", () => {
   test("runs jobs that another process enqueues", async () => {
     await using project = await Project.with(shopFiles);
@@ -86,15 +98,7 @@ describe("running", () => {
       [module]: TYPED,
       "factor.ts": FACTOR,
     });
-    await using command = project.taskq(["run", module]);
-    await command.printed("running;");
-    await using queue = createQueue({
-      storage: sqliteStorage({ path: project.path("typed.db") }),
-      tasks: { times },
-    });
-    const result = await queue.enqueue(times.job({ value: 2 }));
-    expect(await result.wait({ timeout: "5s" })).toBe(10);
-    expect(await command.stop()).toBe(0);
+    expect(await timesOf2(project, module)).toEqual({ value: 10, code: 0 });
   });
 
   test.each([
@@ -103,15 +107,7 @@ describe("running", () => {
     { what: "a CommonJS package", manifest: COMMON_JS },
   ])("runs TypeScript that is imported over several files in $what", async ({ manifest }) => {
     await using project = await Project.with({ "package.json": manifest, ...LAYERS });
-    await using command = project.taskq(["run", "queue.ts"]);
-    await command.printed("running;");
-    await using queue = createQueue({
-      storage: sqliteStorage({ path: project.path("typed.db") }),
-      tasks: { times },
-    });
-    const result = await queue.enqueue(times.job({ value: 2 }));
-    expect(await result.wait({ timeout: "5s" })).toBe(10);
-    expect(await command.stop()).toBe(0);
+    expect(await timesOf2(project, "queue.ts")).toEqual({ value: 10, code: 0 });
   });
 
   test("prints failures and retries by default, every event with --verbose, failures only with --quiet", async () => {

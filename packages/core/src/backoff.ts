@@ -1,5 +1,6 @@
 import { milliseconds, type Duration } from "./duration.js";
 import { TaskqError } from "./errors.js";
+import { ignoreRejection } from "./ignore-rejection.js";
 import { finiteNumber, oneOf, refuseUnknown, shown, unexpected } from "./options.js";
 
 /** The pause before the retry that follows this attempt. */
@@ -216,8 +217,7 @@ export function retryPause(backoff: Duration | Backoff | undefined, failure: Fai
   if (backoff === undefined) return 0;
   if (typeof backoff !== "function") return milliseconds(backoff, "backoff");
   const pause: unknown = backoff(failure);
-  // What JavaScript answers; its rejection would be nobody's.
-  if (pause instanceof Promise) pause.catch(() => {});
+  ignoreRejection(pause);
   return milliseconds(pause as Duration, "what the backoff answered");
 }
 

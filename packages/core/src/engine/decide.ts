@@ -3,6 +3,7 @@ import { retryPause, type Backoff, type FailedAttempt } from "../backoff.js";
 import { Cancel, Fatal, Retry } from "../control-flow.js";
 import { dueInstant } from "../duration.js";
 import { TaskqError } from "../errors.js";
+import { ignoreRejection } from "../ignore-rejection.js";
 import { errorText, withoutStack } from "./failure.js";
 
 /** How a handler ended. */
@@ -91,9 +92,7 @@ function afterFailure(error: unknown, policy: RetryPolicy, failures: number, now
 
 /** What JavaScript answers may be a promise, which would count as true. */
 function isWorthIt(answer: unknown): boolean {
-  if (!(answer instanceof Promise)) return Boolean(answer);
-  // Its rejection would be nobody's.
-  answer.catch(() => {});
+  if (!ignoreRejection(answer)) return Boolean(answer);
   throw new TaskqError("TASKQ_OPTION", "retryWhen: expected true or false, got a promise");
 }
 

@@ -10,10 +10,8 @@ import { enqueueJob, enqueueJobs } from "./enqueue.js";
 import type { Engine } from "./engine-types.js";
 import { checkedEnqueue, enqueueOptionNames, refuseSharedId } from "./enqueue-options.js";
 import { BATCH_SIZE, batches, splitEntry } from "./entries.js";
-import { buildFlow, isOfFlow, type BuiltFlow } from "./flow.js";
+import { buildFlow, isOfFlow, namedRows, type BuiltFlow } from "./flow.js";
 import { createResult } from "./result.js";
-
-type Row = BuiltFlow["flow"]["jobs" | "joins"][number];
 
 /** The run within which something is enqueued. */
 export interface EnqueuingRun {
@@ -79,12 +77,7 @@ async function joinJob(run: EnqueuingRun, job: Job, options: EnqueueOptions | un
   return createResult(engine, flow.end, { existing: false, ofFlow: isOfFlow(built), stages });
 }
 
-/** Those with an id of the caller's. */
-function namedRows({ flow }: BuiltFlow): readonly Row[] {
-  return [...flow.jobs, ...flow.joins].filter((row) => row.named === true);
-}
-
-async function refuseTaken(engine: Engine, named: readonly Row[]): Promise<void> {
+async function refuseTaken(engine: Engine, named: ReturnType<typeof namedRows>): Promise<void> {
   const ids = named.map(({ id }) => id);
   const there = await engine.storage.read({ queue: engine.name, ids, now: engine.time.requestNow() });
   for (const [place, record] of there.entries()) {

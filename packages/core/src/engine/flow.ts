@@ -25,6 +25,11 @@ export function isOfFlow({ stages }: BuiltFlow): boolean {
   return stages !== undefined && stages.length > 1;
 }
 
+/** Its rows with an id of the caller's. */
+export function namedRows({ flow }: BuiltFlow): readonly (NewFlow["jobs"] | NewFlow["joins"])[number][] {
+  return [...flow.jobs, ...flow.joins].filter((row) => row.named === true);
+}
+
 const NO_JOINS: NewFlow["joins"] = Object.freeze([]);
 
 /**

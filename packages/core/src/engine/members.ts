@@ -3,10 +3,9 @@ import { createHash } from "node:crypto";
 import { TaskqError } from "../errors.js";
 import type { JoinSource, Source, StoredRecord } from "../storage.js";
 import type { Engine } from "./engine-types.js";
+import { readRecords } from "./read-records.js";
 import type { MaybePromise } from "./maybe-promise.js";
 import type { JobMessage } from "./message.js";
-
-const IDS_PER_READ = 500;
 
 /** A job's id, or what a group consists of. */
 type Member = string | { readonly mode: "all" | "settled"; readonly members: readonly Member[] };
@@ -67,27 +66,17 @@ function standsFor(source: Source, member: Member): boolean {
 }
 
 async function storedMember(engine: Engine, id: string): Promise<Member | undefined> {
-  const [record] = await readAll(engine, [id]);
+  const [record] = await readRecords(engine, [id]);
   return record === undefined ? undefined : memberOfRecord(engine, record);
 }
 
 async function memberOfRecord(engine: Engine, record: StoredRecord): Promise<Member> {
   if (record.kind === "job") return record.id;
   const members: Member[] = [];
-  for (const [index, part] of (await readAll(engine, record.members)).entries()) {
+  for (const [index, part] of (await readRecords(engine, record.members)).entries()) {
     members.push(part === undefined ? (record.members[index] as string) : await memberOfRecord(engine, part));
   }
   return { mode: record.mode, members };
-}
-
-async function readAll(engine: Engine, ids: readonly string[]): Promise<(StoredRecord | undefined)[]> {
-  const records: (StoredRecord | undefined)[] = [];
-  for (let from = 0; from < ids.length; from += IDS_PER_READ) {
-    const page = ids.slice(from, from + IDS_PER_READ);
-    const now = engine.time.requestNow();
-    records.push(...(await engine.storage.read({ queue: engine.name, ids: page, now })));
-  }
-  return records;
 }
 
 function memberOf(source: Source): Member {

@@ -18,7 +18,8 @@ import { infoOf, logsOf, progressOf } from "./job-info.js";
 import { reportEffects } from "./report.js";
 import { runScope } from "./run-scope.js";
 import { contextOf, outcomeOf } from "./sources.js";
-import { finalSource, readOutcome, readRecords } from "./stored-outcome.js";
+import { readRecords } from "./read-records.js";
+import { finalSource, readOutcome } from "./stored-outcome.js";
 
 /** What a handle is made with, beside the id of its job. */
 export interface HandleOptions {

@@ -1,9 +1,11 @@
 /** The end of a handler as what the storage is asked for. */
 import { backoffFromData } from "../backoff.js";
 import { TaskqError, TimeoutError, type JobError } from "../errors.js";
+import { ignoreRejection } from "../ignore-rejection.js";
 import { shown } from "../options.js";
 import type { SettledOutcome } from "../storage.js";
 import type { FailedRun } from "../vocabulary/queue.js";
+import { namedRows } from "./flow.js";
 import { decide, type Decision, type RetryPolicy, type RunEnd } from "./decide.js";
 import type { FinishedRun } from "./finished-run.js";
 import { cappedReason, describeError, encodeError, errorText } from "./failure.js";
@@ -33,9 +35,7 @@ export function settlementOf(run: Run, end: InvokedEnd, message: JobMessage, pol
 
 /** The id of a joined job was taken meanwhile: a failure of the run as any other. */
 function refused(run: Run, message: JobMessage, policy: Policy): FinishedRun {
-  const given = (run.joined ?? []).flatMap(({ flow: { jobs, joins } }) =>
-    [...jobs, ...joins].filter(({ named }) => named === true).map(({ id }) => shown(id)),
-  );
+  const given = (run.joined ?? []).flatMap(namedRows).map(({ id }) => shown(id));
   const error = new TaskqError(
     "TASKQ_ID_TAKEN",
     `expected the ids of what the run joins to be its own, but another task has ${given.length === 1 ? given[0] : `one of ${given.join(", ")}`}`,
@@ -91,11 +91,7 @@ function describe(run: Run, error: unknown, message: JobMessage): JobError {
   if (engine.serializeError !== undefined) {
     try {
       details = engine.serializeError(error, job);
-      if (details instanceof Promise) {
-        // Its rejection would be nobody's.
-        details.catch(() => {});
-        details = "serializeError answered a promise; expected a value";
-      }
+      if (ignoreRejection(details)) details = "serializeError answered a promise; expected a value";
     } catch (broken) {
       details = `serializeError threw: ${errorText(broken)}`;
     }

@@ -3,10 +3,9 @@ import type { Source, StoredRecord } from "../storage.js";
 import { isFinal } from "../storage.js";
 import type { Outcome } from "../vocabulary/introspection.js";
 import type { Engine } from "./engine-types.js";
+import { readRecords } from "./read-records.js";
 import { outcomeOf } from "./sources.js";
 import { sourceOfJob, wholeSource } from "./whole-source.js";
-
-const IDS_PER_READ = 500;
 
 /** `undefined`: not final, or not there. */
 export async function readOutcome(engine: Engine, id: string): Promise<Outcome | undefined> {
@@ -24,25 +23,16 @@ export async function finalSource(engine: Engine, record: StoredRecord): Promise
   return wholeSource(engine, await sourceOf(engine, record));
 }
 
-export function readRecords(
-  engine: Engine,
-  ids: readonly string[],
-): Promise<readonly (StoredRecord | undefined)[]> {
-  return engine.storage.read({ queue: engine.name, ids, now: engine.time.requestNow() });
-}
-
 async function sourceOf(engine: Engine, record: StoredRecord): Promise<Source> {
   if (record.kind === "job") return sourceOfJob(record);
   const { id, mode, state, reason, cause } = record;
   const members: Source[] = [];
   // What the members of a failed group yielded is of no use: it has the error of one job.
   if (state === "failed") return { kind: "join", id, mode, state, reason, cause, members };
-  for (let from = 0; from < record.members.length; from += IDS_PER_READ) {
-    const page = record.members.slice(from, from + IDS_PER_READ);
-    const records = await readRecords(engine, page);
-    for (const [index, member] of records.entries()) {
-      members.push(member === undefined ? goneSource(page[index] ?? "") : await sourceOf(engine, member));
-    }
+  for (const [index, member] of (await readRecords(engine, record.members)).entries()) {
+    members.push(
+      member === undefined ? goneSource(record.members[index] ?? "") : await sourceOf(engine, member),
+    );
   }
   return { kind: "join", id, mode, state, reason, cause, members };
 }

@@ -1,5 +1,6 @@
 /** What is stored and told of an error: without its stack, and redacted, where the queue says so. */
 import type { JobError } from "../errors.js";
+import { ignoreRejection } from "../ignore-rejection.js";
 import type { FailedRun } from "../vocabulary/queue.js";
 import type { Engine } from "./engine-types.js";
 import { cappedError } from "./failure.js";
@@ -11,9 +12,7 @@ export function toldError({ stacks, redact }: Engine, error: JobError, job: Fail
   if (redact === undefined) return told;
   try {
     const redacted: unknown = redact(told, job);
-    // Its rejection would be nobody's.
-    if (redacted instanceof Promise) redacted.catch(() => {});
-    if (!isRecord(redacted) || redacted instanceof Promise) {
+    if (ignoreRejection(redacted) || !isRecord(redacted)) {
       return untold("redact answered no error; expected an object with name and message", error);
     }
     const { name, message, stack, code, details } = redacted;

@@ -1,8 +1,7 @@
 /** Sources with what is to be read by its id: bytes that were left out, and why groups failed. */
 import type { JobRecord, JobSource, JoinSource, Source } from "../storage.js";
 import type { Engine } from "./engine-types.js";
-
-const IDS_PER_READ = 500;
+import { readRecords } from "./read-records.js";
 
 /** Whether nothing of it is to be read. */
 export function isWhole(source: Source): boolean {
@@ -16,7 +15,11 @@ export function isWhole(source: Source): boolean {
  */
 export async function wholeSource(engine: Engine, source: Source): Promise<Source> {
   if (isWhole(source)) return source;
-  return filled(source, await readJobs(engine, idsToRead(source)));
+  const jobs = new Map<string, JobRecord>();
+  for (const record of await readRecords(engine, idsToRead(source))) {
+    if (record?.kind === "job") jobs.set(record.id, record);
+  }
+  return filled(source, jobs);
 }
 
 export function sourceOfJob(record: JobRecord): JobSource {
@@ -41,18 +44,6 @@ function idsToRead(source: Source): readonly string[] {
   };
   collect(source);
   return [...ids];
-}
-
-async function readJobs(engine: Engine, ids: readonly string[]): Promise<ReadonlyMap<string, JobRecord>> {
-  const jobs = new Map<string, JobRecord>();
-  for (let from = 0; from < ids.length; from += IDS_PER_READ) {
-    const page = ids.slice(from, from + IDS_PER_READ);
-    const now = engine.time.requestNow();
-    for (const record of await engine.storage.read({ queue: engine.name, ids: page, now })) {
-      if (record?.kind === "job") jobs.set(record.id, record);
-    }
-  }
-  return jobs;
 }
 
 function filled(source: Source, jobs: ReadonlyMap<string, JobRecord>): Source {
