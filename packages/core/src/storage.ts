@@ -258,6 +258,7 @@ export interface StorageContract {
    * Promise: an unbegun reaped job is not claimed ahead again
    * Promise: a lease further ahead than its own length counts as over
    * Promise: the gates of a reaped run are free
+   * Promise: the line of a limit goes on after the clock was set back, also if nobody comes
    */
   reap(request: ReapRequest): Promise<ReapAnswer>;
 

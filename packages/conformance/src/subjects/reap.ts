@@ -7,6 +7,8 @@ import { crash, loseLease, reap } from "./leases.js";
 
 const LOCK = { kind: "lock", key: "door", max: 1, per: undefined, onBusy: "wait" } as const;
 
+const LIMIT = { kind: "limit", key: "api", max: 2, per: 1_000, onBusy: "wait" } as const;
+
 export const reaping: Subject = subject("reap", [
   promise(
     "a run whose lease is over is suspect first and taken half a lease later, by any process",
@@ -166,4 +168,17 @@ export const reaping: Subject = subject("reap", [
     context.advance(LEASE);
     assert.deepEqual(await context.claim({ n: 5 }), [], "the lock is held by two");
   }),
+
+  promise(
+    "the line of a limit goes on after the clock was set back, also if nobody comes",
+    async (context) => {
+      await context.enqueue(...context.jobs(6, { gates: [LIMIT] }));
+      for (const place of ["begun", "in line", "last"]) {
+        assert.equal((await context.claim({ n: 9 })).length, 2, place);
+        assert.deepEqual(await context.claim({ n: 9 }), [], "more than the limit allows");
+        context.advance(-3_600_000);
+        await reap(context);
+      }
+    },
+  ),
 ]);

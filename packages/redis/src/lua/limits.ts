@@ -39,6 +39,12 @@ function M.countStarts(own)
   return countBetween(log, S.now - per + 1, S.now + per)
 end
 
+-- Whether the instant at which its line opens is of a clock that has been set back since: no window is that long.
+function M.isAheadOfWindow(key, at)
+  local log = logOf(key)
+  return at > S.now + (log and log.span or 0)
+end
+
 -- When a window has room for one more; nil: no time tells. reserved: starts that are promised already.
 function M.instantOfRoom(own, reserved)
   local free = own.max - reserved

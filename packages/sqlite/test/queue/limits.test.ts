@@ -1,8 +1,6 @@
 import { task, type LimitOptions, type Queue, type QueueEvent } from "@taskq/core";
-import type { NewGate, StorageContract } from "@taskq/core/storage";
 import { advance, virtualClock } from "@taskq/core/testing";
 import { describe, expect, test } from "vitest";
-import { afterTest, flow as newFlow, QUEUE, RETENTION } from "../support.js";
 import { immediateQueue, storages } from "./storages.js";
 
 const noon = new Date("2026-01-01T12:00:00Z");
@@ -52,40 +50,6 @@ async function states(results: readonly { state(): Promise<unknown> }[]): Promis
 }
 
 describe.each(storages)("limits on $name", ({ make }) => {
-  test("a line goes on after the clock was set back, also if nobody comes, in this process and in a new one", async () => {
-    const storage = make() as unknown as StorageContract;
-    afterTest(() => storage.close());
-    await storage.open({ queue: QUEUE, retention: RETENTION });
-    let now = noon.getTime();
-    let request = 0;
-    const claimed = async (): Promise<number> => {
-      const asked = {
-        queue: QUEUE,
-        owner: "owner",
-        request: ++request,
-        tasks: ["work"],
-        settled: [],
-        begun: [],
-      };
-      const answer = await storage.step({ ...asked, claim: { begin: 9, ahead: 0, lease: 1e9 }, now });
-      return answer.claimed.length;
-    };
-    const reap = () => storage.reap({ queue: QUEUE, limit: 9, now });
-    const gates: NewGate[] = [{ kind: "limit", key: "api", max: 2, per: 1_000, onBusy: "wait" }];
-    const flows = Array.from({ length: 6 }, () => newFlow({ gates, due: now }));
-    await storage.enqueue({ queue: QUEUE, flows, now });
-    expect(await claimed()).toBe(2);
-    now -= 3_600_000;
-    expect(await claimed()).toBe(0);
-    // Of a process that has not seen the clock before.
-    await reap();
-    expect(await claimed()).toBe(2);
-    expect(await claimed()).toBe(0);
-    now -= 3_600_000;
-    await reap();
-    expect(await claimed()).toBe(2);
-  });
-
   test("no more jobs start than the limit allows, and the others wait for the window", async () => {
     const { queue, call, starts } = limitedQueue(make);
     const heard: QueueEvent<"limited">[] = [];

@@ -68,11 +68,23 @@ local function overdue()
   return keys
 end
 
+-- The lines of limits whose instant was given by such a clock: else they would wait for it.
+local function openLimits()
+  local last = call("ZREVRANGE", K.opening, 0, 63, "WITHSCORES")
+  for place = 1, #last, 2 do
+    local name, at = last[place], tonumber(last[place + 1])
+    if at <= S.now then return end
+    local gate = sub(name, 1, 6) == "limit:" and M.isAheadOfWindow(sub(name, 7), at) and M.gateOf(name)
+    if gate then M.openGate(gate) end
+  end
+end
+
 return M.run(function()
   M.readQueue()
   if M.isBehind() then return {behind = true} end
   math.randomseed(S.request.random)
   S.bounded = true
+  openLimits()
   local reaped, nextAt = {}, nil
   for _, key in ipairs(overdue()) do
     local row = M.rowAt(key)
