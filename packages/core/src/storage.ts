@@ -218,6 +218,7 @@ export interface StorageContract {
    * Promise: what follows a completed run also waits for the flows it added
    * Promise: a job whose gate is closed is parked and does not run
    * Promise: a gate is never held by more than its maximum
+   * Promise: a job that a gate lets go has its place, whatever those behind it allow
    * Promise: a gate that opens lets the first of those parked go, by priority, then order
    * Promise: a gate that opens in a call whose clock is behind lets go as many as have a place
    * Promise: a job with several gates takes all of them or none

@@ -21,7 +21,8 @@ function isOpen(move: Move, own: NewGate, row: JobRow): boolean {
   if (own.kind === "limit") return hasRoom(move, own, row, gate);
   if (gate === undefined) return true;
   dropExpired(move, gate);
-  return row.passing === gate ? taken(gate) <= own.max : hasPlace(gate, own.max);
+  // Places kept for those behind it, who may allow more holders than it does, are none of its concern.
+  return row.passing === gate ? placesHeld(gate) < own.max : hasPlace(gate, own.max);
 }
 
 /** A place that is kept at a limit is one in its line; it does not hold the window open. */
@@ -31,9 +32,13 @@ function hasRoom(move: Move, own: NewGate, row: JobRow, gate: Gate | undefined):
   return gate.line.size === 0 && started + gate.passing.size < own.max;
 }
 
+function placesHeld(gate: Gate): number {
+  return gate.jobs.size + gate.tickets.size;
+}
+
 /** Places that are held or kept. */
 function taken(gate: Gate): number {
-  return gate.jobs.size + gate.tickets.size + gate.passing.size;
+  return placesHeld(gate) + gate.passing.size;
 }
 
 /** Whether a newcomer with this maximum may hold the gate at once. */

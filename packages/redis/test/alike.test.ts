@@ -69,6 +69,7 @@ const [LOCK, PAIR, LIMIT] = [
 const SHARED: readonly ((n: number) => Gates)[] = [
   (n) => [{ ...LOCK, key: `l${n % 7}`, onBusy: "wait" }],
   (n) => [{ ...PAIR, key: `p${n % 3}`, onBusy: "wait" }],
+  (n) => [{ ...PAIR, key: `p${n % 3}`, max: 1 + 2 * (n % 2), onBusy: "wait" }],
   (n) => [{ ...LIMIT, key: `m${n % 4}`, onBusy: "wait" }],
   (n) => [{ ...LIMIT, key: `s${n % 3}`, max: 1, per: 300, onBusy: "wait" }],
   (n) => [

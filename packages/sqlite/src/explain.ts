@@ -126,13 +126,13 @@ function closedGateOf(explaining: Explaining, row: Row): string | undefined {
   const gate = metaOf(row).gates?.find((candidate) => {
     const name = gateName(candidate);
     if (candidate.kind === "limit") return isUsedUp(looking, row.key, candidate);
-    const taken = connection
+    const [taken, held, own] = connection
       .raw(
-        "SELECT count(*), sum(holder = ?) FROM {holders} WHERE queue = ? AND gate = ? AND (expires IS NULL OR expires > ?)",
+        "SELECT count(*), sum(fence <> 0), sum(holder = ?) FROM {holders} WHERE queue = ? AND gate = ? AND (expires IS NULL OR expires > ?)",
       )
-      .get(row.key, queue.id, name, now) as [number, number | null];
-    if ((taken[1] ?? 0) > 0) return taken[0] > candidate.max;
-    return taken[0] >= candidate.max || lineLength({ connection, queue, now }, name) > 0;
+      .get(row.key, queue.id, name, now) as [taken: number, held: number | null, own: number | null];
+    if ((own ?? 0) > 0) return (held ?? 0) >= candidate.max;
+    return taken >= candidate.max || lineLength({ connection, queue, now }, name) > 0;
   });
   return gate === undefined ? undefined : gateName(gate);
 }

@@ -15,6 +15,15 @@ export function placesTaken(move: Move, gate: string): number {
   return row[0];
 }
 
+function placesHeld(move: Move, gate: string): number {
+  const row = move
+    .raw(
+      "SELECT count(*) FROM {holders} WHERE queue = ? AND gate = ? AND fence <> 0 AND (expires IS NULL OR expires > ?)",
+    )
+    .get(move.queue.id, gate, move.now) as [number];
+  return row[0];
+}
+
 /** The first job that is parked under a gate. */
 export function firstParked(move: Move, gate: string): Row | undefined {
   return move
@@ -110,8 +119,9 @@ export function ticketHolder(ticket: string): string {
 /** Whether a claimed row may not hold a lock or a slot. */
 export function isClosed(move: Move, row: Pick<Row, "key">, gate: MetaGate): boolean {
   const name = gateName(gate);
+  // Places kept for those behind it, who may allow more holders than it does, are none of its concern.
+  if (hasPlace(move, name, row.key)) return placesHeld(move, name) >= gate.max;
   const taken = placesTaken(move, name);
-  if (hasPlace(move, name, row.key)) return taken > gate.max;
   return taken >= gate.max || firstParked(move, name) !== undefined || firstTicket(move, name) !== undefined;
 }
 

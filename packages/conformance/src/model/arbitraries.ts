@@ -21,7 +21,8 @@ function limit(onBusy: NewGate["onBusy"]): NewGate {
 const gates: fc.Arbitrary<readonly NewGate[] | undefined> = fc.oneof(
   { weight: 4, arbitrary: fc.constant(undefined) },
   { weight: 2, arbitrary: fc.constant([lock("door", "wait")]) },
-  { weight: 1, arbitrary: fc.constant([SLOT]) },
+  // As many as before and after somebody changes it.
+  { weight: 2, arbitrary: fc.constantFrom(1, 2, 2, 3).map((max) => [{ ...SLOT, max }]) },
   { weight: 1, arbitrary: fc.constant([lock("door", "wait"), SLOT]) },
   { weight: 2, arbitrary: fc.constant([limit("wait")]) },
   { weight: 1, arbitrary: fc.constant([lock("door", "wait"), limit("wait")]) },

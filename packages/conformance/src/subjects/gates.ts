@@ -81,6 +81,17 @@ export const gates: Subject = subject("step: gates", [
     );
   }),
 
+  promise("a job that a gate lets go has its place, whatever those behind it allow", async (context) => {
+    const [holder, ...wide] = context.jobs(8, { gates: [slots("tenant 7", 4)] });
+    const narrow = context.job({ gates: [slots("tenant 7", 1)], priority: 1 });
+    await context.enqueue(holder);
+    const run = await onlyOne(context, holder.id);
+    await context.enqueue(narrow, ...wide);
+    assert.deepEqual(await context.claim({ n: 9 }), []);
+    await context.complete(run);
+    assert.deepEqual(ids(await context.claim({ n: 9 })), ids([narrow, ...wide.slice(0, 3)]));
+  }),
+
   promise("a gate that opens lets the first of those parked go, by priority, then order", async (context) => {
     const gate = { gates: [lock("door")] };
     const holder = context.job({ ...gate, priority: 9 });

@@ -54,7 +54,8 @@ local function isOpen(own, row)
   if own.kind == "limit" then return hasRoom(own, row, gate) end
   if not gate then return true end
   dropExpired(gate)
-  if row.passing == gate.name then return taken(gate) <= own.max end
+  -- Places kept for those behind it, who may allow more holders than it does, are none of its concern.
+  if row.passing == gate.name then return gate.jobs + gate.held < own.max end
   return M.hasPlace(gate, own.max)
 end
 

@@ -77,7 +77,7 @@ local function howGated(list, now, may, passing)
     local isClosed = not isOwn and (gate.hasLine or gate.size + gate.parked > 0)
     if not isClosed then
       local taken = own[1] == "limit" and countStarts(own, now) or gate.jobs + gate.count
-      if own[1] ~= "limit" or not isOwn then taken = taken + gate.passing - gate.crossed + gate.expected - (isOwn and 1 or 0) end
+      if not isOwn then taken = taken + gate.passing - gate.crossed + gate.expected end
       isClosed = taken >= own[3]
     end
     if gate.isOdd or gate.hasLine or gate.expected > 0 then isSure = false end
