@@ -19,9 +19,9 @@ export function amend(move: Move, request: AmendRequest): AmendAnswer {
     case "revoke":
       return changed(move, rows, (row) => revoke(move, row, change.scope));
     case "restore":
-      return mended(move, rows, restorableAmong(rows, change.scope));
+      return mended(move, restorableAmong(rows, change.scope));
     case "retry":
-      return mended(move, rows, retryableAmong(rows));
+      return mended(move, retryableAmong(rows));
     case "reschedule":
       return changed(move, rows, (row) => reschedule(move, row, change.due));
     case "remove":
@@ -35,11 +35,9 @@ function changed(move: Move, rows: readonly Row[], change: (row: Row) => boolean
 }
 
 /** Restored and retried jobs wait again, and so does what was broken because of them. */
-function mended(move: Move, asked: readonly Row[], found: Reopened): AmendAnswer {
+function mended(move: Move, found: Reopened): AmendAnswer {
   mend(move, found);
-  const jobs = new Set<Row>(found.jobs);
-  const ids = asked.filter((row) => jobs.has(row)).map(({ id }) => id);
-  return { changed: ids, effects: move.effects };
+  return { changed: found.asked.map(({ id }) => id), effects: move.effects };
 }
 
 /** A join stands for its whole flow. */
@@ -49,9 +47,7 @@ function revoke(move: Move, row: Row, scope: "flow" | "later"): boolean {
   const flagged = jobs.filter((job) => flagRun(move, job));
   for (const job of waiting) report(move, job, "cancelled", { reason: "revoked" });
   finishAll(move, waiting, { state: "cancelled", reason: "revoked" });
-  return row.kind === "join"
-    ? waiting.length + flagged.length > 0
-    : waiting.includes(row) || flagged.includes(row);
+  return waiting.length + flagged.length > 0;
 }
 
 function reschedule(move: Move, row: Row, due: number): boolean {

@@ -14,6 +14,8 @@ import { free } from "./unique.js";
 /** What is to wait again. */
 export interface Reopened {
   readonly jobs: readonly JobRow[];
+  /** Those that were asked for, and of which some of these are. */
+  readonly asked: readonly Row[];
   /** What was broken because of them, or went on because they were final. */
   readonly others: ReadonlySet<Row>;
   /** Whether these are retried, not restored: their counters begin anew. */
@@ -22,10 +24,14 @@ export interface Reopened {
 
 /** Revoked jobs among these, or in their flows. @throws `TASKQ_NOT_RESTORABLE` */
 export function restorableAmong(rows: readonly Row[], scope: "flow" | "later"): Reopened {
-  const asked = rows.flatMap((row) => (row.kind === "join" || scope === "flow" ? flowOf(row) : [row]));
-  const jobs = [...new Set(asked)].filter(
-    ({ state, reason, removed }) => state === "cancelled" && reason === "revoked" && !removed,
+  const revoked = new Map(
+    rows.map((row) => [
+      row,
+      (row.kind === "join" || scope === "flow" ? flowOf(row) : [row]).filter(isRevoked),
+    ]),
   );
+  const asked = rows.filter((row) => revoked.get(row)?.length !== 0);
+  const jobs = [...new Set([...revoked.values()].flat())];
   const ran = jobs.find(({ attempt }) => attempt > 0);
   if (ran !== undefined) throw new TaskqError("TASKQ_NOT_RESTORABLE", `the job ${ran.id} has run before`);
   const { others, started } = affectedBy(jobs);
@@ -37,7 +43,7 @@ export function restorableAmong(rows: readonly Row[], scope: "flow" | "later"): 
   if (lacking !== undefined) {
     throw new TaskqError("TASKQ_NOT_RESTORABLE", `a part of the flow was removed: ${lacking.id}`);
   }
-  return { jobs, others, anew: false };
+  return { jobs, asked, others, anew: false };
 }
 
 /** Failed and quarantined jobs among these. @throws `TASKQ_FLOW_FINISHED` */
@@ -51,7 +57,7 @@ export function retryableAmong(rows: readonly Row[]): Reopened {
   if (lacking !== undefined) {
     throw new TaskqError("TASKQ_FLOW_FINISHED", `a part of the flow was removed: ${lacking.id}`);
   }
-  return { jobs, others, anew: true };
+  return { jobs, asked: jobs, others, anew: true };
 }
 
 function firstFailedGroup(jobs: readonly JobRow[]): Row | undefined {
@@ -68,6 +74,10 @@ function firstRemovedSource(rows: readonly Row[]): Row | undefined {
     }
   }
   return undefined;
+}
+
+function isRevoked({ state, reason, removed }: JobRow): boolean {
+  return state === "cancelled" && reason === "revoked" && !removed;
 }
 
 function isFailure({ state }: JobRow): boolean {

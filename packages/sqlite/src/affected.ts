@@ -23,6 +23,8 @@ import { rowByKey } from "./rows.js";
 /** What is to wait again. */
 export interface Reopened {
   readonly jobs: readonly Row[];
+  /** Those that were asked for, and of which some of these are. */
+  readonly asked: readonly Row[];
   /** What was broken because of them, or went on because they were final. */
   readonly others: readonly Row[];
   /** Whether these are retried, not restored: their counters begin anew. */
@@ -31,12 +33,14 @@ export interface Reopened {
 
 /** Revoked jobs among these, or in their flows. @throws `TASKQ_NOT_RESTORABLE` */
 export function restorableAmong(move: Move, rows: readonly Row[], scope: "flow" | "later"): Reopened {
-  const asked = new Map<Key, Row>();
-  for (const row of rows) {
+  const found = new Map<Key, Row>();
+  const asked = rows.filter((row) => {
     const whole = (row.flags & JOIN) !== 0 || scope === "flow";
-    for (const job of whole ? flowOf(move, row) : [row]) asked.set(job.key, job);
-  }
-  const jobs = [...asked.values()].filter(({ state, reason }) => state === CANCELLED && reason === "revoked");
+    const revoked = (whole ? flowOf(move, row) : [row]).filter(isRevoked);
+    for (const job of revoked) found.set(job.key, job);
+    return revoked.length > 0;
+  });
+  const jobs = [...found.values()];
   const ran = jobs.find(({ attempt }) => attempt > 0);
   if (ran !== undefined) {
     throw new TaskqError("TASKQ_NOT_RESTORABLE", `the job ${idOf(ran)} has run before`);
@@ -50,7 +54,7 @@ export function restorableAmong(move: Move, rows: readonly Row[], scope: "flow" 
   if (lacking !== undefined) {
     throw new TaskqError("TASKQ_NOT_RESTORABLE", `a part of the flow was removed: ${lacking}`);
   }
-  return { jobs, others, anew: false };
+  return { jobs, asked, others, anew: false };
 }
 
 /** Failed and quarantined jobs among these. @throws `TASKQ_FLOW_FINISHED` */
@@ -66,7 +70,11 @@ export function retryableAmong(move: Move, rows: readonly Row[]): Reopened {
   if (lacking !== undefined) {
     throw new TaskqError("TASKQ_FLOW_FINISHED", `a part of the flow was removed: ${lacking}`);
   }
-  return { jobs, others, anew: true };
+  return { jobs, asked: jobs, others, anew: true };
+}
+
+function isRevoked({ state, reason }: Row): boolean {
+  return state === CANCELLED && reason === "revoked";
 }
 
 function firstFailedGroup(move: Move, jobs: readonly Row[]): Row | undefined {

@@ -37,9 +37,9 @@ function apply(move: Move, { ids, change }: AmendRequest): readonly string[] {
     case "revoke":
       return changedBy(move, rows, (row) => revoke(move, row, change.scope));
     case "restore":
-      return mended(move, rows, restorableAmong(move, rows, change.scope));
+      return mended(move, restorableAmong(move, rows, change.scope));
     case "retry":
-      return mended(move, rows, retryableAmong(move, rows));
+      return mended(move, retryableAmong(move, rows));
     case "reschedule":
       return changedBy(move, rows, (row) => reschedule(move, row, change.due));
     case "remove":
@@ -60,31 +60,28 @@ function changedBy(move: Move, rows: readonly Row[], change: (row: Row) => boole
   return ids;
 }
 
-function mended(move: Move, asked: readonly Row[], found: Reopened): readonly string[] {
-  const keys = new Set(found.jobs.map(({ key }) => key));
+function mended(move: Move, found: Reopened): readonly string[] {
   mend(move, found);
-  return asked.filter(({ key }) => keys.has(key)).map(idOf);
+  return found.asked.map(idOf);
 }
 
 /** A join stands for its whole flow. */
 function revoke(move: Move, row: Row, scope: "flow" | "later"): boolean {
-  const isJoin = (row.flags & JOIN) !== 0;
-  const jobs = isJoin || scope === "flow" ? flowOf(move, row) : [row];
-  const done = new Set<string>();
+  const jobs = (row.flags & JOIN) !== 0 || scope === "flow" ? flowOf(move, row) : [row];
+  let revoked = false;
   for (const { key } of jobs) {
     // One before may have counted as skipped, and what follows that one with it.
     const job = rowByKey(move.scope.connection, key);
     if (job === undefined || isFinalState(job.state)) continue;
-    if (job.state === ACTIVE) {
-      if (flag(move, job)) done.add(job.key);
-    } else if (skipIfDead(move, job)) followConsequences(move);
+    if (job.state === ACTIVE) revoked = flag(move, job) || revoked;
+    else if (skipIfDead(move, job)) followConsequences(move);
     else {
       finish(move, job, CANCELLED, { reason: "revoked", cause: null });
       move.effect(job, "cancelled", job);
-      done.add(job.key);
+      revoked = true;
     }
   }
-  return isJoin ? done.size > 0 : done.has(row.key);
+  return revoked;
 }
 
 /** The owner of an active job is told; whether it was not so before. */

@@ -15,6 +15,7 @@ function amend(
 
 const REVOKE_FLOW = { kind: "revoke", scope: "flow" } as const;
 const REVOKE_LATER = { kind: "revoke", scope: "later" } as const;
+const RESTORE_FLOW = { kind: "restore", scope: "flow" } as const;
 const RESTORE_LATER = { kind: "restore", scope: "later" } as const;
 const RETRY = { kind: "retry" } as const;
 
@@ -92,6 +93,7 @@ const revoking: readonly ContractPromise[] = [
     await context.enqueue(pair);
     await amend(context, REVOKE_FLOW, pair.end);
     assert.deepEqual(await context.states(one.id, other.id), ["cancelled", "cancelled"]);
+    await revokeBehindItsEnd(context);
   }),
 
   promise("revoking a stage cancels it and the later ones", async (context) => {
@@ -104,6 +106,19 @@ const revoking: readonly ContractPromise[] = [
     assert.equal(await context.state(second.id), "cancelled");
   }),
 ];
+
+/** The end of a flow may be final while a job of it runs. */
+async function revokeBehindItsEnd(context: Context): Promise<void> {
+  const [failing, running, callback] = context.jobs(3);
+  await context.enqueue(follow(context.group([failing, running]), callback));
+  const run = await context.claimOne(running.id);
+  await context.runToFailure(failing.id);
+  assert.deepEqual(await context.states(running.id, callback.id), ["active", "skipped"]);
+  assert.deepEqual((await amend(context, REVOKE_FLOW, callback.id)).changed, [callback.id]);
+  assert.deepEqual((await context.step()).revoked, [{ id: run.id, fence: run.fence }]);
+  await context.settle(run, { kind: "cancelled", reason: "revoked" });
+  assert.deepEqual((await amend(context, REVOKE_FLOW, callback.id)).changed, []);
+}
 
 const restoring: readonly ContractPromise[] = [
   promise("restoring takes a revoke back, and skipped followers return to blocked", async (context) => {
@@ -126,6 +141,12 @@ const restoring: readonly ContractPromise[] = [
     const alone = context.job();
     await context.enqueue(alone);
     assert.deepEqual((await amend(context, RESTORE_LATER, alone.id)).changed, []);
+    const [revoked, last] = context.jobs(2);
+    await context.enqueue(chain(revoked, last));
+    await amend(context, REVOKE_LATER, revoked.id);
+    assert.deepEqual((await amend(context, RESTORE_FLOW, last.id)).changed, [last.id]);
+    assert.deepEqual(await context.states(revoked.id, last.id), ["ready", "blocked"]);
+    assert.deepEqual((await amend(context, RESTORE_FLOW, last.id)).changed, []);
   }),
 
   promise(

@@ -17,7 +17,7 @@ export interface AmendRequest {
 }
 
 export interface AmendAnswer {
-  /** The ids of the request to which something was done. */
+  /** The ids of the request to which something was done; with the scope of a flow, to any job of it. */
   readonly changed: readonly string[];
   readonly effects: readonly JobEffect[];
 }

@@ -84,17 +84,19 @@ local function firstRemovedSource(jobs, others)
   end
 end
 
--- Revoked jobs among these, or in their flows.
+-- Revoked jobs among these, or in their flows; what follows them; and of which of these they are.
 function M.restorableAmong(rows, scope)
-  local jobs, seen = {}, {}
+  local jobs, asked, seen = {}, {}, {}
   for _, row in ipairs(rows) do
-    local asked = (row.kind == "join" or scope == "flow") and M.flowOf(row) or {row}
-    for _, job in ipairs(asked) do
-      if not seen[job.id] and job.state == "cancelled" and job.reason == "revoked" then
+    local revoked = false
+    for _, job in ipairs((row.kind == "join" or scope == "flow") and M.flowOf(row) or {row}) do
+      if job.state == "cancelled" and job.reason == "revoked" then
+        revoked = true
+        if not seen[job.id] then jobs[#jobs + 1] = job end
         seen[job.id] = true
-        jobs[#jobs + 1] = job
       end
     end
+    if revoked then asked[#asked + 1] = row end
   end
   for _, job in ipairs(jobs) do
     if job.attempt > 0 then M.refuse("TASKQ_NOT_RESTORABLE", "the job " .. job.id .. " has run before") end
@@ -105,7 +107,7 @@ function M.restorableAmong(rows, scope)
   if gone then M.refuse("TASKQ_NOT_RESTORABLE", "what followed the revoked job has gone on: " .. gone.id) end
   local lacking = firstRemovedSource(jobs, others)
   if lacking then M.refuse("TASKQ_NOT_RESTORABLE", "a part of the flow was removed: " .. lacking.id) end
-  return jobs, others
+  return jobs, others, asked
 end
 
 -- Failed and quarantined jobs among these.

@@ -54,6 +54,18 @@ describe.each(storages)("flows on $name", ({ make }) => {
     expect(await result.wait()).toBe(15);
   });
 
+  test("a pipeline of which a stage was revoked goes on when it is restored as a whole, and says so", async () => {
+    const { queue } = setUp();
+    await queue.pause();
+    const result = await queue.enqueue(add.job({ a: 1, b: 2 }).pipe(increase, { by: 3 }));
+    expect(await result.stages[0]?.revoke()).toBe(true);
+    await queue.resume();
+    expect(await result.state()).toBe("skipped");
+    expect(await result.restore()).toBe(true);
+    expect(await result.peek()).toEqual({ state: "completed", value: 6 });
+    expect(await result.restore()).toBe(false);
+  });
+
   test("a pipeline hands its state on: the Fibonacci numbers", async () => {
     const { queue } = setUp();
     let job = fibonacci.job({ a: 0, b: 1 });

@@ -5,20 +5,15 @@ local change = S.request.change
 -- A join stands for its whole flow.
 local function revoke(row)
   local jobs = (row.kind == "join" or change.scope == "flow") and M.flowOf(row) or {row}
-  local waiting, flagged, own = {}, 0, false
+  local waiting, flagged = {}, 0
   for _, job in ipairs(jobs) do
     if job.state ~= "active" and not FINAL[job.state] then
       waiting[#waiting + 1] = job
-      own = own or job == row
-    elseif M.flagRun(job) then
-      flagged = flagged + 1
-      own = own or job == row
-    end
+    elseif M.flagRun(job) then flagged = flagged + 1 end
   end
   for _, job in ipairs(waiting) do M.report(job, "cancelled", "revoked") end
   M.endTogether(waiting, "cancelled", "revoked")
-  if row.kind == "join" then return #waiting + flagged > 0 end
-  return own
+  return #waiting + flagged > 0
 end
 
 local function reschedule(row)
@@ -40,11 +35,11 @@ local function remove(row)
   return true
 end
 
-local function mended(asked, jobs, others, anew)
+-- Of those that were asked for, some are among the jobs.
+local function mended(jobs, asked, others, anew)
   M.mend(jobs, others, anew)
-  local among, ids = {}, {}
-  for _, row in ipairs(jobs) do among[row.id] = true end
-  for _, row in ipairs(asked) do if among[row.id] then ids[#ids + 1] = row.id end end
+  local ids = {}
+  for _, row in ipairs(asked) do ids[#ids + 1] = row.id end
   return {changed = ids}
 end
 
@@ -62,12 +57,12 @@ return M.run(function()
     end
   end
   if change.kind == "restore" then
-    local jobs, others = M.restorableAmong(rows, change.scope)
-    return mended(rows, jobs, others, false)
+    local jobs, others, asked = M.restorableAmong(rows, change.scope)
+    return mended(jobs, asked, others, false)
   end
   if change.kind == "retry" then
     local jobs, others = M.retryableAmong(rows)
-    return mended(rows, jobs, others, true)
+    return mended(jobs, jobs, others, true)
   end
   local act = ({revoke = revoke, reschedule = reschedule, remove = remove})[change.kind]
   local ids = {}
