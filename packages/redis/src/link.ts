@@ -5,6 +5,7 @@ import { checkServer, warnOf, type CheckedServer } from "./opening/check-server.
 import { lossOf, type LostParts } from "./opening/loss.js";
 import type { Finding } from "./opening/findings.js";
 import type { Settings } from "./options.js";
+import { ServerClock } from "./server-clock.js";
 import { Wake, type WakeListener } from "./wake/wake.js";
 
 /** After a reconnect, so many milliseconds without another one. */
@@ -23,6 +24,8 @@ const CALM = 5_000;
  */
 export class Link {
   readonly caller: Caller;
+  /** The time of the server; of a Cluster, of the node that has the first queue that was opened. */
+  readonly clock: ServerClock;
   /** For people: where it is, without a password. */
   readonly description: string;
   readonly #settings: Settings;
@@ -39,7 +42,11 @@ export class Link {
     this.#calm = calm;
     this.caller = new Caller(settings);
     this.description = descriptionOf(settings.source);
-    this.caller.onConnected(() => this.#checkLater());
+    this.clock = new ServerClock(() => this.#time());
+    this.caller.onConnected(() => {
+      this.clock.askAgain();
+      this.#checkLater();
+    });
   }
 
   /** Whether there is a connection that calls can be sent on. */
@@ -70,7 +77,7 @@ export class Link {
       this.#opened.set(place, opening);
       opening.catch(() => this.#opened.delete(place));
     }
-    const { findings, wake } = await opening;
+    const [{ findings, wake }] = await Promise.all([opening, this.clock.open()]);
     this.#warn(findings);
     const { caller } = this;
     this.#wake ??= new Wake({ caller, source: this.#settings.source, mode: wake });
@@ -108,6 +115,13 @@ export class Link {
         );
       }
     }, this.#calm).unref();
+  }
+
+  async #time(): Promise<number> {
+    const [queue = ""] = this.#queues.values();
+    const reply = await this.caller.commandAt(keyBase(this.#settings.keyPrefix, queue), "time", []);
+    const [seconds, microseconds] = Array.isArray(reply) ? reply.map(Number) : [];
+    return (seconds ?? Number.NaN) * 1_000 + (microseconds ?? Number.NaN) / 1_000;
   }
 
   #check(queue: string, cluster: boolean, strict = this.#settings.strict): Promise<CheckedServer> {

@@ -1,6 +1,5 @@
 /** The storage as core sees it: each call one script, or as many as it needs to do what an earlier call has left. */
 import {
-  systemClock,
   TaskqError,
   type JobEffect,
   type KeysAnswer,
@@ -44,7 +43,7 @@ export interface Partition {
 }
 
 export class RedisStorage implements StorageContract, AsyncDisposable {
-  readonly clock: StorageContract["clock"] = systemClock;
+  readonly clock: StorageContract["clock"];
   readonly namespace: string;
   readonly description: string;
   readonly lanes = 2;
@@ -67,6 +66,7 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
     this.#partition = partition;
     this.#settings = settings;
     this.#link = partition?.link ?? new Link(settings);
+    this.clock = this.#link.clock;
     this.namespace = settings.keyPrefix;
     this.description = this.#link.description;
     this.#again = new OpenAgain({

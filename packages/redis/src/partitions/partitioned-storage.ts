@@ -1,6 +1,5 @@
 /** The contract for queues in several partitions: each partition is a storage of its own, and this is what holds them together. */
 import {
-  systemClock,
   TaskqError,
   type StorageAnswer as Answer,
   type StorageContract,
@@ -32,7 +31,7 @@ const TRIMMED = 500;
 
 /** See `apps/docs/decisions/redis-partitions.md`: what lies where, and what does not hold across partitions. */
 export class PartitionedStorage implements StorageContract, AsyncDisposable {
-  readonly clock: StorageContract["clock"] = systemClock;
+  readonly clock: StorageContract["clock"];
   readonly namespace: string;
   readonly description: string;
   readonly #settings: Settings;
@@ -47,6 +46,7 @@ export class PartitionedStorage implements StorageContract, AsyncDisposable {
   constructor(settings: Settings, atOnce?: number) {
     this.#settings = settings;
     this.#link = new Link(settings);
+    this.clock = this.#link.clock;
     const { partitions } = settings;
     const openAgain = (queue: string): Promise<void> => this.#again.again(queue);
     this.#parts = Array.from(
