@@ -191,14 +191,27 @@ export class TimeoutError extends TaskqError {
 }
 
 /**
- * Gives a class of errors its `name`.
+ * Gives a class of errors its `name`, and takes what another copy of this package made of the same class for its own:
+ * with two copies in one process, a `Fatal` of the one must not be retried by the other.
  *
- * On the prototype, so that the name is there when the stack is captured and is no property to print.
+ * The name is on the prototype, so that it is there when the stack is captured and is no property to print.
  */
 export function nameErrors(errorClass: { readonly prototype: Error }, name: string): void {
-  Object.defineProperty(errorClass.prototype, "name", {
-    value: name,
-    configurable: true,
-    writable: true,
+  const brand = Symbol.for(`taskq.error.${name}`);
+  Object.defineProperties(errorClass.prototype, {
+    name: { value: name, configurable: true, writable: true },
+    [brand]: { value: true },
+  });
+  Object.defineProperty(errorClass, Symbol.hasInstance, {
+    value(this: unknown, candidate: unknown): boolean {
+      // A class that extends this one inherits the method, and has no brand of its own.
+      if (this !== errorClass) return ordinaryHasInstance.call(this, candidate);
+      return typeof candidate === "object" && candidate !== null && Reflect.get(candidate, brand) === true;
+    },
   });
 }
+
+const ordinaryHasInstance = Function.prototype[Symbol.hasInstance] as (
+  this: unknown,
+  candidate: unknown,
+) => boolean;
