@@ -77,14 +77,15 @@ async function beside(
 }
 
 /**
- * A queue of the same name that keeps its jobs as long, and signs and encrypts as the other does; what it runs does not
- * matter here.
+ * A queue of the same name that keeps its jobs as long, unknown ones too, and signs and encrypts as the other does; what
+ * it runs does not matter here.
  */
 function counterpart(queue: Queue, storage: Storage): Queue {
-  const { retention, serializer } = engineOf(queue);
-  const { completed, failed } = retention;
-  const keep = { completed: finite(completed), failed: finite(failed) };
-  return createQueue({ name: queue.name, storage, tasks: {}, keep, serializer });
+  const { openRequest, serializer } = engineOf(queue);
+  const { retention, unknownAfter } = openRequest;
+  const keep = { completed: finite(retention.completed), failed: finite(retention.failed) };
+  const options = { name: queue.name, storage, tasks: {}, keep, serializer };
+  return createQueue(unknownAfter === undefined ? options : { ...options, unknownAfter });
 }
 
 function finite({

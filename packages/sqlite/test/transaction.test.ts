@@ -61,6 +61,21 @@ describe("on the user's connection", () => {
     expect(await handle.state()).toBe("ready");
   });
 
+  test("a job that is the first of a process leaves what the queue was opened with as it is", async () => {
+    const { database, path, storage } = shop();
+    const options = { tasks: { add }, unknownAfter: "1d", keep: { completed: "5m" } } as const;
+    const consumer = createQueue({ ...options, storage: sqliteStorage({ path }) });
+    afterTest(() => consumer.close());
+    await consumer.counts();
+    const settings = database.prepare("SELECT unknown_after, completed_for FROM taskq_queues");
+    const opened = settings.all();
+    expect(opened).toEqual([{ unknown_after: 86_400_000, completed_for: 300_000 }]);
+    const producer = createQueue({ ...options, storage });
+    afterTest(() => producer.close());
+    await storage.transaction((tx) => void tx.enqueue(producer, add.job({ a: 1, b: 1 })));
+    expect(settings.all()).toEqual(opened);
+  });
+
   test("what the work throws is passed on, and undoes both", async () => {
     const { storage, queue, order, orders } = shop();
     const ready = await queue.prepare(add.job({ a: 2, b: 3 }));

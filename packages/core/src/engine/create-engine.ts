@@ -63,13 +63,17 @@ export function createEngine(options: Options, queue: () => Queue): MadeEngine {
   const name = checkedName(options.name ?? "default");
   const storage = checkedStorage(options.storage);
   const immediate = flag(options.immediate ?? false, "createQueue immediate");
-  const unknownAfter = unknownAfterOf(options);
+  const openRequest = {
+    queue: name,
+    retention: retentionOf(options),
+    unknownAfter: unknownAfterOf(options),
+  };
   const tasks = collectTasks(options.tasks);
   const definitions = new Map([...tasks].map(([key, task]) => [key, definitionOf(task)]));
   const logger = guardedLogger(options.logger, name);
   const time = createEngineTime(checkedClock(options.clock, immediate), storage.clock);
   const waiter = new Waiter(storage, name, () => time.requestNow());
-  const life = createLife(storage, { queue: name, retention: retentionOf(options), unknownAfter }, time);
+  const life = createLife(storage, openRequest, time);
   const engine: Engine = {
     name,
     get queue() {
@@ -84,7 +88,7 @@ export function createEngine(options: Options, queue: () => Queue): MadeEngine {
     events: new EventHub(logger),
     feeds: new Set(),
     middleware: [],
-    retention: retentionOf(options),
+    openRequest,
     serializeError:
       options.serializeError === undefined
         ? undefined

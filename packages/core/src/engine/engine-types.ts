@@ -1,7 +1,7 @@
 /** What a queue is made of inside; types only. */
 import type { Clock } from "../clock.js";
 import type { Serializer } from "../serializer/serializer.js";
-import type { StorageContract, StoredRetention } from "../storage.js";
+import type { OpenRequest, StorageContract } from "../storage.js";
 import type { IdMaker } from "../id.js";
 import type { Definition } from "../definition.js";
 import type { Policy } from "./policy.js";
@@ -27,7 +27,8 @@ export interface Engine {
   /** Ends the readers of the feed. */
   readonly feeds: Set<() => void>;
   readonly middleware: Middleware[];
-  readonly retention: StoredRetention;
+  /** What it is opened with on its storage, whoever opens it. */
+  readonly openRequest: OpenRequest;
   readonly serializeError: ((error: unknown, job: FailedRun) => unknown) | undefined;
   /** Whether stacks of errors are stored and told. */
   readonly stacks: boolean;

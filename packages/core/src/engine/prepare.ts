@@ -89,7 +89,7 @@ function made(engine: Engine, built: BuiltFlow): PreparedJob<unknown> {
   const job = Object.freeze({ id: built.flow.end }) as PreparedJob<unknown>;
   prepared.set(job, {
     storage: engine.storage,
-    open: { queue: engine.name, retention: engine.retention },
+    open: engine.openRequest,
     flow: built.flow,
     now: engine.time.requestNow(),
     run: () => runOn(engine),

@@ -312,7 +312,7 @@ describe("a move that cannot be", () => {
 
   test("is refused into a queue that is leaving, or has moved on, and leaves all as it is", async () => {
     const [from, to, third] = [queueOn(makeMemory()), queueOn(makeSqlite()), queueOn(makeMemory())];
-    await contractOf(to).open({ queue: to.name, retention: engineOf(to).retention });
+    await contractOf(to).open(engineOf(to).openRequest);
     await contractOf(to).export({ queue: to.name, kind: "begin" });
     const leaving = await failure(moveQueue(from, to));
     expect([leaving.code, leaving.message]).toEqual([
