@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import type { Duration } from "@taskq/core";
-import { refuseUnknown, type Engine, type RunHost } from "@taskq/core/engine";
+import { abortSignal, refuseUnknown, type Engine, type RunHost } from "@taskq/core/engine";
 import { TaskqError } from "@taskq/core/storage";
 import { checkedGrace, type CheckedOptions } from "./consumer-options.js";
 import type { Consumer, ConsumerHealth } from "./consumer.js";
@@ -68,7 +68,7 @@ export class QueueConsumer implements Consumer {
 
   async run(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
     refuseUnknown(options, ["signal"], "run");
-    const { signal } = options;
+    const signal = abortSignal(options.signal, "run signal");
     const stop = (): void => void this.stop();
     const stopNow = (): void => void this.stop({ grace: 0 });
     const signals = heedProcessSignals({ stop, stopNow });

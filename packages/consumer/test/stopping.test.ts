@@ -236,6 +236,23 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
     expect(consumer.health().state).toBe("stopped");
   });
 
+  test("run refuses what is no signal, and a signal that is not under its name, and begins nothing", async () => {
+    const listeners = process.listenerCount("SIGTERM");
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: {} }));
+    const consumer = createConsumer(queue);
+    const controller = new AbortController();
+    await expect(consumer.run({ signal: controller as never })).rejects.toMatchObject({
+      code: "TASKQ_OPTION",
+      message: "run signal: expected an AbortSignal, got an instance of AbortController",
+    });
+    await expect(consumer.run(controller.signal as never)).rejects.toMatchObject({
+      code: "TASKQ_OPTION",
+      message: "run: expected an object with 'signal', got an instance of AbortSignal",
+    });
+    expect(consumer.health().state).toBe("stopped");
+    expect(process.listenerCount("SIGTERM")).toBe(listeners);
+  });
+
   test("run resolves when its signal aborts, and leaves no listener of process signals behind", async () => {
     const before = process.listenerCount("SIGTERM");
     const work = task("work", async () => 1);

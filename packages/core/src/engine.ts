@@ -14,7 +14,17 @@ export type { PreparedFlow } from "./engine/prepare.js";
 export { reportEffects, reportLost, reportReaped, reportSettled } from "./engine/report.js";
 export { Ticker } from "./engine/ticker.js";
 export { milliseconds } from "./duration.js";
-export { callable, flag, integer, oneOf, refuseUnknown, shown, text, unexpected } from "./options.js";
+export {
+  abortSignal,
+  callable,
+  flag,
+  integer,
+  oneOf,
+  refuseUnknown,
+  shown,
+  text,
+  unexpected,
+} from "./options.js";
 export { maxSizeOf, rememberMaxSize } from "./serializer/limits.js";
 export { systemClock } from "./clock.js";
 export { scheduleData } from "./schedule/schedule-data.js";

@@ -22,12 +22,26 @@ function shownObject(value: object | null): string {
   }
   if (value instanceof Promise) return "a promise";
   try {
+    const kind = namelessKind(value);
+    if (kind !== undefined) return `an instance of ${kind}`;
     const json = JSON.stringify(value);
     if (json.length <= 80) return json;
   } catch {
     // What JSON refuses, such as a cycle, is named by its kind below.
   }
   return Array.isArray(value) ? "an array" : "an object";
+}
+
+/** An object that says nothing as JSON, such as a Map, a promise or a signal: of what kind it is. */
+function namelessKind(value: object): string | undefined {
+  if (Object.keys(value).length > 0) return undefined;
+  const kind = Object.prototype.toString.call(value).slice("[object ".length, -1);
+  return ["Object", "Array", "Module"].includes(kind) || !/^\w{1,40}$/.test(kind) ? undefined : kind;
+}
+
+/** Whether it keeps nothing under names of its own by what it is: options in it would not be found. */
+export function isNameless(value: object): boolean {
+  return namelessKind(value) !== undefined;
 }
 
 /** The error for a value that is not what an option asks for. */
@@ -63,7 +77,7 @@ export function refuseUnknown(
   code: TaskqErrorCode = "TASKQ_OPTION",
 ): void {
   const names = known.map((name) => `'${name}'`).join(", ");
-  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+  if (typeof options !== "object" || options === null || Array.isArray(options) || isNameless(options)) {
     throw unexpected(what, `an object with ${names}`, options, code);
   }
   for (const key of Object.keys(options)) {

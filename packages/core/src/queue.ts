@@ -1,7 +1,7 @@
 import { TaskqError } from "./errors.js";
 import { epochMilliseconds, type Duration } from "./duration.js";
 import { definitionOf } from "./definition.js";
-import { flag, oneOf, refuseUnknown, text } from "./options.js";
+import { callable, flag, oneOf, refuseUnknown, text } from "./options.js";
 import { createEngine } from "./engine/create-engine.js";
 import { bindEngine } from "./engine/engine-of.js";
 import type { Engine } from "./engine/engine-types.js";
@@ -124,6 +124,9 @@ function nameIfAny(task: TaskReference | undefined): string | undefined {
 
 function use(engine: Engine, middleware: Middleware): Disposable {
   refuseUnknown(middleware, ["run", "enqueue"], "middleware");
+  for (const [name, layer] of Object.entries(middleware) as [string, (() => unknown) | undefined][]) {
+    if (layer !== undefined) callable(layer, `middleware ${name}`);
+  }
   engine.middleware.push(middleware);
   return {
     [Symbol.dispose]: () => {

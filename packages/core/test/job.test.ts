@@ -184,7 +184,7 @@ describe("group", () => {
     [[[job, page.name]], "group member 1: expected a job, such as task.job(input), got 'page'"],
     // oxlint-disable-next-line no-sparse-arrays -- as it may come from JavaScript
     [[[job, , job]], "group member 1: expected a job, such as task.job(input), got undefined"],
-    [[new Set([job])], "group: expected an array of jobs, got {}"],
+    [[new Set([job])], "group: expected an array of jobs, got an instance of Set"],
     [[], "group: expected an array of jobs, got undefined"],
     [[[job], { mode: "any" }], "group mode: expected 'all' or 'settled', got 'any'"],
     [[[job], { modes: "all" }], "group: unknown option 'modes'; known are 'mode'"],

@@ -35,7 +35,7 @@ const PREFIX = /^[A-Za-z_][A-Za-z0-9_]{0,31}$/;
 /** Checks the options. @throws `TASKQ_OPTION` */
 export function settingsOf(options: unknown): Settings {
   if (typeof options !== "object" || options === null || Array.isArray(options)) {
-    throw unexpected("the options of sqliteStorage", "an object with 'path' or 'database'", options);
+    throw unexpected("sqliteStorage", "an object with 'path' or 'database'", options);
   }
   const given = options as Record<string, unknown>;
   for (const key of Object.keys(given)) {
@@ -60,16 +60,17 @@ export function settingsOf(options: unknown): Settings {
 }
 
 function checkedPath(path: unknown): string {
-  if (typeof path !== "string" || path === "") throw unexpected("path", "the path of a file", path);
-  if (path.startsWith("file:"))
-    throw unexpected("path", "the path of a file, since URIs are not taken", path);
+  if (typeof path !== "string" || path === "")
+    throw unexpected("sqliteStorage path", "the path of a file", path);
+  if (/^(?:file|sqlite):/.test(path))
+    throw unexpected("sqliteStorage path", "the path of a file, since URIs are not taken", path);
   if (path === ":memory:") {
     throw new TaskqError(
       "TASKQ_OPTION",
-      `path: expected the path of a file, got '${path}'; for a queue in memory use memoryStorage() of @taskq/memory`,
+      `sqliteStorage path: expected the path of a file, got '${path}'; for a queue in memory use memoryStorage() of @taskq/memory`,
     );
   }
-  if (path.includes("\0")) throw unexpected("path", "a path without a zero character", path);
+  if (path.includes("\0")) throw unexpected("sqliteStorage path", "a path without a zero character", path);
   return path;
 }
 
@@ -81,14 +82,14 @@ function checkedDatabase(database: unknown): SqliteDatabase {
     typeof given === "object" &&
     given !== null &&
     DATABASE_METHODS.every((name) => typeof given[name] === "function");
-  if (!isDatabase) throw unexpected("database", "an open better-sqlite3 connection", database);
+  if (!isDatabase) throw unexpected("sqliteStorage database", "an open better-sqlite3 connection", database);
   return database as SqliteDatabase;
 }
 
 function checkedPrefix(prefix: unknown): string {
   if (typeof prefix === "string" && PREFIX.test(prefix) && !/^sqlite_/i.test(prefix)) return prefix;
   throw unexpected(
-    "tablePrefix",
+    "sqliteStorage tablePrefix",
     "1 to 32 letters, digits and _, not beginning with a digit or with sqlite_",
     prefix,
   );
@@ -101,7 +102,7 @@ function oneOf<const Choice extends string>(
 ): Choice {
   const found = choices.find((choice) => choice === value);
   if (found !== undefined) return found;
-  throw unexpected(name, choices.map((choice) => `'${choice}'`).join(" or "), value);
+  throw unexpected(`sqliteStorage ${name}`, choices.map((choice) => `'${choice}'`).join(" or "), value);
 }
 
 function unexpected(what: string, expected: string, came: unknown): TaskqError {

@@ -68,6 +68,7 @@ describe("options", () => {
       /expected the path of a file, got ':memory:'; .*memoryStorage\(\) of @taskq\/memory/,
     ],
     [{ path: "file:a.db" }, /path: expected the path of a file, since URIs are not taken, got 'file:a.db'$/],
+    [{ path: "sqlite:a.db" }, /path: expected the path of a file, since URIs are not taken/],
     [
       { path: "a.db", durabilty: "full" },
       /unknown option 'durabilty'; known are 'path', 'database', 'durability'/,

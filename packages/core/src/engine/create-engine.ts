@@ -4,7 +4,15 @@ import { milliseconds } from "../duration.js";
 import { TaskqError } from "../errors.js";
 import { createIdMaker } from "../id.js";
 import { checkedKeep } from "../keep.js";
-import { callable, flag, refuseUnknown, shown, unexpected, unexpectedSecret } from "../options.js";
+import {
+  callable,
+  flag,
+  isNameless,
+  refuseUnknown,
+  shown,
+  unexpected,
+  unexpectedSecret,
+} from "../options.js";
 import { jsonSerializer } from "../serializer/json-serializer.js";
 import { isSerializer } from "../serializer/serializer.js";
 import type { OpenRequest, StorageContract, StoredRetention } from "../storage.js";
@@ -190,9 +198,14 @@ function checkedStorage(storage: unknown): StorageContract {
 }
 
 /** Immediate mode has a time of its own, which begins now and stands still. */
-function checkedClock(clock: Clock | undefined, immediate: boolean): Clock | undefined {
+function checkedClock(clock: Clock | null | undefined, immediate: boolean): Clock | undefined {
   if (clock === undefined) return immediate ? virtualClock(new Date()) : undefined;
-  if (typeof clock === "object" && typeof clock.now === "function" && typeof clock.until === "function")
+  if (
+    typeof clock === "object" &&
+    clock !== null &&
+    typeof clock.now === "function" &&
+    typeof clock.until === "function"
+  )
     return clock;
   throw unexpected("createQueue clock", "a clock with now() and until(instant)", clock);
 }
@@ -205,7 +218,7 @@ function checkedSerializer(serializer: QueueOptions["serializer"]): Engine["seri
 
 /** What is no task is passed over, so that a whole module may be given. */
 function collectTasks(exports: unknown): ReadonlyMap<string, AnyTask> {
-  if (typeof exports !== "object" || exports === null) {
+  if (typeof exports !== "object" || exports === null || isTask(exports) || isNameless(exports)) {
     throw unexpected("createQueue tasks", "an object of tasks, such as a module's exports", exports);
   }
   const tasks = new Map<string, AnyTask>();

@@ -1,6 +1,6 @@
 import { backoffData, type BackoffData } from "../backoff.js";
 import { dueInstant, epochMilliseconds, milliseconds } from "../duration.js";
-import { integer, refuseUnknown, text, unexpected, unexpectedSecret } from "../options.js";
+import { integer, isNameless, refuseUnknown, text, unexpected, unexpectedSecret } from "../options.js";
 import { checkedOptions, type CheckedUnique } from "../task-options.js";
 import type { EnqueueOptions, JobHeaders } from "../vocabulary/enqueue-options.js";
 
@@ -119,7 +119,7 @@ export function checkedPriority(priority: number, what: string): number {
 
 /** @throws `TASKQ_OPTION` */
 export function checkedHeaders(headers: JobHeaders, what: string): JobHeaders {
-  if (typeof headers !== "object" || headers === null || Array.isArray(headers)) {
+  if (typeof headers !== "object" || headers === null || Array.isArray(headers) || isNameless(headers)) {
     throw unexpectedSecret(`${what} headers`, "an object of texts", headers);
   }
   const entries = Object.entries(headers);

@@ -1,5 +1,6 @@
 /** What `enqueueMany` takes, in batches. */
 import { isJob } from "../composition.js";
+import { isTask } from "../definition.js";
 import { unexpected } from "../options.js";
 import type { EnqueueOptions, Many } from "../vocabulary/enqueue-options.js";
 import type { Entry, Job } from "../vocabulary/task-and-job.js";
@@ -27,8 +28,12 @@ export async function* batches(entries: Many<Entry>, size: number): AsyncGenerat
 /** The job of an entry, and the options it has of its own. */
 export function splitEntry(entry: Entry): { readonly job: Job; readonly own: EnqueueOptions | undefined } {
   if (isJob(entry)) return { job: entry, own: undefined };
-  if (typeof entry !== "object" || entry === null || !("job" in entry)) {
-    throw unexpected("enqueueMany", "a job, or an object with a job and its options", entry);
+  if (typeof entry !== "object" || entry === null || !("job" in entry) || isTask(entry)) {
+    throw unexpected(
+      "enqueueMany",
+      "a job, such as task.job(input), or an object with a job and its options",
+      entry,
+    );
   }
   const { job, ...own } = entry;
   return { job, own: own };

@@ -1,7 +1,7 @@
 /** `queue.limit`. */
 import { milliseconds } from "../duration.js";
 import { TaskqError } from "../errors.js";
-import { abortSignal, integer, oneOf, refuseUnknown, unexpected } from "../options.js";
+import { abortSignal, callable, integer, oneOf, refuseUnknown, unexpected } from "../options.js";
 import { LARGEST_LIMIT } from "../task-options.js";
 import type { Limit, LimitOptions } from "../vocabulary/locks.js";
 import type { Engine } from "./engine-types.js";
@@ -29,6 +29,7 @@ export function createLimit(engine: Engine, name: string, options: LimitOptions)
   return {
     acquire: () => acquire(engine, request),
     async run<T>(work: () => T): Promise<Awaited<T>> {
+      callable(work, "limit run");
       await acquire(engine, request);
       const output: Awaited<T> = await work();
       return output;

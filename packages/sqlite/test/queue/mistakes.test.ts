@@ -1,5 +1,5 @@
 /** Mistakes that the compiler does not see, as callers are told of them. */
-import { asCompleted, createQueue, task, type Result } from "@taskq/core";
+import { asCompleted, createQueue, task, type Middleware, type Result } from "@taskq/core";
 import { describe, expect, test } from "vitest";
 import { immediateQueue, storages } from "./storages.js";
 
@@ -68,6 +68,75 @@ describe.each(storages)("on $name", ({ make }) => {
     expect(await queue.lock("L", { onBusy: "fail" }).run(() => "free")).toBe("free");
     const signal = {} as AbortSignal;
     expect(() => queue.lock("L", { signal })).toThrow("lock signal: expected an AbortSignal, got {}");
+  });
+
+  test("a limit refuses to run what is no function, and uses up no start", async () => {
+    const queue = immediateQueue(make(), { add });
+    const limit = queue.limit("calls", { max: 1, per: "1h", onLimit: "fail" });
+    await expect(limit.run(undefined as never)).rejects.toMatchObject({
+      code: "TASKQ_OPTION",
+      message: "limit run: expected a function, got undefined",
+    });
+    expect(await limit.run(() => "open")).toBe("open");
+  });
+
+  test("options that would not be found are refused, with what came", async () => {
+    const queue = immediateQueue(make(), { add });
+    const result = await queue.enqueue(add.job({ a: 1, b: 1 }));
+    const { signal } = new AbortController();
+    await expect(result.wait(signal as object)).rejects.toMatchObject({
+      code: "TASKQ_OPTION",
+      message:
+        "wait: expected an object with 'timeout', 'signal', 'revokeOnTimeout', got an instance of AbortSignal",
+    });
+    const options = new Map([["delay", "1h"]]) as object;
+    await expect(queue.enqueue(add.job({ a: 1, b: 1 }), options)).rejects.toThrow("got an instance of Map");
+    await expect(result.wait({ signal: new AbortController() as never })).rejects.toThrow(
+      "wait signal: expected an AbortSignal, got an instance of AbortController",
+    );
+  });
+
+  test.each([new Map([["trace", "1"]]), new Headers({ trace: "1" })])(
+    "headers that are kept otherwise than under their names are refused",
+    async (headers) => {
+      const queue = immediateQueue(make(), { add });
+      const enqueued = queue.enqueue(add.job({ a: 1, b: 1 }), { headers: headers as never });
+      await expect(enqueued).rejects.toMatchObject({
+        code: "TASKQ_OPTION",
+        message: "enqueue headers: expected an object of texts, got an object",
+      });
+    },
+  );
+
+  test("a task among the jobs of enqueueMany is told from a job with options", async () => {
+    const queue = immediateQueue(make(), { add });
+    await expect(queue.enqueueMany([add as never])).rejects.toThrow(
+      "enqueueMany: expected a job, such as task.job(input), or an object with a job and its options, got",
+    );
+  });
+
+  test.each<[unknown, string]>([
+    [{ run: 5 }, "middleware run: expected a function, got 5"],
+    [{ enqueue: "log" }, "middleware enqueue: expected a function, got 'log'"],
+  ])("middleware is refused where it is given: %j", async (middleware, message) => {
+    const queue = immediateQueue(make(), { add });
+    expect(() => queue.use(middleware as Middleware)).toThrow(message);
+    expect(await (await queue.enqueue(add.job({ a: 1, b: 1 }))).wait()).toBe(2);
+  });
+
+  test.each([
+    { tasks: Promise.resolve({ add }), came: "a promise" },
+    { tasks: new Map([["add", add]]), came: "an instance of Map" },
+    { tasks: add, came: '{"name":"add","options":{}}' },
+  ])("a queue refuses tasks that it would not find: $came", ({ tasks, came }) => {
+    expect(() => createQueue({ storage: make(), tasks })).toThrow(
+      `createQueue tasks: expected an object of tasks, such as a module's exports, got ${came}`,
+    );
+  });
+
+  test("a clock that is null is refused", () => {
+    const options = { storage: make(), tasks: { add }, clock: null as never };
+    expect(() => createQueue(options)).toThrow("createQueue clock: expected a clock with now()");
   });
 
   test("an id that is none is told of as the id of a result", () => {
