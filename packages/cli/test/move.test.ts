@@ -1,9 +1,11 @@
 import { once } from "node:events";
 import { createConsumer } from "@taskq/consumer";
 import { createQueue, group, task, type Queue } from "@taskq/core";
+import { engineOf } from "@taskq/core/engine";
 import { sqliteStorage } from "@taskq/sqlite";
 import { expect, test } from "vitest";
 import { mistakeOf } from "./in-process.js";
+import { pairsOf } from "../src/pairs.js";
 import { SHOP } from "./modules.js";
 import { Project } from "./taskq.js";
 
@@ -218,3 +220,17 @@ test(
   },
   PATIENCE,
 );
+
+test("the queue at an address is opened as the one of the module", async () => {
+  const module = SHOP.replace('name: "shop",', 'name: "shop", keep: { failed: "2d" }, unknownAfter: "3d",');
+  await using project = await Project.with({ "queue.mjs": module });
+  const address = `sqlite:${project.path("new.db")}`;
+  const [pair] = await pairsOf(project.path("queue.mjs"), address, undefined, false);
+  await using from = pair!.from;
+  await using to = pair!.to;
+  expect(engineOf(to).openRequest).toEqual(engineOf(from).openRequest);
+  expect(engineOf(to).openRequest).toMatchObject({
+    unknownAfter: 3 * 86_400_000,
+    retention: { failed: { for: 2 * 86_400_000 } },
+  });
+});
