@@ -1,5 +1,5 @@
 import { createConsumer, type Consumer, type ConsumerOptions } from "@taskq/consumer";
-import { TaskqError, type Counts, type Duration, type EventType, type Queue } from "@taskq/core";
+import { TaskqError, type Duration, type EventType, type Queue } from "@taskq/core";
 import { banner } from "./banner.js";
 import { eventLine } from "./event-line.js";
 import { exitCode } from "./exit-code.js";
@@ -8,6 +8,7 @@ import { queuesOf } from "./queues-of.js";
 import { tellOfStopping } from "./stopping.js";
 import { styleFor } from "./style.js";
 import { Tally } from "./tally.js";
+import { lookForUnknownTasks, tellOfUnknownTasks } from "./unknown-tasks.js";
 
 /** What `taskq run` was asked, checked. */
 export interface RunOptions {
@@ -31,8 +32,16 @@ export async function run(module: string, options: RunOptions): Promise<number> 
   const tally = new Tally();
   const printed = printEvents(queues, options, tally);
   try {
-    const facts = await Promise.all(queues.map(async (queue) => ({ queue, counts: await countsOf(queue) })));
-    if (options.quiet !== true) print(bannerOf(module, facts, consumer, options));
+    // Opens the storage, so that one that cannot be used is told of before anything else.
+    const facts = await Promise.all(
+      queues.map(async (queue) => ({ queue, counts: await unlessAway(() => queue.counts()) })),
+    );
+    if (options.quiet !== true) {
+      print(bannerOf(module, facts, consumer, options));
+      for (const { queue, counts } of facts) {
+        if (counts !== undefined && counts.parked > 0) await unlessAway(() => lookForUnknownTasks(queue));
+      }
+    }
     await consume(consumer, options, tally);
     return exitCode.ok;
   } finally {
@@ -65,12 +74,11 @@ async function consume(consumer: Consumer, { grace, quiet }: RunOptions, tally: 
   }
 }
 
-/** Opens the storage, so that one that cannot be used is told of before anything else. */
-async function countsOf(queue: Queue): Promise<Counts | undefined> {
+/** `undefined` where the storage does not answer: one that is away for the moment is what a consumer waits for. */
+async function unlessAway<Answer>(ask: () => Promise<Answer>): Promise<Answer | undefined> {
   try {
-    return await queue.counts();
+    return await ask();
   } catch (error) {
-    // One that is away for the moment is what a consumer waits for.
     if (error instanceof TaskqError && error.code === "TASKQ_UNAVAILABLE") return undefined;
     throw error;
   }
@@ -100,6 +108,7 @@ function printEvents(queues: readonly Queue[], options: RunOptions, tally: Tally
     return [
       queue.on(types, (event) => print(`${eventLine(event, columns, style)}\n`)),
       queue.on([...Tally.types], (event) => tally.count(event.type)),
+      ...(options.quiet === true ? [] : [tellOfUnknownTasks(queue, print, style)]),
     ];
   });
 }

@@ -176,6 +176,31 @@ describe("a run whose consumer was killed", () => {
   });
 });
 
+describe("jobs of a task that the module does not have", () => {
+  const mail = task("mail", async () => {});
+
+  test("are told of once, also where another consumer had put them aside before", async () => {
+    await using project = await Project.with(shopFiles);
+    const storage = sqliteStorage({ path: project.path("jobs.db") });
+    await using shop = createQueue({ name: "shop", storage, tasks: { mail, add } });
+    const warning =
+      "warning: the queue 'shop' of this module has no task 'mail'; its jobs wait for a consumer that has it\n";
+    await shop.enqueueMany([mail.job(), mail.job()]);
+    for (const _ of ["first", "second"]) {
+      await using command = project.taskq(["run", "./queue.js"]);
+      await command.printed(warning);
+      await shop.enqueue(mail.job());
+      await (await shop.enqueue(add.job({ a: 1, b: 2 }))).wait({ timeout: "10s" });
+      expect(await command.stop()).toBe(0);
+      expect(command.output.split("warning:")).toHaveLength(2);
+    }
+    await using quiet = project.taskq(["run", "./queue.js", "--quiet"]);
+    await (await shop.enqueue(add.job({ a: 1, b: 2 }))).wait({ timeout: "10s" });
+    expect(await quiet.stop()).toBe(0);
+    expect(quiet.output).toBe("");
+  });
+});
+
 describe("several queues", () => {
   const two = `
 import { createQueue, task } from "@taskq/core";

@@ -27,6 +27,7 @@ import { guardedLogger } from "./guarded-logger.js";
 import { guardedSerializer } from "./guarded-serializer.js";
 import { inlineRunnerOf } from "./inline.js";
 import { policyOf } from "./policy.js";
+import { UnknownTasks } from "./unknown-tasks.js";
 import { acquireStorage, releaseStorage } from "./storage-users.js";
 import { Waiter } from "./waiter.js";
 
@@ -94,6 +95,7 @@ export function createEngine(options: Options, queue: () => Queue): MadeEngine {
     taskNames: Object.freeze([...definitions.keys()]),
     logger,
     events: new EventHub(logger),
+    unknownTasks: new UnknownTasks(logger),
     feeds: new Set(),
     middleware: [],
     openRequest,

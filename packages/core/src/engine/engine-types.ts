@@ -9,6 +9,7 @@ import type { FailedRun, Queue, QueueOptions } from "../vocabulary/queue.js";
 import type { Logger } from "../vocabulary/logger.js";
 import type { Middleware } from "../vocabulary/middleware.js";
 import type { EventHub } from "./event-hub.js";
+import type { UnknownTasks } from "./unknown-tasks.js";
 import type { Waiter } from "./waiter.js";
 
 /** A queue from inside: what consumers, storages with transactions and the testing functions work with. */
@@ -24,6 +25,7 @@ export interface Engine {
   readonly taskNames: readonly string[];
   readonly logger: Logger;
   readonly events: EventHub;
+  readonly unknownTasks: UnknownTasks;
   /** Ends the readers of the feed. */
   readonly feeds: Set<() => void>;
   readonly middleware: Middleware[];

@@ -9,6 +9,8 @@ import type { Run } from "./run.js";
 
 /** What the gates of limits begin with. */
 const LIMIT = "limit:";
+/** And those of tasks that whoever asked for jobs does not have. */
+const UNKNOWN = "task:";
 
 /** Tells what became of a run. */
 export function reportSettled(finished: FinishedRun, answer: SettleAnswer): void {
@@ -80,9 +82,11 @@ export function reportEffects(engine: Engine, effects: readonly JobEffect[]): vo
       events.emit("quarantined", { ...event, error: storageFailure(reason, attempt) });
     } else if (kind === "failed") {
       events.emit("failed", { ...event, attempt, durationMs: 0, error: storageFailure(reason, attempt) });
+    } else if (kind === "parked" && gate?.startsWith(UNKNOWN) === true) {
+      engine.unknownTasks.meet(task);
     } else if (kind === "parked" && gate?.startsWith(LIMIT) === true) {
       events.emit("limited", { ...event, key: gate.slice(LIMIT.length) });
-    } else if (kind === "parked" && gate !== undefined && !/^(task|pause|unique|schedule):/.test(gate)) {
+    } else if (kind === "parked" && gate !== undefined && !/^(pause|unique|schedule):/.test(gate)) {
       events.emit("locked", { ...event, key: gate.replace(/^(?:lock|concurrency):/, "") });
     }
   }
