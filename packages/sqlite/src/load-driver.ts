@@ -10,7 +10,13 @@ let loaded: DriverFactory | undefined;
 
 /** Loads better-sqlite3, once a process, unless that would crash it. @throws `TASKQ_STORAGE` */
 export function loadDriver(): DriverFactory {
-  return (loaded ??= load(createRequire(import.meta.url)));
+  return (loaded ??= load(createRequire(here())));
+}
+
+/** Within a bundle of CommonJS, `import.meta` has no URL, and better-sqlite3 is found from where the bundle lies. */
+function here(): string {
+  const { url } = import.meta as { readonly url?: string };
+  return url ?? __filename;
 }
 
 function load(require: NodeJS.Require): DriverFactory {

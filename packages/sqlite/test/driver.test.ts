@@ -1,10 +1,10 @@
 /** A better-sqlite3 that does not load, stood in for by one that breaks as it does. */
 import { execFile } from "node:child_process";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
-import { temporaryFolder } from "./support.ts";
+import { afterTest, temporaryFolder } from "./support.ts";
 
 const PROGRAM = `
   import { createQueue } from "@taskq/core";
@@ -79,4 +79,21 @@ describe("a better-sqlite3 that cannot be loaded is told of with what helps, and
     expect(told).toMatchObject({ code: "TASKQ_STORAGE", cause: "MODULE_NOT_FOUND", left: false });
     expect(told.message).toMatch(/^better-sqlite3 could not be loaded in Node v.*: Cannot find module/);
   });
+});
+
+test("within a bundle of CommonJS it is found from where the bundle lies", async () => {
+  const source = readFileSync(join(import.meta.dirname, "../dist/load-driver.js"), "utf8");
+  // As esbuild writes what it puts into a bundle of that format.
+  const bundled = source
+    .replaceAll("import.meta", "({})")
+    .replaceAll(/^import (\{.*\}) from (".*");$/gm, "const $1 = require($2);")
+    .replaceAll(/^export /gm, "")
+    .replace(/^\/\/# sourceMappingURL.*$/m, "");
+  const folder = join(import.meta.dirname, "../.cache");
+  mkdirSync(folder, { recursive: true });
+  const bundle = join(mkdtempSync(join(folder, "bundle-")), "bundle.cjs");
+  afterTest(() => rmSync(dirname(bundle), { recursive: true }));
+  writeFileSync(bundle, `${bundled}\nconsole.log(new (loadDriver())(":memory:").open);`);
+  const { stdout } = await promisify(execFile)(process.execPath, [bundle]);
+  expect(stdout).toBe("true\n");
 });
