@@ -9,6 +9,7 @@ import {
   type RunHost,
 } from "@taskq/core/engine";
 
+/** How a consumer works; all of it may be left out. */
 export interface ConsumerOptions {
   /** Jobs at a time, over all queues. @default 10 */
   readonly workers?: number;

@@ -6,6 +6,7 @@ import { KeyRing } from "./key-ring.js";
 /** At least 32 bytes, of a text in UTF-8; random ones, as of `openssl rand -base64 32`. */
 export type Secret = string | Uint8Array;
 
+/** One of the keys: the first signs, all verify. */
 export interface SigningKey {
   /** Stands in each message in the clear: 1 to 64 letters, digits, `.`, `_` or `-`. */
   readonly id: string;
@@ -17,6 +18,7 @@ export type SigningKeys =
   | { readonly keys: readonly SigningKey[]; readonly secret?: never }
   | { readonly secret: Secret; readonly keys?: never };
 
+/** What `signedSerializer` takes: `keys` or a `secret`, and how it works. */
 export type SignedSerializerOptions = SigningKeys & {
   /** Makes the bytes that are signed. @default `jsonSerializer()` */
   readonly serializer?: Serializer;

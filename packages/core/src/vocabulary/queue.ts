@@ -123,6 +123,7 @@ export interface Queue<in Names extends string = never> extends AsyncDisposable 
   revoke(task: TaskReference<Names>, options?: RevokeOptions): Promise<void>;
   /** `false`: it was not revoked. */
   restore(task: TaskReference<Names>): Promise<boolean>;
+  /** Whether its jobs are skipped now. */
   isRevoked(task: TaskReference<Names>): Promise<boolean>;
   /** Lets jobs of one task, or of all, wait. */
   pause(task?: TaskReference<Names>): Promise<void>;

@@ -35,7 +35,10 @@ export interface Periodic<out Name extends string> extends TaskReference<Name, v
 /** Any task at all. */
 export type AnyTask = Task<string, never, unknown> | Periodic<string>;
 
-/** What a handler is told and may use. Every member may be taken out of it. */
+/**
+ * What a handler is told and may use. Every member may be taken out of it, by its name: they are made when they are asked for,
+ * so a copy by spread (`{ ...context }`) has none of them.
+ */
 export interface TaskContext {
   /** Of the job. */
   readonly id: string;
