@@ -277,6 +277,7 @@ export interface StorageContract {
    * Promise: retrying by hand makes a failed job ready with its counters reset
    * Promise: retrying by hand re-opens the flow, unless what follows has started, which rejects with TASKQ_FLOW_FINISHED
    * Promise: a group that re-opens waits for every member that is not final, whatever fails meanwhile
+   * Promise: what is retried for a group that stays failed is skipped with it, also where another group lies between
    * Promise: a flow of which a part was removed is not re-opened
    */
   amend(request: AmendRequest): Promise<AmendAnswer>;

@@ -2,7 +2,14 @@
 import { isFinal, type FinalState } from "@taskq/core/storage";
 import { verdictOf } from "./edges.js";
 import { withdraw } from "./gates.js";
-import { failedGroupOf, GROUP_FAILED, memberVerdict, recountMembers, strandedBefore } from "./joins.js";
+import {
+  failedGroupAhead,
+  failedGroupOf,
+  GROUP_FAILED,
+  memberVerdict,
+  recountMembers,
+  strandedBefore,
+} from "./joins.js";
 import type { Move } from "./queue-state.js";
 import { releaseWithheld, retain } from "./retention.js";
 import type { Broken, Dependent, JobRow, JoinRow, Row } from "./rows.js";
@@ -56,6 +63,18 @@ export function giveUp(move: Move, row: JobRow): boolean {
   skip(move, row, { root, reason: GROUP_FAILED, failure: false }, ended);
   follow(move, ended);
   return true;
+}
+
+/** Ends those that wait again for a group which stays failed, and for nothing else. */
+export function giveUpAgain(move: Move, rows: readonly Row[]): void {
+  const ended: Row[] = [];
+  for (const [row, join] of rows.map((one) => [one, failedGroupAhead(one)] as const)) {
+    if (join?.broken === undefined) continue;
+    const broken: Broken = { root: join.broken.root, reason: GROUP_FAILED, failure: false };
+    if (row.kind === "job") skip(move, row, broken, ended);
+    else concludeJoin(move, row, broken, ended);
+  }
+  follow(move, ended);
 }
 
 /** Looks at a job that is blocked: it may have become ready, or impossible. */

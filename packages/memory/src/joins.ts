@@ -78,6 +78,17 @@ export function failedGroupOf(row: Row): JoinRow | undefined {
   return row.dependents.some(isAwaited) ? undefined : failedGroupBehind(row);
 }
 
+/** The same, of one that waits again: what it leads to may have been opened with it, and lead to that join alone. */
+export function failedGroupAhead(row: Row): JoinRow | undefined {
+  let found: JoinRow | undefined;
+  for (const dependent of row.dependents.filter(isAwaited)) {
+    const { target } = dependent;
+    found = target.flow === row.flow ? failedGroupAhead(target) : undefined;
+    if (found === undefined) return undefined;
+  }
+  return found ?? failedGroupBehind(row);
+}
+
 /** The failed join of its flow that is there, at any distance, to which a row leads. */
 export function failedGroupBehind(row: Row): JoinRow | undefined {
   const seen = new Set<Row>([row]);

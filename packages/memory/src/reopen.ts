@@ -1,7 +1,7 @@
 /** Taking back that jobs are final: restoring after a revoke, retrying by hand. */
 import { isFinal, TaskqError } from "@taskq/core/storage";
 import { brokenEdge, recountEdges } from "./edges.js";
-import { admit, giveUp, reconsider, reconsiderJoin } from "./finish.js";
+import { admit, giveUpAgain, reconsider, reconsiderJoin } from "./finish.js";
 import { flowOf } from "./flow-graph.js";
 import { withdraw } from "./gates.js";
 import { brokenMember, failedGroupBehind, recountMembers, sourcesOf } from "./joins.js";
@@ -128,8 +128,9 @@ export function mend(move: Move, { jobs, others, anew }: Reopened): void {
     ...rows.flatMap(({ dependents }) => dependents.map(({ target }) => target)),
   ]);
   for (const row of touched) recount(row);
-  // A group that stays failed has no use for what is retried.
-  for (const row of jobs) if (anew && !giveUp(move, row)) admit(move, row);
+  // A group that stays failed has no use for what is retried, nor for what follows that.
+  if (anew) giveUpAgain(move, rows);
+  for (const row of jobs) if (anew && row.state === "blocked") admit(move, row);
   for (const row of touched) {
     if (row.kind === "job") reconsider(move, row, brokenEdge(row));
     else reconsiderJoin(move, row, brokenMember(row));

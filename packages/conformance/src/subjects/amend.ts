@@ -299,6 +299,31 @@ const retrying: readonly ContractPromise[] = [
     },
   ),
 
+  promise(
+    "what is retried for a group that stays failed is skipped with it, also where another group lies between",
+    async (context) => {
+      const [failing, next, member, root] = context.jobs(4);
+      const inner = context.group([chain(failing, next)], "settled");
+      const outer = context.group([inner, member, root]);
+      await context.enqueue(outer);
+      await context.runToFailure(failing.id);
+      const run = await context.claimOne(member.id);
+      await context.runToFailure(root.id);
+      await context.settle(run, { kind: "failed", error: bytes("boom") });
+      assert.deepEqual(await context.states(inner.end, outer.end), ["completed", "failed"]);
+      assert.deepEqual((await amend(context, RETRY, member.id, failing.id)).changed, [member.id, failing.id]);
+      const skipped = [member.id, failing.id, next.id, inner.end];
+      assert.deepEqual(await context.states(...skipped), ["skipped", "skipped", "skipped", "skipped"]);
+      assert.equal((await context.jobRecord(failing.id)).cause, root.id);
+      assert.deepEqual(await context.claim({ n: 5 }), []);
+      await amend(context, RETRY, root.id);
+      assert.deepEqual(await context.states(...skipped), ["ready", "ready", "blocked", "blocked"]);
+      await context.runToEnd(root.id);
+      for (const { id } of [member, failing, next]) await context.runToEnd(id);
+      assert.equal(await context.state(outer.end), "completed");
+    },
+  ),
+
   promise("a flow of which a part was removed is not re-opened", async (context) => {
     const [failing, removed, last] = context.jobs(3);
     await context.enqueue(chain(failing, removed, last));

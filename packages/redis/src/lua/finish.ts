@@ -275,6 +275,19 @@ function M.giveUp(row)
   return true
 end
 
+-- Ends those that wait again for a group which stays failed, and for nothing else.
+function M.giveUpAgain(rows)
+  local joins = {}
+  for place, row in ipairs(rows) do joins[place] = M.failedGroupAhead(row) or false end
+  for place, row in ipairs(rows) do
+    if joins[place] then
+      local broken = {root = M.brokenOf(joins[place]).root, reason = GROUP_FAILED, failure = false}
+      if row.kind == "job" then skip(row, broken) else concludeJoin(row, broken) end
+    end
+  end
+  M.follow()
+end
+
 -- A run has been given back: the job waits again, unless the group that it leads to has failed.
 function M.giveBack(row)
   M.endRun(row)

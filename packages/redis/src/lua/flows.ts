@@ -211,4 +211,17 @@ function M.failedGroupOf(row)
   end
   return M.failedGroupBehind(row)
 end
+
+-- The same, of one that waits again: what it leads to may have been opened with it, and lead to that join alone.
+function M.failedGroupAhead(row)
+  local found
+  for _, dependent in ipairs(row.deps or {}) do
+    local target = M.rowOrGone(dependent[1])
+    if isAwaited(dependent, target) then
+      found = target.flow == row.flow and M.failedGroupAhead(target) or nil
+      if not found then return nil end
+    end
+  end
+  return found or M.failedGroupBehind(row)
+end
 `;

@@ -180,8 +180,9 @@ function M.mend(jobs, others, anew)
   for _, row in ipairs(rows) do touch(row) end
   for _, row in ipairs(rows) do for _, target in ipairs(M.targetsOf(row)) do touch(target) end end
   for _, row in ipairs(touched) do recount(row) end
-  -- A group that stays failed has no use for what is retried.
-  for _, row in ipairs(jobs) do if anew and not M.giveUp(row) then M.enter(row) end end
+  -- A group that stays failed has no use for what is retried, nor for what follows that.
+  if anew then M.giveUpAgain(rows) end
+  for _, row in ipairs(jobs) do if anew and row.state == "blocked" then M.enter(row) end end
   for _, row in ipairs(touched) do
     if row.kind == "job" then M.reconsider(row, M.brokenEdge(row))
     else M.reconsiderJoin(row, M.brokenMember(row)) end
