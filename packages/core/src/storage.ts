@@ -189,6 +189,7 @@ export interface StorageContract {
    * Promise: a run given back with a unique key that is taken waits until it is free
    * Promise: keys that a run is given back with stand in place of those it had
    * Promise: an interrupted run is ready at once and uses up no retry
+   * Promise: a run given back is ready, also when the clock was set back since its claim
    * Promise: an interrupted run of an at-most-once job ends failed
    * Promise: a run settled as cancelled, expired, skipped or quarantined is final in that state
    * Promise: an expired job is never claimed and ends expired
@@ -258,6 +259,7 @@ export interface StorageContract {
    * Promise: a reaped at-most-once job ends failed and never runs again
    * Promise: an unbegun reaped job is not claimed ahead again
    * Promise: a lease further ahead than its own length counts as over
+   * Promise: a run that was suspect before the clock was set back is taken half a lease later
    * Promise: the gates of a reaped run are free
    * Promise: the line of a limit goes on after the clock was set back, also if nobody comes
    */

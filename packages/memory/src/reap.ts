@@ -38,7 +38,8 @@ export function reap(move: Move, { limit }: ReapRequest): ReapAnswer {
   for (const row of queue.active) {
     const { run } = row;
     if (run === undefined || !isOver(run, now)) continue;
-    run.suspectSince ??= now;
+    // Since later than now: the clock has been set back.
+    run.suspectSince = Math.min(run.suspectSince ?? now, now);
     if (now >= takenFrom(run, run.suspectSince) && reaped.length < limit) reaped.push(take(move, row, run));
   }
   return { reaped, effects: move.effects, nextAt: nextAt(move) };
@@ -87,6 +88,8 @@ function putBack(move: Move, row: JobRow, run: Run): void {
   else {
     // Neighbours that crashed with a job that crashes its process shall not run beside it again.
     if (run.begun) row.due = move.now + Math.floor(Math.random() * crashes * run.lease);
+    // It was due when it was claimed, though the clock may have been set back.
+    else row.due = Math.min(row.due, move.now);
     giveBack(move, row);
   }
 }

@@ -90,8 +90,9 @@ function putBack(move: Move, row: JobRow, run: Run, outcome: Unfinished): void {
     finishUnasked(move, row, "failed", "interrupted");
     return;
   }
+  // It was due when it was claimed, though the clock may have been set back.
+  row.due = "due" in outcome ? outcome.due : Math.min(row.due, move.now);
   if (outcome.kind === "keyed") return giveBackKeyed(move, row, outcome);
   if (outcome.kind === "retry" && outcome.counts) row.failures += 1;
-  if ("due" in outcome) row.due = outcome.due;
   giveBack(move, row);
 }

@@ -28,12 +28,14 @@ export function giveBackKeyed(
   if (keys.gates !== undefined) row.flags |= GATED;
   if (keys.unique !== undefined) row.flags |= UNIQUE;
   row.state = READY;
+  // It was due when it was claimed, though the clock may have been set back.
+  row.due = Math.min(row.due, move.now);
   move
     .sql(
-      "UPDATE {jobs} SET state = 0, body = ?, meta = ?, flags = ?, attempt = ?, settled = fence, " +
+      "UPDATE {jobs} SET state = 0, due = ?, body = ?, meta = ?, flags = ?, attempt = ?, settled = fence, " +
         "started = coalesce(?, started) WHERE key = ?",
     )
-    .run(stored.body, row.meta, row.flags, row.attempt, startedAt, row.key);
+    .run(row.due, stored.body, row.meta, row.flags, row.attempt, startedAt, row.key);
   if (skipIfDead(move, row)) return;
   if ((row.flags & UNIQUE) === 0 || takeOrPark(move, row)) enterLine(move, row);
 }

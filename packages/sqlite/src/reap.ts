@@ -32,7 +32,12 @@ function isOver(lease: LeaseRow, now: number): boolean {
 /** When a reap has something to do about a lease; not later than now: now. */
 function attentionAt(lease: LeaseRow, now: number): number {
   if (!isOver(lease, now)) return lease.until + 1;
-  return lease.suspect === null ? now : lease.suspect + lease.length / 2;
+  return isSuspect(lease, now) ? lease.suspect + lease.length / 2 : now;
+}
+
+/** Whether a lease was found to be over before; later than now: by a clock that has been set back since. */
+function isSuspect(lease: LeaseRow, now: number): lease is LeaseRow & { readonly suspect: number } {
+  return lease.suspect !== null && lease.suspect <= now;
 }
 
 function leasesOf(connection: Connection, queue: OpenQueue): LeaseRow[] {
@@ -60,7 +65,7 @@ export function reap(move: Move, { limit }: ReapRequest): ReapAnswer {
   for (const lease of leasesOf(move.scope.connection, move.queue)) {
     let at = attentionAt(lease, move.now);
     if (at <= move.now) {
-      if (lease.suspect === null || !isOver(lease, move.now)) at = suspect(move, lease);
+      if (!isSuspect(lease, move.now) || !isOver(lease, move.now)) at = suspect(move, lease);
       else if (takeLease(move, lease, limit, reaped)) continue;
     }
     nextAt = Math.min(nextAt ?? at, at);
@@ -114,7 +119,9 @@ function takeRun(move: Move, row: Row, lease: number): ReapedRun {
   if (revoked) end(move, row, CANCELLED, "revoked");
   else if (begun && (row.flags & AT_MOST_ONCE) !== 0) end(move, row, FAILED, "interrupted");
   else if (begun && row.crashes > MAX_CRASHES) end(move, row, FAILED, "crashed");
-  else giveBack(move, row, begun ? move.now + Math.floor(Math.random() * row.crashes * lease) : row.due);
+  else if (begun) giveBack(move, row, move.now + Math.floor(Math.random() * row.crashes * lease));
+  // It was due when it was claimed, though the clock may have been set back.
+  else giveBack(move, row, Math.min(row.due, move.now));
   const state = row.state === SCHEDULED ? "ready" : stateName(row.state);
   return { id: idOf(row), fence, task: row.task, attempt, begun, state };
 }

@@ -128,7 +128,7 @@ function apply(move: Move, row: Row, settlement: Settlement): void {
       if (begun) recordAttempt(move, row, { startedAt: settlement.startedAt, error: undefined });
       if ((row.flags & (AT_MOST_ONCE | REVOKED)) === AT_MOST_ONCE)
         endUnasked(move, row, FAILED, { startedAt, reason: "interrupted" });
-      else giveBack(move, row, { due: row.due, failures: 0, startedAt });
+      else giveBack(move, row, { due: dueBefore(move, row), failures: 0, startedAt });
       return;
     case "retry":
       if (begun) recordAttempt(move, row, { startedAt: settlement.startedAt, error: outcome.error });
@@ -137,7 +137,7 @@ function apply(move: Move, row: Row, settlement: Settlement): void {
     case "released":
       row.attempt -= 1;
       if ((row.flags & GATED) !== 0) giveStartsBack(move, row);
-      giveBack(move, row, { due: row.due, failures: 0, startedAt });
+      giveBack(move, row, { due: dueBefore(move, row), failures: 0, startedAt });
       return;
     case "postponed":
       row.attempt -= 1;
@@ -183,6 +183,11 @@ interface GivenBack {
   readonly due: number;
   readonly failures: number;
   readonly startedAt: number | null;
+}
+
+/** It was due when it was claimed, though the clock may have been set back. */
+function dueBefore({ now }: Move, { due }: Row): number {
+  return Math.min(due, now);
 }
 
 /** The job waits again; one that a user has revoked meanwhile is cancelled. */

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import type { ClaimedJob, SettledOutcome } from "@taskq/core/storage";
 import { bytes, text } from "../bytes.js";
-import { OWNER } from "../context.js";
+import { LEASE, OWNER } from "../context.js";
 import { after, onError } from "../flows.js";
 import { promise, subject, type Subject } from "../promise.js";
 import { at, exactly } from "../tuple.js";
+import { reap } from "./leases.js";
 
 export const ending: Subject = subject("step: outcomes", [
   promise("a retry is due when it says, and counts as a failure only if it says so", async (context) => {
@@ -106,6 +107,31 @@ export const ending: Subject = subject("step: outcomes", [
     );
     const again = await context.claimOne(job.id);
     assert.deepEqual([again.attempt, again.failures, again.crashes], [2, 0, 0]);
+  }),
+
+  promise("a run given back is ready, also when the clock was set back since its claim", async (context) => {
+    const outcomes: SettledOutcome[] = [
+      { kind: "interrupted" },
+      { kind: "released" },
+      { kind: "keyed", body: bytes("with keys"), gates: undefined, unique: undefined },
+    ];
+    for (const outcome of outcomes) {
+      const job = context.job();
+      await context.enqueue(job);
+      const run = await context.claimOne(job.id);
+      context.advance(-3_600_000);
+      assert.equal(await context.settle(run, outcome), "applied");
+      assert.equal(await context.state(job.id), "ready", outcome.kind);
+      await context.runToEnd(job.id);
+    }
+    const [begun, ahead] = context.jobs(2);
+    await context.enqueue(begun, ahead);
+    await context.claim({ n: 1, ahead: 1 });
+    context.advance(-3_600_000);
+    assert.deepEqual((await reap(context)).reaped, []);
+    context.advance(LEASE / 2);
+    assert.equal((await reap(context)).reaped.length, 2);
+    assert.equal(await context.state(ahead.id), "ready", "reaped unbegun");
   }),
 
   promise("an interrupted run of an at-most-once job ends failed", async (context) => {

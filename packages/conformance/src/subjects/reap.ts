@@ -157,6 +157,23 @@ export const reaping: Subject = subject("reap", [
     assert.equal(reaped.length, 1);
   }),
 
+  promise(
+    "a run that was suspect before the clock was set back is taken half a lease later",
+    async (context) => {
+      const job = context.job();
+      await context.enqueue(job);
+      await context.claimOne(job.id);
+      context.advance(LEASE + 1);
+      assert.deepEqual((await reap(context)).reaped, []);
+      context.advance(-3_600_000);
+      const { reaped, nextAt } = await reap(context);
+      assert.deepEqual(reaped, []);
+      assert.ok(nextAt !== undefined && nextAt <= context.now + LEASE / 2, "nobody looks again");
+      context.advance(LEASE / 2);
+      assert.equal((await reap(context)).reaped.length, 1);
+    },
+  ),
+
   promise("the gates of a reaped run are free", async (context) => {
     const [holder, waiting] = context.jobs(2, { gates: [LOCK] });
     await context.enqueue(holder, waiting);

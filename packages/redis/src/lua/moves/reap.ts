@@ -12,7 +12,9 @@ local function putBack(row, run)
   elseif row.crashes > MAX_CRASHES then M.finishUnasked(row, "failed", "crashed")
   else
     -- Neighbours that crashed with a job that crashes its process shall not run beside it again.
-    if run.begun then row.due = S.now + floor(math.random() * row.crashes * run.lease) end
+    if run.begun then row.due = S.now + floor(math.random() * row.crashes * run.lease)
+    -- It was due when it was claimed, though the clock may have been set back.
+    else row.due = math.min(row.due, S.now) end
     M.giveBack(row)
   end
 end
@@ -93,7 +95,8 @@ return M.run(function()
       M.index(K.active):remove(key)
       M.leaveClaim(key)
     else
-      run.suspectSince = run.suspectSince or S.now
+      -- Since later than now: the clock has been set back.
+      run.suspectSince = math.min(run.suspectSince or S.now, S.now)
       local at = run.suspectSince + run.lease / 2
       if S.now >= at and #reaped < S.request.limit and not Q.later then reaped[#reaped + 1] = takeRun(row, run)
       elseif not nextAt or at < nextAt then nextAt = at end
