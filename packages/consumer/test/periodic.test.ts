@@ -1,5 +1,6 @@
-import { createQueue, cron, every, periodic, task } from "@taskq/core";
-import { describe, expect, test } from "vitest";
+import { createQueue, cron, every, periodic, task, type Clock, type Storage } from "@taskq/core";
+import type { StorageContract } from "@taskq/core/storage";
+import { describe, expect, test, vi } from "vitest";
 import { closing, serve } from "./serving.js";
 import { sleep, storages, until } from "./support.js";
 
@@ -28,6 +29,31 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
     await until(() => lateness < Infinity);
     expect(lateness).toBeGreaterThanOrEqual(0);
     expect(lateness).toBeLessThan(100);
+  });
+
+  test("an instant that has not come yet by the clock of the storage is not asked for all the time", async () => {
+    const storage = await makeStorage();
+    // As where it has a server whose clock is behind the one that it tells.
+    const clock: Clock = {
+      now: () => Date.now() + 60_000,
+      until: async (instant) => {
+        while (clock.now() < instant) await sleep(1);
+      },
+    };
+    const late = new Proxy(storage as unknown as StorageContract, {
+      get: (target, name) => {
+        if (name === "clock") return clock;
+        const value: unknown = Reflect.get(target, name, target);
+        return typeof value === "function" ? (value.bind(target) as unknown) : value;
+      },
+    });
+    const tick = vi.spyOn(storage as unknown as StorageContract, "tick");
+    const beat = periodic("beat", every("10s"), async () => {});
+    const queue = closing(createQueue({ storage: late as unknown as Storage, tasks: { beat } }));
+    await serve(queue);
+    await sleep(500);
+    expect(tick.mock.calls.length).toBeGreaterThan(0);
+    expect(tick.mock.calls.length).toBeLessThan(60);
   });
 
   test("with periodic: false nothing is fired, nor declared", async () => {

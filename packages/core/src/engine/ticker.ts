@@ -20,6 +20,8 @@ const OF_ALL: ReadonlySet<string> = new Set([
 ]);
 /** The pause before a schedule that could not be fired is tried again, in milliseconds. */
 const PAUSE_AFTER_ERROR = 1_000;
+/** The same where the storage's clock has not come to its instant yet. */
+const PAUSE_IF_EARLY = 20;
 
 /** Told of a schedule whose job could not be enqueued; it is tried again after a second. */
 export type FiringListener = (name: string, error: TaskqError) => void;
@@ -85,8 +87,9 @@ export class Ticker {
     if (latest !== undefined) {
       const answer = await this.#tick(rule, last, latest, run);
       last = answer.lastAt ?? latest;
-      // Another process was first, with another instant: look again at once.
-      if (answer.status === "stale" && last < latest) return now;
+      // Another process was first, with another instant: look again at once. If none was, it is too early by the storage's clock.
+      if (answer.status === "stale" && last < latest)
+        return last === record.lastAt ? now + PAUSE_IF_EARLY : now;
     }
     return nextInstant(rule.schedule, last);
   }
