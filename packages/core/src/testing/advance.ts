@@ -2,6 +2,7 @@ import { milliseconds, type Duration } from "../duration.js";
 import { engineOf } from "../engine/engine-of.js";
 import type { Engine } from "../engine/engine-types.js";
 import { inlineRunnerOf, type InlineRunner } from "../engine/inline.js";
+import { runScope } from "../engine/run-scope.js";
 import { Ticker } from "../engine/ticker.js";
 import { TaskqError } from "../errors.js";
 import type { Queue } from "../vocabulary/queue.js";
@@ -9,7 +10,8 @@ import type { VirtualClock } from "./virtual-clock.js";
 
 /**
  * Moves the virtual clock of immediate queues, and executes what becomes due on the way, each at its instant: delayed
- * jobs, retries, and periodic tasks, which start to count with the first call.
+ * jobs, retries, and periodic tasks, which start to count with the first call. Calls for the same clock run one after
+ * the other, but one that a handler makes: that runs within the one that waits for the handler.
  *
  * @throws `TASKQ_IMMEDIATE` for a queue that is not in immediate mode, `TASKQ_OPTION` for a bad duration or a clock that
  * cannot be advanced
@@ -20,6 +22,20 @@ import type { VirtualClock } from "./virtual-clock.js";
 export async function advance(queues: Queue | readonly Queue[], by: Duration): Promise<void> {
   const stretch = milliseconds(by, "advance");
   const players = [queues].flat().map((queue) => playerOf(engineOf(queue)));
+  if (runScope.getStore() !== undefined) return advanceBy(players, stretch);
+  const clocks = players.map(({ clock }) => clock);
+  const before = Promise.all(clocks.flatMap((clock) => lastCalls.get(clock) ?? []));
+  const call = before.then(() => advanceBy(players, stretch));
+  // The next one has its turn, however this one ends.
+  const ended = call.catch(() => {});
+  for (const clock of clocks) lastCalls.set(clock, ended);
+  await call;
+}
+
+/** Ends, of each clock, with the call that came last. */
+const lastCalls = new WeakMap<VirtualClock, Promise<void>>();
+
+async function advanceBy(players: readonly Player[], stretch: number): Promise<void> {
   for (const { engine, ticker } of players) {
     await engine.open();
     await ticker.declare();

@@ -54,6 +54,43 @@ describe.each(storages)("advance on $name", ({ make }) => {
     expect(minutes).toEqual([2]);
   });
 
+  test("calls at the same time have their turns, each with its stretch", async () => {
+    const minutes: number[] = [];
+    const clock = virtualClock(new Date(START));
+    const beat = periodic("beat", every("1m"), async () => void minutes.push((clock.now() - START) / MINUTE));
+    const note = task("note", async () => void minutes.push((clock.now() - START) / MINUTE));
+    const storage = make();
+    const one = immediateQueue(storage, { beat }, { name: "one", clock });
+    const two = immediateQueue(storage, { note }, { name: "two", clock });
+    await two.enqueue(note.job(), { delay: "4.5m" });
+    await Promise.all([advance(one, "2m"), advance([two, one], "3m"), advance(one, "1m")]);
+    expect(minutes).toEqual([1, 2, 3, 4, 4.5, 5, 6]);
+    expect(clock.now() - START).toBe(6 * MINUTE);
+  });
+
+  test("a call that a handler makes runs within the one that waits for the handler", async () => {
+    const clock = virtualClock(new Date(START));
+    const long = task("long", async () => {
+      await advance(queue, "10m");
+      return clock.now() - START;
+    });
+    const queue: Queue<"long"> = immediateQueue(make(), { long }, { clock });
+    const result = await queue.enqueue(long.job(), { delay: "1m" });
+    await advance(queue, "5m");
+    expect(await result.wait()).toBe(11 * MINUTE);
+  });
+
+  test("a call has its turn also if the one before it fails", async () => {
+    const clock = virtualClock(new Date(START));
+    const queue = immediateQueue(make(), {}, { clock });
+    const failing = { ...clock, advance: () => Promise.reject(new Error("stuck")) };
+    const stuck = immediateQueue(make(), {}, { clock: failing });
+    const calls = [advance([stuck, queue], "1m"), advance(queue, "1m")];
+    const [first, second] = await Promise.allSettled(calls);
+    expect([first?.status, second?.status]).toEqual(["rejected", "fulfilled"]);
+    expect(clock.now() - START).toBe(MINUTE);
+  });
+
   test("queues with clocks of their own are each moved so far, and no further", async () => {
     const late = virtualClock(new Date(START));
     const early = virtualClock(new Date(START - 60 * MINUTE));
