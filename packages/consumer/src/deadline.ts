@@ -1,4 +1,4 @@
-const LONGEST_TIMER = 2 ** 31 - 1;
+import { startTimer } from "@taskq/core/engine";
 
 /** A moment to wait for at the latest, which can be brought forward. */
 export class Deadline {
@@ -21,7 +21,7 @@ export class Deadline {
     this.#at = at;
     clearTimeout(this.#timer);
     if (delay <= 0) this.#resolve();
-    else this.#timer = setTimeout(() => this.#resolve(), Math.min(delay, LONGEST_TIMER));
+    else this.#timer = startTimer(() => this.#resolve(), delay);
   }
 
   /** It is not waited for any more. */

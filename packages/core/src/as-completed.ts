@@ -1,6 +1,7 @@
 import { milliseconds } from "./duration.js";
 import { ResultTimeoutError } from "./errors.js";
 import { abortSignal, refuseUnknown, unexpected } from "./options.js";
+import { startTimer } from "./timer.js";
 import type { Result, WaitOptions } from "./vocabulary/result.js";
 
 /**
@@ -28,7 +29,7 @@ export async function* asCompleted<R extends Result>(
   const timer =
     timeoutMs === undefined
       ? undefined
-      : setTimeout(() => {
+      : startTimer(() => {
           const ids = Array.from(pending, ({ id }) => id);
           ended.abort(new ResultTimeoutError(timeoutMs, ids));
         }, timeoutMs);

@@ -1,3 +1,5 @@
+import { LONGEST_TIMER } from "./timer.js";
+
 /** Time; replaced in tests. */
 export interface Clock {
   /** Epoch milliseconds. */
@@ -5,9 +7,6 @@ export interface Clock {
   /** Resolves at that instant, or when the signal aborts; never rejects. */
   until(instant: number, signal?: AbortSignal): Promise<void>;
 }
-
-/** The longest delay a timer of Node takes; a longer one would fire at once. */
-const longestTimer = 2 ** 31 - 1;
 
 /**
  * The clock of the machine. Waiting keeps the process alive, however far away the instant is, until the signal aborts.
@@ -20,7 +19,7 @@ export const systemClock: Clock = {
     // A timer may fire a moment early, and the machine's time may be set back meanwhile: hence asked again.
     for (let left = instant - Date.now(); left > 0; left = instant - Date.now()) {
       if (signal?.aborted === true) return;
-      await timer(Math.min(Math.ceil(left), longestTimer), signal);
+      await timer(Math.min(Math.ceil(left), LONGEST_TIMER), signal);
     }
   },
 };

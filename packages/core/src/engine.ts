@@ -27,6 +27,7 @@ export {
 } from "./options.js";
 export { maxSizeOf, rememberMaxSize } from "./serializer/limits.js";
 export { systemClock } from "./clock.js";
+export { startTimer } from "./timer.js";
 export { scheduleData } from "./schedule/schedule-data.js";
 export type { ScheduleData } from "./schedule/schedule.js";
 // What reads bytes that anybody may have written, for `pnpm fuzz`.

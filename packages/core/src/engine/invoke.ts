@@ -3,6 +3,7 @@ import type { Definition } from "../definition.js";
 import { TaskqError, TimeoutError } from "../errors.js";
 import { parseInput } from "../schema.js";
 import type { GateVerdict } from "../storage.js";
+import { startTimer } from "../timer.js";
 import type { Middleware } from "../vocabulary/middleware.js";
 import type { RunEnd } from "./decide.js";
 import type { Run } from "./run.js";
@@ -11,9 +12,6 @@ import { runScope } from "./run-scope.js";
 
 /** How the run ended, with what it answered. */
 export type InvokedEnd = RunEnd & { readonly output?: unknown };
-
-/** The longest delay a timer of Node takes. */
-const LONGEST_TIMER = 2 ** 31 - 1;
 
 /**
  * Calls the handler, within the scope of its run. Answers what it answers, at once where it does and nothing stands
@@ -28,9 +26,7 @@ export function invoke(run: Run, definition: Definition, input: unknown): unknow
 /** Aborts the run's signal when its time is over. Answers the timer, to be cleared. */
 export function startTimeout(run: Run, timeoutMs: number): NodeJS.Timeout {
   run.deadlineAt = run.startedAt + timeoutMs;
-  // A run of more than 24 days is not cut short at 24 days: its timer never fires, its deadline stays readable.
-  const expire = timeoutMs > LONGEST_TIMER ? () => {} : () => run.aborting.abort(new TimeoutError(timeoutMs));
-  return setTimeout(expire, Math.min(timeoutMs, LONGEST_TIMER)).unref();
+  return startTimer(() => run.aborting.abort(new TimeoutError(timeoutMs)), timeoutMs).unref();
 }
 
 export function endOfReturn(run: Run, output: unknown): InvokedEnd {

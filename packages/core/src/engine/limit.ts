@@ -57,7 +57,7 @@ async function acquire(engine: Engine, request: LimitRequest): Promise<void> {
   const { name, max, per, signal } = request;
   const opening = engine.open();
   if (opening !== undefined) await opening;
-  const until = request.timeout === undefined ? Infinity : Date.now() + request.timeout;
+  const until = request.timeout === undefined ? Infinity : performance.now() + request.timeout;
   for (;;) {
     signal?.throwIfAborted();
     const now = engine.time.requestNow();
@@ -66,7 +66,9 @@ async function acquire(engine: Engine, request: LimitRequest): Promise<void> {
     const answer = await engine.storage.take({ queue: engine.name, operation, key, max, per, now });
     if (answer.taken) return;
     if (!request.waits) throw limited(request, "");
-    await opened(engine, request, { opensAt: answer.opensAt ?? engine.time.now() + per, until });
+    const soonest = engine.time.now() + 1;
+    const opensAt = answer.opensAt === undefined ? soonest + per : Math.max(answer.opensAt, soonest);
+    await opened(engine, request, { opensAt, until });
   }
 }
 
@@ -77,9 +79,13 @@ async function opened(
   { opensAt, until }: { readonly opensAt: number; readonly until: number },
 ): Promise<void> {
   const isVirtual = engine.time.requestNow() !== undefined;
+  let before = Infinity;
   for (let left = opensAt - engine.time.now(); left > 0; left = opensAt - engine.time.now()) {
+    // The clock was set back: by what it shows now, there may be a start much sooner.
+    if (left > before) return;
+    before = left;
     // In virtual time it is not known how soon that will be.
-    if (Date.now() + (isVirtual ? 1 : left) > until)
+    if (performance.now() + (isVirtual ? 1 : left) > until)
       throw limited(request, `, and has no start left within ${request.timeout} ms`);
     await sleep(Math.min(left, isVirtual ? VIRTUAL_NAP : LONGEST_NAP), request.signal);
     request.signal?.throwIfAborted();

@@ -3,6 +3,7 @@ import { milliseconds } from "../duration.js";
 import { TaskqError } from "../errors.js";
 import { abortSignal, callable, integer, oneOf, refuseUnknown, unexpected } from "../options.js";
 import type { KeysAnswer } from "../storage.js";
+import { LONGEST_TIMER } from "../timer.js";
 import type { HeldLock, Lock, LockOptions, Locks, SemaphoreOptions } from "../vocabulary/locks.js";
 import type { Engine } from "./engine-types.js";
 import { sleep } from "./sleep.js";
@@ -60,7 +61,7 @@ async function acquire(engine: Engine, request: LockRequest): Promise<HeldLock> 
   const opening = engine.open();
   if (opening !== undefined) await opening;
   const ticket = engine.makeId(engine.time.now());
-  const until = request.timeout === undefined ? Infinity : Date.now() + request.timeout;
+  const until = request.timeout === undefined ? Infinity : performance.now() + request.timeout;
   let heard = false;
   let wake: (() => void) | undefined;
   const stop = engine.storage.watch(engine.name, () => {
@@ -74,7 +75,7 @@ async function acquire(engine: Engine, request: LockRequest): Promise<HeldLock> 
       if (answer.status === "held") return new TakenLock(engine, request, ticket, answer);
       if (!request.wait) throw locked(request.name, "is held");
       if (request.signal?.aborted === true) throw request.signal.reason;
-      const left = until - Date.now();
+      const left = until - performance.now();
       if (left <= 0) throw locked(request.name, `was not free within ${request.timeout} ms`);
       if (heard) continue;
       await Promise.race([
@@ -129,7 +130,8 @@ class TakenLock implements HeldLock {
   readonly #ttl: number;
   readonly #lost = new AbortController();
   readonly #timer: NodeJS.Timeout;
-  #expiresAt: number;
+  /** Until when it is held for sure, by the monotonic clock, and by the wall's: a machine that sleeps stops the one, and the other may be set back. */
+  #heldUntil: { readonly monotonic: number; readonly wall: number };
   #released = false;
 
   constructor(engine: Engine, { name, ttl }: LockRequest, ticket: string, answer: KeysAnswer) {
@@ -138,8 +140,8 @@ class TakenLock implements HeldLock {
     this.#ticket = ticket;
     this.#ttl = ttl;
     this.fence = answer.fence ?? 0;
-    this.#expiresAt = Date.now() + ttl;
-    this.#timer = setInterval(() => void this.#renew(), Math.max(10, Math.floor(ttl / 3))).unref();
+    this.#heldUntil = inTime(ttl);
+    this.#timer = setInterval(() => void this.#renew(), intervalOf(ttl)).unref();
   }
 
   get signal(): AbortSignal {
@@ -161,6 +163,7 @@ class TakenLock implements HeldLock {
   }
 
   async #renew(): Promise<void> {
+    const heldUntil = inTime(this.#ttl);
     try {
       const { status } = await this.#engine.storage.keys({
         queue: this.#engine.name,
@@ -170,11 +173,12 @@ class TakenLock implements HeldLock {
         ttl: this.#ttl,
         now: this.#engine.time.requestNow(),
       });
-      if (status === "held") this.#expiresAt = Date.now() + this.#ttl;
+      if (status === "held") this.#heldUntil = heldUntil;
       else this.#lose();
     } catch {
       // A storage that is away for longer than the time to live has given the lock to somebody else.
-      if (Date.now() >= this.#expiresAt) this.#lose();
+      const { monotonic, wall } = this.#heldUntil;
+      if (performance.now() >= monotonic || Date.now() >= wall) this.#lose();
     }
   }
 
@@ -183,6 +187,15 @@ class TakenLock implements HeldLock {
     if (!this.#released)
       this.#lost.abort(new TaskqError("TASKQ_LEASE_LOST", `the lock '${this.name}' was lost`));
   }
+}
+
+function inTime(ttl: number): { readonly monotonic: number; readonly wall: number } {
+  return { monotonic: performance.now() + ttl, wall: Date.now() + ttl };
+}
+
+/** How often a lock is renewed, in milliseconds. */
+function intervalOf(ttl: number): number {
+  return Math.min(Math.max(10, Math.floor(ttl / 3)), LONGEST_TIMER);
 }
 
 export function createLocks(engine: Engine): Locks {

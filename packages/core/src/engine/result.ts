@@ -11,6 +11,7 @@ import {
 import { dueInstant, milliseconds, type When } from "../duration.js";
 import { abortSignal, refuseUnknown, unexpected } from "../options.js";
 import { isFinal, type Source, type StoredRecord } from "../storage.js";
+import { startTimer } from "../timer.js";
 import type { JobInfo, JobState, LogEntry, Outcome } from "../vocabulary/introspection.js";
 import type { Result, ResultWaitOptions } from "../vocabulary/result.js";
 import type { Engine } from "./engine-types.js";
@@ -165,7 +166,7 @@ class StoredResult implements Result {
     if (timeoutMs === undefined) return this.#ended(signal);
     const late = new AbortController();
     const error = new ResultTimeoutError(timeoutMs, [this.id]);
-    const timer = setTimeout(() => late.abort(error), Math.min(timeoutMs, 2 ** 31 - 1));
+    const timer = startTimer(() => late.abort(error), timeoutMs);
     const either = signal === undefined ? late.signal : AbortSignal.any([late.signal, signal]);
     try {
       return await this.#ended(either);

@@ -1,3 +1,5 @@
+import { startTimer } from "../timer.js";
+
 /** Resolves after so many milliseconds, or when the signal aborts. */
 export function sleep(delay: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
@@ -6,7 +8,7 @@ export function sleep(delay: number, signal?: AbortSignal): Promise<void> {
       signal?.removeEventListener("abort", finish);
       resolve();
     };
-    const timer = setTimeout(finish, Math.min(delay, 2 ** 31 - 1));
+    const timer = startTimer(finish, delay);
     if (signal?.aborted === true) finish();
     else signal?.addEventListener("abort", finish, { once: true });
   });
