@@ -314,6 +314,7 @@ export interface StorageContract {
    * Promise: a schedule first seen starts at that moment
    * Promise: declaring a schedule again keeps its last instant and its pause
    * Promise: schedules are paused, resumed and removed by name
+   * Promise: a schedule that is resumed goes on from that moment
    */
   schedules(request: SchedulesRequest): Promise<SchedulesAnswer>;
 

@@ -27,7 +27,7 @@ function apply(move: Move, change: Change): boolean {
       return define(move, known, change);
     case "pause":
     case "resume":
-      return known !== undefined && setPaused(known, change.kind === "pause");
+      return known !== undefined && setPaused(move, known, change.kind === "pause");
     case "remove":
       return queue.schedules.delete(change.name);
   }
@@ -56,8 +56,10 @@ function isSame(before: ScheduleRecord, { origin, task, bytes }: Declaration): b
   return before.origin === origin && before.task === task && areEqual(before.bytes, bytes);
 }
 
-function setPaused(schedule: Schedule, paused: boolean): boolean {
-  if (schedule.record.paused === paused) return false;
-  schedule.record = { ...schedule.record, paused };
+/** One that is resumed goes on from now: what passed meanwhile was not missed. */
+function setPaused({ now }: Move, schedule: Schedule, paused: boolean): boolean {
+  const { record } = schedule;
+  if (record.paused === paused) return false;
+  schedule.record = { ...record, paused, lastAt: paused ? record.lastAt : Math.max(record.lastAt, now) };
   return true;
 }

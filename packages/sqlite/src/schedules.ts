@@ -69,14 +69,20 @@ function apply(move: Move, change: Change): boolean {
     case "upsert":
       return define(move, change);
     case "pause":
-    case "resume": {
-      const paused = change.kind === "pause" ? 1 : 0;
       return (
         move
-          .sql("UPDATE {schedules} SET paused = ? WHERE queue = ? AND name = ? AND paused <> ?")
-          .run(paused, move.queue.id, change.name, paused).changes > 0
+          .sql("UPDATE {schedules} SET paused = 1 WHERE queue = ? AND name = ? AND paused = 0")
+          .run(move.queue.id, change.name).changes > 0
       );
-    }
+    case "resume":
+      // It goes on from now: what passed meanwhile was not missed.
+      return (
+        move
+          .sql(
+            "UPDATE {schedules} SET paused = 0, last_at = max(last_at, ?) WHERE queue = ? AND name = ? AND paused = 1",
+          )
+          .run(move.now, move.queue.id, change.name).changes > 0
+      );
     case "remove":
       return (
         move.sql("DELETE FROM {schedules} WHERE queue = ? AND name = ?").run(move.queue.id, change.name)

@@ -224,4 +224,21 @@ export const scheduling: Subject = subject("schedules", [
       assert.equal((await change(context, { kind, name: "unknown" })).changed, false);
     }
   }),
+
+  promise("a schedule that is resumed goes on from that moment", async (context) => {
+    await declare(context);
+    const began = context.now;
+    context.advance(5_000);
+    assert.equal((await change(context, { kind: "resume", name: NAME })).changed, false);
+    assert.equal((await scheduleNamed(context))?.lastAt, began, "it was not paused");
+    await change(context, { kind: "pause", name: NAME });
+    context.advance(60_000);
+    assert.equal((await scheduleNamed(context))?.lastAt, began);
+    await change(context, { kind: "resume", name: NAME });
+    assert.equal((await scheduleNamed(context))?.lastAt, context.now);
+    await change(context, { kind: "pause", name: NAME });
+    context.advance(-60_000);
+    await change(context, { kind: "resume", name: NAME });
+    assert.equal((await scheduleNamed(context))?.lastAt, context.now + 60_000, "no instant comes again");
+  }),
 ]);

@@ -14,7 +14,7 @@ export interface Schedules<in Names extends string = never> {
   list(): AsyncIterable<ScheduleSnapshot>;
   /** `false`: there is none of that name, or it was paused. */
   pause(name: string): Promise<boolean>;
-  /** `false`: there is none of that name, or it was not paused. */
+  /** It goes on with its next instant: what passed while it was paused was not missed. `false`: there is none of that name, or it was not paused. */
   resume(name: string): Promise<boolean>;
   /** `false`: there was none of that name. */
   remove(name: string): Promise<boolean>;

@@ -57,6 +57,9 @@ describe.each(storages)("control on $name", ({ make }) => {
     await queue.schedules.resume("beat");
     await queue.schedules.trigger("beat");
     expect(instants).toHaveLength(5);
+    // What passed while it was paused was not missed.
+    await advance(queue, "15m");
+    expect(instants.slice(5)).toEqual(["02:00"]);
   });
 
   test("schedules made at run time hold a flow, and are listed, previewed and removed", async () => {

@@ -25,6 +25,8 @@ return M.run(function()
     elseif known and known.paused ~= (change.kind == "pause") then
       changed = true
       record.paused = change.kind == "pause"
+      -- One that is resumed goes on from now: what passed meanwhile was not missed.
+      if not record.paused then record.lastAt = math.max(record.lastAt, S.now) end
     end
     all[change.name] = record
     if changed then
