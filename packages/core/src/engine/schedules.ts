@@ -89,9 +89,11 @@ export function createSchedules(engine: Engine): Schedules {
     },
     async preview(name, count = 5) {
       integer(count, "preview count", { min: 1, max: 10_000 });
-      const { schedule } = ruleOfRecord(engine, await find(name));
+      const record = await find(name);
+      const { schedule } = ruleOfRecord(engine, record);
       const instants: Date[] = [];
-      let at: number | undefined = engine.time.now();
+      // No instant comes twice: of a clock that was set back, those that it has passed before are none of the next.
+      let at: number | undefined = Math.max(record.lastAt, engine.time.now());
       while (instants.length < count && (at = nextInstant(schedule, at)) !== undefined)
         instants.push(new Date(at));
       return instants;

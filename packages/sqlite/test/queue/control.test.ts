@@ -132,6 +132,17 @@ describe.each(storages)("control on $name", ({ make }) => {
     expect(await told()).toEqual(zones);
   });
 
+  test("the next instants come after the last one, also by a clock that was set back", async () => {
+    let now = Date.UTC(2026, 0, 2, 12);
+    const clock = { now: () => now, until: async () => {} };
+    const queue = immediateQueue(make(), { tick }, { clock });
+    await queue.schedules.upsert("hourly", { schedule: every("1h"), job: tick.job() });
+    now -= 24 * 3_600_000;
+    const next = new Date("2026-01-02T13:00:00Z");
+    expect(await queue.schedules.preview("hourly", 1)).toEqual([next]);
+    for await (const { nextAt } of queue.schedules.list()) expect(nextAt).toEqual(next);
+  });
+
   test("values keep their types, and counters add up", async () => {
     const queue = immediateQueue(make(), { tick });
     const { values } = queue;
