@@ -82,7 +82,9 @@ function afterRetry(error: Retry, policy: RetryPolicy, failures: number, now: nu
 
 function afterFailure(error: unknown, policy: RetryPolicy, failures: number, now: number): Decision {
   const failure: FailedAttempt = { attempt: failures + 1, error };
-  if (policy.delivery === "at-most-once" || failures >= policy.retries) return { kind: "fail", error };
+  // Of a row that somebody has written into it may be no count, and the job would be tried again without end.
+  const isLeft = failures >= 0 && failures < policy.retries;
+  if (policy.delivery === "at-most-once" || !isLeft) return { kind: "fail", error };
   return unlessBroken(error, () => {
     if (policy.retryWhen !== undefined && !isWorthIt(policy.retryWhen(failure)))
       return { kind: "fail", error };

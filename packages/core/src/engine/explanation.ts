@@ -67,7 +67,9 @@ function behind(which: string, name: string, holders: readonly string[]): string
 }
 
 function instant(time: number): string {
-  return new Date(time).toISOString();
+  const date = new Date(time);
+  // What a store says that somebody has written into may be further away than any date.
+  return Number.isNaN(date.getTime()) ? `${time} ms` : date.toISOString();
 }
 
 function people(names: readonly string[]): string {

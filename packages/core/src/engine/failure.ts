@@ -170,14 +170,20 @@ function compact({ name, message, stack, code, details }: JobError): object {
   return told;
 }
 
+/** As many causes as there is room for. Never throws: where one cannot be looked at, those before it are told. */
 function stackWithCauses(stack: string, error: Error): string {
-  const parts = [stack];
-  let cause: unknown = error.cause;
-  for (let depth = 0; depth < MAX_CAUSES && cause !== undefined && cause !== null; depth += 1) {
-    parts.push(`Caused by: ${cause instanceof Error ? String(cause.stack) : shownValue(cause)}`);
-    cause = cause instanceof Error ? cause.cause : undefined;
+  let told = stack;
+  try {
+    let cause: unknown = error.cause;
+    for (let depth = 0; depth < MAX_CAUSES && told.length <= MAX_STACK; depth += 1) {
+      if (cause === undefined || cause === null) break;
+      told += `\nCaused by: ${cause instanceof Error ? String(cause.stack) : shownValue(cause)}`;
+      cause = cause instanceof Error ? cause.cause : undefined;
+    }
+    return told;
+  } catch {
+    return `${told}\nCaused by: an error that cannot be described`;
   }
-  return parts.join("\n");
 }
 
 function textOr(value: unknown, otherwise: string): string {

@@ -1,5 +1,5 @@
 /** `context.log`: to the queue's logger, and kept with the job. */
-import { describeError, withoutStack } from "./failure.js";
+import { describeError, errorText, withoutStack } from "./failure.js";
 import type { Level } from "./guarded-logger.js";
 import { storeNote, type NotingRun } from "./notes.js";
 import { toldError } from "./told-error.js";
@@ -18,7 +18,7 @@ export function runLogger(run: NotingRun): Logger {
     // A log line is never worth a failed run: one that cannot be kept is told of, and that is all.
     void tell(run, level, first, second).catch((error: unknown) => {
       engine.logger.warn(
-        { job: claimed.id, error: String(error) },
+        { job: claimed.id, error: errorText(error) },
         "a log line could not be kept with its job",
       );
     });

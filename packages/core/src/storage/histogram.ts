@@ -5,6 +5,8 @@ const EXACT = 64;
 /** Buckets from one power of two to the next: the width of one is at most this part of what it holds. */
 const BUCKETS_PER_OCTAVE = 32;
 const HALF = EXACT / 2;
+/** Behind the bucket of the greatest number there is. */
+const BUCKETS = EXACT + 1024 * BUCKETS_PER_OCTAVE;
 
 /** A histogram as it is stored and handed over. */
 export interface HistogramData {
@@ -42,13 +44,14 @@ export class Histogram {
     if (duration > this.#max) this.#max = duration;
   }
 
-  /** All values of another one. */
+  /** All values of another one. What no histogram has said, as where somebody wrote into a store, is left out. */
   add({ max, counts }: HistogramData): void {
-    if (max > this.#max) this.#max = max;
+    if (max > this.#max && max < Infinity) this.#max = max;
     for (let at = 0; at + 1 < counts.length; at += 2) {
-      const bucket = counts[at] ?? 0;
+      const [bucket, count] = [counts[at] ?? 0, counts[at + 1] ?? 0];
+      if (!(bucket >= 0 && bucket < BUCKETS && count > 0 && count < Infinity)) continue;
       if (bucket >= this.#counts.length) this.#grow(bucket);
-      this.#counts[bucket] = (this.#counts[bucket] ?? 0) + (counts[at + 1] ?? 0);
+      this.#counts[bucket] = (this.#counts[bucket] ?? 0) + count;
     }
   }
 

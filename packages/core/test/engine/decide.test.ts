@@ -25,6 +25,12 @@ describe("what follows a run", () => {
     expect(decide(threw, patient, 2, now)).toEqual({ kind: "fail", error });
   });
 
+  test("a count of failures that is none, as of a row that somebody has written into, leaves no retry", () => {
+    for (const failures of [-1, -9e15, Number.NaN, "many" as unknown as number]) {
+      expect(decide({ kind: "threw", error }, patient, failures, now)).toEqual({ kind: "fail", error });
+    }
+  });
+
   test("without a budget the first error fails the job", () => {
     expect(decide({ kind: "threw", error }, { ...patient, retries: 0 }, 0, now)).toEqual({
       kind: "fail",

@@ -53,6 +53,28 @@ describe("errors as data", () => {
     );
   });
 
+  test("an error whose cause cannot be looked at is told all the same, and no more causes than there is room for", () => {
+    const unseen = new Error("x", { cause: new Error("inner") });
+    Object.defineProperty(unseen.cause, "stack", {
+      get() {
+        throw new Error("again");
+      },
+    });
+    expect(describeError(unseen, undefined)).toMatchObject({ name: "Error", message: "x" });
+    expect(describeError(unseen, undefined).stack).toMatch(
+      /^Error: x\n.*an error that cannot be described$/s,
+    );
+    // Stacks that are each as long as a text can be are longer together.
+    const inner = new Error("inner");
+    Object.defineProperty(inner, "cause", {
+      get() {
+        throw new Error("looked at although there is no room for it");
+      },
+    });
+    const large = new Error("x", { cause: Object.assign(inner, { stack: "y".repeat(30_000) }) });
+    expect(describeError(large, undefined).stack).toMatch(/y… \(\d+ characters\)$/);
+  });
+
   test("a message of a megabyte is cut", () => {
     expect(describeError(new Error("x".repeat(1_000_000)), undefined).message.length).toBeLessThan(11_000);
   });

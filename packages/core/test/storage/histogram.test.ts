@@ -62,4 +62,18 @@ describe("a histogram", () => {
     const none = new Histogram();
     expect([none.atShare(0.5), none.max, none.data()]).toEqual([0, 0, { max: 0, counts: [] }]);
   });
+
+  test("what no histogram has said is left out of it, and takes no memory", () => {
+    const histogram = histogramOf([5]);
+    for (const bucket of [1e9, 2 ** 53, -1, Number.NaN, Infinity, "7" as unknown as number]) {
+      histogram.add({ max: Infinity, counts: [bucket, "x" as unknown as number] });
+      histogram.add({ max: Number.NaN, counts: [bucket, -1, bucket, Infinity] });
+    }
+    for (const bucket of [1e9, 2 ** 53, -1, Number.NaN, Infinity])
+      histogram.add({ max: 3, counts: [bucket, 1] });
+    expect(histogram.data()).toEqual({ max: 5, counts: [5, 1] });
+    const longest = histogramOf([Number.MAX_VALUE]);
+    histogram.add(longest.data());
+    expect(histogram.atShare(1)).toBe(Number.MAX_VALUE);
+  });
 });

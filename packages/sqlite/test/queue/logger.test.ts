@@ -85,6 +85,12 @@ describe.each(storages)("a logger on $name", ({ make }) => {
     const odd = task("odd", async (_input: void, { log }) => {
       log.info(undefined as never);
       log.info(null as never, "nothing");
+      log.info({
+        get field() {
+          // Nothing that could be told as a text.
+          throw Object.create(null);
+        },
+      });
     });
     const queue = immediateQueue(make(), { odd });
     expect(await (await queue.enqueue(odd.job())).wait()).toBeUndefined();
