@@ -4,6 +4,7 @@ import {
   STATS_MINUTE,
   type SettleAnswer,
   type Settlement,
+  type HistogramData,
   type StatsRow,
 } from "@taskq/core/storage";
 import { randomUUID } from "node:crypto";
@@ -89,9 +90,37 @@ export class PendingStats {
 /** The rows of all processes, added up. */
 export function addedUp(fields: readonly Uint8Array[], since: number): readonly StatsRow[] {
   const all = new GatheredStats();
-  const rows = fields.map((bytes) => JSON.parse(Buffer.from(bytes).toString()) as StatsRow);
+  const rows = fields.flatMap((bytes) => rowOf(bytes) ?? []);
   for (const row of rows.toSorted((left, right) => left.minute - right.minute)) {
     if (row.minute + STATS_MINUTE > since) all.add(row);
   }
   return all.rows(since);
+}
+
+/** `undefined`: it is damaged, and all others are told. */
+function rowOf(bytes: Uint8Array): StatsRow | undefined {
+  try {
+    const row: unknown = JSON.parse(Buffer.from(bytes).toString());
+    return isRow(row) ? row : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isRow(value: unknown): value is StatsRow {
+  if (typeof value !== "object" || value === null) return false;
+  const { task, minute, completed, failed, retried, wait, run } = value as Partial<
+    Record<keyof StatsRow, unknown>
+  >;
+  return (
+    typeof task === "string" &&
+    [minute, completed, failed, retried].every((number) => Number.isFinite(number)) &&
+    [wait, run].every(isHistogram)
+  );
+}
+
+function isHistogram(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  const { max, counts } = value as Partial<Record<keyof HistogramData, unknown>>;
+  return typeof max === "number" && Array.isArray(counts);
 }

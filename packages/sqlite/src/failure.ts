@@ -13,6 +13,11 @@ export function isBusy(error: unknown): boolean {
   return code !== undefined && (code.startsWith("SQLITE_BUSY") || code.startsWith("SQLITE_LOCKED"));
 }
 
+/** Whether SQLite could not carry out a statement because of a value that it met. */
+export function isUntold(error: unknown): boolean {
+  return sqliteCode(error) === "SQLITE_ERROR";
+}
+
 /** An error as callers get it: our own as they are, the driver's as `TASKQ_STORAGE` with their cause. */
 export function storageError(error: unknown, path: string): unknown {
   if (error instanceof TaskqError) return error;
@@ -21,12 +26,23 @@ export function storageError(error: unknown, path: string): unknown {
     code === undefined &&
     !(error instanceof TypeError && /database connection is not open/.test(error.message))
   ) {
-    return error;
+    return isOfDamage(error) ? damaged(path, error) : error;
   }
   const message = error instanceof Error ? error.message : String(error);
   return new TaskqError("TASKQ_STORAGE", `the SQLite file ${path}: ${explained(code)}${message}`, {
     cause: error,
   });
+}
+
+/** What a row makes of us that somebody has written into: it is of another type, out of range, or no JSON. */
+function isOfDamage(error: unknown): error is Error {
+  return error instanceof TypeError || error instanceof RangeError || error instanceof SyntaxError;
+}
+
+function damaged(path: string, cause: Error): TaskqError {
+  const message = `the SQLite file ${path}: a stored row is damaged: expected what taskq stores, got something else`;
+  // A parser quotes what it parsed.
+  return new TaskqError("TASKQ_STORAGE", message, cause instanceof SyntaxError ? undefined : { cause });
 }
 
 function explained(code: string | undefined): string {

@@ -26,6 +26,8 @@ export function packKeys(keys: readonly LeaseKey[]): Buffer {
 
 export function unpackKeys(bytes: Buffer): Key[] {
   const keys: Key[] = [];
+  // Somebody has made text of it.
+  if (!Buffer.isBuffer(bytes)) return keys;
   for (let offset = 0; offset + KEY_BYTES <= bytes.length; offset += KEY_BYTES) {
     const lower = bytes.readUInt32BE(offset + 4);
     const time = bytes.readUInt32BE(offset) * TIME_SPLIT + Math.floor(lower / 2 ** 21);

@@ -1,6 +1,7 @@
 /** Rows that may be claimed, as they are read. */
 import { BODY } from "./bodies.js";
 import { bytesOf } from "./bytes.js";
+import { isUntold } from "./failure.js";
 import type { Move } from "./move.js";
 
 /** In the order of `COLUMNS`. */
@@ -62,8 +63,24 @@ export function readyRows(
   // Bytes as text and back are the same bytes in the encoding of the file only if that is UTF-8.
   if (limit < MANY || !move.scope.connection.isUtf8)
     return move.raw(READ).all(id, limit, offset) as ReadyRow[];
-  const [json, bodies] = move.raw(READ_MANY).get(id, limit, offset) as [string, Uint8Array | null];
+  const many = asOne(move, limit, offset);
+  if (many === undefined) return move.raw(READ).all(id, limit, offset) as ReadyRow[];
+  const [json, bodies] = many;
   return bodies === null ? [] : withBodies(JSON.parse(json) as unknown[][], bodies);
+}
+
+/** `undefined`: one of them cannot be told in JSON, since somebody has made bytes of what is text. */
+function asOne(
+  move: Move,
+  limit: number,
+  offset: number,
+): readonly [json: string, bodies: Uint8Array | null] | undefined {
+  try {
+    return move.raw(READ_MANY).get(move.queue.id, limit, offset) as [string, Uint8Array | null];
+  } catch (error) {
+    if (isUntold(error)) return undefined;
+    throw error;
+  }
 }
 
 /** The row of a key that is ready. */

@@ -1,4 +1,5 @@
 import { MAX_CRASHES, type ReapAnswer, type ReapedRun, type ReapRequest } from "@taskq/core/storage";
+import { number, numberIfAny } from "./columns.js";
 import type { Connection } from "./connection.js";
 import { complete, followConsequences } from "./consequences.js";
 import { becameFinal, leaveRun, recordAttempt } from "./final.js";
@@ -41,7 +42,16 @@ function isSuspect(lease: LeaseRow, now: number): lease is LeaseRow & { readonly
 }
 
 function leasesOf(connection: Connection, queue: OpenQueue): LeaseRow[] {
-  return connection.sql(`SELECT ${LEASE_COLUMNS} FROM {leases} WHERE queue = ?`).all(queue.id) as LeaseRow[];
+  const rows = connection
+    .sql(`SELECT ${LEASE_COLUMNS} FROM {leases} WHERE queue = ?`)
+    .all(queue.id) as LeaseRow[];
+  // An instant that is none would have this asked again and again, without a pause.
+  return rows.map((row) => ({
+    ...row,
+    until: number(row.until),
+    length: number(row.length),
+    suspect: numberIfAny(row.suspect),
+  }));
 }
 
 /** The answer of a reap that has nothing to do; it only reads. */

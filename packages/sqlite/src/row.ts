@@ -1,4 +1,6 @@
 import { joinId, splitId, type GateVerdict, type StoredState } from "@taskq/core/storage";
+import { isMeta } from "./meta-shape.js";
+import { number, numberIfAny, text, textIfAny } from "./columns.js";
 
 /** States as the rows have them. */
 export const READY = 0;
@@ -145,29 +147,29 @@ export function rowOf(values: RowValues): Row {
     key: values[0],
     time: values[1],
     low: values[2],
-    random: values[3],
-    state: values[4],
-    priority: values[5],
-    due: values[6],
-    task: values[7],
-    flags: values[8],
-    attempt: values[9],
-    failures: values[10],
-    crashes: values[11],
-    fence: values[12],
-    settled: values[13],
-    owner: values[14],
-    enqueued: values[15],
-    expires: values[16],
-    started: values[17],
-    ended: values[18],
-    later: values[19],
-    gate: values[20],
-    pending: values[21],
+    random: number(values[3]),
+    state: number(values[4]),
+    priority: number(values[5]),
+    due: number(values[6]),
+    task: text(values[7]),
+    flags: number(values[8]),
+    attempt: number(values[9]),
+    failures: number(values[10]),
+    crashes: number(values[11]),
+    fence: number(values[12]),
+    settled: numberIfAny(values[13]),
+    owner: numberIfAny(values[14]),
+    enqueued: numberIfAny(values[15]),
+    expires: numberIfAny(values[16]),
+    started: numberIfAny(values[17]),
+    ended: numberIfAny(values[18]),
+    later: numberIfAny(values[19]),
+    gate: textIfAny(values[20]),
+    pending: numberIfAny(values[21]),
     trunk: values[22],
-    reason: values[23],
-    cause: values[24],
-    meta: values[25],
+    reason: textIfAny(values[23]),
+    cause: textIfAny(values[24]),
+    meta: textIfAny(values[25]),
   };
 }
 
@@ -202,8 +204,18 @@ export interface MetaGate {
 
 const NOTHING: Meta = {};
 
+/**
+ * Of a row that somebody has written into, nothing: its bytes say the same, so that its consumer finds the difference and
+ * puts it aside, and no other job waits for it.
+ */
 export function metaOf(row: { readonly meta: string | null }): Meta {
-  return row.meta === null ? NOTHING : (JSON.parse(row.meta) as Meta);
+  if (row.meta === null) return NOTHING;
+  try {
+    const meta: unknown = JSON.parse(row.meta);
+    return isMeta(meta) ? (meta as Meta) : NOTHING;
+  } catch {
+    return NOTHING;
+  }
 }
 
 /** The public id of a row. */

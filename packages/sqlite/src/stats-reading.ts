@@ -66,8 +66,19 @@ function latestRows(connection: Connection, queue: OpenQueue, since: number): re
 }
 
 export function statsRow([task, minute, completed, failed, retried, wait, run]: StatsColumns): StatsRow {
-  const histograms = { wait: JSON.parse(wait) as HistogramData, run: JSON.parse(run) as HistogramData };
+  const histograms = { wait: histogramOf(wait), run: histogramOf(run) };
   return { task, minute, completed, failed, retried, ...histograms };
+}
+
+/** What a stored text tells; of one that is damaged, nothing: a number for people keeps no job from its end. */
+export function histogramOf(text: string): HistogramData {
+  try {
+    const { max, counts } = JSON.parse(text) as Partial<HistogramData>;
+    if (typeof max === "number" && Array.isArray(counts)) return { max, counts };
+  } catch {
+    // As for one that tells something else.
+  }
+  return { max: 0, counts: [] };
 }
 
 /** When the job became due that waits longest, ready or parked. */

@@ -10,6 +10,7 @@ import {
 import type { Move } from "./move.js";
 import { LEAVING, phaseOf, STILL } from "./moving.js";
 import { recordApplied } from "./pending-stats.js";
+import { histogramOf } from "./stats-reading.js";
 
 /** Minutes that one flush lets go are bounded, by rows. */
 const FORGOTTEN_PER_FLUSH = 500;
@@ -85,7 +86,7 @@ export function addRow(move: Move, row: StatsRow): void {
 function joined(known: string | undefined, data: HistogramData): string {
   if (known === undefined) return JSON.stringify(data);
   const histogram = new Histogram();
-  histogram.add(JSON.parse(known) as HistogramData);
+  histogram.add(histogramOf(known));
   histogram.add(data);
   return JSON.stringify(histogram.data());
 }

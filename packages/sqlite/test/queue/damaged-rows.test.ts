@@ -1,0 +1,207 @@
+// Rows that somebody has written into, by SQL: what stands in them counts for less, and no other job waits for it.
+import { join } from "node:path";
+import { createQueue, task, type Queue } from "@taskq/core";
+import { advance } from "@taskq/core/testing";
+import type { StorageContract } from "@taskq/core/storage";
+import { sqliteStorage } from "@taskq/sqlite";
+import Database from "better-sqlite3";
+import { expect, test } from "vitest";
+import { afterTest, temporaryFolder } from "../support.js";
+
+const add = task("add", async ({ a }: { a: number }) => a);
+const keyed = task(
+  "keyed",
+  { lock: "one", limit: { key: "few", max: 100, per: "1h" }, unique: { key: "me" } },
+  async (n: number) => n,
+);
+const fails = task("fails", async () => {
+  throw new Error("it fails");
+});
+const tasks = { add, keyed, fails };
+
+function setUp(): {
+  readonly path: string;
+  readonly queue: Queue<"add" | "keyed" | "fails">;
+  readonly work: () => Promise<void>;
+} {
+  const path = join(temporaryFolder(), "jobs.db");
+  const storage = sqliteStorage({ path });
+  const queue = createQueue({ storage, tasks });
+  afterTest(() => queue.close());
+  const work = async (): Promise<void> => {
+    const worker = createQueue({ storage, tasks, immediate: true });
+    await advance(worker, 1);
+    await worker.close();
+  };
+  return { path, queue, work };
+}
+
+function write(path: string, sql: string, ...values: readonly unknown[]): void {
+  const file = new Database(path);
+  try {
+    expect(file.prepare(sql).run(...values).changes).toBeGreaterThan(0);
+  } finally {
+    file.close();
+  }
+}
+
+const MANY = 20;
+const BYTES = Buffer.from("7b00ff7d", "hex");
+
+test.each([
+  { column: "meta", value: "no JSON" },
+  { column: "meta", value: "[1" },
+  { column: "meta", value: "null" },
+  { column: "meta", value: '{"gates":5}' },
+  { column: "meta", value: '{"gates":[{"kind":"lock"}],"unique":"me"}' },
+  { column: "meta", value: '{"name":7,"keep":[],"after":"x"}' },
+  { column: "meta", value: BYTES },
+  { column: "task", value: BYTES },
+  { column: "due", value: BYTES },
+  { column: "due", value: "soon" },
+  { column: "priority", value: "high" },
+  { column: "attempt", value: "first" },
+  { column: "random", value: "x" },
+  { column: "flags", value: "x" },
+  { column: "expires", value: "x" },
+])("all others run where $column of a job is $value", async ({ column, value }) => {
+  const { path, queue, work } = setUp();
+  await queue.enqueue(keyed.job(1), { id: "victim", headers: { secret: "canary" } });
+  const others = await queue.enqueueMany(Array.from({ length: MANY }, (_, a) => add.job({ a })));
+  write(path, `UPDATE taskq_jobs SET ${column} = ? WHERE task = 'keyed'`, value);
+  await work();
+  const outcomes = await Promise.all(others.map((result) => result.peek()));
+  expect(outcomes).toEqual(Array.from({ length: MANY }, (_, a) => ({ state: "completed", value: a })));
+  const next = await queue.enqueue(add.job({ a: 7 }));
+  await work();
+  expect(await next.peek()).toEqual({ state: "completed", value: 7 });
+});
+
+test.each(["no JSON", "{}", '{"gates":5}'])(
+  "a job beside which no locks and keys stand, but %s, is quarantined: its bytes say that it has some",
+  async (meta) => {
+    const { path, queue, work } = setUp();
+    const result = await queue.enqueue(keyed.job(1));
+    write(path, "UPDATE taskq_jobs SET meta = ?", meta);
+    await work();
+    expect(await queue.counts()).toMatchObject({ quarantined: 1, completed: 0 });
+    const job = await result.info();
+    expect(job?.quarantine?.code ?? "TASKQ_SIGNATURE").toBe("TASKQ_SIGNATURE");
+  },
+);
+
+test("a follower whose due is bytes is let go when its turn comes", async () => {
+  const { path, queue, work } = setUp();
+  const end = await queue.enqueue(add.job({ a: 1 }).pipe(add, { a: 2 } as never));
+  write(path, "UPDATE taskq_jobs SET due = ? WHERE state = 2", BYTES);
+  const other = await queue.enqueue(add.job({ a: 5 }));
+  await work();
+  expect(await other.peek()).toEqual({ state: "completed", value: 5 });
+  expect((await end.peek())?.state).toBe("completed");
+});
+
+test("a failing job that has failed less than never is not tried again and again", async () => {
+  const { path, queue, work } = setUp();
+  const result = await queue.enqueue(fails.job());
+  write(path, "UPDATE taskq_jobs SET failures = -9000000000000000");
+  await work();
+  expect(await result.peek()).toMatchObject({ state: "failed", error: { message: "it fails" } });
+  expect((await result.info())?.attempt).toBe(1);
+});
+
+test.each([
+  "no JSON",
+  "{}",
+  '{"max":1,"counts":[9007199254740991,1]}',
+  '{"max":1,"counts":[1000000000,1]}',
+  BYTES,
+])(
+  "statistics of this minute that are %s keep nothing from its end, and are told without them",
+  async (damage) => {
+    const { path, queue } = setUp();
+    const storage = sqliteStorage({ path }) as unknown as StorageContract;
+    const settle = async (): Promise<void> => {
+      const [run] = await claimed(storage);
+      const outcome = { kind: "completed", result: undefined } as const;
+      const settlement = {
+        id: run!.id,
+        fence: run!.fence,
+        startedAt: NOW,
+        outcome,
+        add: undefined,
+        claimed: run,
+      };
+      const answer = await storage.step({
+        ...REQUEST,
+        request: ++request,
+        settled: [settlement],
+        last: true,
+      });
+      expect(answer.settled).toEqual(["applied"]);
+    };
+    afterTest(() => storage.close());
+    await queue.enqueueMany([add.job({ a: 1 }), add.job({ a: 2 })]);
+    await storage.open({ queue: "default", retention: RETENTION });
+    await settle();
+    write(path, "UPDATE taskq_stats SET wait = ?, run = ?", damage, damage);
+    await settle();
+    const { rows } = await storage.stats({ queue: "default", since: NOW, now: NOW });
+    expect(rows.map(({ task: name, completed }) => ({ name, completed }))).toEqual([
+      { name: "add", completed: 2 },
+    ]);
+    expect((await queue.stats()).total.runMs.max).toBeGreaterThanOrEqual(0);
+  },
+);
+
+const NOW = Date.now() + 1_000;
+const RETENTION = {
+  completed: { for: 3_600_000, max: 1_000_000 },
+  failed: { for: 604_800_000, max: 1_000_000 },
+};
+const REQUEST = { queue: "default", owner: "owner", tasks: ["add"], begun: [], claim: undefined, now: NOW };
+let request = 0;
+
+async function claimed(storage: StorageContract): ReturnType<typeof claimOne> {
+  return claimOne(storage);
+}
+
+async function claimOne(storage: StorageContract) {
+  const claim = { begin: 1, ahead: 0, lease: 30_000 };
+  return (await storage.step({ ...REQUEST, request: ++request, settled: [], claim })).claimed;
+}
+
+test("a lease of which nothing is a number is over, and is not looked at without a pause", async () => {
+  const { path, queue } = setUp();
+  const storage = sqliteStorage({ path }) as unknown as StorageContract;
+  afterTest(() => storage.close());
+  await queue.enqueue(add.job({ a: 1 }));
+  await storage.open({ queue: "default", retention: RETENTION });
+  await claimOne(storage);
+  write(path, "UPDATE taskq_leases SET length = ?, until = 'x', suspect = 'y', jobs = 'z'", "a\u0000b");
+  for (const later of [1, 2, 40_000]) {
+    const { nextAt } = await storage.reap({ queue: "default", limit: 10, now: NOW + later });
+    expect(nextAt === undefined || nextAt > NOW + later).toBe(true);
+  }
+});
+
+test("what is read of damaged rows is told by a TASKQ_STORAGE, if at all, and quotes nothing", async () => {
+  const { path, queue } = setUp();
+  await queue.values.set("value", "canary");
+  const result = await queue.enqueue(add.job({ a: 1 }), { delay: "1h" });
+  write(path, "UPDATE taskq_values SET bytes = 'canary'");
+  write(path, "UPDATE taskq_jobs SET due = 9e18, started = 9e18, gate = ?", BYTES);
+  const told: unknown[] = [];
+  for (const read of [
+    () => queue.values.get("value"),
+    () => queue.values.compareAndDelete("value", "other"),
+    () => queue.why(result.id),
+    () => result.info(),
+    () => queue.stats(),
+  ]) {
+    await read().catch((error: unknown) => told.push(error));
+  }
+  for (const error of told) {
+    expect(error).toMatchObject({ code: expect.stringMatching(/^TASKQ_(?:STORAGE|INPUT)$/) });
+    expect(String(error)).not.toContain("canary");
+  }
+});
