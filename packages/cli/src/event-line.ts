@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import type { EventType, QueueEvent } from "@taskq/core";
 import { clockTime, lengthOf } from "./instant.js";
 import { printable } from "./printable.js";
@@ -58,11 +59,20 @@ function details(event: QueueEvent): string {
       // What becomes of its job depends on how often that may run and die; where it is over, its end is told as well.
       return `run ${event.attempt} was cut off`;
     case "progress":
-      return oneLine(JSON.stringify(event.value) ?? "");
+      return oneLine(shownValue(event.value));
     case "enqueued":
     case "revoked":
     case "expired":
       return "";
+  }
+}
+
+/** What JSON has no word for, such as a bigint, may be progress too. */
+function shownValue(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? "";
+  } catch {
+    return inspect(value, { breakLength: Infinity });
   }
 }
 

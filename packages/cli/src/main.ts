@@ -1,6 +1,7 @@
 import { CommanderError } from "commander";
 import { createProgram } from "./program.js";
 import { exitCode } from "./exit-code.js";
+import { printableLines } from "./printable.js";
 import { explain, UserError } from "./user-error.js";
 
 /**
@@ -21,7 +22,8 @@ export async function main(args: readonly string[]): Promise<number> {
   } catch (error) {
     // It has printed its own message; asking for help or the version is no mistake.
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCode.ok : exitCode.usage;
-    process.stderr.write(`taskq: ${explain(error)}\n`);
+    // What stood in a store, a dump or a module may be quoted in it.
+    process.stderr.write(`taskq: ${printableLines(explain(error))}\n`);
     return error instanceof UserError ? error.code : exitCode.failure;
   }
 }

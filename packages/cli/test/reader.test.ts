@@ -197,6 +197,22 @@ describe("what is no dump is refused", () => {
     );
   });
 
+  test("what a terminal would obey is told by its number", async () => {
+    const evil = "\u001B]0;owned\u0007\u202E\n";
+    const told = [
+      await refusal(dumpOf(records, { time: `2026-11-21T09:00:00.000Z${evil}` })),
+      await refusal(dumpOf(records, { format: evil })),
+      await refusal(dumpOf(records, { counts: { [evil]: 1 } })),
+      await refusalOfRecord({ kind: "value", key: "k", value: 1, [evil]: 1 }),
+      await refusal(`${JSON.stringify({ taskq: evil })}\n`),
+      await refusal(
+        `${dump.slice(0, dump.indexOf("\n"))}\n${JSON.stringify({ end: true, records: evil })}\n`,
+      ),
+    ];
+    expect(told).not.toContain("read");
+    for (const text of told) expect(text).not.toMatch(/[\p{Cc}\u202E]/u);
+  });
+
   test("objects where a header or an end has a number, whatever they are made of", async () => {
     expect(await refusal(dumpOf([], { counts: null }))).toBe(
       "the file, line 1: expected the header of a dump, got one that is damaged",

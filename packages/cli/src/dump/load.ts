@@ -7,6 +7,7 @@ import { exitCode } from "../exit-code.js";
 import { lengthOf } from "../instant.js";
 import { loadModule } from "../load-module.js";
 import { refuseMemory } from "../pairs.js";
+import { printable, printableLines } from "../printable.js";
 import { ProgressLines } from "../progress-lines.js";
 import { queuesOf } from "../queues-of.js";
 import { storageName } from "../storage-name.js";
@@ -141,7 +142,9 @@ class Loading {
     const queue = this.#queues.find((one) => one.name === name);
     if (queue === undefined) {
       const known = this.#queues.map((one) => `'${one.name}'`).join(", ");
-      throw new UserError(`${this.#name} is a dump of the queue '${name}'; ${this.#module} has ${known}`);
+      throw new UserError(
+        `${this.#name} is a dump of the queue '${printable(name)}'; ${this.#module} has ${known}`,
+      );
     }
     if (replace !== undefined && replace !== name) {
       throw new UserError(`expected --replace ${name}, the queue of this dump, got --replace ${replace}`, {
@@ -193,7 +196,7 @@ function refuseOtherSeal(queue: Queue, { signed, namespace }: DumpHeader): void 
   }
   if (!signed || namespace === storage.namespace) return;
   throw otherSeal(
-    `the dump is signed for the prefix '${namespace}', and '${queue.name}' is kept under '${storage.namespace}'`,
+    `the dump is signed for the prefix '${printable(namespace)}', and '${queue.name}' is kept under '${storage.namespace}'`,
     "a storage with that prefix",
   );
 }
@@ -210,5 +213,5 @@ const ADVICE =
 
 /** Beside what others print; nothing is the output of a load. */
 function say(line: string): void {
-  process.stdout.write(`${line}\n`);
+  process.stdout.write(`${printableLines(line)}\n`);
 }

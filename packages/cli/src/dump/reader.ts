@@ -1,6 +1,7 @@
 /** Reads a dump line by line, and tells at which line it is none. */
 import { createHash } from "node:crypto";
 import type { MovedRecord } from "@taskq/core/storage";
+import { printable } from "../printable.js";
 import { UserError } from "../user-error.js";
 import { CountedRecords } from "./counted-records.js";
 import { FORMAT, valueOf, type DumpHeader, type DumpTrailer } from "./format.js";
@@ -14,6 +15,8 @@ export type DumpPart =
 const LINE_FEED = 10;
 /** Bytes of a line, at most: two of the largest messages as base64, and as much again. */
 const LONGEST_LINE = 384 * 1_048_576;
+/** As `Date` tells it. */
+const ISO_TIME = /^[\d+-]+-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 /** Of the file, as messages name it. */
 const SHOWN = 60;
 
@@ -44,7 +47,7 @@ export async function* readDump(bytes: AsyncIterable<Buffer>, name: string): Asy
       trailer = checkedTrailer(value, records.count, hash.copy().digest("hex"), refuse);
     else {
       const wrong = wrongRecord(value);
-      if (wrong !== undefined) throw refuse(wrong);
+      if (wrong !== undefined) throw refuse(printable(wrong));
       const record = value as MovedRecord;
       records.add(record);
       yield { kind: "record", record, line: number };
@@ -55,7 +58,7 @@ export async function* readDump(bytes: AsyncIterable<Buffer>, name: string): Asy
   if (trailer === undefined)
     throw new UserError(`${name}, line ${number}: the dump is cut off behind this line`);
   const differs = records.differsFrom(header.counts);
-  if (differs !== undefined) throw new UserError(`${name}: the header counts ${differs}`);
+  if (differs !== undefined) throw new UserError(`${name}: the header counts ${printable(differs)}`);
 }
 
 interface Line {
@@ -98,7 +101,7 @@ function parsed(line: Buffer, refuse: Refuse): unknown {
 
 function shortened(line: Buffer): string {
   const start = line.subarray(0, 4 * SHOWN).toString("utf8");
-  const text = start.replaceAll(/[\p{Cc}\uFFFD]+/gu, "?");
+  const text = start.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029\uFFFD]+/gu, "?");
   return text === "" ? "an empty one" : `'${text.length > SHOWN ? `${text.slice(0, SHOWN - 1)}…` : text}'`;
 }
 
@@ -113,7 +116,9 @@ function headerOf(value: unknown, line: Buffer, refuse: Refuse): DumpHeader {
     );
   }
   const isWhole =
-    [id, queue, namespace, time].every((text) => typeof text === "string" && text !== "") &&
+    [id, queue, namespace].every((text) => typeof text === "string" && text !== "") &&
+    typeof time === "string" &&
+    ISO_TIME.test(time) &&
     typeof signed === "boolean" &&
     typeof epoch === "number" &&
     typeof counts === "object" &&
@@ -125,7 +130,7 @@ function headerOf(value: unknown, line: Buffer, refuse: Refuse): DumpHeader {
 
 /** What somebody wrote where a number belongs: an object may have a `toString` that is no function. */
 function shown(value: unknown): string {
-  return typeof value === "number" || typeof value === "string" ? String(value) : typeof value;
+  return typeof value === "number" || typeof value === "string" ? printable(String(value)) : typeof value;
 }
 
 function isTrailer(value: unknown): value is Partial<DumpTrailer> {
