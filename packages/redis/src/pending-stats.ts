@@ -8,15 +8,13 @@ import {
   type StatsRow,
 } from "@taskq/core/storage";
 import { randomUUID } from "node:crypto";
+import { EPOCH } from "./lua/fences.js";
 
 /** Milliseconds between two writes. */
 const PAUSE = 1_000;
 
 /** A field as a script writes it: its name, the row, its minute, and the epoch of the runs. */
 export type StatsField = readonly [name: string, row: Uint8Array, minute: number, epoch: number];
-
-/** Fences begin at so many times the epoch. */
-const EPOCH = 2 ** 40;
 
 export class PendingStats {
   #process = randomUUID();

@@ -1,3 +1,5 @@
+import { EPOCH, fenceBefore } from "./fences.js";
+
 /** One call: the request, the clock, the queue's row, and what is written at the end. */
 export const session: string = String.raw`
 local call, pack, decode, decodeFrom = redis.call, cmsgpack.pack, cmsgpack.unpack, cmsgpack.unpack_limit
@@ -10,7 +12,7 @@ S.effects, S.writes, S.final = {}, {}, {}
 local FINAL = {completed = true, failed = true, cancelled = true, expired = true, skipped = true, quarantined = true}
 -- Those that are not counted by the size of an index.
 local COUNTED = {blocked = 1, parked = 2, completed = 3, failed = 4, cancelled = 5, expired = 6, skipped = 7, quarantined = 8}
-local EPOCH = 1099511627776
+local EPOCH = ${EPOCH}
 
 function M.refuse(code, message)
   error({code = code, message = message}, 0)
@@ -83,10 +85,16 @@ function M.encodeQueue()
     Q.looked, x.feed and {x.feed.tag, x.feed.last, x.feed.gone, x.feed["until"] or false} or nil, x.unknownAfter)
 end
 
--- Greater than every one before.
+-- Greater than every one before, also than those that the server has lost.
 function M.nextFence()
   Q.fence = Q.fence + 1
+  if not S.request.now and Q.phase == "open" then Q.fence = math.max(Q.fence, ${fenceBefore("S.now", "Q.epoch")}) end
   return Q.epoch * EPOCH + Q.fence
+end
+
+-- Fences go on from the epoch that they have reached.
+function M.catchUpEpoch()
+  Q.epoch, Q.fence = Q.epoch + floor(Q.fence / EPOCH), Q.fence % EPOCH
 end
 
 function M.nextOrder()

@@ -1,13 +1,11 @@
 /** A queue in several partitions that is filled: all that comes lies at home, since no record tells what belongs to it. */
 import { TaskqError, type ImportAnswer, type ImportRequest } from "@taskq/core/storage";
+import { EPOCH } from "../lua/fences.js";
 import { SCRIPTS } from "../lua/scripts.js";
 import type { DividedQueue } from "./divided-queue.js";
 import { forgetGathered, goOnFollowing } from "./events.js";
 import { peekAt } from "./peeked.js";
 import { HOME } from "./place.js";
-
-/** Fences begin at so many times the epoch. */
-const EPOCH = 2 ** 40;
 
 export async function importQueue(queue: DividedQueue, request: ImportRequest): Promise<ImportAnswer> {
   switch (request.kind) {

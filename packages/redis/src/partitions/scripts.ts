@@ -1,5 +1,6 @@
 /** The scripts that only queues in several partitions need; the moves themselves are those of one partition. */
 import { script as scriptOf, type Script } from "../connection/script.js";
+import { EPOCH } from "../lua/fences.js";
 import { KEY_NAMES } from "../lua/key-names.js";
 import { FEW, made, script } from "../lua/scripts.js";
 import { key, upTo } from "../lua/short/key.js";
@@ -83,11 +84,11 @@ local nextDue = opens
 if due and (not opens or tonumber(due) < tonumber(opens)) then nextDue = due end
 -- Fences are to grow from partition to partition, also where one was made anew under a greater epoch.
 local least = tonumber(ARGV[4]) or 0
-if phase == "open" and least > epoch * 1099511627776 + fence then
-  epoch, fence = math.floor(least / 1099511627776), least % 1099511627776
+if phase == "open" and least > epoch * ${EPOCH} + fence then
+  fence = least - epoch * ${EPOCH}
   call("SET", ${key("queue")}, cmsgpack.pack(epoch, phase, fence) .. string.sub(text, behind + 1))
 end
-local last = string.format("%.17g", epoch * 1099511627776 + fence)
+local last = string.format("%.17g", epoch * ${EPOCH} + fence)
 return {phase, needs and 1 or 0, held and held[5] > 0 and 1 or 0, count, nextDue or "", once, ready, promoted, last}
 `,
 );
@@ -101,8 +102,8 @@ local text = redis.call("GET", ${key("queue")})
 if not text then return false end
 local after, epoch, phase, fence = cmsgpack.unpack_limit(text, 3)
 local least = tonumber(ARGV[1])
-if least > epoch * 1099511627776 + fence then
-  epoch, fence = math.floor(least / 1099511627776), least % 1099511627776
+if least > epoch * ${EPOCH} + fence then
+  fence = least - epoch * ${EPOCH}
   redis.call("SET", ${key("queue")}, cmsgpack.pack(epoch, phase, fence) .. string.sub(text, after + 1))
 end
 return 1

@@ -25,6 +25,8 @@ local function begin()
   if Q.phase == "left" then return end
   if Q.phase == "open" then
     Q.phase = "leaving"
+    -- Where it arrives, fences begin with the epoch after this one.
+    M.catchUpEpoch()
     x().departure, x().destination = request.name, nil
     S.control = true
   end

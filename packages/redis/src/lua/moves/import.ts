@@ -49,6 +49,7 @@ local function begin()
   end
   empty()
   Q.phase = "arriving"
+  M.catchUpEpoch()
   Q.epoch = math.max(Q.epoch, request.epoch) + 1
   Q.x.moving = {origin = request.departure, arrival = request.name}
 end

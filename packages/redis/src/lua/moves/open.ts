@@ -1,13 +1,12 @@
+import { countAt, epochAt } from "../fences.js";
+
 /** Makes a queue ready for use. */
 export const open: string = String.raw`
--- 2026-01-01, and the milliseconds of an epoch of a queue that is made: six days. 139 years of them fit.
-local BEGAN, SPAN = 1767225600000, 536870912
-
--- Fences begin at the server's time, faster than any queue hands them out: those of a queue that the server has lost are not given again.
+-- Fences begin at the server's time: those of a queue that the server has lost are not given again.
 local function newQueue()
   local time = call("TIME")
-  local at = math.max(0, time[1] * 1000 + floor(time[2] / 1000) - BEGAN)
-  return {epoch = floor(at / SPAN), phase = "open", fence = at % SPAN * 1024, order = 0, paused = false, later = false,
+  local at = time[1] * 1000 + floor(time[2] / 1000)
+  return {epoch = math.max(0, ${epochAt("at")}), phase = "open", fence = ${countAt("at")}, order = 0, paused = false, later = false,
     counts = {0, 0, 0, 0, 0, 0, 0, 0}, x = {}, looked = 0}
 end
 

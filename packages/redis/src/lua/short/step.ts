@@ -1,4 +1,5 @@
 import { CLAIM_PASSES, CLAIM_SLACK } from "@taskq/core/storage";
+import { EPOCH, fenceBefore } from "../fences.js";
 import { unlist } from "../listing.js";
 import { numbers } from "../numbers.js";
 import { alike } from "./alike.js";
@@ -301,7 +302,7 @@ local function short()
     promote(nowText)
     due = firstDue()
   end
-  local claimed, bodies, taken, runs, taking, more, owners, own = {}, "", 0, {}, {}, false, nil, nil
+  local claimed, bodies, taken, runs, taking, more, owners, own, nextFence = {}, "", 0, {}, {}, false, nil, nil, nil
   -- Keys of the rows that are looked at; of those that are claimed, once others are among them, and their members of the line.
   local line, found, members = {}, nil, nil
   -- Rows of jobs that had a place kept for them: it is theirs.
@@ -317,7 +318,10 @@ local function short()
     local known = call("HGET", ${key("owners")}, ARGV[13])
     local _, last = decodeFrom(known or "\255", 1)
     if known and tonumber(ARGV[4]) <= last then return nil end
-    own = epoch * 1099511627776 + fence + 1
+    -- As M.nextFence.
+    nextFence = fence + 1
+    if ARGV[1] == "" then nextFence = math.max(nextFence, ${fenceBefore("now", "epoch")}) end
+    own = epoch * ${EPOCH} + nextFence
     local knows, wants, places = {}, {}, {}
     local function isKnown(task)
       if knows[task] == nil then
@@ -406,7 +410,7 @@ local function short()
       holdNothing()
     elseif #wants > 0 then bodies = packedBodies(places, many(${key("bodies")}, wants)) end
     if taken > 0 then
-      fence = fence + 1
+      fence = nextFence
       owners = pack(tonumber(ARGV[4]), own, found, now)
       if not known then apart.owner = true end
     end
