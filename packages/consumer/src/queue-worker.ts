@@ -197,8 +197,8 @@ export class QueueWorker {
 
   /** Sends a step, if there is anything to say or to ask for. */
   #ask(): void {
-    const { isFull, underWay } = this.#exchange;
-    if (isFull || (underWay > 0 && !this.#overlaps)) return;
+    if (this.#awaitsAnswer) return;
+    const { underWay } = this.#exchange;
     const now = performance.now();
     const handedBack = this.#handBack(now);
     const { repeats } = this.#exchange;
@@ -300,6 +300,12 @@ export class QueueWorker {
     return true;
   }
 
+  /** Whether nothing is sent before an answer comes, which wakes the loop. */
+  get #awaitsAnswer(): boolean {
+    const { isFull, underWay } = this.#exchange;
+    return isFull || (underWay > 0 && !this.#overlaps);
+  }
+
   #askForRevocations(): void {
     if (this.dispatcher.running.size === 0) return;
     const at = Math.max(performance.now(), this.#steppedAt + REVOCATION_PAUSE);
@@ -308,8 +314,7 @@ export class QueueWorker {
   }
 
   #rest(): Rest {
-    // An answer comes first.
-    if (this.#exchange.isFull) return { at: this.#timing.nextDue, most: Infinity };
+    if (this.#awaitsAnswer) return { most: Infinity };
     const now = performance.now();
     let until = Math.min(this.dispatcher.handBackAt, this.#revocationsAt);
     if (!this.#claiming) return this.#resting({ most: until - now });
