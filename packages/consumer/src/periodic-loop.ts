@@ -1,29 +1,32 @@
 import { Ticker, type Engine } from "@taskq/core/engine";
 import { TaskqError } from "@taskq/core/storage";
 import type { Rest } from "./loop.js";
-import type { Outage } from "./outage.js";
+import { retryPause, type Outage } from "./outage.js";
 
 /** How often schedules are read of which nothing was heard, in milliseconds: others may be made elsewhere. */
 const SAFETY_LOOK = 30_000;
 /** How often they are read at most because something was heard, in milliseconds. */
 const SHORTEST_LOOK = 1_000;
-/** The pause after schedules could not be read, in milliseconds. */
-const PAUSE_AFTER_ERROR = 1_000;
-const OUTAGE_CODES: ReadonlySet<string> = new Set(["TASKQ_UNAVAILABLE", "TASKQ_BUSY", "TASKQ_STORAGE"]);
+/** What concerns all schedules is complained of under no name. */
+const ALL = "";
 const FINAL_CODES: ReadonlySet<string> = new Set(["TASKQ_CLOSED", "TASKQ_MOVED"]);
 
 /** Fires the schedules of one queue at their instants. Every consumer does, and needs no leader. */
 export class PeriodicLoop {
   readonly #engine: Engine;
   readonly #outage: Outage;
+  readonly #doubt: () => void;
   readonly #ticker: Ticker;
   readonly #complaints = new Map<string, string>();
   #declared = false;
   #lookedAt = -Infinity;
+  #failingSince: number | undefined;
 
-  constructor(engine: Engine, outage: Outage) {
+  /** @param doubt called when the storage does not carry out what is asked of it: somebody should look whether it is away */
+  constructor(engine: Engine, outage: Outage, doubt: () => void) {
     this.#engine = engine;
     this.#outage = outage;
+    this.#doubt = doubt;
     this.#ticker = new Ticker(engine);
   }
 
@@ -37,6 +40,8 @@ export class PeriodicLoop {
     this.#lookedAt = performance.now();
     try {
       const at = await this.#fire();
+      this.#failingSince = undefined;
+      this.#complaints.delete(ALL);
       return { at, most: SAFETY_LOOK };
     } catch (error) {
       return { most: this.#afterError(error) };
@@ -49,27 +54,27 @@ export class PeriodicLoop {
     return this.#ticker.tick((name, error) => this.#complain(name, error));
   }
 
-  /** Once for each reason: the schedule is tried again every second. */
-  #complain(schedule: string, error: TaskqError): void {
-    if (this.#complaints.get(schedule) === error.message) return;
-    this.#complaints.set(schedule, error.message);
+  /** Once for each reason: it is tried again every second or two. */
+  #complain(name: string, error: TaskqError): void {
+    if (this.#complaints.get(name) === error.message) return;
+    this.#complaints.set(name, error.message);
+    const schedule = name === ALL ? undefined : name;
     this.#engine.logger.error(
       { queue: this.#engine.name, schedule, error: String(error) },
       "a periodic job could not be enqueued",
     );
   }
 
-  /** Milliseconds to wait. */
+  /**
+   * Milliseconds to wait. It is no outage: a storage that has no room left refuses this and goes on answering those who have
+   * nothing for it, so that each answer would end the outage, and the next attempt begin another one.
+   */
   #afterError(error: unknown): number {
     if (!(error instanceof TaskqError) || FINAL_CODES.has(error.code)) throw error;
-    if (OUTAGE_CODES.has(error.code)) {
-      this.#outage.failed(error);
-      return Infinity;
-    }
-    this.#engine.logger.error(
-      { queue: this.#engine.name, error: String(error) },
-      "a periodic job could not be enqueued",
-    );
-    return PAUSE_AFTER_ERROR;
+    const now = performance.now();
+    this.#failingSince ??= now;
+    this.#complain(ALL, error);
+    this.#doubt();
+    return retryPause(now - this.#failingSince);
   }
 }

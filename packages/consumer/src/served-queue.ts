@@ -34,7 +34,7 @@ export class ServedQueue {
     const reaper = new Reaper({ engine, lease, outage, reaped: () => worker.lookForWork() });
     this.#reaping = new Loop(() => reaper.tick(), clock, failed);
     if (!options.periodic) return;
-    const periodic = new PeriodicLoop(engine, outage);
+    const periodic = new PeriodicLoop(engine, outage, () => worker.lookForWork());
     this.#periodic = periodic;
     this.#firing = new Loop(() => periodic.tick(), clock, failed);
   }

@@ -1,0 +1,62 @@
+/** Storages that go on answering while they do not do all that they are asked for. */
+import { faultyStorage } from "@taskq/conformance";
+import { createQueue, every, periodic, task, TaskqError, type Storage } from "@taskq/core";
+import type { StorageContract } from "@taskq/core/storage";
+import { memoryStorage } from "@taskq/memory";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { Outage } from "../src/outage.js";
+import { closing, serve } from "./serving.js";
+import { recordingLogger, sleep, storages, until } from "./support.js";
+
+test.each(storages)(
+  "a storage on %s that refuses periodic jobs alone is told of once, and not asked all the time",
+  async (_name, makeStorage) => {
+    const storage = faultyStorage(await makeStorage(), { broken: 1, methods: ["tick"] });
+    const logger = recordingLogger();
+    let beats = 0;
+    const beat = periodic("beat", every("20ms"), async () => void (beats += 1));
+    const work = task("work", async () => 1);
+    const queue = closing(createQueue({ storage, tasks: { beat, work }, logger }));
+    await serve(queue);
+    await until(() => storage.faults.met.length >= 5);
+    // As a storage does in which there is no room left.
+    expect(await (await queue.enqueue(work.job())).wait({ timeout: "3s" })).toBe(1);
+    await sleep(600);
+    expect(logger.lines).toHaveLength(1);
+    expect(logger.lines[0]).toMatchObject({
+      level: "error",
+      message: "a periodic job could not be enqueued",
+    });
+    // With pauses that double, or nearly so.
+    expect(storage.faults.met.length).toBeLessThan(20);
+    storage.faults.setPlanned(false);
+    await until(() => beats > 2);
+    storage.faults.setPlanned(true);
+    await until(() => logger.lines.length > 1);
+  },
+);
+
+test("a step that is repeated, and not answered, is waited for without a look all the time", async () => {
+  const storage = Object.assign(memoryStorage() as Storage & StorageContract, { lanes: 2 });
+  let [steps, answer] = [0, (): void => {}];
+  const step = storage.step.bind(storage);
+  const release = new Promise<void>((resolve) => (answer = resolve));
+  onTestFinished(() => answer());
+  storage.step = async (request) => {
+    steps += 1;
+    if (steps === 1) throw new TaskqError("TASKQ_UNAVAILABLE", "away");
+    await release;
+    return step(request);
+  };
+  const work = task("work", async () => 1);
+  const queue = closing(createQueue({ storage, tasks: { work } }));
+  await serve(queue, { workers: 4 });
+  await until(() => steps === 2);
+  await sleep(100);
+  const looks = vi.spyOn(Outage.prototype, "pause");
+  onTestFinished(() => looks.mockRestore());
+  await sleep(200);
+  expect(looks.mock.calls.length).toBeLessThan(20);
+  answer();
+  expect(await (await queue.enqueue(work.job())).wait({ timeout: "3s" })).toBe(1);
+});
