@@ -5,6 +5,7 @@ import { abortSignal, callable, integer, oneOf, refuseUnknown, unexpected } from
 import { LARGEST_LIMIT } from "../task-options.js";
 import type { Limit, LimitOptions } from "../vocabulary/locks.js";
 import type { Engine } from "./engine-types.js";
+import { Patience } from "./patience.js";
 import { sleep } from "./sleep.js";
 import { storedName } from "./stored-name.js";
 
@@ -54,21 +55,30 @@ function checkedRequest(name: string, options: LimitOptions): LimitRequest {
 }
 
 async function acquire(engine: Engine, request: LimitRequest): Promise<void> {
+  const patience = new Patience(request, () => late(request));
+  try {
+    const opening = engine.open();
+    if (opening !== undefined) await patience.of(opening);
+    await acquireIn(engine, request, patience);
+  } finally {
+    patience.end();
+  }
+}
+
+async function acquireIn(engine: Engine, request: LimitRequest, patience: Patience): Promise<void> {
   const { name, max, per, signal } = request;
-  const opening = engine.open();
-  if (opening !== undefined) await opening;
-  const until = request.timeout === undefined ? Infinity : performance.now() + request.timeout;
   for (;;) {
     signal?.throwIfAborted();
     const now = engine.time.requestNow();
     const operation = engine.makeId(engine.time.now());
     const key = storedName(engine, name);
-    const answer = await engine.storage.take({ queue: engine.name, operation, key, max, per, now });
+    const taking = engine.storage.take({ queue: engine.name, operation, key, max, per, now });
+    const answer = await patience.of(taking);
     if (answer.taken) return;
     if (!request.waits) throw limited(request, "");
     const soonest = engine.time.now() + 1;
     const opensAt = answer.opensAt === undefined ? soonest + per : Math.max(answer.opensAt, soonest);
-    await opened(engine, request, { opensAt, until });
+    await opened(engine, request, { opensAt, patience });
   }
 }
 
@@ -76,7 +86,7 @@ async function acquire(engine: Engine, request: LimitRequest): Promise<void> {
 async function opened(
   engine: Engine,
   request: LimitRequest,
-  { opensAt, until }: { readonly opensAt: number; readonly until: number },
+  { opensAt, patience }: { readonly opensAt: number; readonly patience: Patience },
 ): Promise<void> {
   const isVirtual = engine.time.requestNow() !== undefined;
   let before = Infinity;
@@ -85,12 +95,15 @@ async function opened(
     if (left > before) return;
     before = left;
     // In virtual time it is not known how soon that will be.
-    if (performance.now() + (isVirtual ? 1 : left) > until)
-      throw limited(request, `, and has no start left within ${request.timeout} ms`);
+    if ((isVirtual ? 1 : left) > patience.left) throw late(request);
     await sleep(Math.min(left, isVirtual ? VIRTUAL_NAP : LONGEST_NAP), request.signal);
     request.signal?.throwIfAborted();
     engine.assertOpen();
   }
+}
+
+function late(request: LimitRequest): TaskqError {
+  return limited(request, `, and has no start left within ${request.timeout} ms`);
 }
 
 function limited({ name, max, per }: LimitRequest, why: string): TaskqError {

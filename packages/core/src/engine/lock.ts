@@ -6,6 +6,8 @@ import type { KeysAnswer } from "../storage.js";
 import { LONGEST_TIMER } from "../timer.js";
 import type { HeldLock, Lock, LockOptions, Locks, SemaphoreOptions } from "../vocabulary/locks.js";
 import type { Engine } from "./engine-types.js";
+import { errorText } from "./failure.js";
+import { Patience } from "./patience.js";
 import { sleep } from "./sleep.js";
 import { storedName } from "./stored-name.js";
 
@@ -14,6 +16,8 @@ const LONGEST_NAME = 255;
 const LOOK_AGAIN = 250;
 /** How long a place in the line outlives an asker that died, in milliseconds. */
 const PLACE_KEPT = 5_000;
+/** How long somebody who gives up waits until his place is given back, in milliseconds: a storage that is away is not waited for. */
+const LONGEST_LEAVING = 250;
 
 export function createLock(
   engine: Engine,
@@ -42,7 +46,7 @@ export function createLock(
         const output: Awaited<T> = await work(held);
         return output;
       } finally {
-        await held[Symbol.asyncDispose]();
+        await giveBack(engine, held);
       }
     },
   };
@@ -57,11 +61,20 @@ interface LockRequest {
   readonly signal: AbortSignal | undefined;
 }
 
-async function acquire(engine: Engine, request: LockRequest): Promise<HeldLock> {
-  const opening = engine.open();
-  if (opening !== undefined) await opening;
+async function acquire(engine: Engine, request: LockRequest): Promise<TakenLock> {
+  const patience = new Patience(request, () => late(request));
+  try {
+    const opening = engine.open();
+    if (opening !== undefined) await patience.of(opening);
+    return await acquireIn(engine, request, patience);
+  } finally {
+    patience.end();
+  }
+}
+
+async function acquireIn(engine: Engine, request: LockRequest, patience: Patience): Promise<TakenLock> {
   const ticket = engine.makeId(engine.time.now());
-  const until = request.timeout === undefined ? Infinity : performance.now() + request.timeout;
+  let asked: Promise<unknown> = Promise.resolve();
   let heard = false;
   let wake: (() => void) | undefined;
   const stop = engine.storage.watch(engine.name, () => {
@@ -71,12 +84,14 @@ async function acquire(engine: Engine, request: LockRequest): Promise<HeldLock> 
   try {
     for (;;) {
       heard = false;
-      const answer = await ask(engine, request, ticket);
+      const asking = ask(engine, request, ticket);
+      asked = asking;
+      const answer = await patience.of(asking);
       if (answer.status === "held") return new TakenLock(engine, request, ticket, answer);
       if (!request.wait) throw locked(request.name, "is held");
       if (request.signal?.aborted === true) throw request.signal.reason;
-      const left = until - performance.now();
-      if (left <= 0) throw locked(request.name, `was not free within ${request.timeout} ms`);
+      const { left } = patience;
+      if (left <= 0) throw late(request);
       if (heard) continue;
       await Promise.race([
         sleep(Math.min(left, LOOK_AGAIN), request.signal),
@@ -84,10 +99,26 @@ async function acquire(engine: Engine, request: LockRequest): Promise<HeldLock> 
       ]);
     }
   } catch (error) {
-    await leave(engine, request.name, ticket);
+    // What was asked last may still be granted.
+    const answered = asked.catch(() => {});
+    const left = new AbortController();
+    void answered.then(() => leave(engine, request.name, ticket)).then(() => left.abort());
+    await sleep(LONGEST_LEAVING, left.signal);
     throw error;
   } finally {
     stop();
+  }
+}
+
+/** What was done under the lock counts, whatever becomes of the lock: one that cannot be given back lapses. */
+async function giveBack(engine: Engine, held: TakenLock): Promise<void> {
+  try {
+    await held[Symbol.asyncDispose]();
+  } catch (error) {
+    engine.logger.warn(
+      { queue: engine.name, lock: held.name, error: errorText(error) },
+      "a lock could not be given back: it is held until its time to live is over",
+    );
   }
 }
 
@@ -105,7 +136,7 @@ function ask(engine: Engine, request: LockRequest, ticket: string): Promise<Keys
   });
 }
 
-/** A place that is not given back is kept from the others until it lapses. */
+/** A place that is not given back is kept from the others until it lapses. Rejects never. */
 async function leave(engine: Engine, name: string, ticket: string): Promise<void> {
   const release = {
     queue: engine.name,
@@ -241,6 +272,10 @@ export function createLocks(engine: Engine): Locks {
 function checkedName(name: string, what: string): string {
   if (typeof name === "string" && name.length > 0 && name.length <= LONGEST_NAME) return name;
   throw unexpected(`${what} name`, `a text of 1 to ${LONGEST_NAME} characters`, name);
+}
+
+function late({ name, timeout }: LockRequest): TaskqError {
+  return locked(name, `was not free within ${timeout} ms`);
 }
 
 function locked(name: string, why: string): TaskqError {

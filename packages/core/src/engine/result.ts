@@ -17,10 +17,12 @@ import type { Result, ResultWaitOptions } from "../vocabulary/result.js";
 import type { Engine } from "./engine-types.js";
 import { infoOf, logsOf, progressOf } from "./job-info.js";
 import { reportEffects } from "./report.js";
+import type { Run } from "./run.js";
 import { runScope } from "./run-scope.js";
 import { contextOf, outcomeOf } from "./sources.js";
 import { readRecords } from "./read-records.js";
 import { finalSource, readOutcome } from "./stored-outcome.js";
+import { unlessAborted } from "./unless-aborted.js";
 
 /** What a handle is made with, beside the id of its job. */
 export interface HandleOptions {
@@ -66,8 +68,6 @@ class StoredResult implements Result {
     const timeoutMs =
       options.timeout === undefined ? undefined : milliseconds(options.timeout, "wait timeout");
     abortSignal(options.signal, "wait signal");
-    await this.#open();
-    await this.#refuseInHandler();
     const final = await this.#final(timeoutMs, options);
     if ("told" in final) return final.told;
     return valueOrThrow(this.#engine, await finalSource(this.#engine, final));
@@ -146,10 +146,17 @@ class StoredResult implements Result {
     return record;
   }
 
-  /** The slots of a consumer could all be taken by handlers that wait for jobs behind them. */
-  async #refuseInHandler(): Promise<void> {
+  /** What comes before the waiting, if anything. */
+  #readyToWait(): Promise<void> | undefined {
+    const opening = this.#engine.open();
     const run = runScope.getStore();
-    if (run === undefined || !run.host.serves(this.#engine)) return;
+    if (run === undefined || !run.host.serves(this.#engine)) return opening;
+    return this.#refuseInHandler(run, opening);
+  }
+
+  /** The slots of a consumer could all be taken by handlers that wait for jobs behind them. */
+  async #refuseInHandler(run: Run, opening: Promise<void> | undefined): Promise<void> {
+    if (opening !== undefined) await opening;
     const [record] = await readRecords(this.#engine, [this.id]);
     if (record !== undefined && isFinal(record.state)) return;
     throw new TaskqError(
@@ -171,14 +178,26 @@ class StoredResult implements Result {
     try {
       return await this.#ended(either);
     } catch (reason) {
-      if (reason === error && revokeOnTimeout) await this.revoke();
+      if (reason === error && revokeOnTimeout) await this.#revokeFor(error);
       throw reason;
     } finally {
       clearTimeout(timer);
     }
   }
 
+  /** What keeps the job from being revoked is told beside it. */
+  async #revokeFor(error: ResultTimeoutError): Promise<void> {
+    try {
+      await this.revoke();
+    } catch (cause) {
+      error.cause = cause;
+    }
+  }
+
   async #ended(signal: AbortSignal | undefined): Promise<StoredRecord | ToldResult> {
+    // A storage that is away has a time of its own for each call.
+    const ready = this.#readyToWait();
+    if (ready !== undefined) await unlessAborted(ready, signal);
     const { waiter, serializer } = this.#engine;
     const mark = this.#mark;
     this.#mark = undefined;

@@ -23,7 +23,10 @@ export interface SemaphoreOptions extends LockOptions {
  * await using held = await queue.lock("daily-sync", { onBusy: "fail" }).acquire();
  */
 export interface Lock {
-  /** Takes the lock, works, releases it, and answers what `work` did. @throws `TASKQ_LOCKED` */
+  /**
+   * Takes the lock, works, releases it, and answers what `work` did, also where it cannot be released: then it lapses, and the log
+   * says so. @throws `TASKQ_LOCKED`
+   */
   run<T>(work: (held: HeldLock) => T): Promise<Awaited<T>>;
   /** Takes the lock; release it by disposing of it. @throws `TASKQ_LOCKED` */
   acquire(): Promise<HeldLock>;

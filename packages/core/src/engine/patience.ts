@@ -1,0 +1,43 @@
+import { startTimer } from "../timer.js";
+import { unlessAborted } from "./unless-aborted.js";
+
+/** What a call may take beyond the time of its caller, in milliseconds: one with no time to wait is to have its answer. */
+const LONGEST_CALL = 250;
+
+export interface PatienceOptions {
+  /** The longest to wait, in milliseconds. */
+  readonly timeout: number | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** How long somebody waits for what may need several calls, of which each has a longer time of its own where the storage is away. */
+export class Patience {
+  readonly #until: number;
+  readonly #signal: AbortSignal | undefined;
+  readonly #timer: NodeJS.Timeout | undefined;
+
+  /** @param late what calls reject with that are under way when the time is over */
+  constructor({ timeout, signal }: PatienceOptions, late: () => Error) {
+    this.#until = timeout === undefined ? Infinity : performance.now() + timeout;
+    this.#signal = signal;
+    if (timeout === undefined) return;
+    const over = new AbortController();
+    this.#timer = startTimer(() => over.abort(late()), timeout + LONGEST_CALL);
+    this.#signal = signal === undefined ? over.signal : AbortSignal.any([over.signal, signal]);
+  }
+
+  /** Milliseconds that are left of the time. */
+  get left(): number {
+    return this.#until - performance.now();
+  }
+
+  /** What a call answers, unless it takes too long. */
+  of<T>(call: Promise<T>): Promise<T> {
+    return unlessAborted(call, this.#signal);
+  }
+
+  /** Nothing is waited for any more. */
+  end(): void {
+    clearTimeout(this.#timer);
+  }
+}
