@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { hasTestServer, startTestServer } from "./servers/test-server.js";
 import { afterTest } from "./support/closing.js";
 import { alone, newJob, QUEUE, step } from "./support/spread.js";
-import { connect } from "./support/store.js";
+import { connect, connectLate } from "./support/store.js";
 
 const START = 1_800_000_000_000;
 const RETENTION = { completed: { for: 1e9, max: 1e6 }, failed: { for: 1e9, max: 1e6 } };
@@ -40,5 +40,26 @@ describe.skipIf(!hasTestServer)("a step", () => {
     expect(state).toBe("completed");
     const memory = memoryStorage() as unknown as StorageContract;
     expect([settled, state]).toEqual(await settleTwice(memory));
+  });
+
+  test("that leaves consequences to later ones tells all the same which runs were revoked", async () => {
+    const server = await startTestServer();
+    afterTest(() => server.stop());
+    const storage = connectLate(server, server.keyPrefix);
+    afterTest(() => storage.close());
+    await storage.open({ queue: QUEUE, retention: RETENTION, now: START });
+    const members = [1, 2].map(() => newJob({ due: START, task: "work" }));
+    const ids = members.map(({ id }) => id);
+    const [join, handler] = [newJob().id, newJob({ due: START, task: "work" })];
+    const jobs = [...members, { ...handler, after: [{ source: join, on: "failed" }] } as const];
+    const flow = { end: join, jobs, joins: [{ id: join, mode: "all", members: ids }] } as const;
+    await storage.enqueue({ queue: QUEUE, flows: [flow], now: START });
+    const { claimed } = await step(storage, { claim: { begin: 2, ahead: 0, lease: 30_000 }, now: START });
+    const [first, second] = claimed.map(({ id, fence }) => ({ id, fence }));
+    const change = { kind: "revoke", scope: "flow" } as const;
+    await storage.amend({ queue: QUEUE, ids: ids.slice(0, 1), change, now: START });
+    const outcome = { kind: "completed", result: undefined } as const;
+    const settled = [{ ...first!, startedAt: START, outcome, add: undefined }];
+    expect((await step(storage, { settled, now: START })).revoked).toEqual([second]);
   });
 });

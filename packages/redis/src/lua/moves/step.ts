@@ -126,7 +126,7 @@ return M.run(function()
     if Q.later then break end
   end
   if request.stats then M.putStats(request.stats) end
-  if Q.later then return {settled = settled, part = true} end
+  if Q.later then return {settled = settled, part = true, revoked = M.revokedRuns(request.owner)} end
   local knows = knownTasks()
   local moreParked = Q.phase == "open" and M.letKnownGo(knows)
   local rows, more, passed = claimOnce(knows)
