@@ -223,6 +223,7 @@ export interface StorageContract {
    * Promise: a gate that opens lets the first of those parked go, by priority, then order
    * Promise: a gate that opens in a call whose clock is behind lets go as many as have a place
    * Promise: a job with several gates takes all of them or none
+   * Promise: jobs that wait for each other's places at several gates go on
    * Promise: a job whose gate policy is skip, drop or fail is handed over with that verdict
    * Promise: a job that finds others waiting at its gate waits behind them
    * Promise: ten thousand parked jobs leave the claims of others as they are

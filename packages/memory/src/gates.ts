@@ -11,7 +11,11 @@ export function nameOf(gate: NewGate): string {
   return `${gate.kind}:${gate.key}`;
 }
 
-/** The first gate of a ready job that it may not pass now. */
+/**
+ * The first gate of a ready job that it may not pass now. One that a gate has let go finds closed only what is held or
+ * used up: two that each have a place kept where the other needs one would else give up theirs in turns, for ever; and
+ * those behind it may allow more holders than it does.
+ */
 export function firstClosed(move: Move, row: JobRow): NewGate | undefined {
   return row.job.gates?.find((gate) => !isOpen(move, gate, row));
 }
@@ -21,14 +25,13 @@ function isOpen(move: Move, own: NewGate, row: JobRow): boolean {
   if (own.kind === "limit") return hasRoom(move, own, row, gate);
   if (gate === undefined) return true;
   dropExpired(move, gate);
-  // Places kept for those behind it, who may allow more holders than it does, are none of its concern.
-  return row.passing === gate ? placesHeld(gate) < own.max : hasPlace(gate, own.max);
+  return row.passing === undefined ? hasPlace(gate, own.max) : placesHeld(gate) < own.max;
 }
 
 /** A place that is kept at a limit is one in its line; it does not hold the window open. */
 function hasRoom(move: Move, own: NewGate, row: JobRow, gate: Gate | undefined): boolean {
   const started = countStarts(move, limitOf(own));
-  if (gate === undefined || row.passing === gate) return started < own.max;
+  if (gate === undefined || row.passing !== undefined) return started < own.max;
   return gate.line.size === 0 && started + gate.passing.size < own.max;
 }
 

@@ -44,9 +44,10 @@ export function claimJobs(claiming: Claiming): Claimed {
     takeFirst(claiming, taken);
     claiming.move.queue.reach = reachAfter(taken);
   } else takeIds(claiming, taken, claiming.claim.ids);
-  const { rows, more, isPlain: plain } = taken;
+  const { more, isPlain: plain } = taken;
+  const { jobs, rows } = inOrder(taken);
   return {
-    jobs: inOrder(taken),
+    jobs,
     keys: rows.map(([time, low]) => ({ time, low })),
     more,
     isPlain: plain,
@@ -165,14 +166,16 @@ function byTurn(first: ReadyRow, second: ReadyRow): number {
   return second[7] - first[7] || first[8] - second[8] || first[0] - second[0] || first[1] - second[1];
 }
 
-function inOrder({ jobs, rows }: Taken): readonly ClaimedJob[] {
+/** A repeat answers them in the same order. */
+function inOrder({ jobs, rows }: Taken): Pick<Taken, "jobs" | "rows"> {
   for (let index = 1; index < rows.length; index += 1) {
     if (byTurn(rows[index - 1] as ReadyRow, rows[index] as ReadyRow) > 0) {
       const paired = jobs.map((job, position) => ({ job, row: rows[position] as ReadyRow }));
-      return paired.toSorted((a, b) => byTurn(a.row, b.row)).map(({ job }) => job);
+      paired.sort((a, b) => byTurn(a.row, b.row));
+      return { jobs: paired.map(({ job }) => job), rows: paired.map(({ row }) => row) };
     }
   }
-  return jobs;
+  return { jobs, rows };
 }
 
 /** Claims a ready row if it may run; if not, it is put where it belongs. */

@@ -1,8 +1,8 @@
 import type { ExplainCause, ExplainFact } from "@taskq/core/storage";
 import type { Connection } from "./connection.js";
+import { closedGate } from "./closed-gate.js";
 import { MEMBER_ADDED } from "./edge-rows.js";
 import { gateName } from "./gates.js";
-import { isUsedUp } from "./limits.js";
 import type { OpenQueue, SeldomState } from "./open-queue.js";
 import { ownerName } from "./owners.js";
 import { asSkipped } from "./dead.js";
@@ -121,20 +121,8 @@ function parkedCauses(explaining: Explaining, row: Row, gate: string): readonly 
 /** The first gate that a ready job would find full, or with others before it. */
 function closedGateOf(explaining: Explaining, row: Row): string | undefined {
   if ((row.flags & GATED) === 0) return undefined;
-  const { connection, queue, now } = explaining;
-  const looking = lookingOf(explaining);
-  const gate = metaOf(row).gates?.find((candidate) => {
-    const name = gateName(candidate);
-    if (candidate.kind === "limit") return isUsedUp(looking, row.key, candidate);
-    const [taken, held, own] = connection
-      .raw(
-        "SELECT count(*), sum(fence <> 0), sum(holder = ?) FROM {holders} WHERE queue = ? AND gate = ? AND (expires IS NULL OR expires > ?)",
-      )
-      .get(row.key, queue.id, name, now) as [taken: number, held: number | null, own: number | null];
-    if ((own ?? 0) > 0) return (held ?? 0) >= candidate.max;
-    return taken >= candidate.max || lineLength({ connection, queue, now }, name) > 0;
-  });
-  return gate === undefined ? undefined : gateName(gate);
+  const closed = closedGate(lookingOf(explaining), row.key, metaOf(row).gates ?? []);
+  return closed === undefined ? undefined : gateName(closed);
 }
 
 function lineLength(

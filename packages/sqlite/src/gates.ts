@@ -1,6 +1,6 @@
 import type { Move } from "./move.js";
 import { makeReady } from "./line.js";
-import { gateLabel, metaOf, ROW_COLUMNS, type Key, type MetaGate, type Row } from "./row.js";
+import { gateLabel, metaOf, ROW_COLUMNS, type MetaGate, type Row } from "./row.js";
 
 /** Locks, concurrency keys and limits: each a space of names of its own. */
 export function gateName(gate: Pick<MetaGate, "kind" | "key">): string {
@@ -11,15 +11,6 @@ export function gateName(gate: Pick<MetaGate, "kind" | "key">): string {
 export function placesTaken(move: Move, gate: string): number {
   const row = move
     .raw("SELECT count(*) FROM {holders} WHERE queue = ? AND gate = ? AND (expires IS NULL OR expires > ?)")
-    .get(move.queue.id, gate, move.now) as [number];
-  return row[0];
-}
-
-function placesHeld(move: Move, gate: string): number {
-  const row = move
-    .raw(
-      "SELECT count(*) FROM {holders} WHERE queue = ? AND gate = ? AND fence <> 0 AND (expires IS NULL OR expires > ?)",
-    )
     .get(move.queue.id, gate, move.now) as [number];
   return row[0];
 }
@@ -114,23 +105,6 @@ export function grant(
 /** Tickets and jobs hold the same gates; keys of jobs are digits only. */
 export function ticketHolder(ticket: string): string {
   return `t:${ticket}`;
-}
-
-/** Whether a claimed row may not hold a lock or a slot. */
-export function isClosed(move: Move, row: Pick<Row, "key">, gate: MetaGate): boolean {
-  const name = gateName(gate);
-  // Places kept for those behind it, who may allow more holders than it does, are none of its concern.
-  if (hasPlace(move, name, row.key)) return placesHeld(move, name) >= gate.max;
-  const taken = placesTaken(move, name);
-  return taken >= gate.max || firstParked(move, name) !== undefined || firstTicket(move, name) !== undefined;
-}
-
-function hasPlace(move: Move, gate: string, key: Key): boolean {
-  return (
-    move
-      .raw("SELECT 1 FROM {holders} WHERE queue = ? AND gate = ? AND holder = ?")
-      .get(move.queue.id, gate, key) !== undefined
-  );
 }
 
 /** Takes a lock or a slot for a run. */

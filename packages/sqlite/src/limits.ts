@@ -3,31 +3,8 @@ import type { Connection } from "./connection.js";
 import { firstParked, letThrough, placesTaken } from "./gates.js";
 import type { Move } from "./move.js";
 import type { OpenQueue } from "./open-queue.js";
-import { metaOf, type Key, type MetaGate, type Row } from "./row.js";
-import {
-  addStart,
-  countStarts,
-  LIMIT,
-  limitOf,
-  removeStart,
-  roomAt,
-  type Limit,
-  type Looking,
-} from "./starts.js";
-
-/** Whether a row may not start now. A place kept for it is one in the line; it does not hold the window open. */
-export function isUsedUp(looking: Looking, key: Key, gate: MetaGate): boolean {
-  const limit = limitOf(gate);
-  const started = countStarts(looking, limit);
-  if (started >= gate.max) return true;
-  const { id } = looking.queue;
-  const [kept, own] = looking
-    .raw("SELECT count(*), coalesce(sum(holder = ?), 0) FROM {holders} WHERE queue = ? AND gate = ?")
-    .get(key, id, limit.gate) as [number, number];
-  if (own > 0) return false;
-  const line = looking.raw("SELECT 1 FROM {jobs} WHERE queue = ? AND gate = ? AND state = 3 LIMIT 1");
-  return started + kept >= gate.max || line.get(id, limit.gate) !== undefined;
-}
+import { metaOf, type MetaGate, type Row } from "./row.js";
+import { addStart, countStarts, LIMIT, limitOf, removeStart, roomAt, type Limit } from "./starts.js";
 
 /** Writes the start of a run down, in place of the place that was kept for it. */
 export function takeStart(move: Move, row: Row, gate: MetaGate, fence: number): void {

@@ -1,8 +1,9 @@
 /** Jobs that are ready and yet may not run: each is put where it belongs. */
 import type { Claiming } from "./claiming.js";
+import { closedGate } from "./closed-gate.js";
 import { finish, NO_REASON, releaseGates } from "./final.js";
-import { gateName, isClosed, placesTaken, takeGate } from "./gates.js";
-import { isUsedUp, takeStart } from "./limits.js";
+import { gateName, placesTaken, takeGate } from "./gates.js";
+import { takeStart } from "./limits.js";
 import { park } from "./line.js";
 import type { Move } from "./move.js";
 import { skipIfDead } from "./readiness.js";
@@ -75,9 +76,7 @@ function passGates(claiming: Claiming, claimed: ReadyRow, row: Row): boolean {
   const { move, request } = claiming;
   const meta = metaOf(row);
   const gates = meta.gates ?? [];
-  const closed = gates.find((gate) =>
-    gate.kind === "limit" ? isUsedUp(move, row.key, gate) : isClosed(move, row, gate),
-  );
+  const closed = closedGate(move, row.key, gates);
   if (closed === undefined) {
     for (const gate of gates) {
       if (gate.kind === "limit") takeStart(move, row, gate, claiming.fence);

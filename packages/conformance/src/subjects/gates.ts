@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import type { ClaimedJob, NewGate } from "@taskq/core/storage";
+import type { ClaimedJob, NewGate, NewJob } from "@taskq/core/storage";
 import { othersAreClaimedAsFast, parkAll } from "../claims-of-others.js";
 import type { Context } from "../context.js";
+import { crowdsGoOn } from "../crowds-at-gates.js";
 import { promise, subject, type Subject } from "../promise.js";
 import { at } from "../tuple.js";
 
@@ -164,6 +165,36 @@ export const gates: Subject = subject("step: gates", [
     assert.deepEqual(await context.claim({ n: 5 }), [], "it holds both");
     await context.complete(run);
     assert.deepEqual(ids(await context.claim({ n: 5 })), ids(others));
+  }),
+
+  promise("jobs that wait for each other's places at several gates go on", async (context) => {
+    const api: NewGate = { kind: "limit", key: "api", max: 2, per: 1_000, onBusy: "wait" };
+    for (const [kind, shared] of Object.entries({ slots: slots("tenant 7", 2), limit: api })) {
+      const doors = [lock(`left of ${kind}`), lock(`right of ${kind}`)];
+      const both = (): NewJob[] => doors.map((door) => context.job({ gates: [door, shared], priority: 1 }));
+      const alone = (gate: NewGate): readonly NewJob[] => context.jobs(4, { gates: [gate] });
+      await context.enqueue(...context.jobs(2, { gates: [shared] }));
+      const held = [...(await context.claim({ n: 9 }))];
+      await context.enqueue(...both(), ...alone(shared));
+      assert.deepEqual(await context.claim({ n: 9 }), []);
+      await context.enqueue(...doors.map((door) => context.job({ gates: [door] })));
+      held.push(...(await context.claim({ n: 9 })));
+      await context.enqueue(...both(), ...doors.flatMap(alone));
+      assert.deepEqual(await context.claim({ n: 9 }), []);
+      // All gates open at once: each lets one of those go that need another one too.
+      context.advance(1_000);
+      for (const run of held) await context.complete(run);
+      for (let left = 16; left > 0; context.advance(1_000)) {
+        const runs = await context.claim({ n: 9 });
+        assert.ok(
+          runs.length > 0,
+          `${left} wait for gates that nobody holds, some for a lock and the ${kind}`,
+        );
+        for (const run of runs) await context.complete(run);
+        left -= runs.length;
+      }
+    }
+    await crowdsGoOn(context);
   }),
 
   promise(

@@ -45,7 +45,7 @@ end
 
 local function hasRoom(own, row, gate)
   local started = M.countStarts(own)
-  if not gate or row.passing == gate.name then return started < own.max end
+  if not gate or row.passing then return started < own.max end
   return gate.size == 0 and started + gate.passing < own.max
 end
 
@@ -54,12 +54,13 @@ local function isOpen(own, row)
   if own.kind == "limit" then return hasRoom(own, row, gate) end
   if not gate then return true end
   dropExpired(gate)
-  -- Places kept for those behind it, who may allow more holders than it does, are none of its concern.
-  if row.passing == gate.name then return gate.jobs + gate.held < own.max end
+  if row.passing then return gate.jobs + gate.held < own.max end
   return M.hasPlace(gate, own.max)
 end
 
--- The first gate of a ready job that it may not pass now.
+-- The first gate of a ready job that it may not pass now. One that a gate has let go finds closed only what is held or used up: two that
+-- each have a place kept where the other needs one would else give up theirs in turns, for ever; and those behind it may allow more
+-- holders than it does.
 function M.firstClosed(row)
   for _, own in ipairs(row.gates or {}) do
     if not isOpen(own, row) then return own end

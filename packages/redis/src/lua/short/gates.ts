@@ -74,10 +74,10 @@ local function howGated(list, now, may, passing)
     local name = nameOf(own)
     local gate, isOwn = gateAt(name), name == passing
     isKept = isKept or isOwn
-    local isClosed = not isOwn and (gate.hasLine or gate.size + gate.parked > 0)
+    local isClosed = not passing and (gate.hasLine or gate.size + gate.parked > 0)
     if not isClosed then
       local taken = own[1] == "limit" and countStarts(own, now) or gate.jobs + gate.count
-      if not isOwn then taken = taken + gate.passing - gate.crossed + gate.expected end
+      if not passing then taken = taken + gate.passing - gate.crossed + gate.expected end
       isClosed = taken >= own[3]
     end
     if gate.isOdd or gate.hasLine or gate.expected > 0 then isSure = false end
@@ -88,7 +88,7 @@ local function howGated(list, now, may, passing)
       return NOT, name, isSure
     end
     -- Who begins under a limit says when the next in line may.
-    if gate.isOdd or gate.expected > 0 or (own[1] == "limit" and gate.size > 0) then may = OTHERWISE end
+    if gate.isOdd or gate.hasLine or gate.expected > 0 or (own[1] == "limit" and gate.size > 0) then may = OTHERWISE end
     for before = 1, place - 1 do
       if nameOf(list[before]) == name then may, isSure = OTHERWISE, false end
     end
