@@ -28,6 +28,8 @@ const PAIRS: readonly string[] = Array.from({ length: 1024 }, (_, value) =>
   value.toString(32).padStart(2, "0"),
 );
 const DIGITS: readonly string[] = Array.from({ length: 32 }, (_, value) => value.toString(32));
+/** Until 2109. Later times, and those before 1970, begin anew: ids of a clock that shows one differ, but do not tell it. */
+const TIME_SPAN = 2 ** 42;
 const SEQUENCE_BITS = 9;
 const SEQUENCE_SIZE = 1 << SEQUENCE_BITS;
 /** A clock that steps back by less goes unnoticed; one that steps back by more starts a new series. */
@@ -58,7 +60,9 @@ export function joinId({ time, low, random }: IdParts): string {
   return prefixOf(time) + suffixOf(low, Math.floor(random / 2 ** 20), random % 2 ** 20);
 }
 
-function prefixOf(time: number): string {
+function prefixOf(instant: number): string {
+  const rest = instant % TIME_SPAN;
+  const time = rest < 0 ? rest + TIME_SPAN : rest;
   return fourDigits(Math.floor(time / 2 ** 25)) + fiveDigits(time % 2 ** 25);
 }
 
@@ -93,7 +97,7 @@ function read(id: string, from: number, to: number): number {
 
 /** A maker of ids that never makes one twice, and whose ids sort as they were made while its clock does not step back far. */
 export function createIdMaker(): IdMaker {
-  let last = -1;
+  let last = -Infinity;
   let prefix = "";
   let tag = random20() & 0xfff;
   let sequence = 0;

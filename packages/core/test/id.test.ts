@@ -31,6 +31,15 @@ describe("ids", () => {
     expect(joinId({ time: now, low: 2 ** 21 - 1, random: 2 ** 40 - 1 })).toHaveLength(22);
   });
 
+  test("of a clock that shows what they cannot tell, they are ids all the same, and differ", () => {
+    for (const time of [-1, -now, 2 ** 42, Date.UTC(2300, 0, 1), 8.64e15, -8.64e15]) {
+      const make = createIdMaker();
+      const ids = Array.from({ length: 2_000 }, () => make(time));
+      expect(new Set(ids).size).toBe(ids.length);
+      expect(ids.filter((id) => splitId(id) === undefined)).toEqual([]);
+    }
+  });
+
   test("what core did not make is told", () => {
     for (const id of ["", "charge-42", "z".repeat(22), "0".repeat(21), "v".repeat(22), "0".repeat(23)]) {
       expect(splitId(id)).toBeUndefined();

@@ -1,10 +1,11 @@
 // Times longer than a timer of Node takes (24.8 days), and clocks that are set while somebody waits.
 import { asCompleted, createQueue, task, type Clock, type Queue } from "@taskq/core";
 import type { StorageContract } from "@taskq/core/storage";
+import { advance, virtualClock } from "@taskq/core/testing";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { afterTest } from "../support.js";
-import { storages } from "./storages.js";
+import { immediateQueue, storages } from "./storages.js";
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -37,6 +38,20 @@ describe.each(storages)("on $name", ({ make }) => {
       asked,
     ]);
   });
+
+  test.each(["1965-01-01", "2200-01-01", "9998-01-01"])(
+    "jobs of a clock that shows %s are stored, run and found",
+    async (date) => {
+      const clock = virtualClock(new Date(date));
+      const queue = immediateQueue(make(), { work }, { clock });
+      const results = await queue.enqueueMany([work.job(), work.job()]);
+      results.push(await queue.enqueue(work.job(), { delay: "1m" }));
+      await advance(queue, "1h");
+      for (const result of results) expect(await result.wait()).toBe("done");
+      expect((await results[0]?.info())?.enqueuedAt).toEqual(new Date(date));
+      expect((await queue.counts()).completed).toBe(3);
+    },
+  );
 
   test("a lock that is held for longer than a timer takes is not renewed all the time", async () => {
     const storage = make();
