@@ -18,6 +18,15 @@ export function isUntold(error: unknown): boolean {
   return sqliteCode(error) === "SQLITE_ERROR";
 }
 
+/** What the file does to every write: a full disk, one that fails, a file that can no longer be written. */
+const OF_FILE = ["SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN"];
+
+/** Whether an error, ours or the driver's, befalls any write just now. */
+export function isOfFile(error: unknown): boolean {
+  const code = sqliteCode(error instanceof TaskqError ? error.cause : error);
+  return code !== undefined && OF_FILE.some((kind) => code.startsWith(kind));
+}
+
 /** An error as callers get it: our own as they are, the driver's as `TASKQ_STORAGE` with their cause. */
 export function storageError(error: unknown, path: string): unknown {
   if (error instanceof TaskqError) return error;

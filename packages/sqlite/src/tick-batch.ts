@@ -1,6 +1,7 @@
 /** Plain jobs that are enqueued one by one in the same tick, stored like one call for all of them. */
 import { TaskqError, type EnqueueAnswer, type EnqueueCollision, type NewFlow } from "@taskq/core/storage";
 import { enqueue } from "./enqueue.js";
+import { isOfFile } from "./failure.js";
 import { Collision } from "./known-flow.js";
 import { enqueuePlain } from "./plain-jobs.js";
 import { Move } from "./move.js";
@@ -74,7 +75,8 @@ export class TickBatches {
 
   /** What befell one flow must not befall the others: each is stored by itself then. */
   private failed({ queue, flows, waiting, now }: Batch, error: unknown): void {
-    const ofAll = flows.length === 1 || (error instanceof TaskqError && OF_ALL.has(error.code));
+    const ofAll =
+      flows.length === 1 || isOfFile(error) || (error instanceof TaskqError && OF_ALL.has(error.code));
     for (const [index, { resolve, reject }] of waiting.entries()) {
       if (ofAll) settle(error, resolve, reject);
       else {

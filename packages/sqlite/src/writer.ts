@@ -1,7 +1,7 @@
 import { TaskqError } from "@taskq/core/storage";
 import type { Connection } from "./connection.js";
 import type { DriverStatement } from "./driver.js";
-import { isBusy, storageError } from "./failure.js";
+import { isBusy, isOfFile, storageError } from "./failure.js";
 import { TransactionScope } from "./transaction-scope.js";
 
 /** Milliseconds after which a write that found the file busy gives up. */
@@ -221,10 +221,16 @@ export class Writer {
       for (const job of jobs) job.reject(shown);
       return;
     }
-    guilty.reject(storageError(error, this.options.connection.path));
+    const shown = storageError(error, this.options.connection.path);
+    guilty.reject(shown);
     const innocent = jobs.filter((job) => job !== guilty);
     if (strikes + 1 < STRIKES) {
       this.execute(innocent, strikes + 1);
+      return;
+    }
+    if (isOfFile(error)) {
+      // Each would meet it by itself, and thousands of them would hold up the event loop for seconds.
+      for (const job of innocent) job.reject(shown);
       return;
     }
     for (const job of innocent) {
