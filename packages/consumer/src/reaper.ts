@@ -4,8 +4,9 @@ import type { Outage } from "./outage.js";
 
 /** Runs taken in one call. */
 const BATCH = 100;
-/** The shortest pause between two looks, in milliseconds. */
+/** Bounds of the pause between two looks, in milliseconds: other consumers may have shorter leases. */
 const SHORTEST_PAUSE = 20;
+const LONGEST_PAUSE = 15_000;
 
 export interface ReaperOptions {
   readonly engine: Engine;
@@ -39,7 +40,7 @@ export class Reaper {
     const soonest = engine.time.now() + SHORTEST_PAUSE;
     return {
       at: answer.nextAt === undefined ? undefined : Math.max(answer.nextAt, soonest),
-      most: lease / 2,
+      most: Math.min(lease / 2, LONGEST_PAUSE),
     };
   }
 

@@ -1,5 +1,8 @@
 import { createQueue, task, type Storage } from "@taskq/core";
+import { engineOf } from "@taskq/core/engine";
 import { describe, expect, test } from "vitest";
+import { Outage } from "../src/outage.js";
+import { Reaper } from "../src/reaper.js";
 import { closing, serve } from "./serving.js";
 import { Gate, recordingLogger, sleep, storages, until } from "./support.js";
 
@@ -26,6 +29,21 @@ function slowlyRenewing(storage: Storage, renewed: () => void): Storage {
 }
 
 describe.each(storages)("on %s", (_name, makeStorage) => {
+  test("runs of a consumer with a shorter lease are taken by one with a long lease as soon", async () => {
+    const work = task("work", async () => {});
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { work } }));
+    await queue.enqueue(work.job());
+    const engine = engineOf(queue);
+    const outage = new Outage(engine.logger, engine.name);
+    const reaper = new Reaper({ engine, lease: 3_600_000, outage, reaped: () => {} });
+    // Claimed after it has looked, by one that dies.
+    expect((await reaper.tick()).most).toBeLessThanOrEqual(15_000);
+    const claim = { begin: 1, ahead: 0, lease: 100 };
+    const asked = { queue: engine.name, owner: "dead", tasks: ["work"], settled: [], begun: [] };
+    await engine.storage.step({ ...asked, request: 1, claim });
+    expect((await reaper.tick()).at).toBeLessThan(Date.now() + 15_000);
+  });
+
   test("a job that runs for longer than the lease is nobody else's, since the lease is renewed", async () => {
     let runs = 0;
     const long = task("long", async () => {
