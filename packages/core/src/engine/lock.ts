@@ -87,7 +87,12 @@ async function acquireIn(engine: Engine, request: LockRequest, patience: Patienc
       const asking = ask(engine, request, ticket);
       asked = asking;
       const answer = await patience.of(asking);
-      if (answer.status === "held") return new TakenLock(engine, request, ticket, answer);
+      if (answer.status === "held") {
+        const fresh = isFresh(engine, request, ticket, answer);
+        asked = fresh;
+        if (await patience.of(fresh)) return new TakenLock(engine, request, ticket, answer);
+        continue;
+      }
       if (!request.wait) throw locked(request.name, "is held");
       if (request.signal?.aborted === true) throw request.signal.reason;
       const { left } = patience;
@@ -132,6 +137,35 @@ function ask(engine: Engine, request: LockRequest, ticket: string): Promise<Keys
     max: request.max,
     ttl: request.ttl,
     wait: request.wait ? PLACE_KEPT : undefined,
+    now: engine.time.requestNow(),
+  });
+}
+
+/**
+ * Whether it is held for as long as it is taken to be. Whoever was granted it while its process stood still has less left,
+ * perhaps less than until the first renewal.
+ */
+async function isFresh(
+  engine: Engine,
+  request: LockRequest,
+  ticket: string,
+  { expiresAt = 0 }: KeysAnswer,
+): Promise<boolean> {
+  if (expiresAt - engine.time.now() > (request.ttl * 2) / 3) return true;
+  return (await renew(engine, request, ticket)).status === "held";
+}
+
+function renew(
+  engine: Engine,
+  { name, ttl }: Pick<LockRequest, "name" | "ttl">,
+  ticket: string,
+): Promise<KeysAnswer> {
+  return engine.storage.keys({
+    queue: engine.name,
+    kind: "renew",
+    name: storedName(engine, name),
+    ticket,
+    ttl,
     now: engine.time.requestNow(),
   });
 }
@@ -196,14 +230,7 @@ class TakenLock implements HeldLock {
   async #renew(): Promise<void> {
     const heldUntil = inTime(this.#ttl);
     try {
-      const { status } = await this.#engine.storage.keys({
-        queue: this.#engine.name,
-        kind: "renew",
-        name: storedName(this.#engine, this.name),
-        ticket: this.#ticket,
-        ttl: this.#ttl,
-        now: this.#engine.time.requestNow(),
-      });
+      const { status } = await renew(this.#engine, { name: this.name, ttl: this.#ttl }, this.#ticket);
       if (status === "held") this.#heldUntil = heldUntil;
       else this.#lose();
     } catch {
