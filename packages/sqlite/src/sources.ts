@@ -19,7 +19,7 @@ export function sourcesOf(connection: Connection, queue: OpenQueue, key: Key): r
       "SELECT CAST(source AS TEXT) AS source, condition, id FROM {edges} WHERE target = ? ORDER BY position",
     )
     .all(key) as IncomingRow[];
-  const gathering: Gathering = { connection, queue, bytes: 0 };
+  const gathering: Gathering = { connection, queue, bytes: 0, around: new Set() };
   const sources: Source[] = [];
   for (const edge of edges) {
     const row = sourceRow(gathering, edge);
@@ -33,6 +33,8 @@ interface Gathering {
   readonly connection: Connection;
   readonly queue: OpenQueue;
   bytes: number;
+  /** The groups that are being gathered: of rows that somebody has written into, one may be a part of itself. */
+  readonly around: Set<Key>;
 }
 
 /** An error handler reads the job that failed, not the end that was skipped because of it. */
@@ -77,10 +79,18 @@ function lengthOf({ connection }: Gathering, row: Row): { readonly byteLength: n
 }
 
 function joinSource(gathering: Gathering, row: Row): JoinSource {
-  const members = gathering.connection
-    .raw("SELECT CAST(source AS TEXT) FROM {edges} WHERE target = ? AND condition = ? ORDER BY position")
-    .all(row.key, MEMBER) as [Key][];
+  const statement = gathering.connection.raw(
+    "SELECT CAST(source AS TEXT) FROM {edges} WHERE target = ? AND condition = ? ORDER BY position",
+  );
+  const isPartOfItself = gathering.around.has(row.key);
+  const members = isPartOfItself ? [] : (statement.all(row.key, MEMBER) as [Key][]);
   const added = addedBy(gathering, row);
+  gathering.around.add(row.key);
+  const sources = members.flatMap(([key]) => {
+    const member = rowByKey(gathering.connection, key);
+    return member === undefined ? [] : [sourceOf(gathering, standingFor(gathering, member, added.get(key)))];
+  });
+  if (!isPartOfItself) gathering.around.delete(row.key);
   return {
     kind: "join",
     id: idOf(row),
@@ -88,12 +98,7 @@ function joinSource(gathering: Gathering, row: Row): JoinSource {
     state: stateName(row.state),
     reason: row.reason ?? undefined,
     cause: row.cause ?? undefined,
-    members: members.flatMap(([key]) => {
-      const member = rowByKey(gathering.connection, key);
-      return member === undefined
-        ? []
-        : [sourceOf(gathering, standingFor(gathering, member, added.get(key)))];
-    }),
+    members: sources,
   };
 }
 

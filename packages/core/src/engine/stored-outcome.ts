@@ -1,4 +1,5 @@
 /** The outcome of a job or a group by its id. */
+import { TaskqError } from "../errors.js";
 import type { Source, StoredRecord } from "../storage.js";
 import { isFinal } from "../storage.js";
 import type { Outcome } from "../vocabulary/introspection.js";
@@ -23,15 +24,26 @@ export async function finalSource(engine: Engine, record: StoredRecord): Promise
   return wholeSource(engine, await sourceOf(engine, record));
 }
 
-async function sourceOf(engine: Engine, record: StoredRecord): Promise<Source> {
+const NONE: ReadonlySet<string> = new Set();
+
+/** @param around the groups that it is a part of, by their ids */
+async function sourceOf(
+  engine: Engine,
+  record: StoredRecord,
+  around: ReadonlySet<string> = NONE,
+): Promise<Source> {
   if (record.kind === "job") return sourceOfJob(record);
   const { id, mode, state, reason, cause } = record;
+  if (around.has(id)) {
+    throw new TaskqError("TASKQ_STORAGE", `the stored group '${id}' is damaged: it is a part of itself`);
+  }
   const members: Source[] = [];
   // What the members of a failed group yielded is of no use: it has the error of one job.
   if (state === "failed") return { kind: "join", id, mode, state, reason, cause, members };
+  const within = new Set(around).add(id);
   for (const [index, member] of (await readRecords(engine, record.members)).entries()) {
     members.push(
-      member === undefined ? goneSource(record.members[index] ?? "") : await sourceOf(engine, member),
+      member === undefined ? goneSource(record.members[index] ?? "") : await sourceOf(engine, member, within),
     );
   }
   return { kind: "join", id, mode, state, reason, cause, members };

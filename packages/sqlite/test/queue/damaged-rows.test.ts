@@ -1,6 +1,6 @@
 // Rows that somebody has written into, by SQL: what stands in them counts for less, and no other job waits for it.
 import { join } from "node:path";
-import { createQueue, task, type Queue } from "@taskq/core";
+import { createQueue, group, task, type Queue } from "@taskq/core";
 import { advance } from "@taskq/core/testing";
 import type { StorageContract } from "@taskq/core/storage";
 import { sqliteStorage } from "@taskq/sqlite";
@@ -14,14 +14,15 @@ const keyed = task(
   { lock: "one", limit: { key: "few", max: 100, per: "1h" }, unique: { key: "me" } },
   async (n: number) => n,
 );
+const sum = task("sum", async (numbers: readonly number[]) => numbers.length);
 const fails = task("fails", async () => {
   throw new Error("it fails");
 });
-const tasks = { add, keyed, fails };
+const tasks = { add, keyed, fails, sum };
 
 function setUp(): {
   readonly path: string;
-  readonly queue: Queue<"add" | "keyed" | "fails">;
+  readonly queue: Queue<"add" | "keyed" | "fails" | "sum">;
   readonly work: () => Promise<void>;
 } {
   const path = join(temporaryFolder(), "jobs.db");
@@ -204,4 +205,24 @@ test("what is read of damaged rows is told by a TASKQ_STORAGE, if at all, and qu
     expect(error).toMatchObject({ code: expect.stringMatching(/^TASKQ_(?:STORAGE|INPUT)$/) });
     expect(String(error)).not.toContain("canary");
   }
+});
+
+test("a group that is a part of itself ends nobody who reads it, and what follows it is quarantined", async () => {
+  const { path, queue, work } = setUp();
+  const members = [add.job({ a: 1 }), add.job({ a: 2 })] as const;
+  const alone = await queue.enqueue(group(members, { mode: "settled" }));
+  const chord = await queue.enqueue(group(members).pipe(sum));
+  await work();
+  write(path, "UPDATE taskq_edges SET id = ? WHERE follower = ?", alone.id, alone.id);
+  await expect(alone.peek()).rejects.toMatchObject({ code: "TASKQ_STORAGE" });
+  write(
+    path,
+    "UPDATE taskq_edges SET source = target WHERE position = 0 AND target = (SELECT source FROM taskq_edges WHERE follower = ?)",
+    chord.id,
+  );
+  const other = await queue.enqueue(add.job({ a: 5 }));
+  write(path, "UPDATE taskq_jobs SET state = 0, gate = NULL WHERE task = 'sum'");
+  await work();
+  expect(await other.peek()).toEqual({ state: "completed", value: 5 });
+  expect((await chord.peek())?.state).toBe("quarantined");
 });
