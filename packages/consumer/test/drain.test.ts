@@ -1,4 +1,5 @@
 import { Cancel, createQueue, every, exponential, periodic, task, type Queue } from "@taskq/core";
+import { once } from "node:events";
 import { describe, expect, test } from "vitest";
 import { drain } from "../src/index.js";
 import { closing } from "./serving.js";
@@ -44,6 +45,23 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
     const pauses = instants.slice(1).map((instant, index) => instant - (instants[index] ?? 0));
     expect(pauses).toEqual([expect.closeTo(60_000, -3), 120_000, 240_000]);
     expect(await result.peek()).toMatchObject({ state: "failed" });
+  });
+
+  test("a revoke aborts the signal of a handler that runs", async () => {
+    const begun = new EventTarget();
+    const begins = once(begun, "begun");
+    const waiting = task("waiting", async (_: void, { signal }) => {
+      begun.dispatchEvent(new Event("begun"));
+      await once(signal, "abort");
+      throw signal.reason;
+    });
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { waiting } }));
+    const result = await queue.enqueue(waiting.job());
+    const drained = drain(queue);
+    await begins;
+    expect(await result.revoke()).toBe(true);
+    expect(await drained).toEqual({ ...NOTHING, cancelled: 1 });
+    expect(await result.peek()).toEqual({ state: "cancelled", reason: "revoked" });
   });
 
   test("with until, delayed jobs run in the order of their instants", async () => {

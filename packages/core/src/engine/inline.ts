@@ -12,6 +12,8 @@ import { reportEffects, reportSettled } from "./report.js";
 
 /** How long a run outlives this process, in milliseconds; renewed while it lasts. */
 const LEASE = 30_000;
+/** Milliseconds after which it is listened for revokes: a run that is over before costs no watch. */
+const UNHEARD = 50;
 
 /** Called for each run that was settled. */
 export type RunListener = (finished: FinishedRun) => void;
@@ -39,10 +41,12 @@ export class InlineRunner {
    */
   async runDue(listener?: RunListener): Promise<number | undefined> {
     const renewing = setInterval(() => void this.#renew(), LEASE / 3).unref();
+    const stopHearing = this.#hearRevokes();
     try {
       return await this.#run(listener);
     } finally {
       clearInterval(renewing);
+      stopHearing();
     }
   }
 
@@ -94,6 +98,7 @@ export class InlineRunner {
       listener?.(told);
     }
     reportEffects(this.#engine, answer.effects);
+    this.#abortRevoked(answer.revoked);
     if (moved !== undefined) throw moved;
     return answer;
   }
@@ -117,15 +122,40 @@ export class InlineRunner {
     return answer;
   }
 
+  /** A handler may end only once its signal aborts. Answers how to stop. */
+  #hearRevokes(): () => void {
+    const { name, storage } = this.#engine;
+    let unwatch: (() => void) | undefined;
+    const timer = setTimeout(() => {
+      unwatch = storage.watch(name, ({ kind }) => void (kind === "control" && this.#renew()), {
+        final: false,
+      });
+      void this.#renew();
+    }, UNHEARD);
+    return () => {
+      clearTimeout(timer);
+      unwatch?.();
+    };
+  }
+
   async #renew(): Promise<void> {
     const engine = this.#engine;
     const runs = [...this.#underWay].map(({ id, fence }) => ({ id, fence }));
     const { owner } = this.#host;
-    await engine.storage
-      .renew({ queue: engine.name, owner, lease: LEASE, runs, now: engine.time.requestNow() })
-      .catch((error: unknown) =>
-        engine.logger.warn({ error: String(error) }, "a lease could not be renewed"),
-      );
+    try {
+      const request = { queue: engine.name, owner, lease: LEASE, runs, now: engine.time.requestNow() };
+      const { revoked } = await engine.storage.renew(request);
+      this.#abortRevoked(revoked);
+    } catch (error) {
+      engine.logger.warn({ error: String(error) }, "a lease could not be renewed");
+    }
+  }
+
+  #abortRevoked(revoked: StepAnswer["revoked"]): void {
+    for (const { id, fence } of revoked) {
+      const run = [...this.#underWay].find((one) => one.id === id && one.fence === fence);
+      run?.aborting.abort(new TaskqError("TASKQ_REVOKED", "the job was revoked"));
+    }
   }
 }
 

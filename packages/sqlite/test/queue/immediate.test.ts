@@ -237,6 +237,22 @@ describe.each(storages)("calls at the same time in immediate mode on $name", ({ 
     await running;
   });
 
+  test("a revoke aborts the signal of the handler that another call runs", async () => {
+    const begun = new EventTarget();
+    const begins = once(begun, "begun");
+    const waiting = task("waiting", async (_: void, { signal }) => {
+      begun.dispatchEvent(new Event("begun"));
+      await once(signal, "abort");
+      throw signal.reason;
+    });
+    const queue = immediateQueue(make(), { waiting });
+    const enqueued = queue.enqueue(waiting.job(), { id: "one" });
+    await begins;
+    expect(await queue.result("one").revoke()).toBe(true);
+    const result = await enqueued;
+    expect(await result.peek()).toEqual({ state: "cancelled", reason: "revoked" });
+  });
+
   test("a run that joins an id which another task takes meanwhile fails, and is retried", async () => {
     const report = task("report", async () => "report");
     const other = task("other", async () => "other");
