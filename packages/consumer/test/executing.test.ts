@@ -1,4 +1,5 @@
 import { createQueue, group, task, type TaskContext } from "@taskq/core";
+import { once } from "node:events";
 import { describe, expect, test, vi } from "vitest";
 import { closing, serve } from "./serving.js";
 import { Gate, only, recordEvents, sleep, storages, until } from "./support.js";
@@ -285,6 +286,27 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
     await expect(result.wait({ timeout: "5s" })).rejects.toMatchObject({ code: "TASKQ_CANCELLED" });
     expect(abortedAt - revokedAt).toBeLessThan(150);
     await until(() => only(events, "revoked").length === 1);
+  });
+
+  test("a handler that was revoked and returns all the same joins nothing to its flow", async () => {
+    const begun = new Gate();
+    const ran: string[] = [];
+    const [child, last] = [task("child", async () => void ran.push("child")), task("last", async () => {})];
+    const fanOut = task("fan-out", async (_: void, { enqueue, signal }) => {
+      await enqueue(child.job(), { join: true });
+      begun.open();
+      await once(signal, "abort");
+    });
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { child, last, fanOut } }));
+    const consumer = await serve(queue, { workers: 1 });
+    const result = await queue.enqueue(fanOut.job().pipe(last));
+    await begun.opened;
+    expect(await result.revoke()).toBe(true);
+    const [first] = result.stages;
+    await expect(first?.wait({ timeout: "5s" })).rejects.toMatchObject({ code: "TASKQ_CANCELLED" });
+    await consumer.stop();
+    expect(await queue.counts()).toMatchObject({ cancelled: 2, completed: 0, ready: 0 });
+    expect(ran).toEqual([]);
   });
 
   test("a lock is held by one job at a time", async () => {

@@ -6,7 +6,7 @@ import type { SettledOutcome } from "../storage.js";
 import { checkedMessage } from "./checked-message.js";
 import { encodeError } from "./failure.js";
 import type { FinishedRun } from "./finished-run.js";
-import { endOfReturn, endOfThrow, invoke, startTimeout, type InvokedEnd } from "./invoke.js";
+import { endOfReturn, endOfThrow, invoke, isRevoked, startTimeout, type InvokedEnd } from "./invoke.js";
 import type { Run } from "./run.js";
 import type { MaybePromise } from "./maybe-promise.js";
 import { decodeMessage, difference, type JobMessage } from "./message.js";
@@ -124,10 +124,9 @@ function outputOf(run: Run, definition: Definition, input: unknown): Promise<unk
 }
 
 /** What a job ends with that need not run. */
-function endBefore({ claimed, startedAt, abortReason }: Run): SettledOutcome | undefined {
-  if (abortReason instanceof TaskqError && abortReason.code === "TASKQ_REVOKED") {
-    return { kind: "cancelled", reason: "revoked" };
-  }
+function endBefore(run: Run): SettledOutcome | undefined {
+  const { claimed, startedAt } = run;
+  if (isRevoked(run)) return { kind: "cancelled", reason: "revoked" };
   if (claimed.expiresAt !== undefined && claimed.expiresAt <= startedAt) return { kind: "expired" };
   const { verdict } = claimed;
   if (verdict === undefined || verdict.kind === "fail") return undefined;

@@ -33,14 +33,21 @@ export function endOfReturn(run: Run, output: unknown): InvokedEnd {
   const reason = run.abortReason;
   // What came too late did not come, whatever it was.
   if (reason instanceof TimeoutError) return { kind: "timed-out", error: reason };
+  // What it joins would be run although its flow was revoked.
+  if (run.joined !== undefined && isRevoked(run)) return { kind: "revoked" };
   return { kind: "returned", output };
+}
+
+/** Whether it was told so. */
+export function isRevoked({ abortReason }: Run): boolean {
+  return abortReason instanceof TaskqError && abortReason.code === "TASKQ_REVOKED";
 }
 
 export function endOfThrow(run: Run, error: unknown): InvokedEnd {
   const reason = run.abortReason;
   if (reason instanceof TimeoutError) return { kind: "timed-out", error: reason };
   if (reason instanceof TaskqError && reason.code === "TASKQ_SHUTDOWN") return { kind: "interrupted" };
-  if (reason instanceof TaskqError && reason.code === "TASKQ_REVOKED") return { kind: "revoked" };
+  if (isRevoked(run)) return { kind: "revoked" };
   return { kind: "threw", error };
 }
 
