@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { ClaimedJob, NewGate, NewJob } from "@taskq/core/storage";
 import { othersAreClaimedAsFast, parkAll } from "../claims-of-others.js";
 import type { Context } from "../context.js";
-import { crowdsGoOn } from "../crowds-at-gates.js";
+import { crowdGoesOn } from "../crowd-at-gates.js";
 import { promise, subject, type Subject } from "../promise.js";
 import { at } from "../tuple.js";
 
@@ -194,7 +194,7 @@ export const gates: Subject = subject("step: gates", [
         left -= runs.length;
       }
     }
-    await crowdsGoOn(context);
+    await crowdGoesOn(context);
   }),
 
   promise(
