@@ -77,10 +77,7 @@ export function encodeRule(engine: Engine, rule: FiringRule): Uint8Array {
 /** @throws `TASKQ_INPUT` `TASKQ_UNKNOWN_TASK` for one that this queue cannot fire */
 export function ruleOfRecord(engine: Engine, record: ScheduleRecord): FiringRule {
   // A periodic task is declared under its own name: another one would run it beside its schedule.
-  const isDeclared = record.origin === "task" && record.name === record.task;
-  const declared = isDeclared ? engine.tasks.get(record.task) : undefined;
-  // A periodic task is fired as this program declares it, whatever another release stored.
-  if (declared?.kind === "periodic") return ruleOfPeriodic(declared);
+  if (record.origin === "task" && record.name === record.task) return ruleOfDeclared(engine, record.name);
   const stored = engine.serializer.decode(record.bytes, contextOf(engine, record.name));
   if (!isRecord(stored) || stored["v"] !== 1 || !isRecord(stored["schedule"]) || !isRecord(stored["job"])) {
     throw new TaskqError("TASKQ_INPUT", `the stored schedule '${record.name}' cannot be read`);
@@ -93,6 +90,16 @@ export function ruleOfRecord(engine: Engine, record: ScheduleRecord): FiringRule
     overlap: checkedOverlap(overlap, "stored schedule overlap"),
     misfire: checkedMisfire(misfire, "stored schedule misfire"),
   };
+}
+
+/** As this program declares it, whatever another release stored: one that is a plain task by now is fired no more. */
+function ruleOfDeclared(engine: Engine, name: string): FiringRule {
+  const declared = engine.tasks.get(name);
+  if (declared?.kind === "periodic") return ruleOfPeriodic(declared);
+  throw new TaskqError(
+    "TASKQ_UNKNOWN_TASK",
+    `the schedule '${name}' is that of a periodic task, which this queue does not have`,
+  );
 }
 
 /** Where a schedule belongs. */

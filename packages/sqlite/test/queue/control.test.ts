@@ -132,6 +132,32 @@ describe.each(storages)("control on $name", ({ make }) => {
     expect(await told()).toEqual(zones);
   });
 
+  test("a periodic task that a release has made a plain one, or has no more, is fired no more", async () => {
+    const { virtualClock } = await import("@taskq/core/testing");
+    const clock = virtualClock(new Date("2026-01-01T00:00:00Z"));
+    const ran: string[] = [];
+    const storage = make();
+    const before = immediateQueue(
+      storage,
+      { sync: periodic("sync", every("1h"), async () => void ran.push("periodic")) },
+      { clock },
+    );
+    await advance(before, "1h");
+    const plain = immediateQueue(
+      storage,
+      { sync: task("sync", async (what: string) => void ran.push(what)) },
+      { clock },
+    );
+    await advance(plain, "3h");
+    await advance(immediateQueue(storage, { tick }, { clock }), "3h");
+    expect(ran).toEqual(["periodic"]);
+    const listed: unknown[] = [];
+    for await (const { name, nextAt } of plain.schedules.list()) listed.push([name, nextAt]);
+    expect(listed).toEqual([["sync", undefined]]);
+    await expect(plain.schedules.trigger("sync")).rejects.toMatchObject({ code: "TASKQ_UNKNOWN_TASK" });
+    expect(await plain.schedules.remove("sync")).toBe(true);
+  });
+
   test("the next instants come after the last one, also by a clock that was set back", async () => {
     let now = Date.UTC(2026, 0, 2, 12);
     const clock = { now: () => now, until: async () => {} };
