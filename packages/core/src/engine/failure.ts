@@ -98,6 +98,13 @@ export function storageFailure(reason: string | undefined, attempt: number): Job
         code: "TASKQ_QUARANTINED",
         details: { code: "TASKQ_UNKNOWN_TASK" },
       };
+    case "damaged":
+      return {
+        ...told,
+        message: "the job cannot be read: what is stored of it is damaged",
+        code: "TASKQ_QUARANTINED",
+        details: { code: "TASKQ_STORAGE" },
+      };
     default:
       return {
         ...told,

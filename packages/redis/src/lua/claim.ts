@@ -180,7 +180,8 @@ local function mayKeyBeAhead(key)
   local row = S.rows[key]
   if row then return mayBeAhead(row) end
   local text = call("HGET", K.rows, key)
-  return not text or mayBeAhead(M.seldomOf(text)), text
+  local fine, seldom = pcall(M.seldomOf, text)
+  return not fine or mayBeAhead(seldom), text
 end
 
 local function start(row, owner, fence, lease, begun, closed)
@@ -270,12 +271,13 @@ function M.claim(owner, knows, request)
       isPassed = not may
       if isPassed then left[#left + 1] = ready:leaveOut(score, member)
       else
-        row = M.rowAt(key, true, text)
-        if not row then break end
+        row = M.rowInLine(member, score, key, text)
+        -- Somebody has removed it.
+        if not row then ready:remove(member) end
       end
     end
     looked = looked + 1
-    if not isPassed and row.state == "ready" and take(row, owner, knows, claim, begins) then rows[#rows + 1] = row end
+    if row and not isPassed and row.state == "ready" and take(row, owner, knows, claim, begins) then rows[#rows + 1] = row end
   end
   local more = not request.ids and (ready:peek() ~= nil or Q.later == true)
   -- One that was met later may have ended some of them, with its group.

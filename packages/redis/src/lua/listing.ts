@@ -72,7 +72,7 @@ function M.eachListed(order, tell)
       for place = 0, alone and 0 or #keys / 14 - 1 do
         local own = first + place
         if own > order then
-          local row = M.rowAt(alone and keys or sub(keys, place * 14 + 1, place * 14 + 14))
+          local row = M.rowIfRead(alone and keys or sub(keys, place * 14 + 1, place * 14 + 14))
           -- The key of one that has gone may be that of another one now.
           if row and row.order ~= own then row = nil end
           if tell(row, own) then return false end

@@ -73,7 +73,7 @@ local function purgeFrom(key, till, limit)
     if not member or at > till then break end
     if not M.openEntry(index, member, at) then
       looked = looked + 1
-      removed = removed + removeOrDrop(index, member, M.rowAt(M.keyIn(member)))
+      removed = removed + removeOrDrop(index, member, M.rowIfRead(M.keyIn(member)))
     end
   end
   return removed
@@ -85,7 +85,7 @@ local function oldestKept(line, before)
   if not member then return nil end
   local at = struct.unpack(">I6", member, #line.prefix + 1)
   if at >= before then return nil end
-  local row = M.rowAt(sub(member, #line.prefix + 7))
+  local row = M.rowIfRead(sub(member, #line.prefix + 7))
   return member, row and row.kept and row.finishedAt == at and row or nil
 end
 
@@ -98,7 +98,7 @@ local function purgeOver(key, line, count, max, limit)
     if not member and not other then break end
     looked = looked + 1
     if other then removed = removed + removeOrDrop(line, other, kept)
-    elseif not M.openEntry(index, member, at) then removed = removed + removeOrDrop(index, member, M.rowAt(M.keyIn(member))) end
+    elseif not M.openEntry(index, member, at) then removed = removed + removeOrDrop(index, member, M.rowIfRead(M.keyIn(member))) end
   end
   return removed
 end
@@ -117,7 +117,7 @@ local function purgeCaps(limit)
       local member = line:peek()
       if not member or count <= max or removed >= limit then break end
       if struct.unpack(">I6", member, #prefix + 1) > S.now - KEPT_AT_LEAST then break end
-      removed = removed + removeOrDrop(line, member, M.rowAt(sub(member, #prefix + 7)))
+      removed = removed + removeOrDrop(line, member, M.rowIfRead(sub(member, #prefix + 7)))
       count = count - 1
     end
   end

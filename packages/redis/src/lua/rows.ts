@@ -161,14 +161,56 @@ function M.encodeRow(row)
     row.owner, run.lease, run.claimedAt and run.claimedAt - at, odd, apart, suffix, row.priority, not apart and row.body or nil, row.bytes)
 end
 
+-- One that somebody has cut off within its body is what is there of it; any other that cannot be read is an error.
+local function decodeKnown(key, text, inLine)
+  local fine, row = pcall(M.decodeRow, key, text, inLine)
+  if fine then return row end
+  local read, tail = pcall(decodeFrom, text, 18, 11)
+  if not read then error(row, 0) end
+  if tail < 0 then tail = #text end
+  row = M.decodeRow(key, sub(text, 1, tail) .. pack(0, sub(text, tail + 1)), inLine)
+  row.text = text
+  return row
+end
+
 function M.rowAt(key, inLine, known)
   local row = S.rows[key]
   if row == nil then
     local text = known or call("HGET", K.rows, key)
-    row = text and M.decodeRow(key, text, inLine)
+    row = text and decodeKnown(key, text, inLine)
     S.rows[key] = row
   end
   return row or nil
+end
+
+-- The same; of one that cannot be read, as somebody has written into it, nothing.
+function M.rowIfRead(key)
+  local fine, row = pcall(M.rowAt, key)
+  return fine and row or nil
+end
+
+local function isSound(row)
+  for _, name in ipairs({"due", "priority", "attempt", "failures", "crashes", "fence", "settled"}) do
+    if type(row[name]) ~= "number" then return false end
+  end
+  local body = type(row.body)
+  return row.kind == "job" and type(row.task) == "string" and (body == "string" or body == "number") and (byte(row.key) == 33 or #row.id == 22)
+end
+
+-- A row of the ready ones. One that cannot be read ends quarantined, with what is stored of it, and keeps no other waiting.
+function M.rowInLine(member, score, key, known)
+  local fine, row = pcall(M.rowAt, key, true, known)
+  if fine and (not row or isSound(row)) then return row end
+  local text = known or call("HGET", K.rows, key)
+  local due, order = struct.unpack(">I6I6", member)
+  local read, _, _, _, task, _, _, _, _, _, _, _, _, _, _, _, _, _, _, suffix = pcall(decodeFrom, text, 18, 11)
+  if not read or type(suffix) ~= "string" or #suffix ~= 8 then suffix = "00000000" end
+  row = {key = key, text = text, order = order, task = read and type(task) == "string" and task or "unknown", enqueuedAt = due,
+    id = byte(key) == 33 and sub(key, 2) or key .. suffix, due = due, priority = -tonumber(score), attempt = 0, failures = 0, crashes = 0, fence = 0,
+    settled = 0, body = text, kind = "job", state = "ready", wasCompleted = false, named = byte(key) == 33 or nil}
+  S.rows[key] = row
+  M.finishUnasked(row, "quarantined", "damaged")
+  return row
 end
 
 -- Reads many at once, so that each of them is at hand.
@@ -187,7 +229,7 @@ function M.readAhead(ids)
     M.readEnds(keys, from, to)
     for place = from, to do
       local text = texts[place - from + 1]
-      S.rows[keys[place]] = text and M.decodeRow(keys[place], text)
+      S.rows[keys[place]] = text and decodeKnown(keys[place], text)
     end
   end
 end

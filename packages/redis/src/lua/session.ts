@@ -149,6 +149,16 @@ function M.report(row, kind, reason, cause, gate)
   insert(S.effects, {row.id, row.task, kind, row.attempt, reason or false, cause or false, gate or false})
 end
 
+-- A stored schedule. One that somebody has written into has that for its bytes: whoever fires it finds that they cannot be read.
+function M.scheduleOf(text)
+  local fine, record = pcall(decode, text)
+  if fine and type(record) == "table" and type(record.origin) == "string" and type(record.task) == "string" and type(record.bytes) == "string"
+    and type(record.lastAt) == "number" then
+    return record
+  end
+  return {origin = "stored", task = "unknown", bytes = text, paused = false, lastAt = S.now, lastJobs = {}}
+end
+
 -- Whether something is left that follows from an earlier call: then nothing else may happen before.
 function M.isBehind()
   return Q.later == true

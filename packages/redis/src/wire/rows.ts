@@ -80,7 +80,10 @@ export function claimedRows(packed: Buffer, bodies: Bodies, claim: ClaimOfRows):
   const jobs: ClaimedJob[] = [];
   if (packed.length === 0) return jobs;
   const rows = new Rows(packed, apartOf(bodies), claim);
-  while (rows.areLeft) jobs.push(rows.next(jobs.length < claim.begin));
+  while (rows.areLeft) {
+    const job = rows.next(jobs.length < claim.begin);
+    if (job !== undefined) jobs.push(job);
+  }
   return jobs;
 }
 
@@ -113,6 +116,14 @@ const NONE_APART: ReadonlyMap<string, Uint8Array> = new Map();
 /** Bodies are parts of copies of about so many bytes: a job that runs long keeps one of them, and not the whole answer. */
 const COPIED = 8_192;
 
+/** Where a row lies in an answer, and its key before it. */
+interface Place {
+  readonly keyFrom: number;
+  readonly keySize: number;
+  readonly from: number;
+  readonly to: number;
+}
+
 /** The rows of an answer, one after the other: each behind its key. */
 class Rows {
   readonly #packed: Buffer;
@@ -135,16 +146,29 @@ class Rows {
     return this.#left > 1;
   }
 
-  next(begun: boolean): ClaimedJob {
-    const [packed, reader, claim] = [this.#packed, this.#reader, this.#claim];
+  /** `undefined` for one that somebody has written into: its run ends with its lease, and keeps no other from its own. */
+  next(begun: boolean): ClaimedJob | undefined {
+    const reader = this.#reader;
     this.#left -= 2;
     const keySize = reader.passText();
     const keyFrom = reader.at - keySize;
     const size = reader.passText();
     const to = reader.at;
-    if (size < HEAD) throw new TaskqError("TASKQ_STORAGE", "redis: a stored row is cut off");
-    const enqueuedAt = packed.readUIntBE(to - size + 5, 6);
-    reader.within(to - size + HEAD, to);
+    try {
+      return this.#job({ keyFrom, keySize, from: to - size, to }, begun);
+    } catch {
+      return undefined;
+    } finally {
+      reader.within(to, this.#packed.length);
+    }
+  }
+
+  /** @throws `TASKQ_STORAGE` */
+  #job({ keyFrom, keySize, from, to }: Place, begun: boolean): ClaimedJob {
+    const [packed, reader, claim] = [this.#packed, this.#reader, this.#claim];
+    if (to - from < HEAD) throw new TaskqError("TASKQ_STORAGE", "redis: a stored row is cut off");
+    const enqueuedAt = packed.readUIntBE(from + 5, 6);
+    reader.within(from + HEAD, to);
     const due = reader.value(false) as number;
     reader.pass(1);
     const task = this.#task();
@@ -156,9 +180,7 @@ class Rows {
     reader.pass(10);
     const id = this.#id(keyFrom, keySize);
     if (seldom !== NOTHING && hangsOn(seldom)) claim.hangs.add(id);
-    const priority = reader.value(false) as number;
-    const body = reader.hasText() ? this.#body(to - size, to) : undefined;
-    reader.within(to, packed.length);
+    const { priority, body } = this.#rest(from, to);
     return {
       id,
       task,
@@ -178,6 +200,17 @@ class Rows {
       sources: undefined,
       guards: seldom === NOTHING ? undefined : guardsIn(seldom),
     };
+  }
+
+  /** Of one that is cut off there, nothing: the job is quarantined as one whose body cannot be read. */
+  #rest(from: number, to: number): { readonly priority: number; readonly body: Uint8Array | undefined } {
+    const reader = this.#reader;
+    try {
+      const priority = reader.value(false) as number;
+      return { priority, body: reader.hasText() ? this.#body(from, to) : undefined };
+    } catch {
+      return { priority: 0, body: undefined };
+    }
   }
 
   /** Most are of the same task as the one before. */

@@ -50,7 +50,7 @@ local function leaseOf(entry)
     local claim = claimOf(entry)
     return claim and claim.lease
   end
-  local row = M.rowAt(entry)
+  local row = M.rowIfRead(entry)
   return row and row.run and row.run.lease
 end
 
@@ -89,7 +89,7 @@ return M.run(function()
   openLimits()
   local reaped, nextAt = {}, nil
   for _, key in ipairs(overdue()) do
-    local row = M.rowAt(key)
+    local row = M.rowIfRead(key)
     local run = row and row.run
     if not run then
       M.index(K.active):remove(key)

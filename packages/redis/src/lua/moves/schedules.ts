@@ -15,7 +15,7 @@ return M.run(function()
   if change then M.refuseStill() end
   local all = {}
   local list = call("HGETALL", K.schedules)
-  for place = 1, #list, 2 do all[list[place]] = decode(list[place + 1]) end
+  for place = 1, #list, 2 do all[list[place]] = M.scheduleOf(list[place + 1]) end
   local changed = false
   if change then
     local known = all[change.name]

@@ -14,7 +14,7 @@ local function allowed(record)
   local busy = unfinishedEnd(record) ~= nil
   if request.overlap == "skip" then return busy and 0 or 1 end
   if not busy then return 2 end
-  for _, id in ipairs(record.lastJobs) do
+  for _, id in ipairs(record.lastJobs or {}) do
     local row = M.jobOf(id)
     if row and (row.state == "active" or row.attempt > 0) then return 1 end
   end
@@ -50,7 +50,7 @@ return M.run(function()
   if M.isBehind() then return {behind = true} end
   local text = call("HGET", K.schedules, request.name)
   if not text then return {status = "removed", flows = {}} end
-  local record = decode(text)
+  local record = M.scheduleOf(text)
   if record.lastAt ~= request.previous or request.at <= record.lastAt or request.at > S.now then
     return {status = "stale", lastAt = record.lastAt, flows = {}}
   end

@@ -3,7 +3,8 @@ import { key } from "./key.js";
 
 /**
  * What the parts of the script say to each other: what is settled `ahead` of all else (then it `isDone`; `areAll`: there is no other), what the short way is to do
- * `again` since jobs went on from lines, the `effects` of all, what is left to `others`, and whether the rest did anything (`hasRest`).
+ * `again` since jobs went on from lines, the `effects` of all, what is left to `others`, whether the rest did anything (`hasRest`), and whether the short
+ * way has begun to write (`writes`).
  */
 export const shared: string = "local SAID = {}\n";
 
@@ -16,7 +17,13 @@ local HEARD, UNCLAIMED, WITH_REST = 2, 8, 16
 -- What is known of the queue is known no more.
 local function begin()
   claims, gates, logs, uniques, LINES = {}, {}, {}, {}, {opened = {}, parked = {}}
-  reply = short()
+  SAID.writes = nil
+  local fine
+  fine, reply = pcall(short)
+  if fine then return end
+  if SAID.writes then error(reply, 0) end
+  -- It met what it cannot read, and has done nothing: the rest of the script puts that aside.
+  claims, gates, logs, uniques, LINES, reply = {}, {}, {}, {}, {opened = {}, parked = {}}, nil
 end
 begin()
 `;

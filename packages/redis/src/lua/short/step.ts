@@ -248,8 +248,11 @@ local function short()
       local _, from = struct.unpack(">I5I6", row)
       rows[#rows + 1] = key
       -- A row that waits, or whose run has not ended, ends with the byte that says that it has no result.
+      local rest = sub(row, tail + 1, -2)
+      -- Of one that is cut off, all that is there is its body.
+      if unreadable and not pcall(decodeFrom, row, 21, 11) then rest = pack(0, sub(row, tail + 1)) end
       rows[#rows + 1] = sub(row, 1, 11) .. pack(due, unreadable and QUARANTINED or COMPLETED, task, x, attempt, failures, crashes, own, own,
-        began and began - from, now - from, nil, owner, nil, nil, nil, size, suffix) .. sub(row, tail + 1, -2) .. pack(told)
+        began and began - from, now - from, nil, owner, nil, nil, nil, size, suffix) .. rest .. pack(told)
     end
     if follows then
       events[place] = pack({id, task, unreadable and "quarantined" or "completed", attempt, fence, now, began or false, false,
@@ -486,6 +489,7 @@ local function short()
 
   local heard = 0
   -- From here on it writes.
+  SAID.writes = true
   if #keys > 0 or begins or #gone > 0 or taken + #LINES.parked > 0 then
     if #apart > 0 then write("HSET", ${key("bodies")}, apart) end
     write("HSET", ${key("rows")}, rows)
