@@ -245,6 +245,21 @@ describe.skipIf(serverBinary() === undefined)("a server that has lost a queue", 
     await until("it is told", async () => losses.some((message) => message.includes(told)));
   });
 
+  test("jobs whose rows are gone keep no others waiting", async () => {
+    const { url, port } = await sharedServer();
+    const keyPrefix = newPrefix();
+    const storage = await opened({ url, keyPrefix });
+    for (let call = 0; call < 20; call += 1) await enqueueTen(storage);
+    await ask(port, [["DEL", `${keyPrefix}:{${QUEUE}}:rows`]]);
+    const job = newJob();
+    await storage.enqueue({ queue: QUEUE, flows: [alone(job)] });
+    const runs: ClaimedJob[] = [];
+    for (let claims = 0; claims < 10; claims += 1) runs.push(...(await claim(storage, "one", 10)));
+    expect(runs.map(({ id }) => id)).toEqual([job.id]);
+    expect(await Promise.all(runs.map((run) => complete(storage, "one", run)))).toEqual(["applied"]);
+    expect((await storage.counts({ queue: QUEUE }))["*"]?.ready).toBe(0);
+  });
+
   test("each process declares its schedules again, also if another one has opened the queue", async () => {
     const { url, port } = await sharedServer();
     const options = { url, keyPrefix: newPrefix() };
