@@ -12,8 +12,8 @@ import { reportEffects, reportSettled } from "./report.js";
 
 /** How long a run outlives this process, in milliseconds; renewed while it lasts. */
 const LEASE = 30_000;
-/** Milliseconds after which it is listened for revokes: a run that is over before costs no watch. */
-const UNHEARD = 50;
+/** Milliseconds after which runs are renewed and revokes are heard of: what is over before costs neither. */
+const KEPT_FROM = 50;
 
 /** Called for each run that was settled. */
 export type RunListener = (finished: FinishedRun) => void;
@@ -40,13 +40,11 @@ export class InlineRunner {
    * @returns when the next job is due, if known. Epoch milliseconds.
    */
   async runDue(listener?: RunListener): Promise<number | undefined> {
-    const renewing = setInterval(() => void this.#renew(), LEASE / 3).unref();
-    const stopHearing = this.#hearRevokes();
+    const letGo = this.#keepRuns();
     try {
       return await this.#run(listener);
     } finally {
-      clearInterval(renewing);
-      stopHearing();
+      letGo();
     }
   }
 
@@ -122,18 +120,21 @@ export class InlineRunner {
     return answer;
   }
 
-  /** A handler may end only once its signal aborts. Answers how to stop. */
-  #hearRevokes(): () => void {
+  /** Renews what lasts, and hears of revokes: a handler may end only once its signal aborts. Answers how to stop. */
+  #keepRuns(): () => void {
     const { name, storage } = this.#engine;
     let unwatch: (() => void) | undefined;
+    let renewing: NodeJS.Timeout | undefined;
     const timer = setTimeout(() => {
       unwatch = storage.watch(name, ({ kind }) => void (kind === "control" && this.#renew()), {
         final: false,
       });
+      renewing = setInterval(() => void this.#renew(), LEASE / 3).unref();
       void this.#renew();
-    }, UNHEARD);
+    }, KEPT_FROM);
     return () => {
       clearTimeout(timer);
+      clearInterval(renewing);
       unwatch?.();
     };
   }
