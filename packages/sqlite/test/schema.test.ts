@@ -114,17 +114,30 @@ test("a table prefix that differs from another of the file in capitals only is r
   expect(error.message).toMatch(/expected the tablePrefix 'taskq_' of its tables, got 'TASKQ_'/);
 });
 
-test.each(["meta = 'text'", "meta = 'null'", "meta = x'ff'", "gate = x'ff'"])(
-  "listing rejects with TASKQ_STORAGE over a row in which somebody has set %s",
+test.each(["meta = 'text'", "meta = 'null'", "meta = x'ff'"])(
+  "listing tells of a job also where somebody has set %s",
   async (change) => {
-    const path = join(temporaryFolder(), "jobs.db");
-    const storage = await openStorage({ path });
-    await storage.enqueue({ queue: QUEUE, flows: [flow()] });
-    const file = new Database(path);
-    file.exec(`UPDATE taskq_jobs SET ${change}`);
-    file.close();
-    const error = await failure(storage.list({ queue: QUEUE, limit: 10, after: undefined }));
-    expect(error.code).toBe("TASKQ_STORAGE");
-    expect(error.message).toMatch(/expected the row of a job, got one that others have changed/);
+    const { storage, id } = await withChange(change);
+    const { records } = await storage.list({ queue: QUEUE, limit: 10, after: undefined });
+    expect(records.map((record) => record.id)).toEqual([id]);
   },
 );
+
+test("listing rejects with TASKQ_STORAGE over a row in which somebody has set gate = x'ff'", async () => {
+  const { storage } = await withChange("gate = x'ff'");
+  const error = await failure(storage.list({ queue: QUEUE, limit: 10, after: undefined }));
+  expect(error.code).toBe("TASKQ_STORAGE");
+  expect(error.message).toMatch(/expected the row of a job, got one that others have changed/);
+});
+
+/** One job is stored, and then somebody writes into its row. */
+async function withChange(change: string) {
+  const path = join(temporaryFolder(), "jobs.db");
+  const storage = await openStorage({ path });
+  const stored = flow();
+  await storage.enqueue({ queue: QUEUE, flows: [stored] });
+  const file = new Database(path);
+  file.exec(`UPDATE taskq_jobs SET ${change}`);
+  file.close();
+  return { storage, id: stored.end };
+}
