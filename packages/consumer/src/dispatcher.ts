@@ -1,5 +1,5 @@
 /** Starts the runs of one queue on free slots, and hands over what has ended. */
-import { execute, reportLost, type Engine, type FinishedRun } from "@taskq/core/engine";
+import { execute, reportLost, revokeRun, type Engine, type FinishedRun } from "@taskq/core/engine";
 import { TaskqError, type RunReference, type SettledOutcome } from "@taskq/core/storage";
 import { Bag } from "./bag.js";
 import type { HeldRun } from "./held-run.js";
@@ -126,7 +126,7 @@ export class Dispatcher implements SlotUser {
   revoke(reference: RunReference): void {
     const held = this.#options.runs.find(reference);
     if (held === undefined || held.state === "ended") return;
-    held.run.aborting.abort(new TaskqError("TASKQ_REVOKED", "the job was revoked"));
+    revokeRun(held.run);
     if (held.state !== "waiting") return;
     // It ends without its handler, and so without a slot.
     this.#waiting = this.#waiting.filter((other) => other !== held);

@@ -4,6 +4,7 @@ export { comeToRest } from "./engine/come-to-rest.js";
 export type { Engine, EngineTime } from "./engine/engine-types.js";
 export { engineOf } from "./engine/engine-of.js";
 export { execute } from "./engine/execute.js";
+export { revokeRun } from "./engine/invoke.js";
 export type { FinishedRun } from "./engine/finished-run.js";
 export { InlineRunner } from "./engine/inline.js";
 export type { RunListener } from "./engine/inline.js";

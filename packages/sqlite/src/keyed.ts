@@ -3,7 +3,7 @@ import type { SettledOutcome } from "@taskq/core/storage";
 import { inRow, replaceBody } from "./bodies.js";
 import { leaveRun } from "./final.js";
 import { metaFor } from "./insert-rows.js";
-import { enterLine } from "./line.js";
+import { dueBefore, enterLine } from "./line.js";
 import type { Move } from "./move.js";
 import { skipIfDead } from "./readiness.js";
 import { ACTIVE, APART, GATED, metaOf, READY, UNBEGUN, UNIQUE, VERDICT, type Row } from "./row.js";
@@ -28,8 +28,7 @@ export function giveBackKeyed(
   if (keys.gates !== undefined) row.flags |= GATED;
   if (keys.unique !== undefined) row.flags |= UNIQUE;
   row.state = READY;
-  // It was due when it was claimed, though the clock may have been set back.
-  row.due = Math.min(row.due, move.now);
+  row.due = dueBefore(move, row);
   move
     .sql(
       "UPDATE {jobs} SET state = 0, due = ?, body = ?, meta = ?, flags = ?, attempt = ?, settled = fence, " +

@@ -1,6 +1,11 @@
 import type { Move } from "./move.js";
 import { BLOCKED, gateLabel, PARKED, READY, SCHEDULED, type Row } from "./row.js";
 
+/** When a claimed row was due: not later than now, though the clock may have been set back since its claim. */
+export function dueBefore({ now }: Move, { due }: Row): number {
+  return Math.min(due, now);
+}
+
 /** Ready or scheduled, by its due. */
 export function enterLine(move: Move, row: Row): void {
   if (row.due > move.now) schedule(move, row, row.due);

@@ -5,6 +5,7 @@ import { complete, followConsequences } from "./consequences.js";
 import { becameFinal, leaveRun, recordAttempt } from "./final.js";
 import { LEASE_COLUMNS, unpackKeys, type LeaseRow } from "./lease.js";
 import { hasOpenings, openAnew } from "./limits.js";
+import { dueBefore } from "./line.js";
 import type { Move } from "./move.js";
 import type { OpenQueue } from "./open-queue.js";
 import { skipIfDead } from "./readiness.js";
@@ -130,8 +131,7 @@ function takeRun(move: Move, row: Row, lease: number): ReapedRun {
   else if (begun && (row.flags & AT_MOST_ONCE) !== 0) end(move, row, FAILED, "interrupted");
   else if (begun && row.crashes > MAX_CRASHES) end(move, row, FAILED, "crashed");
   else if (begun) giveBack(move, row, move.now + Math.floor(Math.random() * row.crashes * lease));
-  // It was due when it was claimed, though the clock may have been set back.
-  else giveBack(move, row, Math.min(row.due, move.now));
+  else giveBack(move, row, dueBefore(move, row));
   const state = row.state === SCHEDULED ? "ready" : stateName(row.state);
   return { id: idOf(row), fence, task: row.task, attempt, begun, state };
 }

@@ -5,6 +5,7 @@ import { becameFinal, freeOnStart, leaveRun, recordAttempt } from "./final.js";
 import { giveStartsBack } from "./limits.js";
 import { giveBackKeyed } from "./keyed.js";
 import { hasTakenId } from "./known-flow.js";
+import { dueBefore } from "./line.js";
 import type { Move } from "./move.js";
 import { skipIfDead } from "./readiness.js";
 import {
@@ -183,11 +184,6 @@ interface GivenBack {
   readonly due: number;
   readonly failures: number;
   readonly startedAt: number | null;
-}
-
-/** It was due when it was claimed, though the clock may have been set back. */
-function dueBefore({ now }: Move, { due }: Row): number {
-  return Math.min(due, now);
 }
 
 /** The job waits again; one that a user has revoked meanwhile is cancelled. */

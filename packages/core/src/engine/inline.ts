@@ -5,6 +5,7 @@ import type { StepAnswer, StepRequest } from "../storage.js";
 import type { Engine } from "./engine-types.js";
 import { execute } from "./execute.js";
 import type { FinishedRun } from "./finished-run.js";
+import { revokeRun } from "./invoke.js";
 import { JobRun } from "./job-run.js";
 import type { RunHost } from "./run.js";
 import { RunsUnderWay } from "./runs-under-way.js";
@@ -155,7 +156,7 @@ export class InlineRunner {
   #abortRevoked(revoked: StepAnswer["revoked"]): void {
     for (const { id, fence } of revoked) {
       const run = [...this.#underWay].find((one) => one.id === id && one.fence === fence);
-      run?.aborting.abort(new TaskqError("TASKQ_REVOKED", "the job was revoked"));
+      if (run !== undefined) revokeRun(run);
     }
   }
 }

@@ -38,6 +38,11 @@ export function endOfReturn(run: Run, output: unknown): InvokedEnd {
   return { kind: "returned", output };
 }
 
+/** Tells a run that a user has revoked its job. */
+export function revokeRun({ aborting }: Run): void {
+  aborting.abort(new TaskqError("TASKQ_REVOKED", "the job was revoked"));
+}
+
 /** Whether it was told so. */
 export function isRevoked({ abortReason }: Run): boolean {
   return abortReason instanceof TaskqError && abortReason.code === "TASKQ_REVOKED";

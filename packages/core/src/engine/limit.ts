@@ -5,7 +5,7 @@ import { abortSignal, callable, integer, oneOf, refuseUnknown, unexpected } from
 import { LARGEST_LIMIT } from "../task-options.js";
 import type { Limit, LimitOptions } from "../vocabulary/locks.js";
 import type { Engine } from "./engine-types.js";
-import { Patience } from "./patience.js";
+import { patiently, type Patience } from "./patience.js";
 import { sleep } from "./sleep.js";
 import { storedName } from "./stored-name.js";
 
@@ -54,15 +54,13 @@ function checkedRequest(name: string, options: LimitOptions): LimitRequest {
   };
 }
 
-async function acquire(engine: Engine, request: LimitRequest): Promise<void> {
-  const patience = new Patience(request, () => late(request));
-  try {
-    const opening = engine.open();
-    if (opening !== undefined) await patience.of(opening);
-    await acquireIn(engine, request, patience);
-  } finally {
-    patience.end();
-  }
+function acquire(engine: Engine, request: LimitRequest): Promise<void> {
+  return patiently(
+    engine,
+    request,
+    () => late(request),
+    (patience) => acquireIn(engine, request, patience),
+  );
 }
 
 async function acquireIn(engine: Engine, request: LimitRequest, patience: Patience): Promise<void> {

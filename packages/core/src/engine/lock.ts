@@ -7,7 +7,7 @@ import { LONGEST_TIMER } from "../timer.js";
 import type { HeldLock, Lock, LockOptions, Locks, SemaphoreOptions } from "../vocabulary/locks.js";
 import type { Engine } from "./engine-types.js";
 import { errorText } from "./failure.js";
-import { Patience } from "./patience.js";
+import { patiently, type Patience } from "./patience.js";
 import { sleep } from "./sleep.js";
 import { storedName } from "./stored-name.js";
 
@@ -61,15 +61,13 @@ interface LockRequest {
   readonly signal: AbortSignal | undefined;
 }
 
-async function acquire(engine: Engine, request: LockRequest): Promise<TakenLock> {
-  const patience = new Patience(request, () => late(request));
-  try {
-    const opening = engine.open();
-    if (opening !== undefined) await patience.of(opening);
-    return await acquireIn(engine, request, patience);
-  } finally {
-    patience.end();
-  }
+function acquire(engine: Engine, request: LockRequest): Promise<TakenLock> {
+  return patiently(
+    engine,
+    request,
+    () => late(request),
+    (patience) => acquireIn(engine, request, patience),
+  );
 }
 
 async function acquireIn(engine: Engine, request: LockRequest, patience: Patience): Promise<TakenLock> {

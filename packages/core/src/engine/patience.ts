@@ -1,10 +1,11 @@
 import { startTimer } from "../timer.js";
+import type { Engine } from "./engine-types.js";
 import { unlessAborted } from "./unless-aborted.js";
 
 /** What a call may take beyond the time of its caller, in milliseconds: one with no time to wait is to have its answer. */
 const LONGEST_CALL = 250;
 
-export interface PatienceOptions {
+interface PatienceOptions {
   /** The longest to wait, in milliseconds. */
   readonly timeout: number | undefined;
   readonly signal: AbortSignal | undefined;
@@ -39,5 +40,22 @@ export class Patience {
   /** Nothing is waited for any more. */
   end(): void {
     clearTimeout(this.#timer);
+  }
+}
+
+/** Opens the queue and does what waits, both within the time of its caller. @param late what it rejects with when that is over */
+export async function patiently<T>(
+  engine: Engine,
+  options: PatienceOptions,
+  late: () => Error,
+  work: (patience: Patience) => Promise<T>,
+): Promise<T> {
+  const patience = new Patience(options, late);
+  try {
+    const opening = engine.open();
+    if (opening !== undefined) await patience.of(opening);
+    return await work(patience);
+  } finally {
+    patience.end();
   }
 }
