@@ -7,7 +7,7 @@ import { scratchFolder } from "./scratch-folder.js";
 
 const given = readArguments(
   ["storage", "seed", "jobs", "consumers", "seconds", "quiet-seconds", "directory"],
-  ["popping", "unlimited", "gated"],
+  ["popping", "unlimited", "gated", "early"],
 );
 const seed = given.number("seed", Date.now() % 1_000_000);
 const flaw = (["popping", "unlimited"] as const).find((name) => given.flag(name));
@@ -27,6 +27,7 @@ const report = await runChaos({
   consumers: given.number("consumers", 4),
   seconds: given.number("seconds", 60),
   quietSeconds: given.number("quiet-seconds", 10),
+  early: given.flag("early"),
   say: (line) => process.stderr.write(`${line}\n`),
 });
 const facts = chaosFacts(report);

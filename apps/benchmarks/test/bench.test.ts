@@ -5,7 +5,8 @@ import { allScenarios } from "../src/scenarios/scenarios.ts";
 import { serverBinary } from "@taskq/redis-servers";
 import { runProgram } from "./run-program.ts";
 
-it("the bench measures every scenario with every job run exactly once, and prints one table", async () => {
+// Both at once: here nobody looks at how fast they are.
+it.concurrent("the bench measures every scenario with every job run exactly once, and prints one table", async () => {
   const { code, output } = await runProgram("bench", ["--quick"]);
 
   expect(output).not.toMatch(/Error/);
@@ -21,7 +22,7 @@ it("the bench measures every scenario with every job run exactly once, and print
 // Each peer and each way of measuring: the whole of it takes a minute.
 const ON_REDIS = ["enqueue", "pipe", "round-trip", "bytes", "due"];
 
-it.skipIf(serverBinary() === undefined)(
+it.skipIf(serverBinary() === undefined).concurrent(
   "the bench measures the peers on a Redis of its own, and prints one table",
   async () => {
     const { code, output } = await runProgram("bench", [

@@ -25,6 +25,8 @@ export interface ChaosOptions {
   readonly seconds: number;
   /** The end, without kills. */
   readonly quietSeconds: number;
+  /** The end is over as soon as nothing is left to be done. */
+  readonly early: boolean;
   readonly flaw: Flaw | undefined;
   /** Also locks, slots, limits, unique keys, groups within groups and a schedule. */
   readonly gated: boolean;
@@ -71,7 +73,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const { flows, results } = await killWhileEnqueueing(queue, planned, consumers, random, options);
   const killSeconds = (performance.now() - begun) / 1_000;
   options.say(`no more kills, for ${options.quietSeconds} s`);
-  await pause(options.quietSeconds * 1_000);
+  await quietEnd(queue, options);
   const lateness = loopDelay.max();
   await consumers.stop();
 
@@ -125,18 +127,28 @@ async function killWhileEnqueueing(
   }
   let told = 0;
   while (performance.now() - begun < seconds * 3_000) {
-    const { completed, failed: _, ...others } = await queue.counts();
-    const left = Object.values(others).reduce((sum, count) => sum + count, 0);
+    const left = await jobsLeft(queue);
     if (left <= jobs / 50) break;
     if (performance.now() - told > 5_000) {
       told = performance.now();
-      say(`${completed} completed, ${left} left, ${consumers.killed.size} kills`);
+      say(`${left} left, ${consumers.killed.size} kills`);
     }
     await pause(250);
   }
   done = true;
   await killing;
   return { flows: stored, results };
+}
+
+async function quietEnd(queue: ChaosQueue, { quietSeconds, early }: ChaosOptions): Promise<void> {
+  const end = performance.now() + quietSeconds * 1_000;
+  do await pause(Math.min(250, Math.max(0, end - performance.now())));
+  while (performance.now() < end && !(early && (await jobsLeft(queue)) === 0));
+}
+
+async function jobsLeft(queue: ChaosQueue): Promise<number> {
+  const { scheduled, blocked, ready, parked, active } = await queue.counts();
+  return scheduled + blocked + ready + parked + active;
 }
 
 interface Judged {

@@ -252,8 +252,8 @@ export const joins: Subject = subject("step: joins", [
     const outside = context.job({ priority: -1 });
     const storing = performance.now();
     await context.enqueue(chain(group, sum), outside);
-    // a busy machine takes longer for this, too
-    const allowed = Math.max(1_000, 4 * (performance.now() - storing));
+    // A busy machine takes longer for this, too. What looked at all members for each of them would take minutes.
+    const allowed = Math.max(5_000, 10 * (performance.now() - storing));
     const run = await context.claimOne();
     const started = performance.now();
     assert.equal(await context.fail(run, "boom"), "applied");
