@@ -142,8 +142,10 @@ async function killWhileEnqueueing(
 
 async function quietEnd(queue: ChaosQueue, { quietSeconds, early }: ChaosOptions): Promise<void> {
   const end = performance.now() + quietSeconds * 1_000;
-  do await pause(Math.min(250, Math.max(0, end - performance.now())));
-  while (performance.now() < end && !(early && (await jobsLeft(queue)) === 0));
+  for (let left = end - performance.now(); left > 0; left = end - performance.now()) {
+    await pause(Math.min(250, left));
+    if (early && (await jobsLeft(queue)) === 0) return;
+  }
 }
 
 async function jobsLeft(queue: ChaosQueue): Promise<number> {
