@@ -49,6 +49,11 @@ export function finishAll(move: Move, rows: readonly JobRow[], ending: Ending): 
   follow(move, ended);
 }
 
+/** When a job that is given back is due: it was so when it was claimed, though the clock may have been set back. */
+export function dueBefore(move: Move, row: JobRow): number {
+  return Math.min(row.due, move.now);
+}
+
 /** A run has been given back: the job waits again, unless the group that it leads to has failed. */
 export function giveBack(move: Move, row: JobRow): void {
   endRun(move, row);

@@ -8,7 +8,7 @@ import {
   type RenewAnswer,
   type RenewRequest,
 } from "@taskq/core/storage";
-import { finishUnasked, giveBack } from "./finish.js";
+import { dueBefore, finishUnasked, giveBack } from "./finish.js";
 import { planLimitsAnew } from "./gates.js";
 import type { Move } from "./queue-state.js";
 import type { JobRow, Run } from "./rows.js";
@@ -88,8 +88,7 @@ function putBack(move: Move, row: JobRow, run: Run): void {
   else {
     // Neighbours that crashed with a job that crashes its process shall not run beside it again.
     if (run.begun) row.due = move.now + Math.floor(Math.random() * crashes * run.lease);
-    // It was due when it was claimed, though the clock may have been set back.
-    else row.due = Math.min(row.due, move.now);
+    else row.due = dueBefore(move, row);
     giveBack(move, row);
   }
 }

@@ -4,7 +4,7 @@ import { addFlows } from "./add-flows.js";
 import { copyIfAny, copyOf } from "./bytes.js";
 import { begin } from "./claim.js";
 import { checkAdded, hasTakenId } from "./enqueue.js";
-import { finish, finishUnasked, giveBack, type Ending } from "./finish.js";
+import { dueBefore, finish, finishUnasked, giveBack, type Ending } from "./finish.js";
 import { giveStartsBack } from "./gates.js";
 import { giveBackKeyed } from "./keyed.js";
 import type { Move } from "./queue-state.js";
@@ -90,8 +90,7 @@ function putBack(move: Move, row: JobRow, run: Run, outcome: Unfinished): void {
     finishUnasked(move, row, "failed", "interrupted");
     return;
   }
-  // It was due when it was claimed, though the clock may have been set back.
-  row.due = "due" in outcome ? outcome.due : Math.min(row.due, move.now);
+  row.due = "due" in outcome ? outcome.due : dueBefore(move, row);
   if (outcome.kind === "keyed") return giveBackKeyed(move, row, outcome);
   if (outcome.kind === "retry" && outcome.counts) row.failures += 1;
   giveBack(move, row);

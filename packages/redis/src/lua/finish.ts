@@ -288,6 +288,9 @@ function M.giveUpAgain(rows)
   M.follow()
 end
 
+-- When a job that is given back is due: it was so when it was claimed, though the clock may have been set back.
+function M.dueBefore(row) return math.min(row.due, S.now) end
+
 -- A run has been given back: the job waits again, unless the group that it leads to has failed.
 function M.giveBack(row)
   M.endRun(row)

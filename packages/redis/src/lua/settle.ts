@@ -79,8 +79,7 @@ local function putBack(row, run, one)
   end
   if run.revoked then return M.finishUnasked(row, "cancelled", "revoked") end
   if one.kind == "interrupted" and row.once then return M.finishUnasked(row, "failed", "interrupted") end
-  -- It was due when it was claimed, though the clock may have been set back.
-  row.due = one.due or math.min(row.due, S.now)
+  row.due = one.due or M.dueBefore(row)
   if one.kind == "keyed" then return giveBackKeyed(row, one) end
   if one.kind == "retry" and one.counts then row.failures = row.failures + 1 end
   M.giveBack(row)

@@ -13,8 +13,7 @@ local function putBack(row, run)
   else
     -- Neighbours that crashed with a job that crashes its process shall not run beside it again.
     if run.begun then row.due = S.now + floor(math.random() * row.crashes * run.lease)
-    -- It was due when it was claimed, though the clock may have been set back.
-    else row.due = math.min(row.due, S.now) end
+    else row.due = M.dueBefore(row) end
     M.giveBack(row)
   end
 end
