@@ -5,7 +5,8 @@ import { defineConfig, type ViteUserConfig } from "vitest/config";
 const config: ViteUserConfig = defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
-    testTimeout: 10_000,
+    // Nearly all take less than one; a machine with other work may stand still for several.
+    testTimeout: 30_000,
     // Many files wait for processes and time limits: on two CPUs, two at once take three fifths of the time.
     maxWorkers: Math.max(2, availableParallelism() - 1),
     restoreMocks: true,

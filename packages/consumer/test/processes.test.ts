@@ -154,7 +154,7 @@ test("four processes share the work of one file, and every job runs once", async
   const children = Array.from({ length: 4 }, () => new ChildWorker(path, { workers: 5 }));
   await Promise.all(children.map((child) => child.heard("ready")));
   const results = await queue.enqueueMany(Array.from({ length: 400 }, () => slow.job(5)));
-  await until(async () => (await queue.counts()).completed === 400, 9_000);
+  await until(async () => (await queue.counts()).completed === 400);
   const pids = new Set(await Promise.all(results.map((result) => result.wait())));
   expect(pids.size).toBeGreaterThan(1);
   const started = children.flatMap(({ messages }) => messages.filter(({ type }) => type === "started"));

@@ -31,7 +31,7 @@ export function sleep(delay: number): Promise<void> {
 }
 
 /** Resolves once the condition holds; rejects when it does not within the limit, in milliseconds. */
-export async function until(condition: () => boolean | Promise<boolean>, limit = 5_000): Promise<void> {
+export async function until(condition: () => boolean | Promise<boolean>, limit = 20_000): Promise<void> {
   const end = performance.now() + limit;
   while (!(await condition())) {
     if (performance.now() > end) throw new Error(`not within ${limit} ms: ${condition.toString()}`);
