@@ -96,12 +96,17 @@ test("a reader that is killed and goes on misses no job that ended and hears non
   let producer = start({ role: "producer", path, ...logs[0] });
   const work = (): ChildWorker => new ChildWorker(path, { workers: 4, lease: 500 });
   let workers = [work(), work()];
+  const heard = [0, 0];
   for (let round = 0; round < 8; round += 1) {
     await sleep(250 + 37 * round);
     // On a machine that has much else to do, nobody would live long enough.
     await until(async () => (await queue.counts()).completed >= 40 * (round + 1));
-    await readers[round % 2]?.kill();
-    readers = readers.map((reader, index) => (index === round % 2 ? read(logs[index] ?? logs[0]) : reader));
+    const place = round % 2 === 0 ? 0 : 1;
+    // So it has heard some that it has not saved, mostly.
+    await until(() => linesOf(logs[place].log).length > (heard[place] ?? 0));
+    await readers[place]?.kill();
+    heard[place] = linesOf(logs[place].log).length;
+    readers = readers.map((reader, index) => (index === place ? read(logs[place]) : reader));
     if (round % 3 === 1) {
       workers[0]?.process.kill("SIGKILL");
       workers = [...workers.slice(1), work()];
