@@ -160,7 +160,7 @@ describe("rich values", () => {
       }),
       { numRuns: 300, seed: 2 },
     );
-  });
+  }, 120_000);
 
   test("an object that is held twice comes back equal in both places", () => {
     const shared = { at: new Date(0) };
