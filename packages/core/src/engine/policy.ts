@@ -21,7 +21,7 @@ export interface Policy {
   readonly concurrency: CheckedOptions["concurrency"];
 }
 
-export function policyOf({ options }: Definition, defaults: CheckedOptions | undefined): Policy {
+export function policyOf({ options, kind }: Definition, defaults: CheckedOptions | undefined): Policy {
   return {
     retries: options.retries ?? defaults?.retries ?? 0,
     backoff: options.backoff ?? defaults?.backoff,
@@ -31,7 +31,8 @@ export function policyOf({ options }: Definition, defaults: CheckedOptions | und
     expiresMs: options.expiresMs ?? defaults?.expiresMs,
     delivery: options.delivery ?? defaults?.delivery ?? "at-least-once",
     isolate: options.isolate ?? defaults?.isolate ?? "none",
-    results: options.results ?? defaults?.results ?? "keep",
+    // A periodic handler may answer anything, also what cannot travel.
+    results: kind === "periodic" ? "none" : (options.results ?? defaults?.results ?? "keep"),
     version: options.version ?? 1,
     keep: options.keep ?? defaults?.keep,
     unique: options.unique,

@@ -62,6 +62,14 @@ describe.each(storages)("control on $name", ({ make }) => {
     expect(instants.slice(5)).toEqual(["02:00"]);
   });
 
+  test("what a periodic handler answers is not kept, whatever it is", async () => {
+    const beat = periodic("beat", every("1h"), { results: "keep" }, async () => ({ close: () => {} }));
+    const given = task("given", async (value: unknown) => [value]);
+    const queue = immediateQueue(make(), { beat, given });
+    expect(await (await queue.enqueue(beat.job())).peek()).toEqual({ state: "completed", value: undefined });
+    expect(await (await queue.enqueue(beat.job().pipe(given))).wait()).toEqual([undefined]);
+  });
+
   test("schedules made at run time hold a flow, and are listed, previewed and removed", async () => {
     const sums: number[] = [];
     const one = task("one", async (n: number) => n);
