@@ -59,14 +59,17 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
   test("with periodic: false nothing is fired, nor declared", async () => {
     let runs = 0;
     const beat = periodic("beat", every("50ms"), async () => void (runs += 1));
-    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { beat } }));
+    const storage = await makeStorage();
+    const queue = closing(createQueue({ storage, tasks: { beat } }));
     await serve(queue, { periodic: false });
     await sleep(200);
     expect(runs).toBe(0);
     // It is listed, as one that nobody has begun to count.
     const begun: unknown[] = [];
-    for await (const { lastAt } of queue.schedules.list()) begun.push(lastAt);
-    expect(begun).toEqual([undefined]);
+    for await (const { name, lastAt } of queue.schedules.list()) begun.push([name, lastAt]);
+    expect(begun).toEqual([["beat", undefined]]);
+    const { schedules } = await (storage as unknown as StorageContract).schedules({ queue: "default" });
+    expect(schedules).toEqual([]);
   });
 
   test("a schedule made while the consumer runs is noticed", async () => {

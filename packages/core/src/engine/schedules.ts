@@ -102,8 +102,8 @@ export function createSchedules(engine: Engine): Schedules {
 }
 
 function snapshotOf(engine: Engine, record: ScheduleRecord): ScheduleSnapshot {
-  const { name, task, origin, paused, lastAt } = record;
-  const told = { name, task, origin, paused, lastAt: new Date(lastAt) };
+  const { name, task, origin, paused, lastAt, lastId } = record;
+  const told = { name, task, origin, paused };
   try {
     const { schedule } = ruleOfRecord(engine, record);
     const next = nextInstant(schedule, Math.max(lastAt, engine.time.now()));
@@ -111,10 +111,14 @@ function snapshotOf(engine: Engine, record: ScheduleRecord): ScheduleSnapshot {
       ...told,
       expression: schedule.expression,
       timeZone: schedule.timeZone,
+      // One that is new or was resumed goes on from a moment that is none of its instants.
+      lastAt:
+        lastId !== undefined && nextInstant(schedule, lastAt - 1) === lastAt ? new Date(lastAt) : undefined,
       nextAt: paused || next === undefined ? undefined : new Date(next),
     };
   } catch {
     // One that this program cannot fire is listed all the same.
-    return { ...told, expression: "?", timeZone: undefined, nextAt: undefined };
+    const last = lastId === undefined ? undefined : new Date(lastAt);
+    return { ...told, expression: "?", timeZone: undefined, lastAt: last, nextAt: undefined };
   }
 }

@@ -46,6 +46,11 @@ export interface ScheduleSnapshot {
   /** Declared by a `periodic` task, or stored by `upsert`. */
   readonly origin: "task" | "stored";
   readonly paused: boolean;
+  /**
+   * The latest instant that it fired for, or left out as the run before had not ended. `undefined`: none since it was made,
+   * changed or resumed.
+   */
   readonly lastAt: Date | undefined;
+  /** `undefined`: it is paused, or never comes again. */
   readonly nextAt: Date | undefined;
 }

@@ -1,4 +1,4 @@
-import { cron, every, group, periodic, task } from "@taskq/core";
+import { cron, every, group, periodic, task, type ScheduleSnapshot } from "@taskq/core";
 import { advance } from "@taskq/core/testing";
 import { describe, expect, test } from "vitest";
 import { immediateQueue, storages } from "./storages.js";
@@ -87,12 +87,23 @@ describe.each(storages)("control on $name", ({ make }) => {
       schedule: every("1h"),
       job: group([one.job(1), one.job(2)]).pipe(sum),
     });
+    const listed = async (): Promise<ScheduleSnapshot[]> => {
+      const all = [];
+      for await (const schedule of queue.schedules.list()) all.push(schedule);
+      return all;
+    };
+    expect(await listed()).toMatchObject([{ lastAt: undefined, nextAt: new Date("2026-01-01T01:00:00Z") }]);
     await advance(queue, "3h");
     expect(sums).toEqual([3, 3, 3]);
-    const listed = [];
-    for await (const schedule of queue.schedules.list()) listed.push(schedule);
-    expect(listed).toMatchObject([
-      { name: "sums", task: "sum", expression: "1h", origin: "stored", paused: false },
+    expect(await listed()).toMatchObject([
+      {
+        name: "sums",
+        task: "sum",
+        expression: "1h",
+        origin: "stored",
+        paused: false,
+        lastAt: new Date("2026-01-01T03:00:00Z"),
+      },
     ]);
     expect(await queue.schedules.preview("sums", 2)).toEqual([
       new Date("2026-01-01T04:00:00Z"),
