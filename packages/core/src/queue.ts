@@ -1,7 +1,8 @@
 import { TaskqError } from "./errors.js";
 import { epochMilliseconds, type Duration } from "./duration.js";
 import { definitionOf } from "./definition.js";
-import { callable, flag, oneOf, refuseUnknown, text } from "./options.js";
+import { flag, oneOf, refuseUnknown, text } from "./options.js";
+import { checkedMiddleware } from "./engine/checked-middleware.js";
 import { createEngine } from "./engine/create-engine.js";
 import { bindEngine } from "./engine/engine-of.js";
 import type { Engine } from "./engine/engine-types.js";
@@ -123,11 +124,7 @@ function nameIfAny(task: TaskReference | undefined): string | undefined {
 }
 
 function use(engine: Engine, middleware: Middleware): Disposable {
-  refuseUnknown(middleware, ["run", "enqueue"], "middleware");
-  for (const [name, layer] of Object.entries(middleware) as [string, (() => unknown) | undefined][]) {
-    if (layer !== undefined) callable(layer, `middleware ${name}`);
-  }
-  engine.middleware.push(middleware);
+  engine.middleware.push(checkedMiddleware(middleware));
   return {
     [Symbol.dispose]: () => {
       const index = engine.middleware.indexOf(middleware);

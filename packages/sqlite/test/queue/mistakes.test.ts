@@ -1,5 +1,5 @@
 /** Mistakes that the compiler does not see, as callers are told of them. */
-import { asCompleted, createQueue, task, type Middleware, type Result } from "@taskq/core";
+import { asCompleted, createQueue, task, type Middleware, type Result, type TaskContext } from "@taskq/core";
 import { describe, expect, test } from "vitest";
 import { immediateQueue, storages } from "./storages.js";
 
@@ -115,7 +115,24 @@ describe.each(storages)("on $name", ({ make }) => {
     );
   });
 
+  test("middleware may be an object of a class, with fields of its own", async () => {
+    class Layers implements Middleware {
+      readonly seen: string[] = [];
+      run(context: TaskContext, next: () => Promise<unknown>) {
+        this.seen.push(context.task);
+        return next();
+      }
+    }
+    const queue = immediateQueue(make(), { add });
+    const layers = new Layers();
+    queue.use(layers);
+    expect(await (await queue.enqueue(add.job({ a: 1, b: 1 }))).wait()).toBe(2);
+    expect(layers.seen).toEqual(["add"]);
+  });
+
   test.each<[unknown, string]>([
+    [{ runs: () => {} }, "middleware: unknown option 'runs'; known are 'run', 'enqueue'"],
+    [new Map(), "middleware: expected an object with 'run' or 'enqueue', got an instance of Map"],
     [{ run: 5 }, "middleware run: expected a function, got 5"],
     [{ enqueue: "log" }, "middleware enqueue: expected a function, got 'log'"],
   ])("middleware is refused where it is given: %j", async (middleware, message) => {
