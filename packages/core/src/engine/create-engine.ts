@@ -69,7 +69,7 @@ export interface MadeEngine {
 /** @throws `TASKQ_OPTION` `TASKQ_DUPLICATE_TASK` */
 export function createEngine(options: Options, queue: () => Queue): MadeEngine {
   refuseUnknown(options, OPTION_NAMES, "createQueue");
-  const name = checkedName(options.name ?? "default");
+  const name = checkedName(options.name === undefined ? "default" : options.name);
   const storage = checkedStorage(options.storage);
   const immediate = flag(options.immediate ?? false, "createQueue immediate");
   const openRequest = {

@@ -9,7 +9,7 @@ import {
   type FailureReport,
 } from "../errors.js";
 import { dueInstant, milliseconds, type When } from "../duration.js";
-import { abortSignal, refuseUnknown, unexpected } from "../options.js";
+import { abortSignal, flag, refuseUnknown, unexpected } from "../options.js";
 import { isFinal, type Source, type StoredRecord } from "../storage.js";
 import { startTimer } from "../timer.js";
 import type { JobInfo, JobState, LogEntry, Outcome } from "../vocabulary/introspection.js";
@@ -68,6 +68,7 @@ class StoredResult implements Result {
     const timeoutMs =
       options.timeout === undefined ? undefined : milliseconds(options.timeout, "wait timeout");
     abortSignal(options.signal, "wait signal");
+    flag(options.revokeOnTimeout ?? false, "wait revokeOnTimeout");
     const final = await this.#final(timeoutMs, options);
     if ("told" in final) return final.told;
     return valueOrThrow(this.#engine, await finalSource(this.#engine, final));

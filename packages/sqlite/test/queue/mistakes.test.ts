@@ -53,6 +53,10 @@ describe.each(storages)("on $name", ({ make }) => {
       code: "TASKQ_OPTION",
       message: "wait signal: expected an AbortSignal, got {}",
     });
+    await expect(result.wait({ timeout: 20, revokeOnTimeout: "no" as never })).rejects.toMatchObject({
+      code: "TASKQ_OPTION",
+      message: "wait revokeOnTimeout: expected true or false, got 'no'",
+    });
     await expect(result.wait({ timeout: 20 })).rejects.toMatchObject({
       ids: [result.id],
       message: `the job ${result.id} was not final after 20 ms of waiting`,
@@ -151,9 +155,11 @@ describe.each(storages)("on $name", ({ make }) => {
     );
   });
 
-  test("a clock that is null is refused", () => {
-    const options = { storage: make(), tasks: { add }, clock: null as never };
-    expect(() => createQueue(options)).toThrow("createQueue clock: expected a clock with now()");
+  test("a clock or a name that is null is refused", () => {
+    const options = { storage: make(), tasks: { add } };
+    const made = (given: object) => createQueue({ ...options, ...given });
+    expect(() => made({ clock: null })).toThrow("createQueue clock: expected a clock with now()");
+    expect(() => made({ name: null })).toThrow("createQueue name: expected a letter or digit, then at most");
   });
 
   test("an id that is none is told of as the id of a result", () => {
