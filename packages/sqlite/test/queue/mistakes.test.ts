@@ -186,8 +186,11 @@ describe.each(storages)("on $name", ({ make }) => {
     ]);
     await queue.pause(add);
     expect(await why(second)).toEqual([
-      "It is ready, and 1 job goes before it.",
       "The task 'add' is paused.",
+      "It is ready, and 1 job goes before it.",
     ]);
+    await queue.resume(add);
+    await queue.pause();
+    expect((await why(second))[0]).toBe("The queue is paused.");
   });
 });
