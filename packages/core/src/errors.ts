@@ -90,7 +90,10 @@ export class TaskqError extends Error {
   }
 }
 
-/** `wait` of a job that ended `failed` or `quarantined`. Code `TASKQ_FAILED` or `TASKQ_QUARANTINED`. */
+/**
+ * `wait` of a job that ended `failed` or `quarantined`. Code `TASKQ_FAILED` or `TASKQ_QUARANTINED`. Its `cause` is what the
+ * handler threw as an `Error` with that name, message, stack and code, for those who print and report errors.
+ */
 export class JobFailedError extends TaskqError implements FailureReport {
   readonly id: string;
   readonly task: string;
@@ -105,6 +108,7 @@ export class JobFailedError extends TaskqError implements FailureReport {
       `the job ${report.id} of task "${report.task}" ${quarantined ? "was quarantined" : "failed"} ` +
         `after ${report.attempts} ${report.attempts === 1 ? "run" : "runs"}: ` +
         `${report.error.name}: ${report.error.message}`,
+      { cause: errorOf(report.error) },
     );
     this.id = report.id;
     this.task = report.task;
@@ -114,6 +118,14 @@ export class JobFailedError extends TaskqError implements FailureReport {
   static {
     nameErrors(this, "JobFailedError");
   }
+}
+
+/** The class is not the one of that name: what is stored names none to be made. */
+function errorOf({ name, message, stack = `${name}: ${message}`, code }: JobError): Error {
+  const error = new Error(message);
+  Object.defineProperty(error, "name", { value: name, configurable: true, writable: true });
+  error.stack = stack;
+  return code === undefined ? error : Object.assign(error, { code });
 }
 
 /** `wait` of a job that ended `cancelled`. Code `TASKQ_CANCELLED`. */

@@ -82,6 +82,19 @@ describe("every error of ours", () => {
   });
 });
 
+test("the cause of JobFailedError is what the handler threw, of no class of its own", () => {
+  const { cause } = new errors.JobFailedError(report("ECARD"));
+  expect(cause).toBeInstanceOf(Error);
+  expect(cause).not.toBeInstanceOf(RangeError);
+  expect(cause).toMatchObject({ name: "RangeError", message: "too much", code: "ECARD" });
+  expect((cause as Error).stack).toBe("RangeError: too much");
+  const stack = "RangeError: too much\n    at charge (file:///charge.js:1:1)";
+  const told = report(undefined);
+  const traced = new errors.JobFailedError({ ...told, error: { ...told.error, stack } }).cause as Error;
+  expect(traced.stack).toBe(stack);
+  expect(Object.keys(traced)).toEqual([]);
+});
+
 describe("what a handler throws", () => {
   test("Retry says when", () => {
     const at = new Date(5);
