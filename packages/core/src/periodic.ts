@@ -1,7 +1,7 @@
 import { withDefinition, type PeriodicDefinition } from "./definition.js";
 import { jobOf } from "./job.js";
 import { callable, integer, oneOf, refuseUnknown, unexpected } from "./options.js";
-import type { Schedule } from "./schedule/schedule.js";
+import { dataUnder, type Schedule } from "./schedule/schedule.js";
 import { standAloneContext } from "./stand-alone-context.js";
 import { checkedTaskName } from "./task-name.js";
 import { checkedOptions, taskOptionNames } from "./task-options.js";
@@ -72,13 +72,9 @@ function withoutInput(handler: PeriodicHandler): PeriodicDefinition["handler"] {
   return (_input, context) => handler(context);
 }
 
+/** One of another make could not be stored, and would never fire. */
 function checkedSchedule(schedule: Schedule, what: string): Schedule {
-  const isSchedule =
-    typeof schedule === "object" &&
-    schedule !== null &&
-    typeof schedule.expression === "string" &&
-    typeof schedule.next === "function";
-  if (isSchedule) return schedule;
+  if (typeof schedule === "object" && schedule !== null && dataUnder(schedule) !== undefined) return schedule;
   throw unexpected(what, "a schedule, made by cron() or every()", schedule);
 }
 

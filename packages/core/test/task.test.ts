@@ -369,6 +369,10 @@ describe("a periodic task", () => {
       ["t", "0 0 * * *", () => {}],
       "schedule: expected a schedule, made by cron() or every(), got '0 0 * * *'",
     ],
+    [
+      ["t", { expression: "mine", next: () => new Date() }, () => {}],
+      'schedule: expected a schedule, made by cron() or every(), got {"expression":"mine"}',
+    ],
     [["t", hourly], "handler: expected a function, got undefined"],
     [
       ["t", hourly, { overlap: "all" }, () => {}],
