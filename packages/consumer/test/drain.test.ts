@@ -1,4 +1,5 @@
 import { Cancel, createQueue, every, exponential, periodic, task, type Queue } from "@taskq/core";
+import { virtualClock } from "@taskq/core/testing";
 import { once } from "node:events";
 import { describe, expect, test } from "vitest";
 import { drain } from "../src/index.js";
@@ -45,6 +46,28 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
     const pauses = instants.slice(1).map((instant, index) => instant - (instants[index] ?? 0));
     expect(pauses).toEqual([expect.closeTo(60_000, -3), 120_000, 240_000]);
     expect(await result.peek()).toMatchObject({ state: "failed" });
+  });
+
+  test("all missed instants that are asked for run, the latest in order, and not at once", async () => {
+    for (const overlap of ["skip", "queue"] as const) {
+      const clock = virtualClock(new Date("2030-01-01T00:00:30Z"));
+      const told: string[] = [];
+      const beat = periodic(
+        overlap,
+        every("1m"),
+        { misfire: { all: 3 }, overlap },
+        async ({ scheduledAt }) => {
+          told.push("begun");
+          await new Promise(setImmediate);
+          told.push(scheduledAt.toISOString().slice(14, 16));
+        },
+      );
+      const queue = closing(createQueue({ storage: await makeStorage(), tasks: { beat }, clock }));
+      await drain(queue);
+      await clock.advance("10m");
+      await drain(queue);
+      expect(told).toEqual(["begun", "08", "begun", "09", "begun", "10"]);
+    }
   });
 
   test("a revoke aborts the signal of a handler that runs", async () => {

@@ -304,6 +304,7 @@ export interface StorageContract {
    * Promise: a tick with a stale last instant does nothing and answers the last one
    * Promise: a tick that overlaps with skip records the instant and enqueues nothing
    * Promise: a tick that overlaps with queue lets one wait at most
+   * Promise: the flows of a tick run one after the other, unless they may overlap
    * Promise: a tick of a paused or removed schedule enqueues nothing
    * Promise: a tick uses up a task revoked once
    */

@@ -42,16 +42,14 @@ function fire(move: Move, schedule: Schedule, { flows, overlap }: TickRequest): 
   }
   const stored = flows
     .slice(0, allowed(move, schedule, overlap))
-    .map((flow) => store(move, schedule, flow, overlap === "queue"));
+    .map((flow) => store(move, schedule, flow, overlap !== "allow"));
   return { status: flows.length > 0 && stored.length === 0 ? "overlapped" : "applied", flows: stored };
 }
 
-/** How many flows may be enqueued: one to run, and one to wait for it. */
+/** How many flows may be enqueued: all, or one to wait for a run that has begun. */
 function allowed(move: Move, schedule: Schedule, overlap: TickRequest["overlap"]): number {
-  if (overlap === "allow") return Infinity;
-  const busy = unfinishedEnd(move, schedule) !== undefined;
-  if (overlap === "skip") return busy ? 0 : 1;
-  if (!busy) return 2;
+  if (overlap === "allow" || unfinishedEnd(move, schedule) === undefined) return Infinity;
+  if (overlap === "skip") return 0;
   return schedule.lastJobs.some(({ state, attempt }) => state === "active" || attempt > 0) ? 1 : 0;
 }
 

@@ -41,7 +41,7 @@ function fire(move: Move, known: ScheduleRecord, { flows, overlap }: TickRequest
   const stored: StoredFlow[] = [];
   let lastId = known.lastId;
   for (const flow of flows.slice(0, allowed(move, known, overlap))) {
-    const result = store(move, known.name, flow, overlap === "queue" ? lastId : undefined);
+    const result = store(move, known.name, flow, overlap === "allow" ? undefined : lastId);
     if (result.status === "stored") lastId = flow.end;
     stored.push(result);
   }
@@ -53,13 +53,12 @@ function fire(move: Move, known: ScheduleRecord, { flows, overlap }: TickRequest
   return { status: flows.length > 0 && stored.length === 0 ? "overlapped" : "applied", flows: stored };
 }
 
-/** How many flows may be enqueued: one to run, and one to wait for it. */
+/** How many flows may be enqueued: all, or one to wait for a run that has begun. */
 function allowed(move: Move, known: ScheduleRecord, overlap: TickRequest["overlap"]): number {
   if (overlap === "allow") return Infinity;
   const last = unfinishedEnd(move, known.lastId);
-  if (overlap === "skip") return last === undefined ? 1 : 0;
-  if (last === undefined) return 2;
-  return hasBegun(move, last) ? 1 : 0;
+  if (last === undefined) return Infinity;
+  return overlap === "queue" && hasBegun(move, last) ? 1 : 0;
 }
 
 /** The key of a flow's end, while that is not final. */

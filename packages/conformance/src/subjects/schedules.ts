@@ -124,6 +124,30 @@ export const ticking: Subject = subject("tick", [
     assert.equal((await context.claimOne()).id, waiting.id);
   }),
 
+  promise("the flows of a tick run one after the other, unless they may overlap", async (context) => {
+    await declare(context);
+    for (const overlap of ["skip", "queue"] as const) {
+      const jobs = context.jobs(3);
+      context.advance(HOUR);
+      const { flows } = await tick(context, jobs[0], { overlap, flows: jobs.map((job) => flowOf(job)) });
+      assert.deepEqual(
+        flows.map(({ status }) => status),
+        ["stored", "stored", "stored"],
+      );
+      context.advance(HOUR);
+      assert.equal((await tick(context, context.job(), { overlap })).status, "overlapped");
+      for (const job of jobs) {
+        const run = await context.claimOne(job.id);
+        assert.deepEqual(await context.claim({ n: 5 }), [], "two of a schedule run at once");
+        await context.complete(run);
+      }
+    }
+    const jobs = context.jobs(2);
+    context.advance(HOUR);
+    await tick(context, jobs[0], { overlap: "allow", flows: jobs.map((job) => flowOf(job)) });
+    assert.equal((await context.claim({ n: 5 })).length, 2);
+  }),
+
   promise("a tick of a paused or removed schedule enqueues nothing", async (context) => {
     await declare(context);
     const [first, second, third] = context.jobs(3);

@@ -86,7 +86,10 @@ export interface TickRequest {
   readonly at: number;
   /** One for each instant to run, in order; none: the instants are let go. */
   readonly flows: readonly NewFlow[];
-  /** `skip`: nothing is enqueued while the flow before is not final. `queue`: unless one waits already. */
+  /**
+   * `skip`: nothing is enqueued while the flow before is not final. `queue`: one at most, unless one waits already. Where that
+   * one is final, all flows are enqueued: with `allow` at once, else each to wait for the one before it.
+   */
   readonly overlap: "allow" | "skip" | "queue";
   readonly now?: number | undefined;
 }

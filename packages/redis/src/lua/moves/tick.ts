@@ -8,12 +8,10 @@ local function unfinishedEnd(record)
   if row and not FINAL[row.state] then return row end
 end
 
--- How many flows may be enqueued: one to run, and one to wait for it.
+-- How many flows may be enqueued: all, or one to wait for a run that has begun.
 local function allowed(record)
-  if request.overlap == "allow" then return #request.flows end
-  local busy = unfinishedEnd(record) ~= nil
-  if request.overlap == "skip" then return busy and 0 or 1 end
-  if not busy then return 2 end
+  if request.overlap == "allow" or not unfinishedEnd(record) then return #request.flows end
+  if request.overlap == "skip" then return 0 end
   for _, id in ipairs(record.lastJobs or {}) do
     local row = M.jobOf(id)
     if row and (row.state == "active" or row.attempt > 0) then return 1 end
@@ -22,7 +20,7 @@ local function allowed(record)
 end
 
 local function storeOne(record, flow)
-  local before = request.overlap == "queue" and unfinishedEnd(record) or nil
+  local before = request.overlap ~= "allow" and unfinishedEnd(record) or nil
   local rows = M.storeFlows({flow}, {gate = before and "schedule:" .. request.name or nil})[1]
   if rows.stored.status == "stored" then
     local ids = {}
