@@ -96,7 +96,7 @@ function membersOf(engine: Engine): Members {
     lock: (name: string, options?: LockOptions) => createLock(engine, name, options),
     semaphore: (name: string, options: SemaphoreOptions) => createLock(engine, name, options, true),
     limit: (name: string, options: LimitOptions) => createLimit(engine, name, options),
-    counts: (options: { readonly by?: "task" } = {}) => {
+    counts: async (options: { readonly by?: "task" } = {}) => {
       refuseUnknown(options, ["by"], "counts");
       return readCounts(
         engine,
