@@ -343,6 +343,7 @@ export interface StorageContract {
    *
    * Promise: explaining names what a job waits for
    * Promise: explaining gives a reason in every state
+   * Promise: explaining names the weightiest reason first
    * Promise: explaining names the limit that is used up and when it opens
    */
   explain(request: {

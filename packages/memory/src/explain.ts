@@ -39,8 +39,14 @@ function causesOf(move: Move, row: JobRow, tasks: readonly string[] | undefined)
     ...waitingCauses(move, row),
     ...controlCauses(move, row, tasks),
   ];
-  if (causes.length === 0) causes.push(waitingCause(move, row));
+  // Last: whatever else keeps it weighs more than its turn.
+  if (causes.length === 0 || isDue(move, row)) causes.push(waitingCause(move, row));
   return [...causes, ...crashed];
+}
+
+/** Whether it waits for its turn, beside whatever else keeps it. */
+function isDue({ now }: Move, { state, due }: JobRow): boolean {
+  return state !== "blocked" && state !== "parked" && due <= now;
 }
 
 function expiredCauses({ now }: Move, { job }: JobRow): readonly ExplainCause[] {
@@ -81,8 +87,7 @@ function waitingCauses(move: Move, row: JobRow): readonly ExplainCause[] {
     return row.failures > 0 ? [{ code: "retrying", failures: row.failures, at: row.due }, notDue] : [notDue];
   }
   const closed = firstClosed(move, row);
-  const waiting = waitingCause(move, row);
-  return closed === undefined ? [waiting] : [gateCause(move, row, nameOf(closed)), waiting];
+  return closed === undefined ? [] : [gateCause(move, row, nameOf(closed))];
 }
 
 function parkedCauses(move: Move, row: JobRow, gate: string): readonly ExplainCause[] {

@@ -57,8 +57,14 @@ function causesOf(explaining: Explaining, row: Row): readonly ExplainCause[] {
     ...waitingCauses(explaining, row),
     ...controlCauses(explaining, row),
   ];
-  if (causes.length === 0) causes.push(waitingCause(explaining, row));
+  // Last: whatever else keeps it weighs more than its turn.
+  if (causes.length === 0 || isDue(explaining, row)) causes.push(waitingCause(explaining, row));
   return [...causes, ...crashed];
+}
+
+/** Whether it waits for its turn, beside whatever else keeps it. */
+function isDue({ now }: Explaining, { state, due }: Row): boolean {
+  return state !== BLOCKED && state !== PARKED && due <= now;
 }
 
 function expiredCauses({ now }: Explaining, { expires }: Row): readonly ExplainCause[] {
@@ -106,9 +112,8 @@ function waitingCauses(explaining: Explaining, row: Row): readonly ExplainCause[
     if (row.failures === 0) return [notDue];
     return [{ code: "retrying", failures: row.failures, at: row.due }, notDue];
   }
-  const waiting = waitingCause(explaining, row);
   const closed = closedGateOf(explaining, row);
-  return closed === undefined ? [waiting] : [gateCause(explaining, row, closed), waiting];
+  return closed === undefined ? [] : [gateCause(explaining, row, closed)];
 }
 
 function parkedCauses(explaining: Explaining, row: Row, gate: string): readonly ExplainCause[] {

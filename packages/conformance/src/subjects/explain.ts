@@ -126,10 +126,33 @@ export const explaining: Subject = subject("explain", [
     const left = await explain(context, resumed.id);
     assert.ok(left.causes.length > 0, `no reason for a job that is ${left.state} and was resumed`);
   }),
+
+  promise("explaining names the weightiest reason first", async (context) => {
+    const codes = async (id: string, tasks?: readonly string[]): Promise<readonly string[]> =>
+      (await explain(context, id, tasks)).causes.map(({ code }) => code);
+    const [paused, later] = [context.job({ task: "paused" }), context.job({ task: "paused", delay: 5_000 })];
+    const [revoked, locked] = [context.job({ task: "revoked" }), context.job({ gates: [LOCK] })];
+    const holder = context.job({ gates: [LOCK] });
+    await context.enqueue(holder);
+    await context.claimOne(holder.id);
+    await context.enqueue(paused, later, revoked, locked);
+    await control(context, "paused", "pause");
+    await control(context, "revoked", "revoke");
+    assert.deepEqual(await codes(paused.id), ["paused", "waiting"]);
+    assert.deepEqual(await codes(paused.id, ["another"]), ["paused", "no-consumer", "waiting"]);
+    assert.deepEqual(await codes(later.id), ["not-due", "paused"]);
+    assert.deepEqual(await codes(revoked.id), ["revoked", "waiting"]);
+    assert.equal((await codes(locked.id))[0], "locked");
+  }),
 ]);
 
-async function control(context: Context, task: string, kind: "pause" | "resume"): Promise<void> {
-  await context.storage.control({ queue: context.queue, task, change: { kind }, now: context.now });
+async function control(
+  { storage, queue, now }: Context,
+  task: string,
+  kind: "pause" | "resume" | "revoke",
+): Promise<void> {
+  const change = kind === "revoke" ? { kind, once: false, until: undefined } : { kind };
+  await storage.control({ queue, task, change, now });
 }
 
 /** Its owner claims it and is never heard of again. */

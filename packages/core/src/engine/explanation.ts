@@ -5,14 +5,7 @@ import type { Explanation } from "../vocabulary/introspection.js";
 type Cause = Explanation["causes"][number];
 
 export function explanationOf(fact: ExplainFact): Explanation {
-  const causes = fact.causes.toSorted((left, right) => weight(right) - weight(left));
-  return { id: fact.id, state: fact.state, causes: causes.map((cause) => causeOf(cause, fact)) };
-}
-
-/** What holds a job back says more than its place among those that wait, and that more than what has been. */
-function weight({ code }: ExplainCause): number {
-  if (code === "crashed") return 0;
-  return code === "waiting" ? 1 : 2;
+  return { id: fact.id, state: fact.state, causes: fact.causes.map((cause) => causeOf(cause, fact)) };
 }
 
 function causeOf(cause: ExplainCause, fact: ExplainFact): Cause {

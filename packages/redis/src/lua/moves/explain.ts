@@ -65,6 +65,7 @@ local function gateCause(row, name)
     ahead = ahead, opensAt = opensAt}
 end
 
+-- Whether it waits for its turn, beside whatever else keeps it.
 local function waitingCauses(row, causes)
   if row.state == "blocked" then causes[#causes + 1] = blockedCause(row)
   elseif row.state == "parked" then
@@ -78,7 +79,7 @@ local function waitingCauses(row, causes)
   else
     local closed = M.firstClosed(row)
     if closed then causes[#causes + 1] = gateCause(row, M.nameOf(closed)) end
-    causes[#causes + 1] = waitingCause(row)
+    return true
   end
 end
 
@@ -100,9 +101,10 @@ local function causesOf(row)
     causes[1] = {code = "running", owner = run.owner, since = run.startedAt or run.claimedAt, leaseUntil = M.index(K.active):score(row.key)}
   else
     if row.expiresAt and row.expiresAt <= S.now then causes[1] = {code = "expired", at = row.expiresAt} end
-    waitingCauses(row, causes)
+    local due = waitingCauses(row, causes)
     controlCauses(row, causes)
-    if #causes == 0 then causes[1] = waitingCause(row) end
+    -- Last: whatever else keeps it weighs more than its turn.
+    if #causes == 0 or due then causes[#causes + 1] = waitingCause(row) end
   end
   if row.kind == "job" and row.crashes > 0 then causes[#causes + 1] = {code = "crashed", crashes = row.crashes} end
   return causes
