@@ -90,6 +90,7 @@ describe.each(ways)("moving $name", ({ from: fromSerializer, to: toSerializer })
     const delayed = await from.enqueue(add.job({ a: 5, b: 5 }), { delay: 1 });
     await from.values.set("name", { first: "Ada" });
     await from.values.increment("visits", 4);
+    await from.values.set("rank", 3);
     await from.schedules.upsert("weekly", { schedule: every("7d"), job: add.job({ a: 7, b: 7 }) });
 
     const { counts } = await moveQueue(from, to);
@@ -104,6 +105,9 @@ describe.each(ways)("moving $name", ({ from: fromSerializer, to: toSerializer })
     expect(await to.values.get("name")).toEqual({ first: "Ada" });
     expect(await to.values.compareAndDelete("name", { first: "Ada" })).toBe(true);
     expect(await to.values.increment("visits")).toBe(5);
+    expect(await to.values.compareAndDelete("visits", 4)).toBe(false);
+    expect(await to.values.compareAndDelete("visits", 5)).toBe(true);
+    expect(await to.values.increment("rank")).toBe(4);
     expect((await to.schedules.trigger("weekly")).id).toBeDefined();
     await to.resume(double);
     await new Promise((resolve) => setTimeout(resolve, 5));

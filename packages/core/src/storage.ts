@@ -383,6 +383,7 @@ export interface StorageContract {
    * Promise: a value is deleted only if it equals what is expected
    * Promise: a value is gone from the instant it expires
    * Promise: increments of one key from many callers add up
+   * Promise: bytes that stand for a number are kept as that number only if they are still there
    * Promise: an operation on values repeated under its name answers as before and does nothing
    */
   values(request: ValuesRequest): Promise<readonly ValueAnswer[]>;

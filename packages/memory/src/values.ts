@@ -36,12 +36,23 @@ function carryOut(stored: Values, operation: ValueOperation, now: number): Value
     case "set":
       return set(stored, operation, now);
     case "compare-and-delete": {
-      const equal = value?.kind === "bytes" && areEqual(value.bytes, operation.bytes);
+      const equal =
+        value?.kind === "number" ? value.number === operation.number : holds(value, operation.bytes);
       return { kind: "done", changed: equal && stored.delete(key, now) };
+    }
+    case "as-number": {
+      const changed = holds(value, operation.bytes);
+      const number: StoredValue = { kind: "number", number: operation.number };
+      if (changed) stored.set(key, number, stored.until(key, now) ?? Infinity, now);
+      return { kind: "done", changed };
     }
     case "increment":
       return increment(stored, operation, value, now);
   }
+}
+
+function holds(value: StoredValue | undefined, bytes: Uint8Array): boolean {
+  return value?.kind === "bytes" && areEqual(value.bytes, bytes);
 }
 
 type Set = Extract<ValueOperation, { readonly kind: "set" | "set-if-absent" }>;

@@ -85,13 +85,24 @@ function carryOut(move: Move, operation: ValueOperation): ValueAnswer {
     case "set":
       return set(move, operation);
     case "compare-and-delete": {
-      const held = value?.bytes;
-      const equal = held !== undefined && held !== null && Buffer.compare(held, operation.bytes) === 0;
+      const number = value?.number ?? undefined;
+      const equal = number === undefined ? holds(value, operation.bytes) : number === operation.number;
       return { kind: "done", changed: equal && remove(move, operation.key) };
+    }
+    case "as-number": {
+      const { key, number } = operation;
+      const changed = holds(value, operation.bytes);
+      if (changed) write(move, { key, bytes: null, number, expires: value?.expires ?? null });
+      return { kind: "done", changed };
     }
     case "increment":
       return increment(move, operation, value);
   }
+}
+
+function holds(value: ValueRow | undefined, bytes: Uint8Array): boolean {
+  const held = value?.bytes ?? undefined;
+  return held !== undefined && Buffer.compare(held, bytes) === 0;
 }
 
 function remove(move: Move, key: string): boolean {

@@ -76,6 +76,7 @@ const REQUIRED = [
   "values: set",
   "values: set-if-absent",
   "values: compare-and-delete",
+  "values: as-number",
   "values: increment",
   "values: repeated",
   "keys: held",

@@ -38,8 +38,12 @@ function absent(value: string): ValueOperation {
   return { kind: "set-if-absent", key: "a", bytes: bytes(value), expiresAt: undefined };
 }
 
-function remove(value: string): ValueOperation {
-  return { kind: "compare-and-delete", key: "a", bytes: bytes(value) };
+function remove(value: string, number?: number): ValueOperation {
+  return { kind: "compare-and-delete", key: "a", bytes: bytes(value), number };
+}
+
+function asNumber(value: string, number: number): ValueOperation {
+  return { kind: "as-number", key: "a", bytes: bytes(value), number };
 }
 
 export const valuing: Subject = subject("values", [
@@ -70,6 +74,9 @@ export const valuing: Subject = subject("values", [
     await values(context, [set("a", "one")]);
     assert.deepEqual(await values(context, [remove("on"), remove("two"), get("a")]), [false, false, "one"]);
     assert.deepEqual(await values(context, [remove("one"), get("a")]), [true, "none"]);
+    await values(context, [increment("a", 5)]);
+    assert.deepEqual(await values(context, [remove("5"), remove("5", 4), get("a")]), [false, false, 5]);
+    assert.deepEqual(await values(context, [remove("other", 5), get("a")]), [true, "none"]);
   }),
 
   promise("a value is gone from the instant it expires", async (context) => {
@@ -101,6 +108,20 @@ export const valuing: Subject = subject("values", [
     await values(context, [set("a", "no number")]);
     assert.deepEqual(await values(context, [increment("a", 1), get("a")]), ["not-a-number", "no number"]);
   }),
+
+  promise(
+    "bytes that stand for a number are kept as that number only if they are still there",
+    async (context) => {
+      const expiresAt = context.now + 1_000;
+      await values(context, [set("a", "five", expiresAt)]);
+      assert.deepEqual(await values(context, [asNumber("four", 4), get("a")]), [false, "five"]);
+      assert.deepEqual(await values(context, [asNumber("five", 5), increment("a", 2)]), [true, 7]);
+      // It is a number by now: nothing is counted twice.
+      assert.deepEqual(await values(context, [asNumber("five", 5), get("a")]), [false, 7]);
+      context.advance(1_000);
+      assert.deepEqual(await values(context, [get("a"), asNumber("five", 5)]), ["none", false]);
+    },
+  ),
 
   promise(
     "an operation on values repeated under its name answers as before and does nothing",

@@ -10,16 +10,17 @@ import type { Engine } from "./engine-types.js";
 const LONGEST_KEY = 512;
 
 export function createValues(engine: Engine): Values {
-  const ask = async (operation: ValueOperation): Promise<ValueAnswer> => {
+  /** Carries out operations in one step. Answers the last. */
+  const ask = async (...operations: readonly ValueOperation[]): Promise<ValueAnswer> => {
     const opening = engine.open();
     if (opening !== undefined) await opening;
-    const [answer] = await engine.storage.values({
+    const answers = await engine.storage.values({
       queue: engine.name,
       operation: engine.makeId(engine.time.now()),
-      operations: [operation],
+      operations,
       now: engine.time.requestNow(),
     });
-    return answer ?? { kind: "none" };
+    return answers.at(-1) ?? { kind: "none" };
   };
   const encode = (key: string, value: unknown): Uint8Array =>
     engine.serializer.encode(value, contextOf(engine, key));
@@ -33,6 +34,18 @@ export function createValues(engine: Engine): Values {
   const changed = async (operation: ValueOperation): Promise<boolean> => {
     const answer = await ask(operation);
     return answer.kind === "done" && answer.changed;
+  };
+  /** What makes a number that was set one that can be counted on; nothing where there is none by now. */
+  const setNumber = async (key: string): Promise<readonly ValueOperation[]> => {
+    const answer = await ask({ kind: "get", key });
+    if (answer.kind !== "bytes") return [];
+    const { bytes } = answer;
+    const number = finiteOf(engine.serializer.decode(bytes, contextOf(engine, key)));
+    if (number !== undefined) return [{ kind: "as-number", key, bytes, number }];
+    throw new TaskqError(
+      "TASKQ_NOT_A_NUMBER",
+      `increment: expected the value '${key}' to be a number, got one of another kind`,
+    );
   };
   return {
     async set(key, value, options) {
@@ -48,35 +61,33 @@ export function createValues(engine: Engine): Values {
     delete: async (key) => changed({ kind: "delete", key: checkedKey(key) }),
     async compareAndDelete(key, expected) {
       const seal = engine.serializer.seal;
-      if (seal === undefined) {
-        return changed({ kind: "compare-and-delete", key: checkedKey(key), bytes: encode(key, expected) });
-      }
+      const deletion = { kind: "compare-and-delete", key, number: finiteOf(expected) } as const;
+      if (seal === undefined) return changed({ ...deletion, bytes: encode(checkedKey(key), expected) });
       const context = contextOf(engine, checkedKey(key));
       const wanted = seal.inner.encode(expected, context);
       for (;;) {
         const answer = await ask({ kind: "get", key });
+        if (answer.kind === "number") return changed({ ...deletion, bytes: wanted });
         if (answer.kind !== "bytes") return false;
         const { bytes } = answer;
         if (Buffer.compare(seal.open(bytes, context).content, wanted) !== 0) return false;
-        if (await changed({ kind: "compare-and-delete", key, bytes })) return true;
+        if (await changed({ ...deletion, bytes })) return true;
         // Somebody set it meanwhile, to the same perhaps.
       }
     },
     async increment(key, by = 1, options) {
       finiteNumber(by, "increment by");
-      const answer = await ask({
-        kind: "increment",
-        key: checkedKey(key),
-        by,
-        expiresAt: expiryOf(engine, options),
-      });
-      if (answer.kind === "number") return answer.number;
-      throw new TaskqError(
-        "TASKQ_NOT_A_NUMBER",
-        `increment: the value '${key}' was set by set() and is no counter: expected one that increment made`,
-      );
+      const expiresAt = expiryOf(engine, options);
+      const increment = { kind: "increment", key: checkedKey(key), by, expiresAt } as const;
+      let answer = await ask(increment);
+      while (answer.kind !== "number") answer = await ask(...(await setNumber(key)), increment);
+      return answer.number;
     },
   };
+}
+
+function finiteOf(value: unknown): number | undefined {
+  return typeof value === "number" && Number.isFinite(value) ? value : undefined;
 }
 
 /** Where a value belongs. */

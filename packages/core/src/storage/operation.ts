@@ -118,7 +118,20 @@ export type ValueOperation =
       readonly bytes: Uint8Array;
       readonly expiresAt: number | undefined;
     }
-  | { readonly kind: "compare-and-delete"; readonly key: string; readonly bytes: Uint8Array }
+  | {
+      readonly kind: "compare-and-delete";
+      readonly key: string;
+      readonly bytes: Uint8Array;
+      /** What equals it where a number is kept. */
+      readonly number?: number | undefined;
+    }
+  /** Bytes that stand for a number are kept as that number, until they would have expired; anything else stays. */
+  | {
+      readonly kind: "as-number";
+      readonly key: string;
+      readonly bytes: Uint8Array;
+      readonly number: number;
+    }
   /** Of a number kept as a number; `undefined` leaves the expiry of one that is there as it is. */
   | {
       readonly kind: "increment";

@@ -19,7 +19,7 @@ export interface Values {
   delete(key: string): Promise<boolean>;
   /** `false`: there was none, or another; it stays. */
   compareAndDelete(key: string, expected: unknown): Promise<boolean>;
-  /** Answers the new number; none counts as 0. @throws `TASKQ_NOT_A_NUMBER` */
+  /** Answers the new number; none counts as 0. Without `ttl` it stays as long as before. @throws `TASKQ_NOT_A_NUMBER` */
   increment(key: string, by?: number, options?: ValueOptions): Promise<number>;
 }
 

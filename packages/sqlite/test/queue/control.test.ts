@@ -210,6 +210,27 @@ describe.each(storages)("control on $name", ({ make }) => {
     expect(await values.get("short")).toBeUndefined();
   });
 
+  test("a number that was set is counted on, and a counter is compared", async () => {
+    const queue = immediateQueue(make(), { tick });
+    const { values } = queue;
+    await values.set("hits", 10, { ttl: "1m" });
+    const counted = await Promise.all(Array.from({ length: 8 }, () => values.increment("hits", 0.5)));
+    expect([Math.max(...counted), await values.get("hits")]).toEqual([14, 14]);
+    expect([await values.compareAndDelete("hits", 10), await values.compareAndDelete("hits", "14")]).toEqual([
+      false,
+      false,
+    ]);
+    await advance(queue, "61s");
+    expect(await values.get("hits")).toBeUndefined();
+    expect([await values.setIfAbsent("hits", 1), await values.increment("hits")]).toEqual([true, 2]);
+    expect([await values.compareAndDelete("hits", 2), await values.get("hits")]).toEqual([true, undefined]);
+    for (const none of ["5", 5n, null, Number.NaN]) {
+      await values.set("none", none);
+      await expect(values.increment("none")).rejects.toMatchObject({ code: "TASKQ_NOT_A_NUMBER" });
+      expect(await values.get("none")).toEqual(none);
+    }
+  });
+
   test("a lock is held by one at a time, and a semaphore by so many", async () => {
     const queue = immediateQueue(make(), { tick });
     const order: string[] = [];

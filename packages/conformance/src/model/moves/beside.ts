@@ -153,7 +153,18 @@ const operation: fc.Arbitrary<ValueOperation> = fc.oneof(
     bytes: content,
     expiresAt: expiry,
   }),
-  fc.record({ kind: fc.constant("compare-and-delete" as const), key, bytes: content }),
+  fc.record({
+    kind: fc.constant("compare-and-delete" as const),
+    key,
+    bytes: content,
+    number: fc.option(fc.integer({ min: -2, max: 5 }), { nil: undefined }),
+  }),
+  fc.record({
+    kind: fc.constant("as-number" as const),
+    key,
+    bytes: content,
+    number: fc.integer({ min: -2, max: 5 }),
+  }),
   fc.record({
     kind: fc.constant("increment" as const),
     key,

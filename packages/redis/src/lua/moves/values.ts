@@ -39,6 +39,10 @@ local function remove(key)
   return there
 end
 
+local function holds(value, bytes)
+  return value ~= nil and not value.number and value.content == bytes
+end
+
 local function carryOut(one)
   local key, value = one.key, get(one.key)
   if one.kind == "get" then return answerOf(value) end
@@ -47,8 +51,13 @@ local function carryOut(one)
     return answerOf(value)
   elseif one.kind == "delete" then return {kind = "done", changed = remove(key)}
   elseif one.kind == "compare-and-delete" then
-    local equal = value ~= nil and not value.number and value.content == one.bytes
+    local equal = holds(value, one.bytes)
+    if value and value.number then equal = value.content == one.number end
     return {kind = "done", changed = equal and remove(key)}
+  elseif one.kind == "as-number" then
+    local changed = holds(value, one.bytes)
+    if changed then put(key, {number = true, content = one.number, ["until"] = value["until"]}) end
+    return {kind = "done", changed = changed}
   elseif one.kind == "increment" then
     if value and not value.number then return {kind = "not-a-number"} end
     local number = (value and value.content or 0) + one.by
