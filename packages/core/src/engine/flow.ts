@@ -79,7 +79,8 @@ function refuseUniqueOfMany({ unique }: CheckedEnqueue, drafts: readonly Draft[]
 function buildJob(engine: Engine, draft: Draft, options: CheckedEnqueue, now: number): MaybePromise<NewJob> {
   const { definition, input } = draft;
   const policy = engine.policies.get(definition.name) as Policy;
-  const due = options.due ?? now;
+  // What follows is due when it is let go: a flow whose first job is rescheduled keeps nobody until the first plan.
+  const due = draft.stage === undefined ? (options.due ?? now) : now;
   const priority = options.priority ?? policy.priority;
   const { headers } = options;
   if (engine.middleware.some((layer) => layer.enqueue !== undefined)) {

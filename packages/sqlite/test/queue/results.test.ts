@@ -50,6 +50,15 @@ describe.each(storages)("jobs and results on $name", ({ make }) => {
     expect(await result.reschedule({ delay: "1m" })).toBe(false);
   });
 
+  test("a delayed flow whose first job is moved ahead runs to its end", async () => {
+    const negate = task("negate", async (n: number) => -n);
+    const queue = immediateQueue(make(), { add, negate });
+    const result = await queue.enqueue(add.job({ a: 1, b: 1 }).pipe(negate), { delay: "1h" });
+    expect(await result.stages[0]?.reschedule({ delay: "1m" })).toBe(true);
+    await advance(queue, "1m");
+    expect(await result.peek()).toEqual({ state: "completed", value: -2 });
+  });
+
   test("a flaky job is retried 2, 4, 8, 16, 32 s later, and its attempts are kept", async () => {
     const flaky = task(
       "flaky",
