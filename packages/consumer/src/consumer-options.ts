@@ -68,13 +68,14 @@ const SHORTEST_LEASE = 100;
 export function checkedConsumerOptions(options: ConsumerOptions): CheckedOptions {
   refuseUnknown(options, NAMES, "createConsumer");
   checkModules(options.modules);
+  const { workers = 10, lease = "30s", grace = "25s", prefetch = "adaptive", periodic = true } = options;
   if (options.recycle !== undefined) integer(options.recycle, "createConsumer recycle", { min: 1 });
   return Object.freeze({
-    workers: integer(options.workers ?? 10, "createConsumer workers", { min: 1, max: MOST_WORKERS }),
-    lease: checkedLease(options.lease ?? "30s"),
-    grace: checkedGrace(options.grace ?? "25s", "createConsumer grace"),
-    prefetch: checkedPrefetch(options.prefetch ?? "adaptive"),
-    periodic: flag(options.periodic ?? true, "createConsumer periodic"),
+    workers: integer(workers, "createConsumer workers", { min: 1, max: MOST_WORKERS }),
+    lease: checkedLease(lease),
+    grace: checkedGrace(grace, "createConsumer grace"),
+    prefetch: checkedPrefetch(prefetch),
+    periodic: flag(periodic, "createConsumer periodic"),
     setup: options.setup === undefined ? undefined : callable(options.setup, "createConsumer setup"),
     teardown:
       options.teardown === undefined ? undefined : callable(options.teardown, "createConsumer teardown"),

@@ -96,7 +96,8 @@ export function fixed(delay: Duration, options: JitterOption = {}): BackoffPolic
  */
 export function linear(options: LinearBackoff = {}): BackoffPolicy {
   refuseUnknown(options, ["base", "step", "max", "jitter"], "linear");
-  const base = milliseconds(options.base ?? "1s", "linear base");
+  const { base: first = "1s" } = options;
+  const base = milliseconds(first, "linear base");
   return policyOf({
     kind: "linear",
     base,
@@ -114,18 +115,19 @@ export function linear(options: LinearBackoff = {}): BackoffPolicy {
  */
 export function exponential(options: ExponentialBackoff = {}): BackoffPolicy {
   refuseUnknown(options, ["base", "factor", "max", "jitter"], "exponential");
-  const base = milliseconds(options.base ?? "1s", "exponential base");
+  const { base: first = "1s", factor = 2 } = options;
+  const base = milliseconds(first, "exponential base");
   return policyOf({
     kind: "exponential",
     base,
-    factor: finiteNumber(options.factor ?? 2, "exponential factor", { min: 1 }),
+    factor: finiteNumber(factor, "exponential factor", { min: 1 }),
     max: maxOf(options.max, base, "exponential"),
     jitter: jitterOf(options, "exponential"),
   });
 }
 
-function jitterOf(options: JitterOption, what: string): Jitter {
-  return oneOf(options.jitter ?? "none", ["none", "equal", "full"], `${what} jitter`);
+function jitterOf({ jitter = "none" }: JitterOption, what: string): Jitter {
+  return oneOf(jitter, ["none", "equal", "full"], `${what} jitter`);
 }
 
 function maxOf(max: Duration | undefined, base: number, what: string): number {

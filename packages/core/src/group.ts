@@ -29,7 +29,8 @@ export function group<const Jobs extends readonly Job[], Mode extends "all" | "s
 export function group(jobs: readonly Job[], options: { readonly mode?: string } = {}): Job {
   const members = checkedMembers(jobs);
   refuseUnknown(options, ["mode"], "group");
-  const mode = oneOf(options.mode ?? "all", ["all", "settled"], "group mode");
+  const { mode: asked = "all" } = options;
+  const mode = oneOf(asked, ["all", "settled"], "group mode");
   const names = new Set(members.flatMap(({ tasks }) => tasks));
   return jobOf(
     { kind: "group", members: Object.freeze(members.map((member) => compositionOf(member))), mode },

@@ -17,19 +17,28 @@ export function shown(value: unknown): string {
 
 function shownObject(value: object | null): string {
   if (value === null) return "null";
-  if (value instanceof Date) {
-    return Number.isNaN(value.getTime()) ? "an invalid Date" : value.toISOString();
-  }
-  if (value instanceof Promise) return "a promise";
   try {
+    if (value instanceof Date) {
+      return Number.isNaN(value.getTime()) ? "an invalid Date" : value.toISOString();
+    }
+    if (value instanceof Promise) return "a promise";
     const kind = namelessKind(value);
     if (kind !== undefined) return `an instance of ${kind}`;
     const json = JSON.stringify(value);
     if (json.length <= 80) return json;
+    return Array.isArray(value) ? "an array" : "an object";
   } catch {
-    // What JSON refuses, such as a cycle, is named by its kind below.
+    return arrayOrObject(value);
   }
-  return Array.isArray(value) ? "an array" : "an object";
+}
+
+/** Of what refuses to be looked at, such as a cycle by JSON, a getter that throws or a Proxy that is revoked. */
+function arrayOrObject(value: object): string {
+  try {
+    return Array.isArray(value) ? "an array" : "an object";
+  } catch {
+    return "an object";
+  }
 }
 
 /** An object that says nothing as JSON, such as a Map, a promise or a signal: of what kind it is. */
@@ -97,7 +106,8 @@ export interface Bounds {
 export function integer(value: unknown, what: string, bounds: Bounds = {}): number {
   const { min = Number.MIN_SAFE_INTEGER, max = Number.MAX_SAFE_INTEGER } = bounds;
   if (typeof value === "number" && Number.isSafeInteger(value) && value >= min && value <= max) {
-    return value;
+    // Storages would tell -0 as what they make of it.
+    return value === 0 ? 0 : value;
   }
   throw unexpected(what, `an integer${boundsText(bounds)}`, value);
 }
@@ -138,6 +148,17 @@ export function flag(value: unknown, what: string): boolean {
 export function text(value: unknown, what: string): string {
   if (typeof value === "string" && value !== "") return value;
   throw unexpected(what, "a text that is not empty", value);
+}
+
+/** Halves of characters, which become one and the same in a storage. */
+export const BROKEN: RegExp = /\p{Cs}/u;
+
+/** The value, if it is a text of some characters, all of them whole. @throws `TASKQ_OPTION` */
+export function shortText(value: unknown, longest: number, what: string): string {
+  if (typeof value !== "string" || value === "" || value.length > longest)
+    throw unexpected(what, `a text of 1 to ${longest} characters`, value);
+  if (BROKEN.test(value)) throw unexpected(what, "a text of whole characters", value);
+  return value;
 }
 
 /** The value, if it is a function. @throws `TASKQ_OPTION` */

@@ -56,14 +56,15 @@ function definitionFrom(
 ): PeriodicDefinition {
   const what = `periodic task '${checkedTaskName(name, "periodic task")}'`;
   refuseUnknown(options, optionNames, what);
+  const { overlap = "skip", misfire = "once" } = options;
   return {
     kind: "periodic",
     name,
     options: checkedOptions(options, what),
     schema: undefined,
     schedule: checkedSchedule(schedule, `${what} schedule`),
-    overlap: checkedOverlap(options.overlap ?? "skip", `${what} overlap`),
-    misfire: checkedMisfire(options.misfire ?? "once", `${what} misfire`),
+    overlap: checkedOverlap(overlap, `${what} overlap`),
+    misfire: checkedMisfire(misfire, `${what} misfire`),
     handler: withoutInput(callable(handler, `${what} handler`)),
   };
 }

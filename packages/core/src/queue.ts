@@ -135,8 +135,8 @@ function use(engine: Engine, middleware: Middleware): Disposable {
 
 function revocation(options: RevokeOptions): ControlRequest["change"] {
   refuseUnknown(options, ["once", "until"], "revoke");
-  const once = flag(options.once ?? false, "revoke once");
-  if (once && options.until !== undefined) {
+  const { once = false } = options;
+  if (flag(once, "revoke once") && options.until !== undefined) {
     throw new TaskqError("TASKQ_OPTION", "revoke: expected either once or until, got both");
   }
   const until = options.until === undefined ? undefined : epochMilliseconds(options.until, "revoke until");

@@ -155,19 +155,21 @@ function checkedLock(lock: Key<never> | LockPolicy<never>, what: string): Checke
     return Object.freeze({ key: checkedKey(lock, what), onBusy: "wait" });
   }
   refuseUnknown(lock, ["key", "onBusy"], what);
+  const { onBusy = "wait" } = lock;
   return Object.freeze({
     key: checkedKey(lock.key, `${what} key`),
-    onBusy: oneOf(lock.onBusy ?? "wait", ["wait", "skip", "fail"], `${what} onBusy`),
+    onBusy: oneOf(onBusy, ["wait", "skip", "fail"], `${what} onBusy`),
   });
 }
 
 function checkedLimit(limit: LimitPolicy<never>, what: string): CheckedLimit {
   refuseUnknown(limit, ["key", "max", "per", "onLimit"], what);
+  const { onLimit = "wait" } = limit;
   return Object.freeze({
     key: given(limit.key, (key) => checkedKey(key, `${what} key`)),
     max: integer(limit.max, `${what} max`, { min: 1, max: LARGEST_LIMIT }),
     perMs: positive(limit.per, `${what} per`),
-    onLimit: oneOf(limit.onLimit ?? "wait", ["wait", "drop", "fail"], `${what} onLimit`),
+    onLimit: oneOf(onLimit, ["wait", "drop", "fail"], `${what} onLimit`),
   });
 }
 

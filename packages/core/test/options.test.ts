@@ -79,4 +79,16 @@ describe("shown", () => {
   ])("puts %o on one short line", (value, expected) => {
     expect(shown(value)).toBe(expected);
   });
+
+  test("says what it can of what refuses to be looked at", () => {
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    expect(shown(proxy)).toBe("an object");
+    expect(shown(new Proxy([], { getPrototypeOf: thrower }))).toBe("an array");
+    expect(shown(Object.defineProperty({}, "a", { enumerable: true, get: thrower }))).toBe("an object");
+  });
 });
+
+function thrower(): never {
+  throw new Error("not to be looked at");
+}

@@ -71,18 +71,14 @@ export function settingsOf(options: unknown): Settings {
   }
   refuseUnknown(options, KNOWN, "redisStorage");
   const given = options as Record<string, unknown>;
-  const source = sourceOf(given);
-  const partitions = integer(given["partitions"] ?? 1, "redisStorage partitions", {
-    min: 1,
-    max: MOST_PARTITIONS,
-  });
+  const { keyPrefix = "taskq", strict = false, minReplicas = 0, partitions = 1, timeout = "5s" } = given;
   return {
-    source,
-    keyPrefix: checkedPrefix(given["keyPrefix"] ?? "taskq"),
-    strict: flag(given["strict"] ?? false, "redisStorage strict"),
-    minReplicas: integer(given["minReplicas"] ?? 0, "redisStorage minReplicas", { min: 0, max: 100 }),
-    partitions,
-    timeout: checkedTimeout(given["timeout"] ?? "5s"),
+    source: sourceOf(given),
+    keyPrefix: checkedPrefix(keyPrefix),
+    strict: flag(strict, "redisStorage strict"),
+    minReplicas: integer(minReplicas, "redisStorage minReplicas", { min: 0, max: 100 }),
+    partitions: integer(partitions, "redisStorage partitions", { min: 1, max: MOST_PARTITIONS }),
+    timeout: checkedTimeout(timeout),
   };
 }
 

@@ -82,6 +82,8 @@ describe("options", () => {
       { url: "redis://a", partitions },
       `redisStorage partitions: expected an integer from 1 to 256, got ${typeof partitions === "string" ? `'${partitions}'` : partitions}`,
     ]),
+    [{ url: "redis://a", strict: null }, "redisStorage strict: expected true or false, got null"],
+    [{ url: "redis://a", timeout: null }, "redisStorage timeout: expected a duration such as"],
     [{ url: "redis://a", timeout: "5 s" }, "redisStorage timeout: expected a duration such as"],
     [
       { url: "redis://a", timeout: 10 },

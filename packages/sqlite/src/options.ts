@@ -43,7 +43,7 @@ export function settingsOf(options: unknown): Settings {
     const known = KNOWN.map((name) => `'${name}'`).join(", ");
     throw new TaskqError("TASKQ_OPTION", `sqliteStorage: unknown option '${key}'; known are ${known}`);
   }
-  const { path, database } = given;
+  const { path, database, durability = "normal", tablePrefix = "taskq_", migrate = "auto" } = given;
   if ((path === undefined) === (database === undefined)) {
     throw new TaskqError(
       "TASKQ_OPTION",
@@ -53,9 +53,9 @@ export function settingsOf(options: unknown): Settings {
   return {
     path: path === undefined ? undefined : checkedPath(path),
     database: database === undefined ? undefined : checkedDatabase(database),
-    durability: oneOf(given["durability"] ?? "normal", ["normal", "full"], "durability"),
-    tablePrefix: checkedPrefix(given["tablePrefix"] ?? "taskq_"),
-    migrate: oneOf(given["migrate"] ?? "auto", ["auto", "check"], "migrate"),
+    durability: oneOf(durability, ["normal", "full"], "durability"),
+    tablePrefix: checkedPrefix(tablePrefix),
+    migrate: oneOf(migrate, ["auto", "check"], "migrate"),
   };
 }
 

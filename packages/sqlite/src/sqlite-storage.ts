@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { systemClock } from "@taskq/core/engine";
+import { callable, systemClock } from "@taskq/core/engine";
 import {
   TaskqError,
   type StorageAnswer as Answer,
@@ -238,6 +238,7 @@ class SqliteStore implements StorageContract, AsyncDisposable {
 
   /** Your writes and our enqueues, both or neither. */
   async transaction<T>(work: (tx: SqliteTransaction) => T): Promise<T> {
+    callable(work, "storage.transaction");
     const session = await this.#open();
     return (await runTransaction({ storage: this, session, user: this.#user }, work)) as T;
   }

@@ -74,6 +74,7 @@ describe("options", () => {
       /unknown option 'durabilty'; known are 'path', 'database', 'durability'/,
     ],
     [{ path: "a.db", durability: "high" }, /durability: expected 'normal' or 'full', got 'high'/],
+    [{ path: "a.db", durability: null }, /durability: expected 'normal' or 'full', got null/],
     [{ path: "a.db", migrate: true }, /migrate: expected 'auto' or 'check', got true/],
     [{ path: "a.db", tablePrefix: "a-b" }, /tablePrefix: expected 1 to 32 letters, .* got 'a-b'/],
     [{ path: "a.db", tablePrefix: 'x"; DROP TABLE y; --' }, /tablePrefix: expected 1 to 32 letters/],

@@ -107,6 +107,13 @@ describe("on the user's connection", () => {
     expect((await queue.counts()).ready).toBe(0);
   });
 
+  test("work that is no function is refused", async () => {
+    const { storage } = shop();
+    const error = await failure(storage.transaction(undefined as never));
+    expect(error.code).toBe("TASKQ_OPTION");
+    expect(error.message).toBe("storage.transaction: expected a function, got undefined");
+  });
+
   test("work that answers a promise is refused, and undone", async () => {
     const { storage, queue, order, orders } = shop();
     const ready = await queue.prepare(add.job({ a: 2, b: 3 }));

@@ -69,9 +69,10 @@ export interface MadeEngine {
 /** @throws `TASKQ_OPTION` `TASKQ_DUPLICATE_TASK` */
 export function createEngine(options: Options, queue: () => Queue): MadeEngine {
   refuseUnknown(options, OPTION_NAMES, "createQueue");
-  const name = checkedName(options.name === undefined ? "default" : options.name);
+  const { name = "default", immediate = false, stacks = true } = options;
+  checkedName(name);
   const storage = checkedStorage(options.storage);
-  const immediate = flag(options.immediate ?? false, "createQueue immediate");
+  flag(immediate, "createQueue immediate");
   const openRequest = {
     queue: name,
     retention: retentionOf(options),
@@ -103,7 +104,7 @@ export function createEngine(options: Options, queue: () => Queue): MadeEngine {
       options.serializeError === undefined
         ? undefined
         : callable(options.serializeError, "createQueue serializeError"),
-    stacks: flag(options.stacks ?? true, "createQueue stacks"),
+    stacks: flag(stacks, "createQueue stacks"),
     redact: options.redact === undefined ? undefined : callable(options.redact, "createQueue redact"),
     runInline: immediate ? (jobs) => runUnlessMoved(engine, jobs) : undefined,
     makeId: createIdMaker(),

@@ -8,7 +8,7 @@ import type { Result } from "../vocabulary/result.js";
 import type { Entry, Job, JobOf, Yield } from "../vocabulary/task-and-job.js";
 import { enqueueJob, enqueueJobs } from "./enqueue.js";
 import type { Engine } from "./engine-types.js";
-import { checkedEnqueue, enqueueOptionNames, refuseSharedId } from "./enqueue-options.js";
+import { checkedEnqueue, enqueueOptionNames, checkBatchOptions } from "./enqueue-options.js";
 import { BATCH_SIZE, batches, splitEntry } from "./entries.js";
 import { buildFlow, isOfFlow, namedRows, type BuiltFlow } from "./flow.js";
 import { createResult } from "./result.js";
@@ -38,7 +38,7 @@ export async function enqueueManyInRun<E extends Entry>(
   options: (BatchOptions & JoinOption) | undefined,
 ): Promise<Result<Yield<JobOf<E>>>[]> {
   const { own, join } = withoutJoin(options);
-  refuseSharedId(own);
+  checkBatchOptions(own, run.engine.time.now());
   const results: Result[] = [];
   if (!join) results.push(...(await enqueueJobs(run.engine, jobs, own as BatchOptions | undefined)));
   else {

@@ -82,9 +82,16 @@ export function checkedEnqueue(
   };
 }
 
-/** An id is that of one job: for the others of a batch it would answer the first. @throws `TASKQ_OPTION` */
-export function refuseSharedId(options: EnqueueOptions | undefined): void {
-  if (options?.id === undefined) return;
+/**
+ * The options of a batch, of which there may be no job. An id is that of one job: for the others it would answer the
+ * first.
+ *
+ * @throws `TASKQ_OPTION`
+ */
+export function checkBatchOptions(options: EnqueueOptions | undefined, now: number): void {
+  if (options === undefined) return;
+  checkedEnqueue(options, now);
+  if (options.id === undefined) return;
   throw unexpected("enqueueMany id", "none for all jobs, but one with its job, { job, id }", options.id);
 }
 

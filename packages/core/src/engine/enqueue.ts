@@ -7,7 +7,7 @@ import type { BatchOptions, EnqueueOptions, Many } from "../vocabulary/enqueue-o
 import type { Result } from "../vocabulary/result.js";
 import type { Entry, Job } from "../vocabulary/task-and-job.js";
 import type { Engine } from "./engine-types.js";
-import { checkedEnqueue, NO_OPTIONS, refuseSharedId, type CheckedEnqueue } from "./enqueue-options.js";
+import { checkedEnqueue, NO_OPTIONS, checkBatchOptions, type CheckedEnqueue } from "./enqueue-options.js";
 import { BATCH_SIZE, batches, splitEntry } from "./entries.js";
 import { buildFlow, isOfFlow, type BuiltFlow } from "./flow.js";
 import type { MaybePromise } from "./maybe-promise.js";
@@ -53,7 +53,7 @@ export async function enqueueJobs(
   entries: Many<Entry>,
   options: BatchOptions | undefined,
 ): Promise<Result[]> {
-  refuseSharedId(options);
+  checkBatchOptions(options, engine.time.now());
   const opening = engine.open();
   if (opening !== undefined) await opening;
   const size = batchSizeOf(engine);

@@ -26,7 +26,9 @@ export async function flush(engine: Engine, options: FlushOptions): Promise<void
       `flush: expected { confirm: '${engine.name}' }, the name of the queue whose jobs are to go, got ${shown(confirm)}`,
     );
   }
-  const states = [state ?? REMOVABLE].flat().map((one) => oneOf(one, REMOVABLE, "flush state"));
+  const states = (state === undefined ? REMOVABLE : [state].flat()).map((one) =>
+    oneOf(one, REMOVABLE, "flush state"),
+  );
   const name = task === undefined ? undefined : definitionOf(task).name;
   const age = olderThan === undefined ? 0 : milliseconds(olderThan, "flush olderThan");
   await engine.open();

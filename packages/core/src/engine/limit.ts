@@ -1,7 +1,7 @@
 /** `queue.limit`. */
 import { milliseconds } from "../duration.js";
 import { TaskqError } from "../errors.js";
-import { abortSignal, callable, integer, oneOf, refuseUnknown, unexpected } from "../options.js";
+import { abortSignal, callable, integer, oneOf, refuseUnknown, shortText, unexpected } from "../options.js";
 import { LARGEST_LIMIT } from "../task-options.js";
 import type { Limit, LimitOptions } from "../vocabulary/locks.js";
 import type { Engine } from "./engine-types.js";
@@ -40,15 +40,14 @@ export function createLimit(engine: Engine, name: string, options: LimitOptions)
 
 function checkedRequest(name: string, options: LimitOptions): LimitRequest {
   refuseUnknown(options, ["max", "per", "onLimit", "timeout", "signal"], "limit");
-  if (typeof name !== "string" || name === "" || name.length > LONGEST_NAME)
-    throw unexpected("limit name", `a text of 1 to ${LONGEST_NAME} characters`, name);
+  const { onLimit = "wait" } = options;
   const per = milliseconds(options.per, "limit per");
   if (per < 1) throw unexpected("limit per", "a duration of at least 1 ms", options.per);
   return {
-    name,
+    name: shortText(name, LONGEST_NAME, "limit name"),
     max: integer(options.max, "limit max", { min: 1, max: LARGEST_LIMIT }),
     per,
-    waits: oneOf(options.onLimit ?? "wait", ["wait", "fail"], "limit onLimit") === "wait",
+    waits: oneOf(onLimit, ["wait", "fail"], "limit onLimit") === "wait",
     timeout: options.timeout === undefined ? undefined : milliseconds(options.timeout, "limit timeout"),
     signal: abortSignal(options.signal, "limit signal"),
   };

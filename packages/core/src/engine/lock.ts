@@ -1,7 +1,7 @@
 /** `queue.lock`, `queue.semaphore` and `queue.locks`. */
 import { milliseconds } from "../duration.js";
 import { TaskqError } from "../errors.js";
-import { abortSignal, callable, integer, oneOf, refuseUnknown, unexpected } from "../options.js";
+import { abortSignal, callable, integer, oneOf, refuseUnknown, shortText, unexpected } from "../options.js";
 import type { KeysAnswer } from "../storage.js";
 import { LONGEST_TIMER } from "../timer.js";
 import type { HeldLock, Lock, LockOptions, Locks, SemaphoreOptions } from "../vocabulary/locks.js";
@@ -27,11 +27,12 @@ export function createLock(
 ): Lock {
   const what = semaphore ? "semaphore" : "lock";
   refuseUnknown(options, ["ttl", "onBusy", "timeout", "signal", ...(semaphore ? ["max"] : [])], what);
+  const { ttl = "30s", onBusy = "wait" } = options;
   const request: LockRequest = {
     name: checkedName(name, what),
     max: semaphore ? integer(options.max, "semaphore max", { min: 1 }) : 1,
-    ttl: milliseconds(options.ttl ?? "30s", `${what} ttl`),
-    wait: oneOf(options.onBusy ?? "wait", ["wait", "fail"], `${what} onBusy`) === "wait",
+    ttl: milliseconds(ttl, `${what} ttl`),
+    wait: oneOf(onBusy, ["wait", "fail"], `${what} onBusy`) === "wait",
     timeout: options.timeout === undefined ? undefined : milliseconds(options.timeout, `${what} timeout`),
     signal: abortSignal(options.signal, `${what} signal`),
   };
@@ -295,8 +296,7 @@ export function createLocks(engine: Engine): Locks {
 }
 
 function checkedName(name: string, what: string): string {
-  if (typeof name === "string" && name.length > 0 && name.length <= LONGEST_NAME) return name;
-  throw unexpected(`${what} name`, `a text of 1 to ${LONGEST_NAME} characters`, name);
+  return shortText(name, LONGEST_NAME, `${what} name`);
 }
 
 function late({ name, timeout }: LockRequest): TaskqError {

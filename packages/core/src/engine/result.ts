@@ -68,7 +68,7 @@ class StoredResult implements Result {
     const timeoutMs =
       options.timeout === undefined ? undefined : milliseconds(options.timeout, "wait timeout");
     abortSignal(options.signal, "wait signal");
-    flag(options.revokeOnTimeout ?? false, "wait revokeOnTimeout");
+    if (options.revokeOnTimeout !== undefined) flag(options.revokeOnTimeout, "wait revokeOnTimeout");
     const final = await this.#final(timeoutMs, options);
     if ("told" in final) return final.told;
     return valueOrThrow(this.#engine, await finalSource(this.#engine, final));

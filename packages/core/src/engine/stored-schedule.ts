@@ -2,7 +2,7 @@
 import { compositionOf, type Composition } from "../composition.js";
 import type { PeriodicDefinition } from "../definition.js";
 import { TaskqError } from "../errors.js";
-import { refuseUnknown, unexpected } from "../options.js";
+import { refuseUnknown, shortText } from "../options.js";
 import { checkedMisfire, checkedOverlap } from "../periodic.js";
 import { scheduleData, scheduleFromData } from "../schedule/schedule-data.js";
 import type { Schedule, ScheduleData } from "../schedule/schedule.js";
@@ -49,18 +49,18 @@ export function ruleOfEntry(name: string, entry: ScheduleEntry): FiringRule {
   const what = `schedule '${checkedScheduleName(name)}'`;
   refuseUnknown(entry, ["schedule", "job", "overlap", "misfire"], what);
   scheduleData(entry.schedule);
+  const { overlap = "skip", misfire = "once" } = entry;
   return {
     name,
     schedule: entry.schedule,
     composition: compositionOf(entry.job, `${what} job`),
-    overlap: checkedOverlap(entry.overlap ?? "skip", `${what} overlap`),
-    misfire: checkedMisfire(entry.misfire ?? "once", `${what} misfire`),
+    overlap: checkedOverlap(overlap, `${what} overlap`),
+    misfire: checkedMisfire(misfire, `${what} misfire`),
   };
 }
 
 export function checkedScheduleName(name: string): string {
-  if (typeof name === "string" && name.length > 0 && name.length <= LONGEST_NAME) return name;
-  throw unexpected("schedule name", `a text of 1 to ${LONGEST_NAME} characters`, name);
+  return shortText(name, LONGEST_NAME, "schedule name");
 }
 
 export function encodeRule(engine: Engine, rule: FiringRule): Uint8Array {

@@ -1,12 +1,9 @@
 import { createHash } from "node:crypto";
-import { unexpectedSecret } from "../options.js";
+import { BROKEN, unexpectedSecret } from "../options.js";
 import type { CheckedKey } from "../task-options.js";
 import type { MessageContext, Serializer } from "../serializer/serializer.js";
 
 const LONGEST_KEY = 255;
-
-/** Halves of characters, which become one and the same in a storage. */
-const BROKEN = /\p{Cs}/u;
 
 /** A key: fixed, or made from the input. @throws `TASKQ_OPTION` for one that is no text */
 export function keyFrom(key: CheckedKey, input: unknown, what: string): string {

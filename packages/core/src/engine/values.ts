@@ -1,7 +1,7 @@
 /** `queue.values`. */
 import { TaskqError } from "../errors.js";
 import { milliseconds } from "../duration.js";
-import { finiteNumber, refuseUnknown, unexpected } from "../options.js";
+import { finiteNumber, refuseUnknown, shortText } from "../options.js";
 import type { ValueAnswer, ValueOperation } from "../storage.js";
 import type { MessageContext } from "../serializer/serializer.js";
 import type { ValueOptions, Values } from "../vocabulary/values.js";
@@ -96,8 +96,7 @@ export function contextOf(engine: Engine, key: string): MessageContext {
 }
 
 function checkedKey(key: string): string {
-  if (typeof key === "string" && key.length > 0 && key.length <= LONGEST_KEY) return key;
-  throw unexpected("value key", `a text of 1 to ${LONGEST_KEY} characters`, key);
+  return shortText(key, LONGEST_KEY, "value key");
 }
 
 function expiryOf(engine: Engine, options: ValueOptions | undefined): number | undefined {

@@ -37,8 +37,9 @@ export function compressed(
     throw unexpectedSecret("compressed", "a serializer with encode() and decode()", serializer);
   }
   refuseUnknown(options, ["over", "format"], "compressed");
-  const over = integer(options.over ?? 4_096, "compressed: over", { min: 0 });
-  const format = oneOf(options.format ?? "brotli", ["gzip", "brotli", "deflate"], "compressed: format");
+  const { over = 4_096, format = "brotli" } = options;
+  integer(over, "compressed: over", { min: 0 });
+  oneOf(format, ["gzip", "brotli", "deflate"], "compressed: format");
   const { seal } = serializer;
   if (seal !== undefined) return seal.around(compressed(seal.inner, options));
   const maxSize = maxSizeOf(serializer);

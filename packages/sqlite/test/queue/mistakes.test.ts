@@ -1,5 +1,19 @@
 /** Mistakes that the compiler does not see, as callers are told of them. */
-import { asCompleted, createQueue, task, type Middleware, type Result, type TaskContext } from "@taskq/core";
+import {
+  asCompleted,
+  compressed,
+  createQueue,
+  every,
+  exponential,
+  fixed,
+  group,
+  jsonSerializer,
+  periodic,
+  task,
+  type Middleware,
+  type Result,
+  type TaskContext,
+} from "@taskq/core";
 import { describe, expect, test } from "vitest";
 import { immediateQueue, storages } from "./storages.js";
 
@@ -160,6 +174,75 @@ describe.each(storages)("on $name", ({ make }) => {
     const made = (given: object) => createQueue({ ...options, ...given });
     expect(() => made({ clock: null })).toThrow("createQueue clock: expected a clock with now()");
     expect(() => made({ name: null })).toThrow("createQueue name: expected a letter or digit, then at most");
+  });
+
+  test("null is no way to leave an option out", async () => {
+    const queue = immediateQueue(make(), { add });
+    const job = add.job({ a: 1, b: 1 });
+    const refused = { code: "TASKQ_OPTION", message: expect.stringContaining("got null") as string };
+    const none = null as never;
+    for (const attempt of [
+      () => task("t", { lock: { key: "k", onBusy: none } }, () => 1),
+      () => task("t", { limit: { max: 1, per: "1s", onLimit: none } }, () => 1),
+      () => periodic("p", every("1h"), { misfire: none }, () => 1),
+      () => fixed("1s", { jitter: none }),
+      () => exponential({ base: none }),
+      () => group([job], { mode: none }),
+      () => compressed(jsonSerializer(), { over: none }),
+      () => createQueue({ storage: make(), tasks: { add }, name: none }),
+      () => queue.lock("l", { ttl: none }),
+      () => queue.limit("l", { max: 1, per: "1s", onLimit: none }),
+    ]) {
+      expect(attempt).toThrow(expect.objectContaining(refused));
+    }
+    await expect(queue.revoke(add, { once: none })).rejects.toMatchObject(refused);
+    const entry = { schedule: every("1h"), job, overlap: none };
+    await expect(queue.schedules.upsert("s", entry)).rejects.toMatchObject(refused);
+  });
+
+  test("a flush whose state turns out to be null removes nothing", async () => {
+    const queue = immediateQueue(make(), { add });
+    const { id } = await queue.enqueue(add.job({ a: 1, b: 1 }));
+    const options = { confirm: "default", state: null as never };
+    await expect(queue.flush(options)).rejects.toMatchObject({ code: "TASKQ_OPTION" });
+    await queue.flush({ confirm: "default", state: [] });
+    expect(await queue.result(id).state()).toBe("completed");
+  });
+
+  test("a wait that is to revoke by what is no flag is refused, and revokes nothing", async () => {
+    const queue = immediateQueue(make(), { add });
+    const result = await queue.enqueue(add.job({ a: 1, b: 1 }), later);
+    const options = { timeout: 10, revokeOnTimeout: "false" as never };
+    await expect(result.wait(options)).rejects.toMatchObject({
+      code: "TASKQ_OPTION",
+      message: "wait revokeOnTimeout: expected true or false, got 'false'",
+    });
+    expect(await result.state()).toBe("scheduled");
+  });
+
+  test("the options of a batch are checked, also of an empty one", async () => {
+    const queue = immediateQueue(make(), { add });
+    for (const options of [5, { delay: "soon" }, { timeuot: "1s" }]) {
+      await expect(queue.enqueueMany([], options as object)).rejects.toMatchObject({ code: "TASKQ_OPTION" });
+    }
+  });
+
+  test("names with halves of characters, which a storage would take for one another, are refused", async () => {
+    const queue = immediateQueue(make(), { add });
+    const half = "\u{1F4A9}".slice(0, 1);
+    const refused = {
+      code: "TASKQ_OPTION",
+      message: expect.stringContaining("a text of whole characters") as string,
+    };
+    await expect(queue.values.set(half, 1)).rejects.toMatchObject(refused);
+    await expect(queue.schedules.remove(half)).rejects.toMatchObject(refused);
+    expect(() => queue.lock(half)).toThrow(expect.objectContaining(refused));
+    expect(() => queue.limit(half, { max: 1, per: "1s" })).toThrow(expect.objectContaining(refused));
+  });
+
+  test("a clock that is null is refused", () => {
+    const options = { storage: make(), tasks: { add }, clock: null as never };
+    expect(() => createQueue(options)).toThrow("createQueue clock: expected a clock with now()");
   });
 
   test("an id that is none is told of as the id of a result", () => {
