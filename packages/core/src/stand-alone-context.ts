@@ -1,4 +1,5 @@
 import { TaskqError } from "./errors.js";
+import { unexpected } from "./options.js";
 import type { Logger } from "./vocabulary/logger.js";
 import type { TaskContext } from "./vocabulary/task-and-job.js";
 import type { Values } from "./vocabulary/values.js";
@@ -9,6 +10,8 @@ import type { Values } from "./vocabulary/values.js";
  * unless they are.
  */
 export function standAloneContext(task: string, parts: Partial<TaskContext> = {}): TaskContext {
+  if (typeof parts !== "object" || parts === null)
+    throw unexpected(`run of task '${task}'`, "parts of a context as its second argument", parts);
   const now = new Date();
   const deadline = parts.deadline;
   const context: TaskContext = {

@@ -240,6 +240,10 @@ describe("task.run calls the bare handler", () => {
   test("and answers its output, also where it is synchronous", async () => {
     expect(await add.run({ a: 2, b: 3 })).toBe(5);
     expect(await task("double", (n: number) => n * 2).run(4)).toBe(8);
+    await expect(add.run({ a: 2, b: 3 }, null as never)).rejects.toMatchObject({
+      code: "TASKQ_OPTION",
+      message: "run of task 'add': expected parts of a context as its second argument, got null",
+    });
     const running = task("broken", () => {
       throw new RangeError("no");
     }).run();

@@ -61,6 +61,19 @@ describe.skipIf(serverBinary() === undefined)("waiting for a result", () => {
     }
   });
 
+  test("in no time answers what is there, and gives up what is not", async () => {
+    const prefix = newPrefix();
+    const { queue } = processOf({ url: server.url, prefix });
+    const later = await queue.enqueue(double.job({ n: 1 }), { delay: "1h" });
+    await expect(later.wait({ timeout: 0 })).rejects.toMatchObject({ ids: [later.id], timeoutMs: 0 });
+    await consumerOf(processOf({ url: server.url, prefix }).queue);
+    const result = await queue.enqueue(double.job({ n: 2 }));
+    await result.wait();
+    expect(await queue.result(result.id).wait({ timeout: 0 })).toEqual({ twice: 4 });
+    await expect(later.wait({ timeout: 0, revokeOnTimeout: true })).rejects.toMatchObject({ timeoutMs: 0 });
+    expect(await later.state()).toBe("cancelled");
+  });
+
   test("that begins while the job ends loses none", { timeout: 30_000 }, async () => {
     const prefix = newPrefix();
     const waiting = processOf({ url: server.url, prefix });

@@ -179,8 +179,12 @@ class StoredResult implements Result {
     try {
       return await this.#ended(either);
     } catch (reason) {
-      if (reason === error && revokeOnTimeout) await this.#revokeFor(error);
-      throw reason;
+      if (reason !== error) throw reason;
+      // No storage across a network answers in no time: one look is what is asked for.
+      const record = timeoutMs === 0 ? await unlessAborted(this.#record(), signal) : undefined;
+      if (record !== undefined && isFinal(record.state)) return record;
+      if (revokeOnTimeout) await this.#revokeFor(error);
+      throw error;
     } finally {
       clearTimeout(timer);
     }
