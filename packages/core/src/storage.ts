@@ -155,6 +155,7 @@ export interface StorageContract {
    * Promise: a unique key until started is free once its job starts
    * Promise: a unique key until final is free once its job is final
    * Promise: a unique key until an instant is free from that instant
+   * Promise: a unique key goes to none of those that end together with its holder
    * Promise: a group without members is completed at once, and what follows is ready
    * Promise: an edge to a job that is final already is satisfied or broken at once
    */

@@ -114,12 +114,18 @@ export function admit(move: Move, row: JobRow): void {
 
 /** Goes through what waited for rows that have ended, and for those that end by it. */
 function follow(move: Move, ended: Row[]): void {
-  for (let index = 0; index < ended.length; index += 1) {
-    const source = ended[index];
-    if (source === undefined) continue;
+  let freed = 0;
+  // It grows meanwhile.
+  for (const source of ended) {
+    // Not before: a key goes to none of those that end together with its holder.
+    for (; freed < ended.length; freed += 1) freeKeyOf(move, ended[freed]);
     for (const dependent of source.dependents) tellDependent(move, source, dependent, ended);
     letAwaitingGo(move, source);
   }
+}
+
+function freeKeyOf(move: Move, row: Row | undefined): void {
+  if (row?.kind === "job") freeOnFinal(move, row);
 }
 
 function tellDependent(move: Move, source: Row, dependent: Dependent, ended: Row[]): void {
@@ -168,7 +174,6 @@ function conclude(move: Move, row: JobRow, ending: Ending, ended: Row[]): void {
   row.broken = ending.broken ?? brokenBy(row, ending.state);
   if (row.broken !== undefined) addVictim(row.broken.root, row);
   move.queue.feed.add(row, move.now);
-  freeOnFinal(move, row);
   releaseWithheld(move.queue, row);
   retain(move.queue, row);
   move.queue.hints.final(row.id);

@@ -157,6 +157,31 @@ export const unique: Subject = subject("unique keys", [
     assert.equal((await context.enqueue(next)).flows[0]?.status, "stored");
     assert.equal((await context.enqueue(context.job(key({ until: until + 900 })))).flows[0]?.id, next.id);
   }),
+
+  promise("a unique key goes to none of those that end together with its holder", async (context) => {
+    const ends: readonly (readonly [scope: "flow" | "later", state: string])[] = [
+      ["later", "skipped"],
+      ["flow", "cancelled"],
+    ];
+    for (const [scope, state] of ends) {
+      const holder = context.job(key());
+      const behind = context.job(key({ until: context.now + 5_000 }));
+      const member = context.job();
+      await context.enqueue(context.group([holder, behind, member]));
+      assert.deepEqual(await context.states(holder.id, behind.id), ["ready", "parked"]);
+      await context.storage.amend({
+        queue: context.queue,
+        ids: [member.id],
+        change: { kind: "revoke", scope },
+        now: context.now,
+      });
+      assert.deepEqual(await context.states(holder.id, behind.id), [state, state]);
+      const next = context.job(key());
+      const { flows } = await context.enqueue(next);
+      assert.deepEqual(flows, [{ status: "stored", id: next.id, state: "ready" }], scope);
+      await context.runToEnd(next.id);
+    }
+  }),
 ]);
 
 /** A follower meets its key when its turn comes, and then waits in line. */

@@ -6,6 +6,8 @@ local AT_ONCE = S.request.atOnce or 500
 
 -- What is still to be told, first to last; before that come those that are ended together: of a failed join, or by a user.
 local ended, endedFrom, stranded, written = {}, 1, {}, 0
+-- Keys that they give back, each with who had it.
+local freed = {}
 
 -- The run ends, and gives back its gates; the job is to be given another state.
 function M.endRun(row)
@@ -32,7 +34,8 @@ local function conclude(row, state, bytes, reason, broken)
     M.addVictim(broken.root, row)
   end
   M.tellFeed(row)
-  M.freeOnFinal(row)
+  local key = M.freedOnFinal(row)
+  if key then insert(freed, {key, row.id}) end
   M.releaseWithheld(row)
   M.retain(row)
   insert(S.final, row.id)
@@ -199,10 +202,19 @@ local function letAwaitingGo(id)
   end
 end
 
+-- Not before all have ended that end together: a key goes to none of those.
+local function freeKeys()
+  while #freed > 0 do
+    local item = table.remove(freed, 1)
+    M.freeKey(item[1], item[2])
+  end
+end
+
 -- Goes through what waited for rows that have ended, and for those that end by it; stops when it was enough for one script.
 function M.follow()
   if not skipStranded() then return M.postpone() end
   while ended[endedFrom] do
+    freeKeys()
     local item = ended[endedFrom]
     local source = M.rowOrGone(item[1])
     local deps = source.deps or {}
@@ -227,14 +239,14 @@ function M.postpone()
     endedFrom = endedFrom + 1
   end
   Q.later = true
-  S.postponed = pack({ended = left, stranded = stranded})
+  S.postponed = pack({ended = left, stranded = stranded, freed = freed})
 end
 
 -- Goes on where an earlier call has stopped.
 function M.resume()
   local text = call("GET", K.later)
   local left = text and decode(text) or {ended = {}, stranded = {}}
-  ended, endedFrom, stranded, written = left.ended, 1, left.stranded, 0
+  ended, endedFrom, stranded, freed, written = left.ended, 1, left.stranded, left.freed or {}, 0
   Q.later = false
   S.bounded = true
   M.follow()

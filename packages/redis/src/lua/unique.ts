@@ -87,23 +87,27 @@ function M.takeOrPark(row)
   return false
 end
 
+-- Gives back a key, if the job with this id has it.
+function M.freeKey(key, id)
+  local entry = M.uniqueOf(key)
+  if entry and entry.holder == id then passOn(key) end
+end
+
 -- Gives back the key of a job, if it has it.
 function M.free(row)
-  local key = row.unique and row.unique.key
-  local entry = key and M.uniqueOf(key)
-  if entry and entry.holder == row.id then passOn(key) end
+  if row.unique then M.freeKey(row.unique.key, row.id) end
 end
 
 function M.freeOnStart(row)
   if row.unique and row.unique["until"] == "started" then M.free(row) end
 end
 
--- Gives back the key of a job that is final; one until an instant stays taken.
-function M.freeOnFinal(row)
+-- The key that a job which is final has to give back; one until an instant stays taken.
+function M.freedOnFinal(row)
   local own = row.unique
-  if not own then return end
+  if not own then return nil end
   local entry = M.uniqueOf(own.key)
   if entry and entry.replacement == row.id then entry.replacement = nil end
-  if type(own["until"]) ~= "number" then M.free(row) end
+  if entry and entry.holder == row.id and type(own["until"]) ~= "number" then return own.key end
 end
 `;
