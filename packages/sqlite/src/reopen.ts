@@ -18,12 +18,11 @@ export function mend(move: Move, { jobs, others, anew }: Reopened): void {
   for (const row of jobs) {
     row.due = anew ? move.now : Math.max(row.due, move.now);
     move.sql("UPDATE {jobs} SET due = ? WHERE key = ?").run(row.due, row.key);
-    // A late repeat of the settlement that is undone must not be told that it stands.
-    if (anew) {
-      move
-        .sql("UPDATE {jobs} SET failures = 0, crashes = 0, settled = NULL, fence = -abs(fence) WHERE key = ?")
-        .run(row.key);
-    }
+    // A late repeat of the settlement that is undone must not be told that it stands; one of a run that was given back is.
+    const settlement = anew
+      ? "UPDATE {jobs} SET failures = 0, crashes = 0, settled = NULL, fence = -abs(fence) WHERE key = ?"
+      : "UPDATE {jobs} SET settled = coalesce(settled, fence) WHERE key = ?";
+    move.sql(settlement).run(row.key);
   }
   const touched = new Set<Key>(rows.map(({ key }) => key));
   for (const row of rows)

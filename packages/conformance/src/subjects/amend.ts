@@ -147,6 +147,15 @@ const restoring: readonly ContractPromise[] = [
     assert.deepEqual((await amend(context, RESTORE_FLOW, last.id)).changed, [last.id]);
     assert.deepEqual(await context.states(revoked.id, last.id), ["ready", "blocked"]);
     assert.deepEqual((await amend(context, RESTORE_FLOW, last.id)).changed, []);
+    const back = context.job();
+    await context.enqueue(back);
+    const run = await context.claimOne(back.id);
+    await amend(context, REVOKE_LATER, back.id);
+    assert.equal(await context.settle(run, { kind: "released" }), "applied");
+    assert.deepEqual((await amend(context, RESTORE_LATER, back.id)).changed, [back.id]);
+    const next = await context.claimOne(back.id);
+    assert.equal(await context.settle(run, { kind: "released" }), "repeated", "this fence has settled");
+    assert.equal(await context.complete(next), "applied");
   }),
 
   promise(
