@@ -50,7 +50,7 @@ export function checkFlows(move: Move, flows: readonly NewFlow[]): string | unde
   for (const flow of flows) {
     for (const row of [...flow.jobs, ...flow.joins]) if (row.named === true) checkName(move, row, names);
     for (const { id } of [...flow.jobs, ...flow.joins]) given.add(id);
-    checkSources(move.queue, flow, given);
+    checkSources(move, flow, given);
     const collision = collisionOf(move.queue, flow, madeIds);
     if (collision !== undefined) return collision;
   }
@@ -58,11 +58,11 @@ export function checkFlows(move: Move, flows: readonly NewFlow[]): string | unde
 }
 
 /** The same for flows that a run adds: an id that only shares its key with another is stored, since nobody is there to make a new one. */
-export function checkAdded(queue: QueueState, flows: readonly NewFlow[]): void {
+export function checkAdded(move: Move, flows: readonly NewFlow[]): void {
   const given = new Set<string>();
   for (const flow of flows) {
     for (const { id } of [...flow.jobs, ...flow.joins]) given.add(id);
-    checkSources(queue, flow, given);
+    checkSources(move, flow, given);
   }
 }
 
@@ -98,13 +98,15 @@ function taskUnder({ queue, now }: Move, id: string): string | undefined {
   return queue.tombstones.get(id, now)?.task;
 }
 
-function checkSources(queue: QueueState, { jobs, joins }: NewFlow, given: ReadonlySet<string>): void {
+/** A flow that is there already may have outlived what it waited for. */
+function checkSources(move: Move, flow: NewFlow, given: ReadonlySet<string>): void {
+  const { jobs, joins } = flow;
   const asked = [
     ...jobs.flatMap(({ after }) => after?.map(({ source }) => source) ?? []),
     ...joins.flatMap(({ members }) => members),
   ];
-  const unknown = asked.find((id) => !given.has(id) && !queue.rows.has(id));
-  if (unknown !== undefined) {
+  const unknown = asked.find((id) => !given.has(id) && !move.queue.rows.has(id));
+  if (unknown !== undefined && knownFlow(move, flow) === undefined) {
     throw new TaskqError("TASKQ_STORAGE", `a flow waits for ${unknown}, which is not known`);
   }
 }

@@ -16,7 +16,7 @@ export function checkSettlements(move: Move, settlements: readonly Settlement[])
   const flows = settlements.flatMap(({ id, fence, outcome, add }) =>
     outcome.kind === "completed" && runOf(move.queue, id, fence) !== undefined ? (add ?? []) : [],
   );
-  if (flows.length > 0) checkAdded(move.queue, flows);
+  if (flows.length > 0) checkAdded(move, flows);
 }
 
 /** Outcomes that only a handler brings about: whoever says how it ended says that it began. */

@@ -97,6 +97,19 @@ export const enqueue: Subject = subject("enqueue", [
       );
       const counts = await context.storage.counts({ queue: context.queue, now: context.now });
       assert.deepEqual([counts["*"]?.ready, counts["*"]?.blocked, counts["*"]?.completed], [2, 1, 1]);
+
+      const behind = flowOf(after(context.job(), ["order 1"]));
+      await context.enqueue(behind);
+      await context.runToEnd(behind.end);
+      await context.storage.amend({
+        queue: context.queue,
+        ids: ["order 1"],
+        change: { kind: "remove" },
+        now: context.now,
+      });
+      assert.equal(await context.state("order 1"), undefined);
+      const late = await context.enqueue(behind);
+      assert.deepEqual(late.flows, [{ status: "existing", id: behind.end, state: "completed" }]);
     },
   ),
 

@@ -87,12 +87,14 @@ local function collisionOf(flow, made)
   end
 end
 
--- Throws if the flow waits for what is neither there nor among what is stored with it.
+local knownFlow = nil
+
+-- Throws if the flow waits for what is neither there nor among what is stored with it. One that is there already may have outlived it.
 function M.checkSources(flow, given)
   for _, job in ipairs(flow.jobs) do given[job.id] = true end
   for _, join in ipairs(flow.joins) do given[join.id] = true end
   local function check(id)
-    if not given[id] and not M.rowOf(id) then M.refuse("TASKQ_STORAGE", "a flow waits for " .. id .. ", which is not known") end
+    if not given[id] and not M.rowOf(id) and not knownFlow(flow) then M.refuse("TASKQ_STORAGE", "a flow waits for " .. id .. ", which is not known") end
   end
   for _, job in ipairs(flow.jobs) do
     for _, edge in ipairs(job.after or {}) do check(edge[1]) end
@@ -120,7 +122,7 @@ function M.checkFlows(flows)
 end
 
 -- The answer for a flow that is there already, by an id of the caller's or because the call is a repeat.
-local function knownFlow(flow)
+knownFlow = function(flow)
   local there, tombstone = false, nil
   for _, job in ipairs(flow.jobs) do
     if M.rowOf(job.id) then there = true end
