@@ -15,6 +15,13 @@ export function flowOf(start: Row): readonly JobRow[] {
   return [...seen].filter((row) => row.kind === "job");
 }
 
+/** All that leads to a row, and the row itself. */
+export function jobsBefore(end: Row): readonly JobRow[] {
+  const seen = new Set<Row>([end]);
+  for (const row of seen) for (const source of sourcesOf(row)) seen.add(source);
+  return [...seen].filter((row) => row.kind === "job");
+}
+
 function isRunningHandler(row: Row): boolean {
   return row.kind === "job" && isErrorHandler(row) && row.state !== "blocked" && !isFinal(row.state);
 }

@@ -27,10 +27,6 @@ export function linkRows(move: Move, arriving: Arriving): void {
   nameFlows(queue, rows);
   placeAll(queue, rows, arriving);
   for (const unique of arriving.uniques.values()) linkUnique(queue, unique);
-  for (const schedule of queue.schedules.values()) {
-    const end = queue.rows.get(schedule.record.lastId ?? "");
-    schedule.lastJobs = end === undefined ? [] : jobsBefore(end);
-  }
   for (const gate of queue.gates.values()) planOpening(move, gate);
 }
 
@@ -179,10 +175,4 @@ function linkUnique(queue: QueueState, { key, holder, state, until, waiting }: M
     holder: queue.jobOf(holder) ?? goneRow(holder, gone, state ?? "completed"),
     replacement: waiting === undefined ? undefined : queue.jobOf(waiting),
   });
-}
-
-function jobsBefore(end: Row): readonly JobRow[] {
-  const seen = new Set<Row>([end]);
-  for (const row of seen) for (const source of sourcesOf(row)) seen.add(source);
-  return [...seen].filter((row) => row.kind === "job");
 }

@@ -190,8 +190,6 @@ export interface AwaitingFlow {
 
 export interface Schedule {
   record: ScheduleRecord;
-  /** Jobs of the flow it enqueued last. */
-  lastJobs: readonly JobRow[];
 }
 
 export type StoredValue =

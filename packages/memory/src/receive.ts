@@ -49,10 +49,7 @@ export function receive(queue: QueueState, arriving: Arriving, record: MovedReco
       return receiveHold(queue, record);
     case "schedule": {
       const { kind: _, ...schedule } = record;
-      queue.schedules.set(record.name, {
-        record: { ...schedule, bytes: copyOf(schedule.bytes) },
-        lastJobs: [],
-      });
+      queue.schedules.set(record.name, { record: { ...schedule, bytes: copyOf(schedule.bytes) } });
       return;
     }
     case "control":

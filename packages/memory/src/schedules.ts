@@ -48,7 +48,7 @@ function define({ queue, now }: Move, known: Schedule | undefined, change: Decla
     lastAt: goesOn ? before.lastAt : now,
     lastId: before?.lastId,
   };
-  queue.schedules.set(name, { record, lastJobs: known?.lastJobs ?? [] });
+  queue.schedules.set(name, { record });
   return !same;
 }
 

@@ -8,6 +8,7 @@ import {
   type TickRequest,
 } from "@taskq/core/storage";
 import { checkFlows, storeFlows } from "./enqueue.js";
+import { jobsBefore } from "./flow-graph.js";
 import type { Move, Schedule } from "./queue-state.js";
 import { revocationOf, useUpRevocation } from "./revocation.js";
 import type { Row } from "./rows.js";
@@ -48,9 +49,11 @@ function fire(move: Move, schedule: Schedule, { flows, overlap }: TickRequest): 
 
 /** How many flows may be enqueued: all, or one to wait for a run that has begun. */
 function allowed(move: Move, schedule: Schedule, overlap: TickRequest["overlap"]): number {
-  if (overlap === "allow" || unfinishedEnd(move, schedule) === undefined) return Infinity;
+  if (overlap === "allow") return Infinity;
+  const last = unfinishedEnd(move, schedule);
+  if (last === undefined) return Infinity;
   if (overlap === "skip") return 0;
-  return schedule.lastJobs.some(({ state, attempt }) => state === "active" || attempt > 0) ? 1 : 0;
+  return jobsBefore(last).some(({ state, attempt }) => state === "active" || attempt > 0) ? 1 : 0;
 }
 
 /** The end of the flow enqueued last, while that is not final. */
@@ -71,7 +74,6 @@ function store(move: Move, schedule: Schedule, flow: NewFlow, inTurn: boolean): 
     if (before !== undefined)
       move.queue.awaitedEnds.set(before.id, { schedule: record.name, jobs: result.jobs });
     schedule.record = { ...record, lastId: flow.end };
-    schedule.lastJobs = result.jobs;
   }
   return result.stored;
 }

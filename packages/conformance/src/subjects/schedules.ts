@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type {
+  NewFlow,
   NewJob,
   ScheduleRecord,
   SchedulesAnswer,
@@ -10,7 +11,7 @@ import type {
 } from "@taskq/core/storage";
 import { bytes, text } from "../bytes.js";
 import type { Context } from "../context.js";
-import { flowOf } from "../flows.js";
+import { after, flowOf } from "../flows.js";
 import { promise, subject, type Subject } from "../promise.js";
 
 const NAME = "report";
@@ -121,7 +122,21 @@ export const ticking: Subject = subject("tick", [
     assert.deepEqual(await context.states(unneeded.id, refused.id), [undefined, undefined]);
     assert.deepEqual(await context.claim({ n: 5 }), [], "two of a schedule run at once");
     await context.complete(run);
-    assert.equal((await context.claimOne()).id, waiting.id);
+    await context.complete(await context.claimOne());
+    assert.equal(await context.state(waiting.id), "completed");
+
+    // A group without members waits for nothing: what comes before it leads to no end.
+    const [apart, last, next] = context.jobs(3);
+    const empty: NewFlow = { ...context.group([]), jobs: [] };
+    const end = after(last, [empty.end]);
+    context.advance(HOUR);
+    await tick(context, apart, {
+      overlap: "queue",
+      flows: [{ end: last.id, jobs: [apart, end], joins: empty.joins }],
+    });
+    await context.claimOne(apart.id);
+    context.advance(HOUR);
+    assert.equal((await tick(context, next, { overlap: "queue" })).status, "overlapped");
   }),
 
   promise("the flows of a tick run one after the other, unless they may overlap", async (context) => {

@@ -105,7 +105,7 @@ end
 
 local function receiveSchedule(record)
   M.later("HSET", K.schedules, record.name, pack({origin = record.origin, task = record.task, bytes = record.bytes, paused = record.paused,
-    lastAt = record.lastAt, lastId = record.lastId, lastJobs = {}}))
+    lastAt = record.lastAt, lastId = record.lastId}))
 end
 
 local function receiveControl(record)

@@ -156,7 +156,7 @@ function M.scheduleOf(text)
     and type(record.lastAt) == "number" then
     return record
   end
-  return {origin = "stored", task = "unknown", bytes = text, paused = false, lastAt = S.now, lastJobs = {}}
+  return {origin = "stored", task = "unknown", bytes = text, paused = false, lastAt = S.now}
 end
 
 -- Whether something is left that follows from an earlier call: then nothing else may happen before.

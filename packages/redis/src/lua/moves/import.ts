@@ -149,26 +149,6 @@ local function pass(sealing, work)
 end
 
 local function finishSeal()
-  local all = call("HGETALL", K.schedules)
-  for place = 1, #all, 2 do
-    local record = decode(all[place + 1])
-    local ending = record.lastId and M.rowOf(record.lastId)
-    if ending then
-      local seen, list, at = {[ending.id] = true}, {ending}, 1
-      while list[at] do
-        for _, source in ipairs(M.sourcesOf(list[at])) do
-          if not seen[source.id] and not source.removed then
-            seen[source.id] = true
-            list[#list + 1] = source
-          end
-        end
-        at = at + 1
-      end
-      record.lastJobs = {}
-      for _, row in ipairs(list) do if row.kind == "job" then insert(record.lastJobs, row.id) end end
-      M.later("HSET", K.schedules, all[place], pack(record))
-    end
-  end
   for _, name in ipairs(call("HKEYS", K.gates)) do
     local gate = M.gateOf(name)
     if gate then M.planOpening(gate) end

@@ -7,7 +7,7 @@ local function define(known)
   local same = known and known.origin == change.origin and known.task == change.task and known.bytes == change.bytes
   local goesOn = known and (change.kind == "declare" or same)
   return not same, {origin = change.origin, task = change.task, bytes = change.bytes, paused = goesOn and known.paused or false,
-    lastAt = goesOn and known.lastAt or S.now, lastId = known and known.lastId, lastJobs = known and known.lastJobs or {}}
+    lastAt = goesOn and known.lastAt or S.now, lastId = known and known.lastId}
 end
 
 return M.run(function()

@@ -8,25 +8,41 @@ local function unfinishedEnd(record)
   if row and not FINAL[row.state] then return row end
 end
 
+-- Whether some job that leads to the end has run, or is running.
+local function hasBegun(ending)
+  local seen, list, at = {[ending.id] = true}, {ending}, 1
+  while list[at] do
+    local row = list[at]
+    if row.state == "active" or (row.attempt or 0) > 0 then return true end
+    for _, source in ipairs(M.sourcesOf(row)) do
+      if not seen[source.id] and not source.removed then
+        seen[source.id] = true
+        list[#list + 1] = source
+      end
+    end
+    at = at + 1
+  end
+  return false
+end
+
 -- How many flows may be enqueued: all, or one to wait for a run that has begun.
 local function allowed(record)
-  if request.overlap == "allow" or not unfinishedEnd(record) then return #request.flows end
-  if request.overlap == "skip" then return 0 end
-  for _, id in ipairs(record.lastJobs or {}) do
-    local row = M.jobOf(id)
-    if row and (row.state == "active" or row.attempt > 0) then return 1 end
-  end
-  return 0
+  if request.overlap == "allow" then return #request.flows end
+  local last = unfinishedEnd(record)
+  if not last then return #request.flows end
+  return request.overlap == "queue" and hasBegun(last) and 1 or 0
 end
 
 local function storeOne(record, flow)
   local before = request.overlap ~= "allow" and unfinishedEnd(record) or nil
   local rows = M.storeFlows({flow}, {gate = before and "schedule:" .. request.name or nil})[1]
   if rows.stored.status == "stored" then
-    local ids = {}
-    for place, row in ipairs(rows.jobs) do ids[place] = row.id end
-    if before then M.awaitEnd(before.id, request.name, ids) end
-    record.lastId, record.lastJobs = flow["end"], ids
+    if before then
+      local ids = {}
+      for place, row in ipairs(rows.jobs) do ids[place] = row.id end
+      M.awaitEnd(before.id, request.name, ids)
+    end
+    record.lastId = flow["end"]
   end
   return rows.stored
 end
