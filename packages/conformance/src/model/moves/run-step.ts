@@ -15,7 +15,8 @@ export async function runStep(
 ): Promise<StepAnswer | undefined> {
   const result = await world.both("step", (storage, side) => storage.step(build(side)));
   if (result.code !== undefined) return undefined;
-  const { reference, tested } = result.answers;
+  const { reference } = result.answers;
+  const tested = inOrderOf(reference, result.answers.tested, again);
   const request = build("reference");
   // A storage that writes nothing when it hands out nothing does not know such a claim again.
   if (request.claim === undefined || reference.claimed.length > 0) world.lastSteps.set(owner, build);
@@ -25,7 +26,7 @@ export async function runStep(
     reference.claimed.map(({ id }) => id),
     "claims other jobs, or in another order",
   );
-  if (again) checkRepeated(world, result.answers);
+  if (again) checkRepeated(world, { reference, tested });
   else world.claimed(owner, { reference: reference.claimed, tested: tested.claimed });
   assert.deepEqual(
     normalAnswer(world, "tested", tested, again),
@@ -37,6 +38,23 @@ export async function runStep(
   noteSettled(world, request, reference);
   coverClaim(world, request, reference, again);
   return reference;
+}
+
+/**
+ * What a gate lets go in the middle of a claim, since one that was met gave up its place, stands where it was met or in
+ * its turn: that is left to a storage. All else is in its order. A repeat does not tell what was let go.
+ */
+function inOrderOf(reference: StepAnswer, tested: StepAnswer, again: boolean): StepAnswer {
+  const readied = again
+    ? reference.claimed
+    : reference.effects.filter(({ kind, gate }) => kind === "readied" && gate !== undefined);
+  const late = new Set(readied.map(({ id }) => id));
+  const rest = tested.claimed.filter(({ id }) => !late.has(id));
+  const claimed = reference.claimed.map(({ id }) =>
+    late.has(id) ? tested.claimed.find((job) => job.id === id) : rest.shift(),
+  );
+  const known = claimed.filter((job) => job !== undefined);
+  return known.length === tested.claimed.length ? { ...tested, claimed: known } : tested;
 }
 
 function normalAnswer(world: World, side: Side, answer: StepAnswer, again: boolean): unknown {
