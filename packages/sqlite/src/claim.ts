@@ -92,12 +92,15 @@ function takeFirst(claiming: Claiming, taken: Taken): void {
   taken.more = true;
 }
 
-/** Whether it stopped since a start has let others go: those may come before the next one. */
+/**
+ * Whether it stopped since a start, or the end of one that was turned away, has let others go: those may come before the
+ * next one. It may also have ended that one, with its group.
+ */
 function takeInTurn(claiming: Claiming, taken: Taken, rows: readonly ReadyRow[]): boolean {
   const { move } = claiming;
   for (const row of rows) {
     take(claiming, taken, row);
-    if (move.freed.size === 0) continue;
+    if (move.freed.size === 0 && move.finished.length === 0) continue;
     const before = move.effects.length;
     followConsequences(move);
     if (move.effects.length > before) return true;

@@ -18,13 +18,12 @@ export function turnAway(claiming: Claiming, claimed: ReadyRow): boolean {
   const { move, seldom } = claiming;
   const [time, low, , task] = claimed;
   const row = rowByKey(move.scope.connection, keyOf(time, low)) as Row;
-  if (row.state !== READY) return true;
+  if (row.state !== READY || skipIfDead(move, row)) return true;
   if (row.expires !== null && row.expires <= move.now) {
     finish(move, row, EXPIRED, NO_REASON);
     move.effect(row, "expired");
     return true;
   }
-  if (skipIfDead(move, row)) return true;
   const control = seldom.controls.get(task);
   const standing = standingGate(claiming, task, control?.paused === true);
   if (standing !== undefined) {

@@ -120,6 +120,15 @@ export const joins: Subject = subject("step: joins", [
       );
       assert.deepEqual(await context.states(second.id), ["completed"]);
 
+      // Also where the claim itself ends the member.
+      const late = context.job({ expiresAt: context.now + 5 });
+      const others = [context.job(), context.job({ expiresAt: context.now + 5 })];
+      await context.enqueue(context.group([late, ...others]));
+      context.advance(10);
+      assert.deepEqual(await context.claim({ n: 9 }), []);
+      const states = await context.states(late.id, ...others.map(({ id }) => id));
+      assert.deepEqual(states, ["expired", "skipped", "skipped"]);
+
       const [bad, wanted] = context.jobs(2);
       await context.enqueue(context.group([bad, wanted]));
       const elsewhere = after(context.job(), [wanted.id]);
