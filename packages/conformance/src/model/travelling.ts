@@ -1,6 +1,15 @@
 /** A queue that moves all the while between stores: who calls it must not be able to tell. */
 import assert from "node:assert/strict";
-import type { OpenRequest, StorageContract, TakeAnswer, ValueAnswer } from "@taskq/core/storage";
+import {
+  isFinal,
+  type ExportAnswer,
+  type MovedRecord,
+  type NewFlow,
+  type OpenRequest,
+  type StorageContract,
+  type TakeAnswer,
+  type ValueAnswer,
+} from "@taskq/core/storage";
 
 /** How long a start that was taken is known by its operation. */
 const REMEMBERED = 600_000;
@@ -24,6 +33,7 @@ interface Asked {
   readonly queue: string;
   readonly now: number;
   readonly operation?: string;
+  readonly flows?: readonly NewFlow[];
 }
 
 /** One of the stores a queue travels between; the kit closes the storage when it ends. */
@@ -48,6 +58,8 @@ export class Travelling {
   readonly #answers = new Map<string, readonly ValueAnswer[]>();
   /** Until when a start that was taken is known by its operation. */
   readonly #taken = new Map<string, number>();
+  /** What flows of others wait for. */
+  readonly #waitedFor = new Set<string>();
   /** Places in the lines of locks do not move. */
   #linesUntil = -Infinity;
 
@@ -89,6 +101,7 @@ export class Travelling {
     const known = this.#answers.get(operation);
     if (name === "values" && known !== undefined) return known;
     if (name === "take" && (this.#taken.get(operation) ?? -Infinity) > given.now) return TAKEN;
+    for (const flow of given.flows ?? []) this.#noteSources(flow);
     if (name === "open") this.#opened = given as unknown as OpenRequest;
     else if (CHANGING.has(name) && (this.#calls += 1) % this.#every === 0) await this.#move(given);
     const request = this.#repeated(name, given);
@@ -96,6 +109,13 @@ export class Travelling {
     const answer = await call.call(this.#here, request);
     this.#remember(name, request as never, answer);
     return answer;
+  }
+
+  #noteSources({ jobs }: NewFlow): void {
+    const own = new Set(jobs.map(({ id }) => id));
+    for (const { source } of jobs.flatMap(({ after }) => after ?? [])) {
+      if (!own.has(source)) this.#waitedFor.add(source);
+    }
   }
 
   #repeated<R extends object>(name: string, request: R): R {
@@ -137,25 +157,44 @@ export class Travelling {
     if (now < this.#linesUntil) return;
     const from = this.#here;
     const leaving = await from.export({ queue, now, kind: "begin" });
-    if (!leaving.still) {
+    const departure = leaving.departure ?? "";
+    const pages = leaving.still ? await this.#pages({ queue, now, departure }) : [];
+    if (!leaving.still || pages.some(({ records }) => records.some((record) => this.#mustStay(record)))) {
       await from.export({ queue, now, kind: "cancel", destination: undefined });
       return;
     }
     const to = this.#next();
     await to.open({ ...this.#opened, queue, now } as OpenRequest);
-    const departure = leaving.departure ?? "";
     const { arrival = "" } = await to.import({ queue, now, kind: "begin", departure, epoch: leaving.epoch });
-    let cursor: string | undefined;
-    do {
-      const page = await from.export({ queue, now, kind: "page", departure, cursor, limit: PAGE });
-      cursor = page.cursor;
-      await to.import({ queue, now, kind: "page", departure, records: page.records, cursor });
-    } while (cursor !== undefined);
+    for (const { records, cursor } of pages) {
+      await to.import({ queue, now, kind: "page", departure, records, cursor });
+    }
     await this.#arrive(to, { queue, now, departure, arrival });
     this.#requestsBefore = new Map(this.#requests);
     this.#left.push(from);
     this.#here = to;
     this.#moves += 1;
+  }
+
+  /**
+   * A place that a gate keeps for a job it has let go does not move: another may come before it then. And what hangs
+   * together is one flow behind a move.
+   */
+  #mustStay(record: MovedRecord): boolean {
+    if (record.kind !== "job" && record.kind !== "join") return false;
+    if (this.#waitedFor.has(record.id) && !isFinal(record.state)) return true;
+    return record.kind === "job" && record.state === "ready" && (record.gates?.length ?? 0) > 0;
+  }
+
+  async #pages(about: { queue: string; now: number; departure: string }): Promise<readonly ExportAnswer[]> {
+    const pages: ExportAnswer[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await this.#here.export({ ...about, kind: "page", cursor, limit: PAGE });
+      pages.push(page);
+      ({ cursor } = page);
+    } while (cursor !== undefined);
+    return pages;
   }
 
   async #arrive(
