@@ -11,7 +11,17 @@ const next = task("next", async (given: number) => given);
 const errors = task("errors", async (outcomes: readonly Outcome[]) =>
   outcomes.map((outcome) => (outcome.state === "failed" ? outcome.error.message : outcome.state)),
 );
-const tasks = { broken, next, errors };
+const lone = task(
+  "lone",
+  { unique: { key: "lone", while: "unfinished", onConflict: "replace" } },
+  async () => 0,
+);
+const replacing = task("replacing", async (given: number, { enqueue }) => {
+  await enqueue(lone.job(), { join: true });
+  return given;
+});
+const sum = task("sum", async (numbers: readonly number[]) => numbers.length);
+const tasks = { broken, next, errors, lone, replacing, sum };
 
 async function setUp() {
   const server = await startTestServer();
@@ -35,6 +45,16 @@ describe.skipIf(!hasTestServer)("flows", () => {
       await expect(result.wait()).rejects.toMatchObject({ id, task: "broken", attempts: 2 });
     }
     expect(await settled.wait()).toEqual(["member broke", "member broke", "member broke"]);
+  });
+
+  test("a large group fails to its end, although what the end of a run adds replaces one of its members", async () => {
+    const { queue, run } = await setUp();
+    const numbers = Array.from({ length: 600 }, (_, index) => next.job(index));
+    const result = await queue.enqueue(group([lone.job(), ...numbers]).pipe(sum), { delay: "1h" });
+    await queue.enqueue(replacing.job(1).pipe(next));
+    await run();
+    expect(await result.peek()).toMatchObject({ state: "skipped" });
+    expect(await queue.counts()).toMatchObject({ blocked: 0, skipped: 601, cancelled: 1 });
   });
 
   test("revoking a flow that was there already, under its id, cancels all of it", async () => {

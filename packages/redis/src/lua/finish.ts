@@ -232,14 +232,16 @@ function M.follow()
   ended, endedFrom = {}, 1
 end
 
+-- It stays in the lists: the script may add to them before it ends.
 function M.postpone()
+  Q.later, S.postponed = true, true
+end
+
+-- What is postponed.
+function M.left()
   local left = {}
-  while ended[endedFrom] do
-    left[#left + 1] = ended[endedFrom]
-    endedFrom = endedFrom + 1
-  end
-  Q.later = true
-  S.postponed = pack({ended = left, stranded = stranded, freed = freed})
+  for place = endedFrom, #ended do left[#left + 1] = ended[place] end
+  return pack({ended = left, stranded = stranded, freed = freed})
 end
 
 -- Goes on where an earlier call has stopped.
