@@ -1,6 +1,6 @@
 // Rows that somebody has written into, by commands: they are put aside, and no other job waits for them.
 import { createConsumer } from "@taskq/consumer";
-import { createQueue, every, task, type JobInfo } from "@taskq/core";
+import { createQueue, every, group, task, type JobInfo, type Result } from "@taskq/core";
 import { Redis } from "ioredis";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { redisStorage } from "../src/index.js";
@@ -8,10 +8,22 @@ import { KEY_NAMES } from "../src/lua/key-names.js";
 import { keysOf } from "../src/queue-keys.js";
 import { placeOf } from "../src/wire/rows.js";
 import { hasTestServer, startTestServer } from "./servers/test-server.js";
+import { refusalOf } from "./support/callers.js";
 
 const add = task("add", { retries: 1 }, async ({ a }: { a: number }) => a);
 const locked = task("locked", { lock: "one" }, async (n: number) => n);
-const tasks = { add, locked };
+const sum = task("sum", async (numbers: readonly number[]) => numbers.length);
+const alerts: string[] = [];
+const alert = task("alert", async ({ id }: { id: string; error: unknown }) => void alerts.push(id));
+const only = task("only", { unique: { key: "one", while: "unfinished" } }, async (n: number) => n);
+const begun: string[] = [];
+let letGo = (): void => {};
+const holding = task("holding", { lock: "two" }, async (n: number, { id }) => {
+  begun.push(id);
+  if (n === 0) await new Promise<void>((done) => void (letGo = done));
+  return n;
+});
+const tasks = { add, locked, sum, alert, only, holding };
 
 async function setUp() {
   const server = await startTestServer();
@@ -94,6 +106,82 @@ describe.skipIf(!hasTestServer)("a row that is damaged", () => {
     });
     expect(Buffer.from(jobs[0]?.quarantine?.bytes ?? []).toString()).toBe("no row of taskq");
   }, 60_000);
+});
+
+describe.skipIf(!hasTestServer)("whoever waits for a job whose row is damaged", () => {
+  const DAMAGE = Object.fromEntries(DAMAGES);
+
+  /** Of each flow one row, the first to the last: what its handle is told. */
+  test.each(["removed", "another text", "cut off behind its head"])(
+    "%s is told",
+    async (what) => {
+      const { redis, queue, key } = await setUp();
+      const rows = key("rows");
+      const damageRow = async (place: string): Promise<void> => {
+        const damaged = DAMAGE[what]?.((await redis.hgetBuffer(rows, place)) ?? Buffer.alloc(0));
+        if (damaged === undefined) await redis.hdel(rows, place);
+        else await redis.hset(rows, place, damaged);
+      };
+      const results: Result[] = [];
+      const flows = [
+        () =>
+          add
+            .job({ a: 1 })
+            .pipe(add, { a: 2 } as never)
+            .pipe(add, { a: 3 } as never),
+        () => group([add.job({ a: 1 }), add.job({ a: 2 })]).pipe(sum),
+        () => group([add.job({ a: 1 }), add.job({ a: 2 })]),
+      ];
+      for (const flow of flows) {
+        for (let row = 0; ; row += 1) {
+          const before = new Set(await redis.hkeys(rows));
+          const result = await queue.enqueue(flow() as never);
+          const places = (await redis.hkeys(rows)).filter((place) => !before.has(place)).toSorted();
+          const place = places[row];
+          if (place === undefined) break;
+          await damageRow(place);
+          results.push(result);
+        }
+      }
+      const handled = await queue.enqueue(add.job({ a: 4 }).onError(alert));
+      await damageRow(placeOf(handled.id) ?? "");
+      // These two begin first: one is damaged while it runs and holds the lock, the other one waits for the lock.
+      const held = await queue.enqueue(holding.job(0).pipe(holding), { priority: 2 });
+      const next = await queue.enqueue(holding.job(1), { priority: 1 });
+      const consumer = createConsumer(queue, { workers: 2 });
+      await consumer.start();
+      onTestFinished(() => consumer.stop());
+      await expect.poll(() => begun, { timeout: 20_000 }).toContain(held.stages[0]?.id);
+      await damageRow(placeOf(held.stages[0]?.id ?? "") ?? "");
+      letGo();
+      expect(await next.wait({ timeout: "20s" })).toBe(1);
+      const ends = await Promise.all(
+        [...results, held].map((result) => refusalOf(result.wait({ timeout: "20s" }))),
+      );
+      expect(ends).toHaveLength(3 + 4 + 3 + 1);
+      // Of the last of a flow that is gone, for which nobody waits, there is nothing to tell.
+      const codes = ["TASKQ_SKIPPED", "TASKQ_QUARANTINED", ...(what === "removed" ? ["TASKQ_STORAGE"] : [])];
+      expect(ends.filter(({ code }) => !codes.includes(code))).toEqual([]);
+      await expect.poll(() => alerts, { timeout: 20_000 }).toContain(handled.id);
+      expect(consumer.health().connected).toBe(true);
+    },
+    60_000,
+  );
+
+  test("and takes its unique key", async () => {
+    const { redis, queue, key } = await setUp();
+    for (const what of ["removed", "another text", "cut off behind its head"]) {
+      const first = await queue.enqueue(only.job(1), { delay: "1h" });
+      const place = placeOf(first.id) ?? "";
+      const damaged = DAMAGE[what]?.((await redis.hgetBuffer(key("rows"), place)) ?? Buffer.alloc(0));
+      await redis.hdel(key("rows"), place);
+      if (damaged !== undefined) await redis.hset(key("rows"), place, damaged);
+      const second = await queue.enqueue(only.job(2), { delay: "1h" });
+      expect(second.existing).toBe(false);
+      expect((await queue.enqueue(only.job(3))).id).toBe(second.id);
+      await second.revoke();
+    }
+  });
 });
 
 describe.skipIf(!hasTestServer)("a schedule that is damaged", () => {

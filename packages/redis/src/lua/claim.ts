@@ -45,12 +45,13 @@ local function endLine(gate, limit)
   local wait, over, first = Q.x.unknownAfter, {}, nil
   for _, member in ipairs(M.lineOf(gate):all()) do
     local due = struct.unpack(">I6", member, 11)
-    if due <= S.now - wait then over[#over + 1] = sub(member, 23)
+    if due <= S.now - wait then over[#over + 1] = member
     elseif not first or due < first then first = due end
   end
   for place = 1, math.min(#over, limit) do
-    local row = M.rowAt(over[place])
-    if row.expiresAt and row.expiresAt <= S.now then M.finishUnasked(row, "expired")
+    local row = M.rowAt(sub(over[place], 23))
+    if not row or row.isLost then M.emptyPlace(gate, over[place])
+    elseif row.expiresAt and row.expiresAt <= S.now then M.finishUnasked(row, "expired")
     else M.finishUnasked(row, "quarantined", "unknown-task") end
     if Q.later then return limit end
   end
@@ -271,8 +272,7 @@ function M.claim(owner, knows, request)
       isPassed = not may
       if isPassed then left[#left + 1] = ready:leaveOut(score, member)
       else
-        row = M.rowInLine(member, score, key, text)
-        -- Somebody has removed it.
+        row = M.rowInLine(member, key, text)
         if not row then ready:remove(member) end
       end
     end

@@ -77,6 +77,13 @@ local function leave(claim, key)
   S.claimsChanged = true
 end
 
+-- Whether there is a run of it, also of a claim of the short way.
+function M.isClaimed(key)
+  if M.index(K.active):has(key) then return true end
+  if not hasAll then learnAll() end
+  return claimOfKey[key] ~= nil
+end
+
 -- There is no such run.
 function M.leaveClaim(key)
   local claim = claimOfKey[key]

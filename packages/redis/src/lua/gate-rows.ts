@@ -90,14 +90,24 @@ function M.ticketPlace(gate, ticket)
   return M.six(gate.number) .. M.four(0) .. M.six(ticket.due) .. "t" .. struct.pack(">I5", ticket.order) .. ticket.ticket
 end
 
+-- Of a job whose row cannot be read, or is gone.
+function M.emptyPlace(gate, member)
+  lineOf(gate):remove(member)
+  gate.size = gate.size - 1
+  if sub(gate.name, 1, 7) == "unique:" then return M.lose(sub(member, 24), "parked") end
+  M.lose(sub(member, 23), "parked", struct.unpack(">I5", member, 18))
+end
+
 -- The first in line: a job, or a ticket.
 function M.headOf(gate)
-  if gate.size == 0 then return nil end
-  local member = lineOf(gate):peek()
-  if not member then return nil end
-  if sub(gate.name, 1, 7) == "unique:" then return M.rowAt(sub(member, 24)), nil, member end
-  local rest = sub(member, 23)
-  if sub(member, 17, 17) == "j" then return M.rowAt(rest), nil, member end
-  return nil, gate.waiting[rest], member
+  local isUnique = sub(gate.name, 1, 7) == "unique:"
+  while gate.size > 0 do
+    local member = lineOf(gate):peek()
+    if not member then return nil end
+    if not isUnique and sub(member, 17, 17) ~= "j" then return nil, gate.waiting[sub(member, 23)], member end
+    local row = M.rowAt(sub(member, isUnique and 24 or 23))
+    if row and not row.isLost then return row, nil, member end
+    M.emptyPlace(gate, member)
+  end
 end
 `;

@@ -60,8 +60,8 @@ function M.writeListing()
   if #orders > 0 then unlist(K.listing, K.listed, orders) end
 end
 
--- Goes through the rows behind an order, until it is told that it was enough; whether there are no more. Those that have gone
--- are there as nil.
+-- Goes through the rows behind an order, with their orders and keys, until it is told that it was enough; whether there are no more.
+-- Those that have gone are there as nil.
 function M.eachListed(order, tell)
   local from = string.format("%d", floor(order / ${BLOCK}) * ${BLOCK})
   while true do
@@ -72,10 +72,11 @@ function M.eachListed(order, tell)
       for place = 0, alone and 0 or #keys / 14 - 1 do
         local own = first + place
         if own > order then
-          local row = M.rowIfRead(alone and keys or sub(keys, place * 14 + 1, place * 14 + 14))
+          local key = alone and keys or sub(keys, place * 14 + 1, place * 14 + 14)
+          local row = M.rowIfRead(key)
           -- The key of one that has gone may be that of another one now.
           if row and row.order ~= own then row = nil end
-          if tell(row, own) then return false end
+          if tell(row, own, key) then return false end
         end
       end
       from = "(" .. entry[1]

@@ -161,15 +161,43 @@ function M.encodeRow(row)
     row.owner, run.lease, run.claimedAt and run.claimedAt - at, odd, apart, suffix, row.priority, not apart and row.body or nil, row.bytes)
 end
 
--- One that somebody has cut off within its body is what is there of it; any other that cannot be read is an error.
+-- Of the id of such a row, what its key does not tell: whoever asks for it knows.
+local UNKNOWN = "00000000"
+
+-- In place of a row that cannot be read: it is told as quarantined, and not written before it is put aside (lost.ts).
+function M.standIn(key, text)
+  local read, _, _, _, task, _, _, _, _, _, _, _, _, _, _, _, _, _, _, suffix = pcall(decodeFrom, text or "", 18, 11)
+  if not read or type(suffix) ~= "string" or #suffix ~= 8 then suffix = UNKNOWN end
+  return {key = key, text = text, order = 0, task = read and type(task) == "string" and task or "unknown", enqueuedAt = S.now, due = S.now,
+    id = byte(key) == 33 and sub(key, 2) or key .. suffix, priority = 0, attempt = 0, failures = 0, crashes = 0, fence = 0, settled = 0,
+    body = text or "", kind = "job", state = "quarantined", reason = "damaged", finishedAt = S.now, wasCompleted = false,
+    named = byte(key) == 33 or nil, isLost = true}
+end
+
+local function isSound(row)
+  local body = type(row.body)
+  return row.state and type(row.order) == "number" and type(row.due) == "number" and type(row.priority) == "number" and type(row.attempt) == "number"
+    and type(row.failures) == "number" and type(row.crashes) == "number" and type(row.fence) == "number" and type(row.settled) == "number"
+    and (byte(row.key) == 33 or #row.id == 22)
+    and (row.kind == "join" and type(row.mode) == "string" or type(row.task) == "string" and (body == "string" or body == "number"))
+end
+
+-- One that somebody has cut off within its body is what is there of it; something stands in for any other that cannot be read.
 local function decodeKnown(key, text, inLine)
   local fine, row = pcall(M.decodeRow, key, text, inLine)
-  if fine then return row end
+  if fine and isSound(row) then return row end
   local read, tail = pcall(decodeFrom, text, 18, 11)
-  if not read then error(row, 0) end
-  if tail < 0 then tail = #text end
-  row = M.decodeRow(key, sub(text, 1, tail) .. pack(0, sub(text, tail + 1)), inLine)
-  row.text = text
+  if read then
+    if tail < 0 then tail = #text end
+    fine, row = pcall(M.decodeRow, key, sub(text, 1, tail) .. pack(0, sub(text, tail + 1)), inLine)
+    if fine and isSound(row) then
+      row.text = text
+      return row
+    end
+  end
+  row = M.standIn(key, text)
+  S.lost = S.lost or {}
+  insert(S.lost, {key = key})
   return row
 end
 
@@ -185,32 +213,22 @@ end
 
 -- The same; of one that cannot be read, as somebody has written into it, nothing.
 function M.rowIfRead(key)
-  local fine, row = pcall(M.rowAt, key)
-  return fine and row or nil
+  local row = M.rowAt(key)
+  return row and not row.isLost and row or nil
 end
 
-local function isSound(row)
-  for _, name in ipairs({"due", "priority", "attempt", "failures", "crashes", "fence", "settled"}) do
-    if type(row[name]) ~= "number" then return false end
-  end
-  local body = type(row.body)
-  return row.kind == "job" and type(row.task) == "string" and (body == "string" or body == "number") and (byte(row.key) == 33 or #row.id == 22)
+-- Somebody has removed a row, or written into it. In which state it was is told by where it was found, and so is what stands near it.
+function M.lose(key, state, near, flow, id)
+  S.lost = S.lost or {}
+  insert(S.lost, {key = key, state = state, near = near, flow = flow, id = id})
 end
 
--- A row of the ready ones. One that cannot be read ends quarantined, with what is stored of it, and keeps no other waiting.
-function M.rowInLine(member, score, key, known)
-  local fine, row = pcall(M.rowAt, key, true, known)
-  if fine and (not row or isSound(row)) then return row end
-  local text = known or call("HGET", K.rows, key)
-  local due, order = struct.unpack(">I6I6", member)
-  local read, _, _, _, task, _, _, _, _, _, _, _, _, _, _, _, _, _, _, suffix = pcall(decodeFrom, text, 18, 11)
-  if not read or type(suffix) ~= "string" or #suffix ~= 8 then suffix = "00000000" end
-  row = {key = key, text = text, order = order, task = read and type(task) == "string" and task or "unknown", enqueuedAt = due,
-    id = byte(key) == 33 and sub(key, 2) or key .. suffix, due = due, priority = -tonumber(score), attempt = 0, failures = 0, crashes = 0, fence = 0,
-    settled = 0, body = text, kind = "job", state = "ready", wasCompleted = false, named = byte(key) == 33 or nil}
-  S.rows[key] = row
-  M.finishUnasked(row, "quarantined", "damaged")
-  return row
+-- A row of the ready ones. One that cannot be read, or is gone, keeps no other waiting.
+function M.rowInLine(member, key, known)
+  local row = M.rowAt(key, true, known)
+  if row and not row.isLost and row.kind == "job" then return row end
+  local _, order = struct.unpack(">I6I6", member)
+  M.lose(key, "ready", order)
 end
 
 -- Reads many at once, so that each of them is at hand.
@@ -239,6 +257,7 @@ function M.rowOf(id)
   local place = M.placeOf(id)
   if place then
     local row = M.rowAt(place)
+    if row and row.id ~= id and (row.isLost or row.id == place .. UNKNOWN) then row.id = id end
     if row and row.id == id then return row end
   end
   return M.rowAt("!" .. id)
@@ -331,7 +350,7 @@ end
 function M.changedRows()
   local changed, apart, gone = {}, {}, {}
   for key, row in pairs(S.rows) do
-    if row then
+    if row and not row.isLost then
       setApart(row, apart)
       local text = M.encodeRow(row)
       if text ~= row.text then

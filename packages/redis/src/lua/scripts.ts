@@ -13,6 +13,7 @@ import { indexes } from "./indexes.js";
 import { KEY_NAMES } from "./key-names.js";
 import { limits } from "./limits.js";
 import { listing } from "./listing.js";
+import { lost } from "./lost.js";
 import * as moves from "./moves/index.js";
 import { moving } from "./moving.js";
 import { purge } from "./purge.js";
@@ -42,6 +43,7 @@ const PARTS = [
   flows,
   retention,
   finish,
+  lost,
   store,
   claim,
   answers,

@@ -176,6 +176,10 @@ end
 
 function M.run(main)
   local fine, answer = pcall(main)
+  if fine and S.lost and M.putLostAside then
+    local done, failure = pcall(M.putLostAside)
+    if not done then fine, answer = false, failure end
+  end
   if not fine then
     if type(answer) == "table" then return pack({refused = answer}) end
     return redis.error_reply("TASKQ_SCRIPT " .. tostring(answer))

@@ -68,7 +68,12 @@ function M.holderOf(key)
     local entry = M.uniqueOf(key)
     if not entry then return nil end
     local till = entry["until"]
-    if type(till) ~= "number" or till > S.now then return entry end
+    if type(till) == "number" then if till > S.now then return entry end
+    else
+      -- Somebody may have removed the row of the job that has it, or written into it.
+      local row = M.rowOf(entry.holder)
+      if row and not row.isLost then return entry end
+    end
     passOn(key)
   end
 end

@@ -88,9 +88,10 @@ return M.run(function()
   openLimits()
   local reaped, nextAt = {}, nil
   for _, key in ipairs(overdue()) do
-    local row = M.rowIfRead(key)
+    local row = M.rowAt(key)
     local run = row and row.run
     if not run then
+      if not row or row.isLost then M.lose(key, "active") end
       M.index(K.active):remove(key)
       M.leaveClaim(key)
     else

@@ -59,7 +59,7 @@ local function lookedAt(key, row)
   return suffix and key .. suffix or string.sub(key, 2), STATES[code], task
 end
 
--- Who has a unique key, and how that job stands; nothing where its time is over, and false where another one is next in line.
+-- Who has a unique key, and how that job stands; nothing where its time is over, and false where another one is next in line, or that job cannot be read.
 local free = {}
 local function holderOf(unique)
   local holder, till, _, state = cmsgpack.unpack(holders[unique])
@@ -71,9 +71,13 @@ local function holderOf(unique)
   for _, key in ipairs({"!" .. holder, placeOf(holder) or nil}) do
     local row = call("HGET", ${key("rows")}, key)
     local id, own = nil, nil
-    if row then id, own = lookedAt(key, row) end
+    local fine = true
+    if row then fine, id, own = pcall(lookedAt, key, row) end
+    if not fine then return false end
     if id == holder then return holder, own end
   end
+  -- Of one that holds it as long as it is not final, somebody has removed the row.
+  if type(till) ~= "number" then return false end
   return holder, state or "completed"
 end
 

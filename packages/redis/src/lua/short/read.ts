@@ -16,29 +16,35 @@ local _, _, _, later = decodeFrom(text, 3, (decodeFrom(text, 3)))
 if later then return 0 end
 
 local records = {}
-for place, id in ipairs(ARGV) do
-  if #id ~= 22 then return 0 end
-  local key = sub(id, 1, 14)
-  local row = call("HGET", ${key("rows")}, key)
-  if not row then return 0 end
-  local order, at = struct.unpack(">I5I6", row)
-  local _, due, code, task, x, attempt, failures, crashes, fence, _, started, finished, reason, owner, _, _, odd, _, suffix, priority, _, bytes =
-    decodeFrom(row, 21, 11)
-  -- Of what few rows have, these are in no answer: at most once, named, reaped, attempts.
-  if not (STATES[code] or WAITS[code]) or odd or not suffix or key .. suffix ~= id or (x and (x[1] == 1 or x[#x - 1] > 5)) then return 0 end
-  local startedAt, finishedAt = started and at + started, finished and at + finished
-  if WAITS[code] then
-    local text, took = call("HGET", ${key("ended")}, key), nil
-    if text then
-      code, fence, owner, finishedAt, took, bytes = cmsgpack.unpack(text)
-      attempt, startedAt = attempt + 1, took and finishedAt - took
-    -- One that is not in line was claimed; scheduled ones may have been promoted.
-    elseif code ~= 2 or not call("ZSCORE", ${key("ready")}, struct.pack(">I6I6", math.max(0, at + due), order) .. key) then return 0 end
+local function look()
+  for place, id in ipairs(ARGV) do
+    if #id ~= 22 then return false end
+    local key = sub(id, 1, 14)
+    local row = call("HGET", ${key("rows")}, key)
+    if not row then return false end
+    local order, at = struct.unpack(">I5I6", row)
+    local _, due, code, task, x, attempt, failures, crashes, fence, _, started, finished, reason, owner, _, _, odd, _, suffix, priority, _, bytes =
+      decodeFrom(row, 21, 11)
+    -- Of what few rows have, these are in no answer: at most once, named, reaped, attempts.
+    if not (STATES[code] or WAITS[code]) or odd or not suffix or key .. suffix ~= id or (x and (x[1] == 1 or x[#x - 1] > 5)) then return false end
+    local startedAt, finishedAt = started and at + started, finished and at + finished
+    if WAITS[code] then
+      local text, took = call("HGET", ${key("ended")}, key), nil
+      if text then
+        code, fence, owner, finishedAt, took, bytes = cmsgpack.unpack(text)
+        attempt, startedAt = attempt + 1, took and finishedAt - took
+      -- One that is not in line was claimed; scheduled ones may have been promoted.
+      elseif code ~= 2 or not call("ZSCORE", ${key("ready")}, struct.pack(">I6I6", math.max(0, at + due), order) .. key) then return false end
+    end
+    if type(bytes) == "number" then bytes = call("HGET", ${key("bodies")}, "r:" .. key) or "" end
+    records[place] = {kind = "job", id = id, task = task, state = STATES[code], priority = priority, enqueuedAt = at, due = at + due,
+      attempt = attempt, failures = failures, crashes = crashes, fence = fence, owner = owner, startedAt = startedAt,
+      finishedAt = finishedAt, bytes = bytes, reason = reason}
   end
-  if type(bytes) == "number" then bytes = call("HGET", ${key("bodies")}, "r:" .. key) or "" end
-  records[place] = {kind = "job", id = id, task = task, state = STATES[code], priority = priority, enqueuedAt = at, due = at + due,
-    attempt = attempt, failures = failures, crashes = crashes, fence = fence, owner = owner, startedAt = startedAt,
-    finishedAt = finishedAt, bytes = bytes, reason = reason}
+  return true
 end
+-- What cannot be read at all is told the long way.
+local fine, areAll = pcall(look)
+if not fine or not areAll then return 0 end
 return cmsgpack.pack({records = records})
 `;
