@@ -7,6 +7,10 @@ import { TaskqError, type Logger } from "@taskq/core";
 /** Bounds of the pause before the next attempt, in milliseconds. */
 const SHORTEST_PAUSE = 50;
 const LONGEST_PAUSE = 2_000;
+/** An outage that begins so soon after another one goes on with it: some calls are answered, and others are not. */
+const CALM = 1_000;
+/** How often it is told of such, in milliseconds. */
+const TOLD_EVERY = 60_000;
 /** Errors that asking again does not cure. Whatever else a storage rejects with is taken for an outage. */
 const FINAL_CODES: ReadonlySet<string> = new Set([
   "TASKQ_CLOSED",
@@ -34,6 +38,8 @@ export class Outage {
   #since: number | undefined;
   #endedAt = -Infinity;
   #retryAt = -Infinity;
+  #relapses = 0;
+  #toldAt = -Infinity;
   #began: (() => void) | undefined;
 
   /** @param changed called when an outage begins, and when it ends */
@@ -91,25 +97,36 @@ export class Outage {
   failed(error: unknown): void {
     const now = performance.now();
     const isFirst = this.#since === undefined;
+    if (isFirst) this.#relapses = now - this.#endedAt < CALM ? this.#relapses + 1 : 0;
     this.#since ??= now;
-    this.#retryAt = now + retryPause(now - this.#since);
+    const relapsed = this.#relapses === 0 ? 0 : SHORTEST_PAUSE * 2 ** Math.min(this.#relapses, 10);
+    this.#retryAt = now + retryPause(Math.max(now - this.#since, relapsed));
     if (!isFirst) return;
     this.#began?.();
+    this.#tellBegin(now, error);
+    this.#changed();
+  }
+
+  #tellBegin(now: number, error: unknown): void {
+    if (this.#relapses > 1 && now - this.#toldAt < TOLD_EVERY) return;
+    this.#toldAt = now;
+    const what = this.#relapses > 0 ? "answers some calls, and refuses others" : "does not answer";
     this.#logger.warn(
       { queue: this.#queue, error: String(error) },
-      "the storage does not answer; the consumer goes on asking",
+      `the storage ${what}; the consumer goes on asking`,
     );
-    this.#changed();
   }
 
   /** The storage has answered. */
   answered(): void {
     if (this.#since === undefined) return;
     const now = performance.now();
-    this.#logger.info(
-      { queue: this.#queue, outageMs: Math.round(now - this.#since) },
-      "the storage answers again",
-    );
+    if (this.#relapses === 0) {
+      this.#logger.info(
+        { queue: this.#queue, outageMs: Math.round(now - this.#since) },
+        "the storage answers again",
+      );
+    }
     this.#since = undefined;
     this.#endedAt = now;
     this.#changed();

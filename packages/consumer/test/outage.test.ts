@@ -41,6 +41,17 @@ describe("backing off", () => {
     expect(outage.pause()).toBe(0);
     expect(logger.lines.map(({ level }) => level)).toEqual(["warn", "info"]);
   });
+
+  test("a storage that answers some calls and refuses others is asked less and less, and told of twice", async () => {
+    const logger = recordingLogger();
+    const outage = new Outage(logger, "mail");
+    for (let attempts = 0; attempts < 20; attempts += 1) {
+      expect(await outage.ask(away)).toBeUndefined();
+      if (attempts < 19) await outage.ask(async () => 1);
+    }
+    expect(outage.pause()).toBeGreaterThan(900);
+    expect(logger.lines.map(({ level }) => level)).toEqual(["warn", "info", "warn"]);
+  });
 });
 
 describe.each(storages)("on %s", (_name, makeStorage) => {

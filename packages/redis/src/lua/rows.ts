@@ -83,15 +83,8 @@ function M.scheduledMember(row)
   return M.four(row.priority) .. M.six(row.order) .. row.key
 end
 
--- Jobs become ready without their rows being written anew.
-local function stateOf(code, row)
-  local state = STATES[code]
-  if state == "scheduled" and not M.index(K.scheduled):has(M.scheduledMember(row)) then return "ready" end
-  return state
-end
-
--- Rows in line are known to be there: others that seem ready may have been claimed.
-function M.decodeRow(key, text, inLine)
+-- As it stands, and looked at alone.
+local function decodeRow(key, text)
   local order, at = struct.unpack(">I5I6", text)
   local _, due, code, task, x, attempt, failures, crashes, fence, settled, started, finished, reason, owner, lease, claimed, odd, apart,
     suffix, priority, body, bytes = decodeFrom(text, 21, 11)
@@ -115,14 +108,19 @@ function M.decodeRow(key, text, inLine)
       suspectSince = suspect and at + suspect or nil, revoked = revoked or nil,
       verdict = verdict and {kind = verdict[1], gate = verdict[2], gateKind = verdict[3]} or nil}
   end
-  if code >= JOIN then
-    row.kind, row.mode, row.task = "join", task, nil
-    row.state = stateOf(code - JOIN, row)
-  else
-    row.state = inLine and "ready" or stateOf(code, row)
-    if row.state == "ready" and not inLine then M.unfold(row) end
-    row.wasCompleted = row.state == "completed"
-  end
+  if code >= JOIN then row.kind, row.mode, row.task = "join", task, nil end
+  row.state = STATES[code % JOIN]
+  return row
+end
+
+-- How it stands: jobs become ready without their rows being written anew. Rows in line are known to be there, others that seem ready may
+-- have been claimed.
+local function place(row, inLine)
+  if inLine and row.kind == "job" then row.state = "ready"
+  elseif row.state == "scheduled" and not M.index(K.scheduled):has(M.scheduledMember(row)) then row.state = "ready" end
+  if row.kind == "join" then return row end
+  if row.state == "ready" and not inLine then M.unfold(row) end
+  row.wasCompleted = row.state == "completed"
   return row
 end
 
@@ -184,15 +182,15 @@ end
 
 -- One that somebody has cut off within its body is what is there of it; something stands in for any other that cannot be read.
 local function decodeKnown(key, text, inLine)
-  local fine, row = pcall(M.decodeRow, key, text, inLine)
-  if fine and isSound(row) then return row end
+  local fine, row = pcall(decodeRow, key, text)
+  if fine and isSound(row) then return place(row, inLine) end
   local read, tail = pcall(decodeFrom, text, 18, 11)
   if read then
     if tail < 0 then tail = #text end
-    fine, row = pcall(M.decodeRow, key, sub(text, 1, tail) .. pack(0, sub(text, tail + 1)), inLine)
+    fine, row = pcall(decodeRow, key, sub(text, 1, tail) .. pack(0, sub(text, tail + 1)))
     if fine and isSound(row) then
       row.text = text
-      return row
+      return place(row, inLine)
     end
   end
   row = M.standIn(key, text)
