@@ -2,7 +2,7 @@ import { Caller } from "./connection/caller.js";
 import { descriptionOf } from "./connection/description.js";
 import { checkedQueue, keyBase } from "./names.js";
 import { checkServer, warnOf, type CheckedServer } from "./opening/check-server.js";
-import { lossOf, type LostParts } from "./opening/loss.js";
+import { lossOf, rebuiltOf, type LostParts } from "./opening/loss.js";
 import type { Finding } from "./opening/findings.js";
 import type { Settings } from "./options.js";
 import { ServerClock } from "./server-clock.js";
@@ -140,6 +140,11 @@ export class Link {
    */
   warnOfLoss(queue: string, parts?: LostParts): void {
     void this.#lossOf(queue, parts).then((finding) => warnOf([finding]));
+  }
+
+  /** Warns that a key of a queue was gone, and was made anew. */
+  warnOfRebuilt(queue: string, what: string): void {
+    warnOf([rebuiltOf(queue, what, this.description)]);
   }
 
   async #lossOf(queue: string, parts: LostParts | undefined): Promise<Finding> {

@@ -274,6 +274,8 @@ export class OpenQueue {
       throw new TaskqError(refused["code"] as TaskqError["code"], message);
     }
     this.presence.sees(answer);
+    const { rebuilt } = answer;
+    if (typeof rebuilt === "string") this.#link.warnOfRebuilt(this.name, rebuilt);
     const hints = answer["hints"] as AnswerRecord | undefined;
     if (hints !== undefined) this.hint(hints);
     return answer;

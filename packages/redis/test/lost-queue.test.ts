@@ -260,6 +260,60 @@ describe.skipIf(serverBinary() === undefined)("a server that has lost a queue", 
     expect((await storage.counts({ queue: QUEUE }))["*"]?.ready).toBe(0);
   });
 
+  test("a row of the queue that is removed alone is made anew from its jobs", async () => {
+    const losses = lossesOfTest();
+    const { url, port } = await sharedServer();
+    const keyPrefix = newPrefix();
+    const storage = await opened({ url, keyPrefix });
+    await enqueueTen(storage);
+    const [first, second] = await claim(storage, "one", 2);
+    if (first === undefined || second === undefined) throw new Error("nothing was claimed");
+    await complete(storage, "one", first);
+    const before = (await storage.counts({ queue: QUEUE }))["*"];
+    await ask(port, [["DEL", `${keyPrefix}:{${QUEUE}}:queue`]]);
+    const job = newJob({ id: "later" });
+    await storage.enqueue({ queue: QUEUE, flows: [alone(job), alone(newJob({ after: [] }))] });
+    await storage.enqueue({ queue: QUEUE, flows: [alone(newJob())] });
+    const after = (await storage.counts({ queue: QUEUE }))["*"];
+    expect(after).toEqual({ ...before, ready: (before?.ready ?? 0) + 3 });
+    expect(await complete(storage, "one", second)).toBe("applied");
+    const others = await claim(storage, "one", 20);
+    expect(others).toHaveLength(11);
+    expect(others.every(({ fence }) => fence > second.fence)).toBe(true);
+    await until("it is told", async () => losses.length > 0);
+    expect(losses).toEqual([expect.stringMatching(/made anew from its jobs, which are kept/)]);
+  });
+
+  test.each(["lines", "gates"])("%s that are removed alone are made anew", async (name) => {
+    const losses = lossesOfTest();
+    const { url, port } = await sharedServer();
+    const keyPrefix = newPrefix();
+    const storage = await opened({ url, keyPrefix });
+    const gates = [{ kind: "lock", key: "l", max: 1, per: undefined, onBusy: "wait" }] as const;
+    const jobs = Array.from({ length: 3 }, () => newJob({ gates }));
+    await storage.enqueue({ queue: QUEUE, flows: jobs.map(alone) });
+    let runs = await claim(storage, "one", 5);
+    expect(runs).toHaveLength(1);
+    await ask(port, [["DEL", `${keyPrefix}:{${QUEUE}}:${name}`]]);
+    // Another one stands in line: what was lost is not made anew by that.
+    await storage.enqueue({ queue: QUEUE, flows: [alone(newJob({ gates }))] });
+    runs = [...runs, ...(await claim(storage, "one", 5))];
+    await storage.reap({ queue: QUEUE, limit: 10 });
+    await until("it is told", async () => losses.length > 0);
+    expect(losses).toEqual([expect.stringMatching(/they stand in line anew/)]);
+    const ids = new Set<string>();
+    while (runs.length > 0) {
+      for (const run of runs) {
+        ids.add(run.id);
+        await complete(storage, "one", run);
+      }
+      runs = await claim(storage, "one", 5);
+    }
+    const counts = (await storage.counts({ queue: QUEUE }))["*"];
+    expect(counts).toMatchObject({ parked: 0, ready: 0 });
+    expect(jobs.filter(({ id }) => !ids.has(id))).toEqual([]);
+  });
+
   test("each process declares its schedules again, also if another one has opened the queue", async () => {
     const { url, port } = await sharedServer();
     const options = { url, keyPrefix: newPrefix() };

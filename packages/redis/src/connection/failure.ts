@@ -41,6 +41,12 @@ const EXPLAINED: Readonly<Record<string, string>> = {
   "NO-CLUSTER": "expected a Cluster, got a server of its own: give url, or client: new Redis(…)",
   "NO-DATABASE": "expected a database that the server has (databases in redis.conf), got another number",
   CROSSSLOT: "expected keys of one hash slot, got several",
+  WRONGTYPE:
+    "expected the keys of the queue as taskq writes them, got one that something else has written: give each program a " +
+    "prefix or a database of its own, find the key by its TYPE (decisions/redis-layout.md) and DEL it",
+  DAMAGED:
+    "expected the keys of the queue as taskq writes them, got one that something else has written into; the row of the " +
+    "queue (the key that ends with :queue) is made anew from its jobs once it is gone (DEL)",
 };
 
 /** Judges what an attempt was rejected with. */
@@ -52,7 +58,7 @@ export function judge(error: unknown, what: string): Verdict {
   if (code === "NOSCRIPT") return { kind: "unknown-script" };
   if (code === "READONLY" || code === "UNBLOCKED") return { kind: "reconnect", said: true };
   if (PASSING.has(code)) return { kind: "again", pause: PAUSE };
-  return failed(error, what, isNoDatabase(error) ? "NO-DATABASE" : code);
+  return failed(error, what, isNoDatabase(error) ? "NO-DATABASE" : isUnreadable(error) ? "DAMAGED" : code);
 }
 
 function failed(error: unknown, what: string, code: string): Extract<Verdict, { kind: "fail" }> {
@@ -79,7 +85,7 @@ export function hopeless(why: unknown, what: string): TaskqError | undefined {
  */
 function replyCode(error: unknown): string | undefined {
   if (!(error instanceof Error) || error.name !== "ReplyError") return undefined;
-  const inner = /: -([A-Z]+) /.exec(error.message)?.[1];
+  const inner = /(?:: -|^TASKQ_SCRIPT -?)([A-Z]{2,}) /.exec(error.message)?.[1];
   return inner ?? /^([A-Z]+)/.exec(error.message)?.[1] ?? "ERR";
 }
 
@@ -104,6 +110,11 @@ function isNoCluster(error: unknown): boolean {
 
 function isNoDatabase(error: unknown): boolean {
   return error instanceof Error && error.message.includes("DB index is out of range");
+}
+
+/** What a script was to unpack is nothing that was packed. */
+function isUnreadable(error: unknown): boolean {
+  return error instanceof Error && /request to unpack|bytes in input|Bad data format/.test(error.message);
 }
 
 /** An error and those below it: a Cluster hides why its nodes failed in `lastNodeError`. */

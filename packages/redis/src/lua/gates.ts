@@ -228,19 +228,19 @@ function M.letGo(gate, limit)
   return gone
 end
 
+function M.hold(own, row)
+  local gate = M.gateOf(M.nameOf(own), true)
+  local member = M.six(gate.number) .. row.key
+  local holders = holdersOf(gate)
+  if holders:has(member) then return end
+  holders:push(0, member)
+  gate.jobs = gate.jobs + 1
+end
+
 -- Takes all gates of a job that begins to run.
 function M.holdGates(row, fence)
   for _, own in ipairs(row.gates or {}) do
-    if own.kind == "limit" then M.addStart(own, row.id, fence)
-    else
-      local gate = M.gateOf(M.nameOf(own), true)
-      local member = M.six(gate.number) .. row.key
-      local holders = holdersOf(gate)
-      if not holders:has(member) then
-        holders:push(0, member)
-        gate.jobs = gate.jobs + 1
-      end
-    end
+    if own.kind == "limit" then M.addStart(own, row.id, fence) else M.hold(own, row) end
   end
   stopPassing(row)
 end

@@ -17,6 +17,7 @@ import { lost } from "./lost.js";
 import * as moves from "./moves/index.js";
 import { moving } from "./moving.js";
 import { purge } from "./purge.js";
+import { rebuild } from "./rebuild.js";
 import { receive } from "./receive.js";
 import { reopen } from "./reopen.js";
 import { retention } from "./retention.js";
@@ -123,7 +124,7 @@ export type ScriptName =
 
 /** By move. */
 export const SCRIPTS: Readonly<Record<ScriptName, Script>> = {
-  open: script("open", [], moves.open),
+  open: script("open", [rebuild], moves.open),
   enqueue: script("enqueue", [], moves.enqueue),
   /** Jobs that belong to nothing; answers 0 for all others, and has done nothing. */
   add: short.upTo("wake", "add", `-- taskq add\n${short.add}`),
@@ -138,7 +139,7 @@ export const SCRIPTS: Readonly<Record<ScriptName, Script>> = {
   ),
   resume: script("resume", [], moves.resume),
   renew: made("renew", FEW, moves.renew),
-  reap: script("reap", [], moves.reap),
+  reap: script("reap", [rebuild], moves.reap),
   amend: script("amend", [reopen], moves.amend),
   control: script("control", [], moves.control),
   tick: script("tick", [], moves.tick),

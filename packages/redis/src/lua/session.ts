@@ -45,6 +45,7 @@ function M.readQueue()
   local text = call("GET", K.queue)
   if not text then error({code = "TASKQ_STORAGE", message = "the queue is not open: there is nothing of it on the server", gone = true}, 0) end
   local epoch, phase, fence, order, paused, later, a, b, c, d, e, f, g, h, retention, held, revoked, moving, looked, feed, unknownAfter = decode(text)
+  if type(order) ~= "number" or type(retention) ~= "table" then error("Bad data format: the row of the queue", 0) end
   local x = {retention = retention, unknownAfter = unknownAfter}
   if feed then x.feed = {tag = feed[1], last = feed[2], gone = feed[3], ["until"] = feed[4] or nil} end
   if held then
@@ -168,8 +169,8 @@ end
 function M.look(main)
   local fine, answer = pcall(main)
   if not fine then
-    if type(answer) == "table" then return pack({refused = answer}) end
-    return redis.error_reply("TASKQ_SCRIPT " .. tostring(answer))
+    if type(answer) == "table" and answer.code then return pack({refused = answer}) end
+    return redis.error_reply("TASKQ_SCRIPT " .. tostring(type(answer) == "table" and answer.err or answer))
   end
   return pack(answer)
 end
@@ -181,8 +182,8 @@ function M.run(main)
     if not done then fine, answer = false, failure end
   end
   if not fine then
-    if type(answer) == "table" then return pack({refused = answer}) end
-    return redis.error_reply("TASKQ_SCRIPT " .. tostring(answer))
+    if type(answer) == "table" and answer.code then return pack({refused = answer}) end
+    return redis.error_reply("TASKQ_SCRIPT " .. tostring(type(answer) == "table" and answer.err or answer))
   end
   answer.effects = S.effects
   answer.hints = M.hints()

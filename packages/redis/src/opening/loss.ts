@@ -28,6 +28,24 @@ export function lossOf({ queue, parts, description, findings }: Loss): Finding {
   return { weight: "told", code: "TASKQ_REDIS_LOST", message };
 }
 
+/** What somebody has removed alone, and what follows from that. */
+const REBUILT: Readonly<Record<string, string>> = {
+  queue:
+    "its own row (the key that ends with :queue) was gone and has been made anew from its jobs, which are kept; " +
+    "pauses, revocations of tasks and the feed of events are lost",
+  lines:
+    "what jobs wait in (a key that ends with :lines or :gates) was gone; they stand in line anew, and locks that were " +
+    "held outside of jobs may be lost",
+};
+
+/** The warning that a key of a queue was gone, and was made anew from the others. */
+export function rebuiltOf(queue: string, what: string, description: string): Finding {
+  const message =
+    `${description}: of the queue "${queue}" ${REBUILT[what] ?? what}: look who removes keys (DEL, UNLINK, ` +
+    "or a maxmemory-policy other than noeviction)";
+  return { weight: "told", code: "TASKQ_REDIS_LOST", message };
+}
+
 function partsText({ lost, of }: LostParts): string {
   return `${lost.length === 1 ? "partition" : "partitions"} ${lost.join(", ")} (of ${of})`;
 }

@@ -11,16 +11,21 @@ local function newQueue()
 end
 
 return M.run(function()
-  local retention, made, isNew = S.request.retention, nil, call("EXISTS", K.queue) == 0
+  local retention, made, isNew, isRebuilt = S.request.retention, nil, call("EXISTS", K.queue) == 0, false
   if not isNew then
     M.readQueue()
     made = call("HGET", K.memory, "made") or nil
   else
     Q = newQueue()
     S.queue = Q
-    -- Tells it from one that the server has lost.
-    made = string.format("%d.%06d", unpack(call("TIME")))
-    M.later("HSET", K.memory, "made", made)
+    isRebuilt = call("EXISTS", K.rows) == 1
+    if isRebuilt then M.rebuildQueue() end
+    made = isRebuilt and call("HGET", K.memory, "made") or nil
+    if not made then
+      -- Tells it from one that the server has lost.
+      made = string.format("%d.%06d", unpack(call("TIME")))
+      M.later("HSET", K.memory, "made", made)
+    end
     S.control = true
   end
   -- Who opens it again knows the epoch it had.
@@ -34,6 +39,6 @@ return M.run(function()
     Q.x.unknownAfter = S.request.unknownAfter
     M.beginLinesAnew()
   end
-  return {epoch = Q.epoch, phase = Q.phase, made = made, isNew = isNew}
+  return {epoch = Q.epoch, phase = Q.phase, made = made, isNew = isNew and not isRebuilt, rebuilt = isRebuilt and "queue" or nil}
 end)
 `;

@@ -85,6 +85,11 @@ return M.run(function()
   if M.isBehind() then return {behind = true} end
   math.randomseed(S.request.random)
   S.bounded = true
+  local rebuilt = nil
+  if M.hasLostLines() then
+    M.rebuildLines()
+    rebuilt = "lines"
+  end
   openLimits()
   local reaped, nextAt = {}, nil
   for _, key in ipairs(overdue()) do
@@ -104,6 +109,6 @@ return M.run(function()
   end
   local following = call("ZRANGEBYSCORE", K.active, string.format("%.17g", S.now), "+inf", "WITHSCORES", "LIMIT", 0, 1)
   if following[2] and (not nextAt or following[2] + 1 < nextAt) then nextAt = following[2] + 1 end
-  return {reaped = reaped, nextAt = nextAt, part = Q.later}
+  return {reaped = reaped, nextAt = nextAt, part = Q.later, rebuilt = rebuilt}
 end)
 `;

@@ -1,0 +1,108 @@
+/** What is made anew from the rows of a queue where somebody has removed a key of it. */
+export const rebuild: string = String.raw`
+-- By number, as rows have what few of them have.
+local GATES, WITHHELD = 6, 21
+local SOME_ORDERS = 1048576
+
+local function eachRow(tell)
+  local cursor = "0"
+  repeat
+    local page = call("HSCAN", K.rows, cursor, "COUNT", 1000)
+    cursor = page[1]
+    for place = 1, #page[2], 2 do
+      local fine, _, _, code, _, x = pcall(decodeFrom, page[2][place + 1], 4, 11)
+      if fine and M.STATES[code] then tell(page[2][place], M.STATES[code], type(x) == "table" and x or {}, page[2][place + 1]) end
+    end
+  until cursor == "0"
+end
+
+-- Until the last of these were given.
+local function lastOrder()
+  local last = call("XREVRANGE", K.listing, "+", "-", "COUNT", 1)[1]
+  local order = last and tonumber(string.match(last[1], "^%d+")) or 0
+  for _, key in ipairs({K.gates, K.limits}) do
+    for _, text in ipairs(call("HVALS", key)) do
+      local fine, _, number = pcall(decodeFrom, text, 1)
+      if fine and type(number) == "number" then order = math.max(order, number) end
+    end
+  end
+  return order
+end
+
+-- The row of a queue of which there are jobs.
+function M.rebuildQueue()
+  local order, counts = lastOrder(), {0, 0, 0, 0, 0, 0, 0, 0}
+  eachRow(function(key, state, x, text)
+    order = math.max(order, (struct.unpack(">I5", text)))
+    if state == "ready" or state == "scheduled" then
+      local ended = call("HGET", K.ended, key)
+      if ended then state = M.STATES[decode(ended)] end
+    end
+    if COUNTED[state] then counts[COUNTED[state]] = counts[COUNTED[state]] + 1 end
+    for place = 1, #x, 2 do if x[place] == WITHHELD then Q.x.withheld = (Q.x.withheld or 0) + 1 end end
+  end)
+  Q.counts, Q.order, Q.later = counts, order + SOME_ORDERS, call("EXISTS", K.later) == 1
+  Q.x.awaited, Q.x.flagged = call("HLEN", K.awaited), call("HLEN", K.flagged)
+  for _, name in ipairs(call("HKEYS", K.gates)) do
+    if sub(name, 1, 5) == "task:" or sub(name, 1, 6) == "pause:" then
+      Q.x.lines = Q.x.lines or {}
+      Q.x.lines[name] = true
+    end
+  end
+  -- Its numbers would be given again.
+  M.later("DEL", K.feed)
+end
+
+-- Whether jobs are parked that stand in no line, or in one that has no gate: the oldest come first.
+function M.hasLostLines()
+  if Q.counts[2] <= 0 then return false end
+  if call("ZCARD", K.lines) < Q.counts[2] then return true end
+  for _, member in ipairs(call("ZRANGE", K.lines, 0, 7)) do
+    local row = M.rowIfRead(sub(member, 23)) or M.rowIfRead(sub(member, 24))
+    local gate = row and row.line == member and M.gateOf(row.gate)
+    if row and row.line == member then return not gate or M.six(gate.number) ~= sub(member, 1, 6) end
+  end
+  return false
+end
+
+local function enterAgain(row)
+  local name = row.gate or ""
+  row.gate, row.line = nil, nil
+  if sub(name, 1, 9) == "schedule:" then return M.park(row, name) end
+  if sub(name, 1, 7) == "unique:" and not M.takeOrPark(row) then return end
+  M.enterLine(row)
+end
+
+local function eachGate(tell)
+  for _, name in ipairs(call("HKEYS", K.gates)) do
+    local gate = M.gateOf(name)
+    if gate then tell(gate) end
+  end
+end
+
+-- Jobs in line wait for their turn anew, as those that have just become due, and runs hold their gates again.
+function M.rebuildLines()
+  call("DEL", K.lines)
+  eachGate(function(gate)
+    gate.size = 0
+    for _, ticket in pairs(gate.waiting) do
+      M.lineOf(gate):push(0, M.ticketPlace(gate, ticket))
+      gate.size = gate.size + 1
+    end
+  end)
+  local parked = {}
+  eachRow(function(key, state, x)
+    local isGated = false
+    for place = 1, #x, 2 do isGated = isGated or x[place] == GATES end
+    if state ~= "parked" and (not isGated or FINAL[state] or state == "blocked") then return end
+    local row = M.rowAt(key)
+    if row.state == "parked" then parked[#parked + 1] = row end
+    if row.state ~= "active" then return end
+    for _, own in ipairs(row.gates or {}) do if own.kind ~= "limit" then M.hold(own, row) end end
+  end)
+  Q.counts[2] = #parked
+  table.sort(parked, function(left, right) return left.order < right.order end)
+  for _, row in ipairs(parked) do enterAgain(row) end
+  eachGate(M.openGate)
+end
+`;
