@@ -1,5 +1,6 @@
-import { createQueue, group, task, type TaskContext } from "@taskq/core";
+import { asCompleted, createQueue, group, task, type TaskContext } from "@taskq/core";
 import { once } from "node:events";
+import { setTimeout as abortableSleep } from "node:timers/promises";
 import { describe, expect, test, vi } from "vitest";
 import { closing, serve } from "./serving.js";
 import { Gate, only, recordEvents, sleep, storages, until } from "./support.js";
@@ -337,4 +338,54 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
     await queue.resume();
     await until(() => runs === 1, 500);
   });
+
+  test("however many wait with one signal, Node warns of no leak", async () => {
+    const warnings: Error[] = [];
+    const warned = (warning: Error): void => void warnings.push(warning);
+    process.on("warning", warned);
+    const gate = new Gate();
+    const work = task("work", async (_input: void, { signal }) => {
+      await Promise.all(Array.from({ length: 20 }, () => abortableSleep(1, undefined, { signal })));
+      await gate.opened;
+    });
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { work } }));
+    const consumer = await serve(queue, { workers: 20 });
+    const results = await queue.enqueueMany(Array.from({ length: 20 }, () => work.job()));
+    const { signal } = new AbortController();
+    const completed = drained(asCompleted(results));
+    const waits = results.map((result) => result.wait({ signal }));
+    const locks = results.map(() => queue.lock("one", { signal }).run(() => {}));
+    const feeds = results.map(() => queue.events({ signal })[Symbol.asyncIterator]().next());
+    await until(() => consumer.health().busy === 20);
+    await sleep(10);
+    gate.open();
+    await Promise.all([completed, ...waits, ...locks, ...feeds]);
+    process.off("warning", warned);
+    expect(warnings).toEqual([]);
+  });
+
+  test("a signal ends whatever waits with it, and only that", async () => {
+    const work = task("work", async () => "done");
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { work } }));
+    const result = await queue.enqueue(work.job());
+    const controller = new AbortController();
+    const { signal } = controller;
+    const reason = new Error("enough");
+    const other = result.wait({ signal: new AbortController().signal });
+    const ended = [
+      result.wait({ signal }),
+      result.wait({ signal, timeout: "5s" }),
+      drained(asCompleted([result], { signal, timeout: "5s" })),
+    ].map((waits) => expect(waits).rejects.toBe(reason));
+    const early = result.wait({ signal, timeout: 1 });
+    await expect(early).rejects.toMatchObject({ code: "TASKQ_WAIT_TIMEOUT" });
+    controller.abort(reason);
+    await Promise.all([...ended, expect(result.wait({ signal, timeout: "5s" })).rejects.toBe(reason)]);
+    await serve(queue);
+    expect(await other).toBe("done");
+  });
 });
+
+async function drained(items: AsyncIterable<unknown>): Promise<void> {
+  for await (const _ of items);
+}

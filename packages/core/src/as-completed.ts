@@ -1,5 +1,6 @@
 import { milliseconds } from "./duration.js";
 import { ResultTimeoutError } from "./errors.js";
+import { abortWith } from "./on-abort.js";
 import { abortSignal, refuseUnknown, unexpected } from "./options.js";
 import { startTimer } from "./timer.js";
 import type { Result, WaitOptions } from "./vocabulary/result.js";
@@ -33,14 +34,14 @@ export async function* asCompleted<R extends Result>(
           const ids = Array.from(pending, ({ id }) => id);
           ended.abort(new ResultTimeoutError(timeoutMs, ids));
         }, timeoutMs);
-  const signal = stop === undefined ? ended.signal : AbortSignal.any([ended.signal, stop]);
+  const forget = abortWith(ended, stop);
   const final: R[] = [];
   let wake: (() => void) | undefined;
   let failure: { readonly error: unknown } | undefined;
   let left = 0;
   for (const result of given) {
     left += 1;
-    void untilFinal(result, signal).then(
+    void untilFinal(result, ended.signal).then(
       () => (pending.delete(result), final.push(result), wake?.()),
       (error: unknown) => ((failure ??= { error }), wake?.()),
     );
@@ -56,6 +57,7 @@ export async function* asCompleted<R extends Result>(
     }
   } finally {
     clearTimeout(timer);
+    forget();
     // Whoever stops early leaves nothing waiting.
     ended.abort(new Error("asCompleted has ended"));
   }

@@ -1,6 +1,7 @@
 /** `queue.events`: the events that the storage keeps, whichever process made them, and those to come. */
 import { TaskqError } from "../errors.js";
 import { checkFeedStart } from "../feed-cursor.js";
+import { onAbort } from "../on-abort.js";
 import { abortSignal, refuseUnknown } from "../options.js";
 import type { EventsAnswer, StoredEvent, WatchHint } from "../storage.js";
 import type { QueueEvent } from "../vocabulary/events.js";
@@ -64,7 +65,7 @@ class Follower {
     if (this.#signal?.aborted === true || this.#ended) return;
     await this.#engine.open();
     const stop = storage.watch(name, (hint) => this.#hear(hint));
-    this.#signal?.addEventListener("abort", this.#end, { once: true });
+    const forget = this.#signal === undefined ? undefined : onAbort(this.#signal, this.#end);
     feeds.add(this.#end);
     try {
       while (!this.#isOver()) {
@@ -81,7 +82,7 @@ class Follower {
     } finally {
       stop();
       feeds.delete(this.#end);
-      this.#signal?.removeEventListener("abort", this.#end);
+      forget?.();
     }
   }
 

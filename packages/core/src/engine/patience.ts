@@ -1,3 +1,4 @@
+import { abortWith } from "../on-abort.js";
 import { startTimer } from "../timer.js";
 import type { Engine } from "./engine-types.js";
 import { unlessAborted } from "./unless-aborted.js";
@@ -16,6 +17,7 @@ export class Patience {
   readonly #until: number;
   readonly #signal: AbortSignal | undefined;
   readonly #timer: NodeJS.Timeout | undefined;
+  readonly #forget: (() => void) | undefined;
 
   /** @param late what calls reject with that are under way when the time is over */
   constructor({ timeout, signal }: PatienceOptions, late: () => Error) {
@@ -24,7 +26,8 @@ export class Patience {
     if (timeout === undefined) return;
     const over = new AbortController();
     this.#timer = startTimer(() => over.abort(late()), timeout + LONGEST_CALL);
-    this.#signal = signal === undefined ? over.signal : AbortSignal.any([over.signal, signal]);
+    this.#forget = abortWith(over, signal);
+    this.#signal = over.signal;
   }
 
   /** Milliseconds that are left of the time. */
@@ -40,6 +43,7 @@ export class Patience {
   /** Nothing is waited for any more. */
   end(): void {
     clearTimeout(this.#timer);
+    this.#forget?.();
   }
 }
 

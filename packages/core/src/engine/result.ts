@@ -10,6 +10,7 @@ import {
 } from "../errors.js";
 import { dueInstant, milliseconds, type When } from "../duration.js";
 import { abortSignal, flag, refuseUnknown, unexpected } from "../options.js";
+import { abortWith } from "../on-abort.js";
 import { isFinal, type Source, type StoredRecord } from "../storage.js";
 import { startTimer } from "../timer.js";
 import type { JobInfo, JobState, LogEntry, Outcome } from "../vocabulary/introspection.js";
@@ -175,9 +176,9 @@ class StoredResult implements Result {
     const late = new AbortController();
     const error = new ResultTimeoutError(timeoutMs, [this.id]);
     const timer = startTimer(() => late.abort(error), timeoutMs);
-    const either = signal === undefined ? late.signal : AbortSignal.any([late.signal, signal]);
+    const forget = abortWith(late, signal);
     try {
-      return await this.#ended(either);
+      return await this.#ended(late.signal);
     } catch (reason) {
       if (reason !== error) throw reason;
       // No storage across a network answers in no time: one look is what is asked for.
@@ -187,6 +188,7 @@ class StoredResult implements Result {
       throw error;
     } finally {
       clearTimeout(timer);
+      forget();
     }
   }
 

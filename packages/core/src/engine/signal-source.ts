@@ -1,3 +1,5 @@
+import { setMaxListeners } from "node:events";
+
 /** An abort signal that is made when somebody asks for it: most handlers never do. */
 export class SignalSource {
   #controller: AbortController | undefined;
@@ -6,6 +8,8 @@ export class SignalSource {
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
+      // A handler may hand it to as many calls as it likes: that is no leak.
+      setMaxListeners(0, this.#controller.signal);
       if (this.#reason !== undefined) this.#controller.abort(this.#reason);
     }
     return this.#controller.signal;

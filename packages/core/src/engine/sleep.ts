@@ -1,15 +1,16 @@
+import { onAbort } from "../on-abort.js";
 import { startTimer } from "../timer.js";
 
 /** Resolves after so many milliseconds, or when the signal aborts. */
 export function sleep(delay: number, signal?: AbortSignal): Promise<void> {
+  if (signal?.aborted === true) return Promise.resolve();
   return new Promise((resolve) => {
     const finish = (): void => {
       clearTimeout(timer);
-      signal?.removeEventListener("abort", finish);
+      forget?.();
       resolve();
     };
     const timer = startTimer(finish, delay);
-    if (signal?.aborted === true) finish();
-    else signal?.addEventListener("abort", finish, { once: true });
+    const forget = signal === undefined ? undefined : onAbort(signal, finish);
   });
 }

@@ -1,3 +1,4 @@
+import { onAbort } from "../on-abort.js";
 import { ignoreRejection } from "../ignore-rejection.js";
 
 /** What the promise answers; or, as soon as the signal aborts, its reason: of what then becomes of the promise nobody hears. */
@@ -5,10 +6,8 @@ export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | unde
   if (signal === undefined) return promise;
   ignoreRejection(promise);
   return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason);
-    if (signal.aborted) return abort();
-    signal.addEventListener("abort", abort, { once: true });
-    const end = (): void => signal.removeEventListener("abort", abort);
+    if (signal.aborted) return reject(signal.reason);
+    const end = onAbort(signal, () => reject(signal.reason));
     promise.then(
       (value) => (end(), resolve(value)),
       (error: unknown) => (end(), reject(error)),

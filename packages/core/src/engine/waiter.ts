@@ -1,5 +1,6 @@
 /** Waits for jobs to become final: pushed by the storage, with a slow look as a safety net. */
 import type { CompletedJob, StorageContract, WatchHint } from "../storage.js";
+import { onAbort } from "../on-abort.js";
 import { isFinal, type StoredRecord } from "../storage.js";
 import { TaskqError } from "../errors.js";
 
@@ -66,15 +67,14 @@ export class Waiter {
     return new Promise((resolve, reject) => {
       if (signal?.aborted === true) return reject(signal.reason as Error);
       const end = (): void => {
-        signal?.removeEventListener("abort", abort);
+        forget?.();
         this.#forget(id, waiting);
       };
       const waiting: Waiting = {
         settle: (final) => (end(), resolve(final)),
         fail: (error) => (end(), reject(error)),
       };
-      const abort = (): void => waiting.fail(signal?.reason);
-      signal?.addEventListener("abort", abort, { once: true });
+      const forget = signal === undefined ? undefined : onAbort(signal, () => waiting.fail(signal.reason));
       this.#remember(id, waiting);
       if (mark !== undefined && mark === this.#gaps && !this.#over.has(id)) return;
       // Read after the watch has begun: what ended before is seen now, what ends later is heard.
