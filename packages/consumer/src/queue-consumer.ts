@@ -23,6 +23,7 @@ export class QueueConsumer implements Consumer {
   readonly #engines: readonly Engine[];
   readonly #slots: Slots;
   readonly #served: readonly ServedQueue[];
+  readonly #closings: ReadonlyMap<Engine, () => Promise<void>>;
   readonly #lag: LagGuard;
   readonly #grace = new Deadline();
   readonly #settling = new Deadline();
@@ -54,10 +55,11 @@ export class QueueConsumer implements Consumer {
         engines.some(({ name, storage }) => name === other.name && storage === other.storage),
     };
     const { lease, prefetch, periodic } = options;
-    const failed = (error: unknown): void => this.#fail(error);
+    const failed = (error: unknown): void => this.#failed(error);
     this.#served = engines.map(
       (engine) => new ServedQueue({ engine, host, slots: this.#slots, lease, prefetch, periodic, failed }),
     );
+    this.#closings = new Map(engines.map((engine) => [engine, () => this.#closed(engine)]));
     this.#lag = new LagGuard({
       logger: this.#logger,
       limit: lease / 3,
@@ -155,6 +157,7 @@ export class QueueConsumer implements Consumer {
     this.#serves = true;
     this.#lag.start();
     for (const served of this.#served) served.start();
+    for (const [engine, stop] of this.#closings) engine.consumers.add(stop);
   }
 
   async #stop(): Promise<void> {
@@ -168,6 +171,7 @@ export class QueueConsumer implements Consumer {
       if (this.#isSetUp) await this.#waitFor("teardown", Promise.resolve(this.#options.teardown?.()));
     } finally {
       this.#state = "stopped";
+      for (const [engine, stop] of this.#closings) engine.consumers.delete(stop);
       this.#lag.stop();
       this.#grace.clear();
       this.#settling.clear();
@@ -222,12 +226,25 @@ export class QueueConsumer implements Consumer {
     await comesWithin(LAST_MOMENT, settled);
   }
 
-  #fail(cause: unknown): void {
-    const isFirst = this.#failure === undefined;
-    this.#failure ??= { error: cause };
+  /** A queue closes, and waits for this. */
+  async #closed({ name }: Engine): Promise<void> {
+    if (this.#stopping === undefined) {
+      const message = `the queue '${name}' was closed while a consumer served it: stop the consumer first`;
+      this.#fail(new TaskqError("TASKQ_CLOSED", message), undefined);
+    }
+    await this.#stopping?.catch(() => {});
+  }
+
+  #failed(cause: unknown): void {
     // A queue that moves away still takes what has ended.
     const moved = cause instanceof TaskqError && cause.code === "TASKQ_MOVED";
-    void this.#stopWithin(moved ? undefined : 0);
+    this.#fail(cause, moved ? undefined : 0);
+  }
+
+  #fail(cause: unknown, grace: number | undefined): void {
+    const isFirst = this.#failure === undefined;
+    this.#failure ??= { error: cause };
+    void this.#stopWithin(grace);
     if (isFirst) this.#logger.error({ error: String(cause) }, "the consumer failed, and stops");
   }
 

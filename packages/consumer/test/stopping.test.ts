@@ -301,4 +301,57 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
     expect(consumer.health().state).toBe("stopped");
     expect(logger.lines.filter(({ level }) => level === "error")).toHaveLength(1);
   });
+
+  test("a queue that closes before its consumer has stopped waits for it, and what ran is settled", async () => {
+    const gate = new Gate();
+    const begun = new Gate();
+    const work = task("work", async () => {
+      begun.open();
+      await gate.opened;
+      return "done";
+    });
+    const storage = await makeStorage();
+    const other = closing(createQueue({ storage, tasks: {}, name: "other" }));
+    await other.counts();
+    const queue = createQueue({ storage, tasks: { work } });
+    const consumer = createConsumer(queue);
+    await consumer.start();
+    const { id } = await queue.enqueue(work.job());
+    await begun.opened;
+    const stopped = Promise.all([
+      queue.close(),
+      queue.close(),
+      expect(consumer.stop()).rejects.toThrow("stop the consumer first"),
+    ]);
+    gate.open();
+    await stopped;
+    expect(consumer.health().state).toBe("stopped");
+    const again = closing(createQueue({ storage, tasks: { work } }));
+    expect(await again.result(work, id).peek()).toEqual({ state: "completed", value: "done" });
+    expect((await again.job(id))?.attempt).toBe(1);
+  });
+
+  test("a handler that closes its queue does not wait for itself", async () => {
+    const ended = new Gate();
+    const work = task("work", async () => {
+      await queue.close();
+      ended.open();
+    });
+    const queue = createQueue({ storage: await makeStorage(), tasks: { work } });
+    const consumer = createConsumer(queue);
+    const running = consumer.run();
+    running.catch(() => {});
+    await queue.enqueue(work.job());
+    await ended.opened;
+    await expect(running).rejects.toMatchObject({ code: "TASKQ_CLOSED" });
+  });
+
+  test("a queue that closes after somebody asked its consumer to stop is no failure", async () => {
+    const queue = createQueue({ storage: await makeStorage(), tasks: {} });
+    const consumer = createConsumer(queue);
+    await consumer.start();
+    const stopped = consumer.stop();
+    await queue.close();
+    await expect(stopped).resolves.toBeUndefined();
+  });
 });

@@ -2,6 +2,7 @@ import type { Clock } from "../clock.js";
 import { definitionOf, isTask, type Definition } from "../definition.js";
 import { milliseconds } from "../duration.js";
 import { TaskqError } from "../errors.js";
+import { ignoreRejection } from "../ignore-rejection.js";
 import { createIdMaker } from "../id.js";
 import { checkedKeep } from "../keep.js";
 import {
@@ -27,6 +28,7 @@ import { guardedLogger } from "./guarded-logger.js";
 import { guardedSerializer } from "./guarded-serializer.js";
 import { inlineRunnerOf } from "./inline.js";
 import { policyOf } from "./policy.js";
+import { runOn } from "./run-scope.js";
 import { UnknownTasks } from "./unknown-tasks.js";
 import { acquireStorage, releaseStorage } from "./storage-users.js";
 import { Waiter } from "./waiter.js";
@@ -98,6 +100,7 @@ export function createEngine(options: Options, queue: () => Queue): MadeEngine {
     events: new EventHub(logger),
     unknownTasks: new UnknownTasks(logger),
     feeds: new Set(),
+    consumers: new Set(),
     middleware: [],
     openRequest,
     serializeError:
@@ -113,12 +116,28 @@ export function createEngine(options: Options, queue: () => Queue): MadeEngine {
     open: life.open,
     assertOpen: life.assertOpen,
   };
-  const close = async (): Promise<void> => {
-    waiter.close();
-    for (const end of engine.feeds) end();
-    await life.close();
+  let closing: Promise<void> | undefined;
+  const close = (): Promise<void> => {
+    endWaiting(engine);
+    closing ??= closeUnserved(engine, life);
+    if (engine.consumers.size === 0 || runOn(engine) === undefined) return closing;
+    // A handler would wait for its own end.
+    ignoreRejection(closing);
+    return Promise.resolve();
   };
   return { engine, tasks, close };
+}
+
+function endWaiting({ waiter, feeds }: Engine): void {
+  waiter.close();
+  for (const end of feeds) end();
+}
+
+/** What runs is to be settled before the storage closes: else it would run again. */
+async function closeUnserved(engine: Engine, life: Life): Promise<void> {
+  await Promise.all(Array.from(engine.consumers, (stop) => stop()));
+  endWaiting(engine);
+  await life.close();
 }
 
 /** What is stored in a queue that has begun to move goes along, and runs there. */

@@ -28,6 +28,8 @@ export interface Engine {
   readonly unknownTasks: UnknownTasks;
   /** Ends the readers of the feed. */
   readonly feeds: Set<() => void>;
+  /** Each stops a consumer that serves it, because it closes; resolves once that has settled what it had begun. */
+  readonly consumers: Set<() => Promise<void>>;
   readonly middleware: Middleware[];
   /** What it is opened with on its storage, whoever opens it. */
   readonly openRequest: OpenRequest;
