@@ -25,7 +25,7 @@ export async function schedules(queue: OpenQueue, request: SchedulesRequest): Pr
     for (const own of declared.changes.values()) told = await ask(queue, { ...request, change: own });
     declared.made = made;
   }
-  if (change?.kind === "declare") declared.changes.set(change.name, change);
+  if (change?.kind === "declare" && change.origin === "task") declared.changes.set(change.name, change);
   const records = listOf(told.answer["schedules"], scheduleOf);
   return { changed, schedules: records.toSorted((left, right) => (left.name < right.name ? -1 : 1)) };
 }

@@ -299,3 +299,21 @@ test("with encrypt nothing that is handed over stands in the file, keys among it
   expect(all.flat().length).toBeGreaterThan(8);
   for (const text of all.flat()) expect(text).not.toContain("anna");
 });
+
+describe.each([{ encrypt: false }, { encrypt: true }])("a stored schedule, with %j", (options) => {
+  test("stays paused and misses nothing where a program stores it anew at each start", async () => {
+    const { queue, tasks, write } = setUp(options);
+    const store = async (to: string) => {
+      await queue.schedules.upsert("weekly", { schedule: every("7d"), job: tasks.pay.job({ to }) });
+      for await (const { paused, lastAt } of queue.schedules.list()) return { paused, lastAt };
+      return undefined;
+    };
+    await store("Anna");
+    await queue.schedules.pause("weekly");
+    await write((db) => db.prepare("UPDATE taskq_schedules SET last_at = 1000").run());
+    expect(await store("Anna")).toEqual({ paused: true, lastAt: new Date(1000) });
+    const other = await store("Berta");
+    expect(other?.paused).toBe(false);
+    expect(other?.lastAt).not.toEqual(new Date(1000));
+  });
+});

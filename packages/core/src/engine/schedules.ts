@@ -10,7 +10,14 @@ import type { Engine } from "./engine-types.js";
 import { NO_OPTIONS } from "./enqueue-options.js";
 import { buildFlow } from "./flow.js";
 import { nextInstant } from "./misfire.js";
-import { checkedScheduleName, encodeRule, ruleOfEntry, ruleOfRecord } from "./stored-schedule.js";
+import {
+  checkedScheduleName,
+  encodeRule,
+  isSealedRule,
+  ruleOfEntry,
+  ruleOfRecord,
+  type FiringRule,
+} from "./stored-schedule.js";
 
 export function createSchedules(engine: Engine): Schedules {
   const ask = async (change?: SchedulesRequest["change"]): Promise<SchedulesAnswer> => {
@@ -40,6 +47,12 @@ export function createSchedules(engine: Engine): Schedules {
       `there is no schedule '${name}'; ${names === "" ? "there are none" : `there are ${names}`}`,
     );
   };
+  /** Where the bytes alone do not tell. */
+  const isThere = async (rule: FiringRule): Promise<boolean> => {
+    if (engine.serializer.seal === undefined) return false;
+    const record = (await ask()).schedules.find(({ name }) => name === rule.name);
+    return record !== undefined && isSealedRule(record, engine, rule);
+  };
   return {
     async upsert(name: string, entry: ScheduleEntry) {
       const rule = ruleOfEntry(name, entry);
@@ -54,7 +67,9 @@ export function createSchedules(engine: Engine): Schedules {
       const opening = engine.open();
       if (opening !== undefined) await opening;
       const task = lastTask(rule.composition);
-      await ask({ kind: "upsert", name, origin: "stored", task, bytes: encodeRule(engine, rule) });
+      // The very same again changes nothing: it stays paused, and what it missed is not forgotten.
+      const kind = (await isThere(rule)) ? "declare" : "upsert";
+      await ask({ kind, name, origin: "stored", task, bytes: encodeRule(engine, rule) });
     },
     async *list() {
       const { schedules } = await ask();

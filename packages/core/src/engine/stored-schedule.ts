@@ -64,14 +64,29 @@ export function checkedScheduleName(name: string): string {
 }
 
 export function encodeRule(engine: Engine, rule: FiringRule): Uint8Array {
-  const stored: StoredSchedule = {
+  return engine.serializer.encode(dataOf(rule), contextOf(engine, rule.name));
+}
+
+/** Whether it is this rule that is sealed there: the bytes of a seal differ each time. */
+export function isSealedRule({ bytes }: ScheduleRecord, engine: Engine, rule: FiringRule): boolean {
+  const { seal } = engine.serializer;
+  if (seal === undefined) return false;
+  const context = contextOf(engine, rule.name);
+  try {
+    return Buffer.compare(seal.open(bytes, context).content, seal.inner.encode(dataOf(rule), context)) === 0;
+  } catch {
+    return false;
+  }
+}
+
+function dataOf({ schedule, composition, overlap, misfire }: FiringRule): StoredSchedule {
+  return {
     v: 1,
-    schedule: scheduleData(rule.schedule),
-    job: compositionData(rule.composition),
-    overlap: rule.overlap,
-    misfire: rule.misfire,
+    schedule: scheduleData(schedule),
+    job: compositionData(composition),
+    overlap,
+    misfire,
   };
-  return engine.serializer.encode(stored, contextOf(engine, rule.name));
 }
 
 /** @throws `TASKQ_INPUT` `TASKQ_UNKNOWN_TASK` for one that this queue cannot fire */

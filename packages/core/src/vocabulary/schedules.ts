@@ -6,7 +6,10 @@ import type { Misfire, Overlap } from "./task-options.js";
 
 /** Schedules made at run time and kept in the storage; those of `periodic` tasks are listed with them. */
 export interface Schedules<in Names extends string = never> {
-  /** Stores it under the name, whatever was there. */
+  /**
+   * Stores it under the name, whatever was there: another one begins anew, not paused. The very same again changes nothing,
+   * so a program may do it at each start.
+   */
   upsert<Needs extends string>(
     name: string,
     entry: ScheduleEntry<Needs> & { readonly job: Registered<Needs, Names> },
