@@ -18,10 +18,19 @@ export function heedProcessSignals({ stop, stopNow }: SignalActions): Disposable
     else if (count === 2) stopNow();
     else process.exit(EXIT_CODE);
   };
-  for (const signal of SIGNALS) process.on(signal, heed);
+  if (heeding.size === 0) for (const signal of SIGNALS) process.on(signal, heedAll);
+  heeding.add(heed);
   return {
     [Symbol.dispose]: () => {
-      for (const signal of SIGNALS) process.off(signal, heed);
+      if (heeding.delete(heed) && heeding.size === 0)
+        for (const signal of SIGNALS) process.off(signal, heedAll);
     },
   };
+}
+
+/** Those of all consumers that run. Node takes eleven listeners for a leak, so it has one. */
+const heeding = new Set<() => void>();
+
+function heedAll(): void {
+  for (const heed of heeding) heed();
 }

@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import type { Duration } from "@taskq/core";
-import { abortSignal, refuseUnknown, type Engine, type RunHost } from "@taskq/core/engine";
+import { abortSignal, onAbort, refuseUnknown, type Engine, type RunHost } from "@taskq/core/engine";
 import { TaskqError } from "@taskq/core/storage";
 import { checkedGrace, type CheckedOptions } from "./consumer-options.js";
 import type { Consumer, ConsumerHealth } from "./consumer.js";
@@ -74,7 +74,7 @@ export class QueueConsumer implements Consumer {
     const stop = (): void => void this.stop();
     const stopNow = (): void => void this.stop({ grace: 0 });
     const signals = heedProcessSignals({ stop, stopNow });
-    signal?.addEventListener("abort", stop, { once: true });
+    const forget = signal === undefined ? undefined : onAbort(signal, stop);
     try {
       if (signal?.aborted === true) return await this.stop();
       // A stop at once does not wait for a start that hangs.
@@ -83,7 +83,7 @@ export class QueueConsumer implements Consumer {
       await this.#stopping;
     } finally {
       signals[Symbol.dispose]();
-      signal?.removeEventListener("abort", stop);
+      forget?.();
     }
   }
 

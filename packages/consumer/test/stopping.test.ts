@@ -1,4 +1,5 @@
 import { createQueue, task } from "@taskq/core";
+import { getEventListeners } from "node:events";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { createConsumer } from "../src/index.js";
 import { closing, serve } from "./serving.js";
@@ -268,6 +269,22 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
     expect(process.listenerCount("SIGTERM")).toBe(before);
     expect(process.listenerCount("SIGINT")).toBe(0);
     await createConsumer(queue).run({ signal: controller.signal });
+  });
+
+  test("however many consumers run, with one signal, the process and the signal have one listener of theirs", async () => {
+    const before = process.listenerCount("SIGTERM");
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: {} }));
+    const consumers = Array.from({ length: 12 }, () => createConsumer(queue));
+    const controller = new AbortController();
+    const running = consumers.map((consumer) => consumer.run({ signal: controller.signal }));
+    await until(() => consumers.every((consumer) => consumer.health().state === "running"));
+    expect(process.listenerCount("SIGTERM")).toBe(before + 1);
+    expect(getEventListeners(controller.signal, "abort")).toHaveLength(1);
+    await consumers[0]?.stop();
+    expect(process.listenerCount("SIGTERM")).toBe(before + 1);
+    controller.abort();
+    await Promise.all(running);
+    expect(process.listenerCount("SIGTERM")).toBe(before);
   });
 
   test("await using stops the consumer", async () => {
