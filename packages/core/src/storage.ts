@@ -501,6 +501,7 @@ export interface StorageContract {
    *
    * Promise: final jobs are purged once their retention has passed
    * Promise: a result that an unfinished job depends on is kept
+   * Promise: what a group yields is kept for as long as the group, where nothing follows it
    * Promise: more completed jobs than the queue keeps are purged, the oldest first
    * Promise: final jobs that are kept for a time of their own count in how many a queue keeps, and go in their turn
    * Promise: more final jobs of a task than it keeps are purged, the oldest first

@@ -3,7 +3,7 @@ import { isFinal, KEPT_AT_LEAST, type PurgeRequest } from "@taskq/core/storage";
 import { withdraw } from "./gates.js";
 import { keyOf } from "./made-id.js";
 import type { Cap, Move } from "./queue-state.js";
-import { forget, isNeeded, withhold } from "./retention.js";
+import { forget, isNeeded, isOfKeptGroup, releaseWithheld, withhold } from "./retention.js";
 import type { JobRow, Row } from "./rows.js";
 import { endRun } from "./runs.js";
 
@@ -24,7 +24,8 @@ export function purgeDue(move: Move, limit: number): number {
   while (removed < limit) {
     const row = queue.retained.peek();
     if (row === undefined || row.keepUntil > now) break;
-    removed += removeOrWithhold(move, row);
+    if (isOfKeptGroup(row)) withhold(queue, row);
+    else removed += removeOrWithhold(move, row);
   }
   for (const cap of queue.caps.values()) removed += purgeCap(move, cap, limit - removed);
   const { completed, failed } = queue.retention;
@@ -63,6 +64,7 @@ function removeOrWithhold(move: Move, row: Row): number {
     withhold(move.queue, row);
     return 0;
   }
+  if (row.kind === "join") releaseWithheld(move.queue, row);
   removeRow(move, row);
   return 1;
 }

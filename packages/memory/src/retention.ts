@@ -75,6 +75,22 @@ export function isNeeded(row: Row): boolean {
   return false;
 }
 
+/**
+ * Whether it is read as a part of a group that is kept: one that nothing is given to, so that whoever waits for it is told
+ * what its members yielded.
+ */
+export function isOfKeptGroup(row: Row): boolean {
+  const groups = new Set<Row>([row]);
+  for (const next of groups) {
+    for (const { target } of next.dependents) {
+      if (target.kind !== "join" || target.state !== "completed" || target.removed) continue;
+      if (target.dependents.every((dependent) => "on" in dependent && dependent.on === "failed")) return true;
+      groups.add(target);
+    }
+  }
+  return false;
+}
+
 function isReadThrough({ kind, state }: Row): boolean {
   return kind === "join" || state === "skipped";
 }

@@ -8,7 +8,7 @@ import { LEAVING } from "./moving.js";
 import type { OpenQueue } from "./open-queue.js";
 import { hasOver, removeCapped } from "./over-caps.js";
 import { forgetOwners } from "./owners.js";
-import { isNeeded, removeRow } from "./removal.js";
+import { isNeeded, isOfKeptGroup, removeRow } from "./removal.js";
 import { forgetStarts } from "./starts.js";
 import { COMPLETED, JOIN, KEPT, metaOf, ROW_COLUMNS, type Key, type Row } from "./row.js";
 import { rowByKey } from "./rows.js";
@@ -33,6 +33,11 @@ export function purge(
   if (request.everything === true) return flush(move, request.limit);
   const walk = new Walk(move.scope.connection, move.queue, move.now, "-1");
   let removed = removeFound(move, walk, request.limit, LOOKED_AT_PER_CALL);
+  // A group that went let its members go, which the walk had passed by then.
+  for (let found = removed; found > 0 && walk.atEnd && removed < request.limit; removed += found) {
+    walk.again();
+    found = removeFound(move, walk, request.limit - removed, LOOKED_AT_PER_CALL);
+  }
   if (!walk.isStill) removed += removeCapped(move, request.limit - removed);
   forgetOld(move);
   complete(move);
@@ -138,6 +143,15 @@ class Walk {
     }
   }
 
+  /** From the oldest on once more. */
+  again(): void {
+    this.cursor = "-1";
+    this.atEnd = false;
+    this.looked = 0;
+    this.glances = [];
+    this.position = 0;
+  }
+
   get isStill(): boolean {
     return this.bounds.isStill;
   }
@@ -170,6 +184,7 @@ class Walk {
     if (row === undefined) return undefined;
     if (!over && ended + this.keepFor(row) > this.now) return undefined;
     if (isNeeded(this.connection, row)) return undefined;
+    if (!over && isOfKeptGroup(this.connection, row)) return undefined;
     if (over && state === COMPLETED) this.bounds.completed -= 1;
     else if (over) this.bounds.others -= 1;
     return row;

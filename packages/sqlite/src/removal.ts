@@ -1,12 +1,13 @@
 import { removeBody } from "./bodies.js";
 import { uncountCapped } from "./caps.js";
 import type { Connection } from "./connection.js";
-import { edgesFrom, TURN } from "./edge-rows.js";
+import { edgesFrom, ON_FAILED, TURN } from "./edge-rows.js";
 import type { Move } from "./move.js";
 import {
   APART,
   ATTEMPTED,
   CAPPED,
+  COMPLETED,
   FOLLOWED,
   idOf,
   isFinalState,
@@ -35,6 +36,28 @@ export function isNeeded(connection: Connection, row: Row): boolean {
     }
   }
   return false;
+}
+
+/**
+ * Whether it is read as a part of a group that is kept: one that nothing is given to, so that whoever waits for it is told
+ * what its members yielded.
+ */
+export function isOfKeptGroup(connection: Connection, row: Row): boolean {
+  if ((row.flags & FOLLOWED) === 0) return false;
+  const keys = new Set<Key>([row.key]);
+  for (const key of keys) {
+    for (const { target, condition } of edgesFrom(connection, key)) {
+      const group = condition === TURN ? undefined : rowByKey(connection, target);
+      if (group === undefined || (group.flags & JOIN) === 0 || group.state !== COMPLETED) continue;
+      if (edgesFrom(connection, target).every((edge) => leadsNowhere(edge.condition))) return true;
+      keys.add(target);
+    }
+  }
+  return false;
+}
+
+function leadsNowhere(condition: number): boolean {
+  return condition === ON_FAILED || condition === TURN;
 }
 
 /** Removes a row and all that belongs to it, and remembers its name if a caller gave it. */

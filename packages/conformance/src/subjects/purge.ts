@@ -78,6 +78,36 @@ export const purging: Subject = subject("purge", [
     assert.deepEqual(await context.states(first.id, second.id), ["completed", "active"]);
   }),
 
+  promise(
+    "what a group yields is kept for as long as the group, where nothing follows it",
+    async (context) => {
+      await context.open(context.queue, {
+        completed: { for: 1_000, max: 1_000 },
+        failed: { for: 1_000, max: 1_000 },
+      });
+      const [early, late, failed, first, second, sum, handler] = context.jobs(7);
+      const inner = context.group([early, late]);
+      const group = context.group([inner, failed], "settled");
+      const followed = context.group([first, second]);
+      await context.enqueue(onError(group, handler), chain(followed, sum));
+      for (const { id } of [early, first]) await context.runToEnd(id);
+      await context.runToFailure(failed.id);
+      context.advance(60_000);
+      await purge(context);
+      for (const { id } of [late, second, sum]) await context.runToEnd(id);
+      const there = async (): Promise<readonly boolean[]> => {
+        await purge(context);
+        const ids = [early.id, late.id, failed.id, inner.end, group.end, first.id];
+        return (await context.states(...ids)).map((state) => state !== undefined);
+      };
+      assert.deepEqual(await there(), [true, true, true, true, true, false]);
+      context.advance(900);
+      assert.deepEqual(await there(), [true, true, true, true, true, false]);
+      context.advance(200);
+      assert.deepEqual(await there(), [false, false, false, false, false, false]);
+    },
+  ),
+
   promise("more completed jobs than the queue keeps are purged, the oldest first", async (context) => {
     await context.open(context.queue, {
       completed: { for: RETENTION.completed.for, max: 3 },

@@ -49,18 +49,19 @@ function M.removeRow(row)
   end
 end
 
-local function removeOrWithhold(row)
-  if M.isNeeded(row) then
+local function removeOrWithhold(row, isOver)
+  if M.isNeeded(row) or isOver and M.isOfKeptGroup(row) then
     M.withhold(row)
     return 0
   end
+  if row.kind == "join" then M.releaseWithheld(row) end
   M.removeRow(row)
   return 1
 end
 
 -- An entry of a row that is gone goes by itself.
-local function removeOrDrop(index, member, row)
-  if row then return removeOrWithhold(row) end
+local function removeOrDrop(index, member, row, isOver)
+  if row then return removeOrWithhold(row, isOver) end
   index:remove(member)
   return 0
 end
@@ -73,7 +74,7 @@ local function purgeFrom(key, till, limit)
     if not member or at > till then break end
     if not M.openEntry(index, member, at) then
       looked = looked + 1
-      removed = removed + removeOrDrop(index, member, M.rowIfRead(M.keyIn(member)))
+      removed = removed + removeOrDrop(index, member, M.rowIfRead(M.keyIn(member)), true)
     end
   end
   return removed

@@ -58,6 +58,26 @@ function M.isNeeded(row)
   return false
 end
 
+-- Whether it is read as a part of a group that is kept: one that nothing is given to, so that whoever waits for it is told
+-- what its members yielded.
+function M.isOfKeptGroup(row)
+  local open, seen = {row}, {[row.id] = true}
+  while #open > 0 do
+    local one = open[#open]
+    open[#open] = nil
+    for _, group in ipairs(M.targetsOf(one)) do
+      if group.kind == "join" and group.state == "completed" and not group.removed and not seen[group.id] then
+        local isEnd = true
+        for _, dependent in ipairs(group.deps or {}) do isEnd = isEnd and dependent[2] == "f" end
+        if isEnd then return true end
+        seen[group.id] = true
+        open[#open + 1] = group
+      end
+    end
+  end
+  return false
+end
+
 local function retainedIn(row)
   if row.kept then return K.kept end
   return row.state == "completed" and K.done or K.gone

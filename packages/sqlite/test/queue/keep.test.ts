@@ -1,4 +1,4 @@
-import { moveQueue, task, type Duration, type Keep, type Queue, type Result } from "@taskq/core";
+import { group, moveQueue, task, type Duration, type Keep, type Queue, type Result } from "@taskq/core";
 import { advance } from "@taskq/core/testing";
 import { describe, expect, test } from "vitest";
 import { immediateQueue, storages } from "./storages.js";
@@ -53,6 +53,31 @@ describe.each(storages)("what is kept on $name", ({ make }) => {
     await pass(queue, "11s");
     await expect(results[0]?.wait()).rejects.toThrow(/no longer kept/);
     expect((await queue.counts()).completed).toBe(0);
+  });
+
+  test("a group yields its values while it is kept, however long before it a member ended", async () => {
+    const late = task("late", { retries: 1, backoff: "3h" }, async (n: number, { attempt }) => {
+      if (attempt === 1) throw new Error("not yet");
+      return n;
+    });
+    const queue = immediateQueue(make(), { add, late });
+    const members = () => [add.job({ a: 1, b: 0 }), late.job(2)] as const;
+    const result = await queue.enqueue(group([...members()]));
+    const deep = await queue.enqueue(group([group([...members()])], { mode: "settled" }));
+    for (let hour = 0; hour < 3; hour += 1) await pass(queue, "1h");
+    expect(await result.wait()).toEqual([1, 2]);
+    expect(await deep.wait()).toEqual([{ state: "completed", value: [1, 2] }]);
+    await pass(queue, "2h");
+    await expect(result.wait()).rejects.toThrow(/no longer kept/);
+    expect(await queue.counts()).toMatchObject({ completed: 0 });
+  });
+
+  test("a group of which a result is gone yields nothing, rather than a hole", async () => {
+    const queue = immediateQueue(make(), { add }, { keep: { completed: { max: 1 } } });
+    const result = await queue.enqueue(group([1, 2, 3].map((a) => add.job({ a, b: 0 }))));
+    await pass(queue, "1m");
+    await expect(result.wait()).rejects.toMatchObject({ code: "TASKQ_STORAGE" });
+    expect(await result.peek()).toBeUndefined();
   });
 
   test("many that are over are removed bit by bit, also while nothing runs", async () => {
