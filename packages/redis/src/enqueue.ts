@@ -25,6 +25,8 @@ export function enqueue(queue: OpenQueue, request: EnqueueRequest): Promise<Answ
 }
 
 const batches = new WeakMap<OpenQueue, TickBatch>();
+/** What the script replies where something stands in the way. */
+const NOTHING_STORED = 0;
 const READY = "r".charCodeAt(0);
 const EXISTING = "x".charCodeAt(0);
 const SOMETHING_READY = { ready: true };
@@ -48,6 +50,10 @@ class QueueStore implements FlowStore {
     }
   }
 
+  mending(error: unknown): Promise<void> | undefined {
+    return this.#queue.presence.opening(error);
+  }
+
   told(reply: Reply, count: number): Told | undefined {
     return toldBy(this.#queue, reply, count);
   }
@@ -69,9 +75,14 @@ async function addOrStore(queue: OpenQueue, request: EnqueueRequest, begun: numb
   const { now, flows } = request;
   const packed = shortRequest(flows);
   if (packed !== undefined) {
-    const reply = await new Promise<Reply>((resolve, reject) => {
-      add(queue, { resolve, reject }, packed, flows.length, now, begun);
-    });
+    let reply: Reply = NOTHING_STORED;
+    try {
+      reply = await new Promise<Reply>((resolve, reject) => {
+        add(queue, { resolve, reject }, packed, flows.length, now, begun);
+      });
+    } catch (error) {
+      await queue.presence.openIfGone(error, queue.presence.timesOpened);
+    }
     const told = toldBy(queue, reply, flows.length);
     if (told !== undefined) return answerFrom(flows, told, 0);
   }
@@ -85,9 +96,6 @@ async function store(queue: OpenQueue, request: EnqueueRequest, begun: number): 
   if (typeof answer["collision"] === "string") return { collision: answer["collision"] };
   return { flows: listOf(answer["flows"], storedFlowOf), effects };
 }
-
-/** What the script replies where something stands in the way. */
-const NOTHING_STORED = 0;
 
 /** @param since when it was asked for */
 function add(

@@ -30,6 +30,8 @@ export interface Told {
 export interface FlowStore {
   /** Stores flows together; the receiver is told what the script replied. Throws nothing. `since` is when they came. */
   together(flows: readonly NewFlow[], receiver: Receiver, since: number): void;
+  /** Of an error: what is to be waited for before they are stored one by one; `undefined` where that does not help. */
+  mending(error: unknown): Promise<void> | undefined;
   /** What the reply tells of so many flows; `undefined` if it stored none of them. */
   told(reply: Reply, count: number): Told | undefined;
   /** Stores one alone, of which another perhaps stood in the way. */
@@ -94,8 +96,11 @@ export class TickBatch {
     return this.#store.told(reply, count);
   }
 
-  failed(): void {
+  failed(cause: unknown, again: () => void, reject: (error: unknown) => void): void {
     this.#underWay -= 1;
+    const mending = this.#store.mending(cause);
+    if (mending === undefined) reject(cause);
+    else mending.then(again, reject);
   }
 
   answer(
@@ -140,8 +145,8 @@ class Alone implements Receiver {
   }
 
   reject(error: unknown): void {
-    this.#batch.failed();
-    this.#reject(error);
+    const again = (): void => this.#resolve(this.#batch.answerAlone(this.#request, undefined, this.since));
+    this.#batch.failed(error, again, this.#reject);
   }
 }
 
@@ -182,7 +187,6 @@ class Together implements Receiver {
   }
 
   reject(error: unknown): void {
-    this.#batch.failed();
-    this.#reject(error);
+    this.#batch.failed(error, () => this.#resolve(undefined), this.#reject);
   }
 }

@@ -14,6 +14,7 @@ import { script } from "../src/connection/script.js";
 import { serverBinary } from "./servers/binary.js";
 import { hasShardedHints, startCluster } from "./servers/cluster.js";
 import { startRedisServer, type RedisServer } from "./servers/redis-server.js";
+import { refusalOf } from "./support/callers.js";
 import { afterTest } from "./support/closing.js";
 
 const root = resolve(fileURLToPath(import.meta.url), "../../../..");
@@ -61,6 +62,25 @@ describe.skipIf(serverBinary() === undefined)("the least user of the guide", () 
       const refused = ask(server.port, [["AUTH", "taskq", "password"], command]);
       await expect(refused).rejects.toThrow("NOPERM");
     }
+  });
+
+  test("without one of them, each call is told which line mends it, and goes on once it is mended", async () => {
+    const storage = connect("taskq:without");
+    afterTest(() => storage.close());
+    const retention = { completed: { for: 1, max: 1 }, failed: { for: 1, max: 1 } };
+    await storage.open({ queue: "main", retention });
+    for (const command of ["evalsha", "hset", "zadd", "get", "time"]) {
+      await ask(server.port, [["ACL", "SETUSER", "taskq", `-${command}`]]);
+      const refused = storage.values({
+        queue: "main",
+        operation: command,
+        operations: [{ kind: "increment", key: "n", by: 1, expiresAt: undefined }],
+      });
+      const { code, message } = await refusalOf(refused);
+      expect([code, message]).toEqual(["TASKQ_STORAGE", expect.stringContaining("the line for ACL SETUSER")]);
+      await ask(server.port, [["ACL", "SETUSER", "taskq", `+${command}`]]);
+    }
+    await storage.counts({ queue: "main" });
   });
 
   test(

@@ -2,6 +2,7 @@
 import { createConsumer } from "@taskq/consumer";
 import { createQueue, every, periodic, task } from "@taskq/core";
 import type { ClaimedJob, StorageContract } from "@taskq/core/storage";
+import { Redis } from "ioredis";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, describe, expect, test } from "vitest";
 import { redisStorage } from "../src/index.js";
@@ -282,6 +283,23 @@ describe.skipIf(serverBinary() === undefined)("a server that has lost a queue", 
     expect(others.every(({ fence }) => fence > second.fence)).toBe(true);
     await until("it is told", async () => losses.length > 0);
     expect(losses).toEqual([expect.stringMatching(/made anew from its jobs, which are kept/)]);
+  });
+
+  test("a row of the queue that is behind its jobs goes on behind them", async () => {
+    const { url } = await sharedServer();
+    const keyPrefix = newPrefix();
+    const storage = await opened({ url, keyPrefix });
+    const redis = new Redis(url);
+    afterTest(() => redis.disconnect());
+    const key = `${keyPrefix}:{${QUEUE}}:queue`;
+    const before = (await redis.getBuffer(key)) ?? "";
+    await enqueueTen(storage);
+    await redis.set(key, before);
+    await enqueueTen(storage);
+    await redis.set(key, before);
+    await storage.enqueue({ queue: QUEUE, flows: [alone(newJob())] });
+    expect(await claim(storage, "one", 30)).toHaveLength(21);
+    expect((await storage.list({ queue: QUEUE, limit: 50 })).records.length).toBeGreaterThanOrEqual(20);
   });
 
   test.each(["lines", "gates"])("%s that are removed alone are made anew", async (name) => {

@@ -79,13 +79,18 @@ export function hopeless(why: unknown, what: string): TaskqError | undefined {
   return undefined;
 }
 
+/** What a command of a script met, as the server tells it, or a script of ours that has caught it. */
+const IN_SCRIPT =
+  /(?:: -|^(?:TASKQ_SCRIPT|ERR) -?(?=(?:WRONGTYPE|OOM|NOPERM|MISCONF|NOREPLICAS|READONLY) ))([A-Z]+) /;
+
 /**
  * The first word of an error reply, such as `READONLY`; of one that a command of a script met, the command's
  * (`ERR Error running script …: -READONLY …` up to Redis 6.2). `undefined` for what is no reply.
  */
 function replyCode(error: unknown): string | undefined {
   if (!(error instanceof Error) || error.name !== "ReplyError") return undefined;
-  const inner = /(?:: -|^TASKQ_SCRIPT -?)([A-Z]{2,}) /.exec(error.message)?.[1];
+  if (error.message.includes("user executing the script can't")) return "NOPERM";
+  const inner = IN_SCRIPT.exec(error.message)?.[1];
   return inner ?? /^([A-Z]+)/.exec(error.message)?.[1] ?? "ERR";
 }
 

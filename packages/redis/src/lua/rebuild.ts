@@ -16,10 +16,20 @@ local function eachRow(tell)
   until cursor == "0"
 end
 
+local function lastListed()
+  local last = call("XREVRANGE", K.listing, "+", "-", "COUNT", 1)[1]
+  return last and tonumber(string.match(last[1], "^%d+")) or 0
+end
+
+-- A script that was refused in the midst of what it writes (by an ACL) may have listed rows, and not written down their orders.
+function M.catchUpOrder()
+  local order = lastListed()
+  if order > Q.order then Q.order = order + SOME_ORDERS end
+end
+
 -- Until the last of these were given.
 local function lastOrder()
-  local last = call("XREVRANGE", K.listing, "+", "-", "COUNT", 1)[1]
-  local order = last and tonumber(string.match(last[1], "^%d+")) or 0
+  local order = lastListed()
   for _, key in ipairs({K.gates, K.limits}) do
     for _, text in ipairs(call("HVALS", key)) do
       local fine, _, number = pcall(decodeFrom, text, 1)

@@ -1,6 +1,11 @@
 import type { QueuePhase } from "@taskq/core/storage";
 import { QueueGone } from "./open-again.js";
 
+/** Opening it again makes it anew where it is gone, and goes on behind the last order that is listed. */
+function mayHelp(error: unknown): boolean {
+  return error instanceof QueueGone || (error instanceof Error && /ID specified in XADD/.test(error.message));
+}
+
 /** What this process knows of how a queue, or one partition of it, stands on its server; opens it again where it is gone. */
 export class Presence {
   /** The greatest that was told. */
@@ -42,9 +47,14 @@ export class Presence {
     }
   }
 
+  /** What is to be waited for before the call is made again; `undefined` where that does not help. */
+  opening(error: unknown): Promise<void> | undefined {
+    return mayHelp(error) ? this.openIfGone(error, this.timesOpened) : undefined;
+  }
+
   /** After an error of a call, before which it was opened so often. Throws what is any other error. */
   async openIfGone(error: unknown, timesOpened: number): Promise<void> {
-    if (!(error instanceof QueueGone) || this.#openAgain === undefined || this.#phase !== "open") throw error;
+    if (!mayHelp(error) || this.#openAgain === undefined || this.#phase !== "open") throw error;
     if (this.timesOpened === timesOpened) await this.#openAgain();
   }
 }

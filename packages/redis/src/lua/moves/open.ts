@@ -14,6 +14,7 @@ return M.run(function()
   local retention, made, isNew, isRebuilt = S.request.retention, nil, call("EXISTS", K.queue) == 0, false
   if not isNew then
     M.readQueue()
+    M.catchUpOrder()
     made = call("HGET", K.memory, "made") or nil
   else
     Q = newQueue()

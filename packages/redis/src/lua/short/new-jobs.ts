@@ -82,7 +82,7 @@ local function store(list, keys, areAlike)
   -- Many fill whole blocks of the listing: from a first one that nothing else is in.
   local inBlocks = areAlike and count >= ${BLOCK}
   if inBlocks then first = math.ceil(first / ${BLOCK}) * ${BLOCK} end
-  local states = writeJobs(list, first, nil, {}, {})
+  -- The listing refuses orders that it has.
   if inBlocks then
     local sizes = {}
     for from = 1, count, ${BLOCK} do
@@ -96,6 +96,7 @@ local function store(list, keys, areAlike)
   else
     for place, key in ipairs(keys) do call("XADD", ${key("listing")}, first + place - 1 .. "-1", "", key) end
   end
+  local states = writeJobs(list, first, nil, {}, {})
   call("SET", ${key("queue")}, pack(epoch, phase, fence, first + count - 1) .. string.sub(text, after + 1))
   return states
 end
