@@ -72,6 +72,8 @@ describe.skipIf(serverBinary() === undefined)("waiting for a result", () => {
     expect(await queue.result(result.id).wait({ timeout: 0 })).toEqual({ twice: 4 });
     await expect(later.wait({ timeout: 0, revokeOnTimeout: true })).rejects.toMatchObject({ timeoutMs: 0 });
     expect(await later.state()).toBe("cancelled");
+    const gone = queue.result("unheard-of").wait({ timeout: 0 });
+    await expect(gone).rejects.toMatchObject({ code: "TASKQ_STORAGE" });
   });
 
   test("that begins while the job ends loses none", { timeout: 30_000 }, async () => {

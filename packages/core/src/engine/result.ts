@@ -24,6 +24,7 @@ import { contextOf, outcomeOf } from "./sources.js";
 import { readRecords } from "./read-records.js";
 import { finalSource, readOutcome } from "./stored-outcome.js";
 import { unlessAborted } from "./unless-aborted.js";
+import { noSuchJob } from "./waiter.js";
 
 /** What a handle is made with, beside the id of its job. */
 export interface HandleOptions {
@@ -178,14 +179,10 @@ class StoredResult implements Result {
     const timer = startTimer(() => late.abort(error), timeoutMs);
     const forget = abortWith(late, signal);
     try {
-      return await this.#ended(late.signal);
+      return await (timeoutMs === 0 ? this.#endedBy(error, signal) : this.#ended(late.signal));
     } catch (reason) {
-      if (reason !== error) throw reason;
-      // No storage across a network answers in no time: one look is what is asked for.
-      const record = timeoutMs === 0 ? await unlessAborted(this.#record(), signal) : undefined;
-      if (record !== undefined && isFinal(record.state)) return record;
-      if (revokeOnTimeout) await this.#revokeFor(error);
-      throw error;
+      if (reason === error && revokeOnTimeout) await this.#revokeFor(error);
+      throw reason;
     } finally {
       clearTimeout(timer);
       forget();
@@ -199,6 +196,16 @@ class StoredResult implements Result {
     } catch (cause) {
       error.cause = cause;
     }
+  }
+
+  /** Looks once: a timer could be over before any look is answered. */
+  async #endedBy(late: ResultTimeoutError, signal: AbortSignal | undefined): Promise<StoredRecord> {
+    const ready = this.#readyToWait();
+    if (ready !== undefined) await unlessAborted(ready, signal);
+    const record = await unlessAborted(this.#record(), signal);
+    if (record === undefined) throw noSuchJob(this.id);
+    if (isFinal(record.state)) return record;
+    throw late;
   }
 
   async #ended(signal: AbortSignal | undefined): Promise<StoredRecord | ToldResult> {

@@ -20,6 +20,11 @@ const MOST_OVER = 1_000;
 /** A job or group that is final: as it is stored, or as it was told by whoever completed it. */
 export type Final = StoredRecord | CompletedJob;
 
+/** The error of whoever waits for a job that is not there. */
+export function noSuchJob(id: string): TaskqError {
+  return new TaskqError("TASKQ_STORAGE", `there is no job ${id}, or its result is no longer kept`);
+}
+
 type Settle = (final: Final) => void;
 interface Waiting {
   readonly settle: Settle;
@@ -190,7 +195,7 @@ export class Waiter {
       );
       for (const waiting of this.#waiting.get(id) ?? []) waiting.fail(moved);
     } else if (record === undefined) {
-      const gone = new TaskqError("TASKQ_STORAGE", `there is no job ${id}, or its result is no longer kept`);
+      const gone = noSuchJob(id);
       for (const waiting of this.#waiting.get(id) ?? []) waiting.fail(gone);
     } else if (isFinal(record.state)) {
       this.#settle(id, record);

@@ -18,7 +18,7 @@ export interface Result<out Output = unknown> {
    * the ids of the stages before it are not known without looking.
    */
   readonly stages: readonly Result[];
-  /** Answers the value once the job is completed; with a `timeout` of 0, if it is. @throws `JobFailedError` `JobCancelledError` `JobExpiredError` `JobSkippedError` `ResultTimeoutError`; `TASKQ_WAIT_IN_HANDLER` in a handler; `TASKQ_MOVED` once the queue has moved with the job */
+  /** Answers the value once the job is completed. @throws `JobFailedError` `JobCancelledError` `JobExpiredError` `JobSkippedError` `ResultTimeoutError`; `TASKQ_WAIT_IN_HANDLER` in a handler; `TASKQ_MOVED` once the queue has moved with the job */
   wait(options?: ResultWaitOptions): Promise<Output>;
   /** What there is now; never waits. `undefined`: the job is not final, or is no longer kept. */
   peek(): Promise<Outcome<Output> | undefined>;
@@ -40,7 +40,7 @@ export interface Result<out Output = unknown> {
 
 /** How long to wait. */
 export interface WaitOptions {
-  /** The longest to wait. @default for ever */
+  /** The longest to wait; 0 looks once. @default for ever */
   readonly timeout?: Duration;
   /** Ends the waiting with its reason. @default none */
   readonly signal?: AbortSignal;
