@@ -30,7 +30,10 @@ export interface Result<out Output = unknown> {
   logs(): Promise<LogEntry[]>;
   /** The whole story. */
   info(): Promise<JobInfo | undefined>;
-  /** Cancels a waiting job, aborts a running one; of a flow, every job not final. `false`: there was none. */
+  /**
+   * Cancels a waiting job, aborts the signal of a running one; of a flow, every job not final. A handler that returns all the
+   * same completes its job. `false`: there was none.
+   */
   revoke(): Promise<boolean>;
   /** Takes a revoke back. `false`: there was none. @throws `TASKQ_NOT_RESTORABLE` */
   restore(): Promise<boolean>;

@@ -42,7 +42,7 @@ export interface TaskOptions<in Input = unknown> {
    * task("ping", { keep: { completed: { for: "1d", max: 100 }, failed: "7d" } }, ping);
    */
   readonly keep?: Keep;
-  /** `none`: the outcome is kept, the value is not. @default 'keep' */
+  /** `none`: the outcome is kept, the value is not, so that `wait` and what follows get `undefined`. @default 'keep' */
   readonly results?: "keep" | "none";
   /** Of the input's shape; stored with each job. An integer, 1 or more. @default 1 */
   readonly version?: number;
