@@ -5,7 +5,6 @@ import { flowOf } from "./flow-graph.js";
 import type { Move } from "./move.js";
 import { isNeeded, removeRow } from "./removal.js";
 import { enterLine } from "./line.js";
-import { skipIfDead } from "./readiness.js";
 import { restorableAmong, retryableAmong, type Reopened } from "./affected.js";
 import { mend } from "./reopen.js";
 import {
@@ -23,6 +22,7 @@ import {
   type Row,
 } from "./row.js";
 import { rowById, rowByKey } from "./rows.js";
+import { skipIfDead } from "./skip-dead.js";
 
 /** Changes jobs by id. */
 export function amend(move: Move, request: AmendRequest): AmendAnswer {

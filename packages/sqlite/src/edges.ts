@@ -10,7 +10,7 @@ import {
 } from "./edge-rows.js";
 import { finish, type Why } from "./final.js";
 import type { Move } from "./move.js";
-import { release, skipIfDead } from "./readiness.js";
+import { release } from "./readiness.js";
 import {
   ALL_OUTCOMES,
   BLOCKED,
@@ -25,6 +25,7 @@ import {
   type Row,
 } from "./row.js";
 import { rowByKey } from "./rows.js";
+import { skipIfDead } from "./skip-dead.js";
 import { unspare } from "./spared.js";
 
 /** Why what follows a final row that did not complete is skipped: because of it, or of what it was skipped for. */

@@ -5,8 +5,8 @@ import { leaveRun } from "./final.js";
 import { metaFor } from "./insert-rows.js";
 import { dueBefore, enterLine } from "./line.js";
 import type { Move } from "./move.js";
-import { skipIfDead } from "./readiness.js";
 import { ACTIVE, APART, GATED, metaOf, READY, UNBEGUN, UNIQUE, VERDICT, type Row } from "./row.js";
+import { skipIfDead } from "./skip-dead.js";
 import { letUniqueGo, takeOrPark } from "./unique.js";
 
 /** Ends the run, puts its keys in place of those it had, and lets it wait by them. */

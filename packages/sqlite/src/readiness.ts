@@ -1,18 +1,8 @@
-import { deadJoin, GROUP_FAILED } from "./dead.js";
-import { finish } from "./final.js";
 import { enterLine } from "./line.js";
 import type { Move } from "./move.js";
-import { FOLLOWER, READY, SKIPPED, UNIQUE, type Row } from "./row.js";
+import { FOLLOWER, READY, UNIQUE, type Row } from "./row.js";
+import { skipIfDead } from "./skip-dead.js";
 import { takeOrPark } from "./unique.js";
-
-/** Ends a row that counts as skipped because its join failed; answers whether it does. */
-export function skipIfDead(move: Move, row: Row): boolean {
-  const join = deadJoin(move.scope.connection, row);
-  if (join === undefined) return false;
-  finish(move, row, SKIPPED, { reason: GROUP_FAILED, cause: join.cause });
-  move.effect(row, "skipped", row);
-  return true;
-}
 
 /** What a row waited for has come: it takes its unique key or waits for it, and then waits for its turn. */
 export function release(move: Move, row: Row): void {

@@ -8,7 +8,6 @@ import { hasOpenings, openAnew } from "./limits.js";
 import { dueBefore } from "./line.js";
 import type { Move } from "./move.js";
 import type { OpenQueue } from "./open-queue.js";
-import { skipIfDead } from "./readiness.js";
 import {
   ACTIVE,
   AT_MOST_ONCE,
@@ -25,6 +24,7 @@ import {
   type Row,
 } from "./row.js";
 import { rowByKey } from "./rows.js";
+import { skipIfDead } from "./skip-dead.js";
 
 /** Whether a lease is over: passed, or further ahead than it is long. */
 function isOver(lease: LeaseRow, now: number): boolean {

@@ -7,7 +7,6 @@ import { giveBackKeyed } from "./keyed.js";
 import { hasTakenId } from "./known-flow.js";
 import { dueBefore } from "./line.js";
 import type { Move } from "./move.js";
-import { skipIfDead } from "./readiness.js";
 import {
   ACTIVE,
   AT_MOST_ONCE,
@@ -27,6 +26,7 @@ import {
   type Row,
 } from "./row.js";
 import { jobById } from "./rows.js";
+import { skipIfDead } from "./skip-dead.js";
 
 /** A row that nothing hangs on: neither edges nor gates, keys or a revocation. */
 const SETTLE_PLAIN =

@@ -6,11 +6,11 @@ import { gateName, placesTaken, takeGate } from "./gates.js";
 import { takeStart } from "./limits.js";
 import { park } from "./line.js";
 import type { Move } from "./move.js";
-import { skipIfDead } from "./readiness.js";
 import type { ReadyRow } from "./ready-rows.js";
 import { CANCELLED, EXPIRED, GATED, keyOf, metaOf, READY, VERDICT, type Meta, type Row } from "./row.js";
 import { rowByKey } from "./rows.js";
 import { isRevoked } from "./seldom.js";
+import { skipIfDead } from "./skip-dead.js";
 import { openLine } from "./unknown.js";
 
 /** Puts a ready row that may not run where it belongs; answers whether it did. */

@@ -4,6 +4,7 @@ import { enterLine, park } from "./line.js";
 import type { Move } from "./move.js";
 import { ACTIVE, CANCELLED, idOf, metaOf, READY, ROW_COLUMNS, type Key, type Row } from "./row.js";
 import { rowByKey } from "./rows.js";
+import { skipIfDead } from "./skip-dead.js";
 
 interface UniqueRow {
   readonly holder: Key;
@@ -14,7 +15,10 @@ interface UniqueRow {
   readonly until: number | null;
 }
 
-/** Who has a key now. One until an instant that has passed goes to the first in its line before. */
+/**
+ * Who has a key now. One until an instant that has passed goes to the first in its line before, and so does that of a
+ * job which counts as skipped and is not written down as such.
+ */
 function holderOf(move: Move, key: string): UniqueRow | undefined {
   const unique = move
     .sql(
@@ -22,7 +26,13 @@ function holderOf(move: Move, key: string): UniqueRow | undefined {
         "WHERE queue = ? AND name = ?",
     )
     .get(move.queue.id, key) as UniqueRow | undefined;
-  if (unique === undefined || unique.until === null || unique.until > move.now) return unique;
+  if (unique === undefined) return undefined;
+  const row = unique.id === null ? rowByKey(move.scope.connection, unique.holder) : undefined;
+  if (row !== undefined && skipIfDead(move, row) && move.freed.delete(key)) {
+    letUniqueGo(move, key);
+    return holderOf(move, key);
+  }
+  if (unique.until === null || unique.until > move.now) return unique;
   move.sql("DELETE FROM {uniques} WHERE queue = ? AND name = ?").run(move.queue.id, key);
   letUniqueGo(move, key);
   return holderOf(move, key);
@@ -116,6 +126,7 @@ export function letUniqueGo(move: Move, key: string): void {
   for (;;) {
     const row = first.get(move.queue.id, gate) as Row | undefined;
     if (row === undefined) return;
+    if (skipIfDead(move, row)) continue;
     const until = metaOf(row).unique?.until;
     const takes = until !== undefined && !isOver(move, row, until);
     if (takes) holdUnique(move, row, key, until);

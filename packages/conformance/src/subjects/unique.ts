@@ -142,6 +142,17 @@ export const unique: Subject = subject("unique keys", [
       assert.equal(await context.settle(again, outcome), "applied");
     }
     await followersWait(context);
+
+    // More than a step writes down at once.
+    const first = context.job();
+    const others = context.jobs(600);
+    const last = context.job(key({ key: "of the last" }));
+    await context.enqueue(context.group([first, ...others, last]));
+    await context.runToFailure(first.id, "boom");
+    const next = context.job(key({ key: "of the last" }));
+    const { flows } = await context.enqueue(next);
+    assert.deepEqual(flows, [{ status: "stored", id: next.id, state: "ready" }]);
+    assert.equal(await context.state(last.id), "skipped");
   }),
 
   promise("a unique key until an instant is free from that instant", async (context) => {
