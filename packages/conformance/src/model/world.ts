@@ -52,6 +52,8 @@ export class World {
   /** Runs of which nothing says that they have ended. */
   readonly held: Set<Run> = new Set();
   readonly lastSteps: Map<string, Build<StepRequest>> = new Map();
+  /** How often everything was removed. */
+  flushes = 0;
   lastFlows: readonly NewFlow[] | undefined;
   lastValues: ValuesRequest | undefined;
   /** Jobs with a unique key. */

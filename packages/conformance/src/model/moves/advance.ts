@@ -34,6 +34,7 @@ export const flush: fc.Arbitrary<Move> = fc.constant(undefined).map(
       await purge(world, true);
       world.held.clear();
       world.lastSteps.clear();
+      world.flushes += 1;
       world.cover("purge: everything");
     }),
 );

@@ -270,7 +270,8 @@ function plainKeys({ status, fence, expiresAt, holders }: KeysAnswer): unknown {
 export const take: fc.Arbitrary<Move> = fc.constantFrom("one", "two", undefined).map(
   (name) =>
     new Move("take", async (world) => {
-      const asked = name ?? `take ${world.nextNumber()}`;
+      // A flush forgets names and keeps starts: what a name from before it answers then is left to a storage.
+      const asked = name === undefined ? `take ${world.nextNumber()}` : `${name} ${world.flushes}`;
       world.said = asked;
       const result = await world.both("take", (storage) =>
         storage.take({ ...LIMIT, queue: QUEUE, operation: asked, now: world.now }),
