@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import {
   isFinal,
   type ExportAnswer,
+  type JobEffect,
   type MovedRecord,
   type NewFlow,
   type OpenRequest,
@@ -58,6 +59,10 @@ export class Travelling {
   readonly #answers = new Map<string, readonly ValueAnswer[]>();
   /** Until when a start that was taken is known by its operation. */
   readonly #taken = new Map<string, number>();
+  /** Jobs that a gate has let go, since the queue is here. */
+  readonly #letGo = new Set<string>();
+  /** Whether a lock may have let jobs go, of which nobody is told. */
+  #isReleased = false;
   /** What flows of others wait for. */
   readonly #waitedFor = new Set<string>();
   /** Places in the lines of locks do not move. */
@@ -103,7 +108,7 @@ export class Travelling {
     if (name === "take" && (this.#taken.get(operation) ?? -Infinity) > given.now) return TAKEN;
     for (const flow of given.flows ?? []) this.#noteSources(flow);
     if (name === "open") this.#opened = given as unknown as OpenRequest;
-    else if (CHANGING.has(name) && (this.#calls += 1) % this.#every === 0) await this.#move(given);
+    else if (CHANGING.has(name) && (this.#calls += 1) >= this.#every) await this.#move(given);
     const request = this.#repeated(name, given);
     const call = Reflect.get(this.#here, name) as (request: Asked) => Promise<unknown>;
     const answer = await call.call(this.#here, request);
@@ -146,7 +151,11 @@ export class Travelling {
     if (name === "take" && (answer as TakeAnswer).taken) {
       this.#taken.set(request.operation, request.now + REMEMBERED);
     }
+    for (const { id, kind, gate } of (answer as { effects?: readonly JobEffect[] }).effects ?? []) {
+      if (kind === "readied" && gate !== undefined) this.#letGo.add(id);
+    }
     if (name === "keys") {
+      this.#isReleased = true;
       const { status, expiresAt = 0 } = answer as { status: string; expiresAt?: number };
       const until = status === "waiting" ? request.now + (request.wait ?? 0) : expiresAt;
       this.#linesUntil = Math.max(this.#linesUntil, until);
@@ -174,6 +183,9 @@ export class Travelling {
     this.#left.push(from);
     this.#here = to;
     this.#moves += 1;
+    this.#calls = 0;
+    this.#letGo.clear();
+    this.#isReleased = false;
   }
 
   /**
@@ -183,7 +195,8 @@ export class Travelling {
   #mustStay(record: MovedRecord): boolean {
     if (record.kind !== "job" && record.kind !== "join") return false;
     if (this.#waitedFor.has(record.id) && !isFinal(record.state)) return true;
-    return record.kind === "job" && record.state === "ready" && (record.gates?.length ?? 0) > 0;
+    if (record.kind !== "job" || record.state !== "ready" || (record.gates ?? []).length === 0) return false;
+    return this.#isReleased || this.#letGo.has(record.id);
   }
 
   async #pages(about: { queue: string; now: number; departure: string }): Promise<readonly ExportAnswer[]> {
