@@ -11,9 +11,9 @@ import {
 
 /** How a consumer works; all of it may be left out. */
 export interface ConsumerOptions {
-  /** Jobs at a time, over all queues. @default 10 */
+  /** Jobs at a time, over all queues: 1 to 10 000. @default 10 */
   readonly workers?: number;
-  /** How long a job outlives a consumer that died; renewed while it runs. @default '30s' */
+  /** How long a job outlives a consumer that died; renewed while it runs. At least 100 ms. @default '30s' */
   readonly lease?: Duration;
   /** How long a stop waits for what has begun. @default '25s' */
   readonly grace?: Duration;

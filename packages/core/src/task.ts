@@ -15,7 +15,7 @@ import type { TaskOptions } from "./vocabulary/task-options.js";
  * handler's first parameter, or what the schema takes; the output is what the handler returns.
  *
  * A value: making one stores, opens and registers nothing. Its name, 1 to 128 letters, digits and
- * any of `. _ : / -`, is stored with its jobs, so it outlives a renaming of the variable.
+ * any of `. _ : / -` of which the first is a letter or a digit, is stored with its jobs, so it outlives a renaming of the variable.
  *
  * @throws `TASKQ_OPTION` for a name, an option or a handler that is none
  * @example

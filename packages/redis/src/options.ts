@@ -21,7 +21,7 @@ export type RedisOptions = RedisSource & {
    * @default 1
    */
   readonly partitions?: number;
-  /** The longest one call may take. @default '5s' */
+  /** The longest one call may take: '100ms' to '60s'. @default '5s' */
   readonly timeout?: Duration;
 };
 

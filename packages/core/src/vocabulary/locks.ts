@@ -3,7 +3,7 @@ import type { WaitOptions } from "./result.js";
 
 /** How a lock is taken and held. */
 export interface LockOptions extends WaitOptions {
-  /** How long it outlives a holder that died; renewed while it is held. @default '30s' */
+  /** How long it outlives a holder that died; renewed while it is held. At least 100 ms. @default '30s' */
   readonly ttl?: Duration;
   /** @default 'wait' */
   readonly onBusy?: "wait" | "fail";

@@ -23,7 +23,7 @@ export interface Schedules<in Names extends string = never> {
   remove(name: string): Promise<boolean>;
   /** Enqueues its job now, beside the schedule. @throws `TASKQ_UNKNOWN_SCHEDULE` */
   trigger(name: string): Promise<Result>;
-  /** The next instants. @throws `TASKQ_UNKNOWN_SCHEDULE` */
+  /** The next instants: 5, or as many as asked for, up to 10 000. @throws `TASKQ_UNKNOWN_SCHEDULE` */
   preview(name: string, count?: number): Promise<Date[]>;
 }
 
