@@ -27,24 +27,21 @@ export async function* asCompleted<R extends Result>(
   const ended = new AbortController();
   const timeoutMs =
     options.timeout === undefined ? undefined : milliseconds(options.timeout, "asCompleted timeout");
-  const timer =
-    timeoutMs === undefined
-      ? undefined
-      : startTimer(() => {
-          const ids = Array.from(pending, ({ id }) => id);
-          ended.abort(new ResultTimeoutError(timeoutMs, ids));
-        }, timeoutMs);
+  const late = new ResultTimeoutError(timeoutMs ?? 0);
+  const timer = timeoutMs === undefined ? undefined : startTimer(() => ended.abort(late), timeoutMs);
   const forget = abortWith(ended, stop);
   const final: R[] = [];
   let wake: (() => void) | undefined;
   let failure: { readonly error: unknown } | undefined;
-  let left = 0;
+  let left = given.length;
+  let waiting = given.length;
   for (const result of given) {
-    left += 1;
-    void untilFinal(result, ended.signal).then(
-      () => (pending.delete(result), final.push(result), wake?.()),
-      (error: unknown) => ((failure ??= { error }), wake?.()),
-    );
+    void untilFinal(result, ended.signal)
+      .then(
+        () => (pending.delete(result), final.push(result)),
+        (error: unknown) => (failure ??= { error }),
+      )
+      .then(() => ((waiting -= 1), wake?.()));
   }
   try {
     while (left > 0) {
@@ -52,7 +49,9 @@ export async function* asCompleted<R extends Result>(
       if (next !== undefined) {
         left -= 1;
         yield next;
-      } else if (failure !== undefined) throw failure.error;
+      } else if (failure !== undefined && failure.error !== late) throw failure.error;
+      // Each is looked at once more: what was final by the end of the time is told before.
+      else if (failure !== undefined && waiting === 0) throw lateFor(pending, late.timeoutMs);
       else await new Promise<void>((resolve) => (wake = resolve));
     }
   } finally {
@@ -61,6 +60,11 @@ export async function* asCompleted<R extends Result>(
     // Whoever stops early leaves nothing waiting.
     ended.abort(new Error("asCompleted has ended"));
   }
+}
+
+function lateFor(pending: Iterable<Result>, timeoutMs: number): ResultTimeoutError {
+  const ids = Array.from(pending, ({ id }) => id);
+  return new ResultTimeoutError(timeoutMs, ids);
 }
 
 function checkedResult<R extends Result>(result: R, index: number): R {

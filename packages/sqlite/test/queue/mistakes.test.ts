@@ -60,6 +60,21 @@ describe.each(storages)("on $name", ({ make }) => {
     });
   });
 
+  test.each([0, 1])(
+    "asCompleted with %i ms of time yields what is final, and names the others",
+    async (timeout) => {
+      const queue = immediateQueue(make(), { add });
+      const waiting = await queue.enqueue(add.job({ a: 1, b: 0 }), later);
+      const done = await queue.enqueueMany([1, 2, 3].map((b) => add.job({ a: 1, b })));
+      const seen = new Set<Result>();
+      const read = async () => {
+        for await (const result of asCompleted([waiting, ...done], { timeout })) seen.add(result);
+      };
+      await expect(read()).rejects.toMatchObject({ ids: [waiting.id] });
+      expect(seen).toEqual(new Set(done));
+    },
+  );
+
   test("wait refuses a signal that is none, and names the job where its time is over", async () => {
     const queue = immediateQueue(make(), { add });
     const result = await queue.enqueue(add.job({ a: 1, b: 1 }), later);
