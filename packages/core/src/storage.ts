@@ -397,6 +397,7 @@ export interface StorageContract {
    * Promise: acquiring again with the same ticket answers where it stands
    * Promise: a lock whose holder does not renew is free after its time to live
    * Promise: a waiting ticket that is not asked for again loses its place
+   * Promise: a ticket that was granted while it waited and is not asked for again holds no longer than its place was kept
    * Promise: a lock that was lost or taken away answers lost at renewal
    * Promise: fences of a lock grow with every holder
    * Promise: a lock held by a ticket parks jobs that need it, and the other way round

@@ -34,7 +34,7 @@ export interface Ticket extends HeapItem, Ordered {
   readonly owner: string;
   readonly max: number;
   readonly parkOrder: number;
-  /** Milliseconds from the grant. */
+  /** Milliseconds from the answer that tells of the grant. */
   ttl: number;
   /** 0 until it holds. */
   fence: number;

@@ -166,11 +166,11 @@ function ownGate(row: JobRow, gate: Gate): NewGate | undefined {
   return row.job.gates?.find((own) => nameOf(own) === gate.name);
 }
 
-/** Gives a ticket that is in no line the gate. */
+/** Gives a ticket that is in no line the gate: until its place would have been lost, unless it is asked for again. */
 export function grant({ queue, now }: Move, gate: Gate, ticket: Ticket): void {
   gate.waiting.delete(ticket.ticket);
   ticket.fence = queue.nextFence();
-  ticket.expiresAt = now + ticket.ttl;
+  ticket.expiresAt = Math.min(now + ticket.ttl, ticket.expiresAt);
   gate.tickets.set(ticket.ticket, ticket);
   queue.hints.control();
 }

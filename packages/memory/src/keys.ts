@@ -37,7 +37,7 @@ function answerTo(move: Move, gate: Gate, request: KeysRequest): KeysAnswer {
 
 function acquire(move: Move, gate: Gate, request: Acquire): KeysAnswer {
   const held = gate.tickets.get(request.ticket);
-  if (held !== undefined) return answer(gate, "held", held);
+  if (held !== undefined) return told(move, gate, held, request);
   const waiting = gate.waiting.get(request.ticket);
   if (waiting !== undefined) {
     waiting.ttl = request.ttl;
@@ -47,13 +47,19 @@ function acquire(move: Move, gate: Gate, request: Acquire): KeysAnswer {
   if (hasPlace(gate, request.max)) {
     const ticket = newTicket(move, request);
     grant(move, gate, ticket);
-    return answer(gate, "held", ticket);
+    return told(move, gate, ticket, request);
   }
   if (request.wait === undefined) return answer(gate, "busy");
   const ticket = newTicket(move, request);
   gate.waiting.set(request.ticket, ticket);
   gate.line.push(ticket);
   return answer(gate, "waiting");
+}
+
+/** The time to live begins when the holder is told. */
+function told({ now }: Move, gate: Gate, held: Ticket, { ttl }: Acquire): KeysAnswer {
+  held.expiresAt = now + ttl;
+  return answer(gate, "held", held);
 }
 
 /** Higher than the order of any job. */

@@ -32,13 +32,14 @@ export interface TicketRow {
   readonly max: number;
   readonly ttl: number;
   readonly since: number;
+  readonly until: number;
 }
 
 /** The first ticket that waits for a gate. */
 export function firstTicket(move: Move, gate: string): TicketRow | undefined {
   return move
     .sql(
-      "SELECT id, ticket, owner, max, ttl, since FROM {tickets} WHERE queue = ? AND gate = ? AND until > ? " +
+      "SELECT id, ticket, owner, max, ttl, since, until FROM {tickets} WHERE queue = ? AND gate = ? AND until > ? " +
         "ORDER BY since, id LIMIT 1",
     )
     .get(move.queue.id, gate, move.now) as TicketRow | undefined;
@@ -83,14 +84,14 @@ function maxOf(row: Row, gate: string): number {
   return metaOf(row).gates?.find((candidate) => gateName(candidate) === gate)?.max ?? 1;
 }
 
-/** Makes the first in the line a holder; its time to live begins now. */
+/** Makes a ticket a holder: one from the line until its place would have been lost, unless it is asked for again. */
 export function grant(
   move: Move,
   gate: string,
-  ticket: Omit<TicketRow, "id" | "since"> & { readonly id?: number },
+  ticket: Omit<TicketRow, "id" | "since" | "until"> & { readonly id?: number; readonly until?: number },
 ): number {
   const fence = move.nextFence();
-  const expires = move.now + ticket.ttl;
+  const expires = Math.min(move.now + ticket.ttl, ticket.until ?? Infinity);
   move
     .sql(
       "INSERT OR REPLACE INTO {holders} (queue, gate, holder, owner, fence, expires) VALUES (?, ?, ?, ?, ?, ?)",

@@ -6,10 +6,10 @@ import type { Move } from "./move.js";
 import type { OpenQueue } from "./open-queue.js";
 
 type Acquire = Extract<KeysRequest, { readonly kind: "acquire" }>;
+type Renewal = Pick<Acquire, "ticket" | "ttl">;
 
 interface Held {
   readonly fence: number;
-  readonly expires: number;
 }
 
 /** Takes, keeps, gives back or looks at a lock. */
@@ -46,7 +46,7 @@ function answerTo(move: Move, gate: string, request: KeysRequest): Answer {
     case "acquire":
       return acquire(move, gate, request);
     case "renew":
-      return renew(move, gate, request.ticket, request.ttl);
+      return renew(move, gate, request);
     case "release":
       return plain(release(move, gate, request.ticket) ? "released" : "none");
     case "inspect":
@@ -60,13 +60,13 @@ function plain(status: KeysAnswer["status"]): Answer {
 
 function heldBy(move: Move, gate: string, ticket: string): Held | undefined {
   return move
-    .sql("SELECT fence, expires FROM {holders} WHERE queue = ? AND gate = ? AND holder = ?")
+    .sql("SELECT fence FROM {holders} WHERE queue = ? AND gate = ? AND holder = ?")
     .get(move.queue.id, gate, ticketHolder(ticket)) as Held | undefined;
 }
 
 function acquire(move: Move, gate: string, request: Acquire): Answer {
   const held = heldBy(move, gate, request.ticket);
-  if (held !== undefined) return { status: "held", fence: held.fence, expiresAt: held.expires };
+  if (held !== undefined) return prolong(move, gate, request, held);
   if (askAgain(move, gate, request)) return plain("waiting");
   const inLine = firstParked(move, gate) !== undefined || firstTicket(move, gate) !== undefined;
   if (!inLine && placesTaken(move, gate) < request.max) {
@@ -106,9 +106,13 @@ function stand(move: Move, gate: string, request: Acquire, wait: number): void {
   move.wakeAt(move.now + wait);
 }
 
-function renew(move: Move, gate: string, ticket: string, ttl: number): Answer {
-  const held = heldBy(move, gate, ticket);
-  if (held === undefined) return plain("lost");
+function renew(move: Move, gate: string, request: Renewal): Answer {
+  const held = heldBy(move, gate, request.ticket);
+  return held === undefined ? plain("lost") : prolong(move, gate, request, held);
+}
+
+/** The time to live begins anew: at a renewal, and when the holder is told that it is one. */
+function prolong(move: Move, gate: string, { ticket, ttl }: Renewal, held: Held): Answer {
   const expires = move.now + ttl;
   move
     .sql("UPDATE {holders} SET expires = ? WHERE queue = ? AND gate = ? AND holder = ?")

@@ -120,6 +120,26 @@ export const locking: Subject = subject("keys", [
     assert.equal(await status(acquire(context, "c", { wait: 1_000 })), "held");
   }),
 
+  promise(
+    "a ticket that was granted while it waited and is not asked for again holds no longer than its place was kept",
+    async (context) => {
+      await acquire(context, "a");
+      for (const ticket of ["dead", "b", "c"])
+        assert.equal(await status(acquire(context, ticket, { wait: 1_000 })), "waiting");
+      context.advance(900);
+      for (const ticket of ["b", "c"]) await acquire(context, ticket, { wait: 1_000 });
+      await release(context, "a");
+      assert.deepEqual(await holders(context), ["owner of dead"]);
+      context.advance(99);
+      assert.equal(await status(acquire(context, "b", { wait: 1_000 })), "waiting");
+      context.advance(1);
+      const granted = await acquire(context, "b", { wait: 1_000 });
+      assert.deepEqual([granted.status, granted.expiresAt], ["held", context.now + TTL]);
+      context.advance(TTL - 1);
+      assert.deepEqual(await holders(context), ["owner of b"]);
+    },
+  ),
+
   promise("a lock that was lost or taken away answers lost at renewal", async (context) => {
     await acquire(context, "a");
     context.advance(TTL + 1);

@@ -141,7 +141,7 @@ function ask(engine: Engine, request: LockRequest, ticket: string): Promise<Keys
 }
 
 /**
- * Whether it is held for as long as it is taken to be. Whoever was granted it while its process stood still has less left,
+ * Whether it is held for as long as it is taken to be. A process that stood still before it read the answer has less left,
  * perhaps less than until the first renewal.
  */
 async function isFresh(

@@ -165,9 +165,9 @@ export type KeysRequest = { readonly queue: string; readonly now?: number | unde
       readonly owner: string;
       /** Holders at a time. */
       readonly max: number;
-      /** Milliseconds from the grant. */
+      /** Milliseconds from the answer that tells of the grant. */
       readonly ttl: number;
-      /** How long the place in the line outlives the asker, in milliseconds; `undefined`: do not wait. */
+      /** How long the place in the line, or what was granted there, outlives the asker, in milliseconds; `undefined`: do not wait. */
       readonly wait: number | undefined;
     }
   | { readonly kind: "renew"; readonly name: string; readonly ticket: string; readonly ttl: number }

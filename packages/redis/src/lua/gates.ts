@@ -183,10 +183,11 @@ local function letThrough(gate, row)
   M.report(row, "readied", nil, nil, M.labelOf(gate.name))
 end
 
+-- Until its place would have been lost, unless it is asked for again.
 function M.grant(gate, ticket)
   gate.waiting[ticket.ticket] = nil
   ticket.fence = M.nextFence()
-  ticket.expiresAt = S.now + ticket.ttl
+  ticket.expiresAt = math.min(S.now + ticket.ttl, ticket.expiresAt)
   gate.tickets[ticket.ticket] = ticket
   S.control = true
 end

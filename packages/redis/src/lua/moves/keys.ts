@@ -27,9 +27,15 @@ local function newTicket()
     fence = 0, expiresAt = S.now + (request.wait or 0)}
 end
 
+-- The time to live begins when the holder is told, and anew at a renewal.
+local function told(gate, held)
+  held.expiresAt = S.now + request.ttl
+  return answer(gate, "held", held)
+end
+
 local function acquire(gate)
   local held = gate.tickets[request.ticket]
-  if held then return answer(gate, "held", held) end
+  if held then return told(gate, held) end
   local waiting = gate.waiting[request.ticket]
   if waiting then
     waiting.ttl = request.ttl
@@ -39,7 +45,7 @@ local function acquire(gate)
   if M.hasPlace(gate, request.max) then
     local ticket = newTicket()
     M.grant(gate, ticket)
-    return answer(gate, "held", ticket)
+    return told(gate, ticket)
   end
   if not request.wait then return answer(gate, "busy") end
   local ticket = newTicket()
@@ -89,8 +95,7 @@ return M.run(function()
   if request.kind == "acquire" then result = acquire(gate)
   elseif request.kind == "renew" then
     local held = gate.tickets[request.ticket]
-    if held then held.expiresAt = S.now + request.ttl end
-    result = held and answer(gate, "held", held) or answer(gate, "lost")
+    result = held and told(gate, held) or answer(gate, "lost")
   elseif request.kind == "release" then
     local released = release(gate)
     if released then M.openGate(gate) end
