@@ -11,7 +11,7 @@ import type {
 import type { Limit, LimitOptions, Lock, LockOptions } from "../vocabulary/locks.js";
 import type { Logger } from "../vocabulary/logger.js";
 import type { Resources } from "../vocabulary/resources.js";
-import type { Result } from "../vocabulary/result.js";
+import type { Result, WaitOptions } from "../vocabulary/result.js";
 import type { Entry, Job, JobOf, Yield } from "../vocabulary/task-and-job.js";
 import type { Values } from "../vocabulary/values.js";
 import type { Engine } from "./engine-types.js";
@@ -98,11 +98,10 @@ export class JobRun implements Run {
     return (jobs, options) => enqueueManyInRun(this, jobs, options);
   }
   get lock(): (name: string, options?: LockOptions) => Lock {
-    return (name, options) => this.engine.queue.lock(name, options);
+    return (name, options) => this.engine.queue.lock(name, this.#whileRunning(options));
   }
   get limit(): (name: string, options: LimitOptions) => Limit {
-    // Whoever waits for a start in a handler waits no longer than the run lasts.
-    return (name, options) => this.engine.queue.limit(name, { signal: this.signal, ...options });
+    return (name, options) => this.engine.queue.limit(name, this.#whileRunning(options));
   }
   get values(): Values {
     return this.engine.queue.values;
@@ -115,5 +114,16 @@ export class JobRun implements Run {
   }
   get resources(): Resources {
     return this.lent;
+  }
+
+  /** Whoever waits in a handler waits no longer than the run lasts, nor than he wants to. */
+  #whileRunning<Options extends WaitOptions>(
+    options: Options | undefined,
+  ): Options & { readonly signal: AbortSignal } {
+    const given = options?.signal;
+    // One that is no signal is refused where the lock or the limit is made.
+    const signal =
+      given instanceof AbortSignal ? AbortSignal.any([this.signal, given]) : (given ?? this.signal);
+    return { ...(options as Options), signal };
   }
 }

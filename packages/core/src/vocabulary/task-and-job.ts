@@ -68,7 +68,9 @@ export interface TaskContext {
     jobs: Many<E>,
     options?: BatchOptions & JoinOption,
   ) => Promise<Result<Yield<JobOf<E>>>[]>;
+  /** Waits no longer than the run lasts. */
   readonly lock: (name: string, options?: LockOptions) => Lock;
+  /** Waits no longer than the run lasts. */
   readonly limit: (name: string, options: LimitOptions) => Limit;
   readonly values: Values;
   /** Stores how far the job is; sent as the event `progress`. */

@@ -200,16 +200,25 @@ describe.each(storages)("limits on $name", ({ make }) => {
     await expect(queue.limit("call", { ...options, onLimit: "fail" }).acquire()).rejects.toMatchObject(used);
   });
 
-  test("context.limit waits in a handler no longer than the run lasts", async () => {
+  test("context.limit and context.lock wait in a handler no longer than the run lasts", async () => {
     const options: LimitOptions = { max: 1, per: "1h" };
     const polite = task("polite", async (_: void, { limit }) => limit("api", options).run(() => "called"));
     const hasty = task("hasty", { timeout: "50ms" }, async (_: void, { limit }) =>
       limit("api", options).run(() => "called"),
     );
-    const queue = immediateQueue(make(), { polite, hasty });
+    const { signal } = new AbortController();
+    const locking = task("locking", { timeout: "50ms" }, async (own: boolean, { lock }) =>
+      lock("door", own ? { signal } : {}).run(() => "held"),
+    );
+    const queue = immediateQueue(make(), { polite, hasty, locking });
     expect(await (await queue.enqueue(polite.job())).wait()).toBe("called");
-    const result = await queue.enqueue(hasty.job());
-    await expect(result.wait()).rejects.toMatchObject({ error: { code: "TASKQ_TIMEOUT" } });
+    expect(await (await queue.enqueue(locking.job(true))).wait()).toBe("held");
+    const held = await queue.lock("door").acquire();
+    for (const job of [hasty.job(), locking.job(false), locking.job(true)]) {
+      const result = await queue.enqueue(job);
+      await expect(result.wait()).rejects.toMatchObject({ error: { code: "TASKQ_TIMEOUT" } });
+    }
+    await held[Symbol.asyncDispose]();
   });
 
   test("a closed queue waits for no start", async () => {
