@@ -65,7 +65,10 @@ export class Session {
     if (known !== undefined) return known;
     const opened = findQueue(scope.connection, request) ?? writeQueue(scope, request);
     const queue = new OpenQueue(opened.id, request.queue, request.retention);
-    scope.onCommit(() => this.queues.set(request.queue, queue));
+    // One that was made here may have been taken back, to a savepoint of the user's.
+    scope.onCommit(() => {
+      if (findQueue(scope.connection, request) !== undefined) this.queues.set(request.queue, queue);
+    });
     return queue;
   }
 

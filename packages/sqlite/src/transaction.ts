@@ -7,6 +7,8 @@ import { enqueue, enqueueFrom } from "./enqueue.js";
 import { Collision } from "./known-flow.js";
 import { isBusy, storageError } from "./failure.js";
 import { Move } from "./move.js";
+import type { OpenQueue } from "./open-queue.js";
+import { keyById } from "./rows.js";
 import type { Session } from "./session.js";
 import { TransactionScope } from "./transaction-scope.js";
 import { BUSY_LIMIT, busyError, pauseBeforeRetry } from "./writer.js";
@@ -22,6 +24,9 @@ export interface Transacting {
   /** The user's connection; ours where there is none. */
   readonly user: Connection | undefined;
 }
+
+/** The savepoint that lasts as long as the transaction. */
+const WITHIN = "taskq_transaction";
 
 type Work = (tx: SqliteTransaction) => unknown;
 
@@ -65,12 +70,15 @@ function attempt(transacting: Transacting, connection: Connection, work: Work): 
     );
   }
   begin(connection, transacting.user !== undefined);
+  connection.sql(`SAVEPOINT ${WITHIN}`).run();
   const scope = new TransactionScope(connection);
   const tx = new Transaction(transacting, scope);
   try {
     const value = work(tx as SqliteTransaction);
     refusePromise(value);
     refuseEnded(connection);
+    refuseAnother(connection);
+    tx.forgetTakenBack();
     commit(connection);
     scope.committed();
     const running = tx.committed();
@@ -142,18 +150,37 @@ function refusePromise(value: unknown): void {
 
 /** What comes after it would be kept, whatever becomes of the rest. */
 function refuseEnded(connection: Connection): void {
-  if (connection.driver.inTransaction) return;
-  throw new TaskqError(
+  if (!connection.driver.inTransaction) throw endedError("what the work wrote by itself since then is kept");
+}
+
+/** The work may have begun another one instead: that has not this savepoint. */
+function refuseAnother(connection: Connection): void {
+  try {
+    connection.sql(`RELEASE ${WITHIN}`).run();
+  } catch (cause) {
+    throw endedError("what was written before a COMMIT is kept, what came after it is not", cause);
+  }
+}
+
+function endedError(kept: string, cause?: unknown): TaskqError {
+  return new TaskqError(
     "TASKQ_STORAGE",
     "storage.transaction: expected its transaction to last as long as the work, but a statement of the work has ended it " +
-      "(COMMIT, ROLLBACK or ON CONFLICT ROLLBACK); what the work wrote by itself since then is kept",
+      `(COMMIT, ROLLBACK or ON CONFLICT ROLLBACK); ${kept}`,
+    { cause },
   );
+}
+
+interface Done {
+  readonly prepared: PreparedFlow;
+  readonly answer: EnqueueAnswer;
+  readonly queue: OpenQueue;
 }
 
 class Transaction {
   private readonly transacting: Transacting;
   private readonly scope: TransactionScope;
-  private readonly done: { readonly prepared: PreparedFlow; readonly answer: EnqueueAnswer }[] = [];
+  private done: Done[] = [];
   private ended = false;
 
   constructor(transacting: Transacting, scope: TransactionScope) {
@@ -184,21 +211,33 @@ class Transaction {
         "tx.enqueue: expected a job of a queue on this storage, got one on another",
       );
     }
-    const answer = this.write(prepared, prepared.now ?? storage.clock.now(), session);
-    const [stored] = answer.flows;
+    const done = this.write(prepared, prepared.now ?? storage.clock.now(), session);
+    const [stored] = done.answer.flows;
     if (stored === undefined) throw new TaskqError("TASKQ_STORAGE", "a flow was not stored");
-    this.done.push({ prepared, answer });
+    this.done.push(done);
     return prepared.result(stored);
   }
 
-  private write(prepared: PreparedFlow, now: number, session: Session): EnqueueAnswer {
+  private write(prepared: PreparedFlow, now: number, session: Session): Done {
     try {
-      const move = new Move(this.scope, session.queueWithin(this.scope, prepared.open), now);
+      const queue = session.queueWithin(this.scope, prepared.open);
+      const move = new Move(this.scope, queue, now);
       const run = prepared.run();
-      return run === undefined ? enqueue(move, [prepared.flow]) : enqueueFrom(move, run, [prepared.flow]);
+      const flows = [prepared.flow];
+      const answer = run === undefined ? enqueue(move, flows) : enqueueFrom(move, run, flows);
+      return { prepared, answer, queue };
     } catch (error) {
       throw storageError(error, this.scope.connection.path);
     }
+  }
+
+  /** The work may have rolled back to a savepoint of its own: of what was enqueued since that, nobody is told. */
+  forgetTakenBack(): void {
+    const { connection } = this.scope;
+    this.done = this.done.filter(({ answer, queue }) => {
+      const [stored] = answer.flows;
+      return stored?.status !== "stored" || keyById(connection, queue, stored.id) !== undefined;
+    });
   }
 
   /** Sends the events. Answers what is executed now, of queues in immediate mode. */

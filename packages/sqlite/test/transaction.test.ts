@@ -158,6 +158,54 @@ describe("on the user's connection", () => {
     },
   );
 
+  test.each(["COMMIT; BEGIN", "ROLLBACK; BEGIN", "COMMIT; BEGIN; SAVEPOINT a", "COMMIT; SAVEPOINT a"])(
+    "a work that has begun another transaction by %s is told so, and what follows is not kept",
+    async (statements) => {
+      const { database, storage, queue, order, orders } = shop();
+      const [first, second] = [
+        await queue.prepare(add.job({ a: 2, b: 3 })),
+        await queue.prepare(add.job({ a: 4, b: 5 })),
+      ];
+      const error = await failure(
+        storage.transaction((tx) => {
+          order(1);
+          tx.enqueue(first);
+          database.exec(statements);
+          order(2);
+          tx.enqueue(second);
+        }),
+      );
+      expect(error.code).toBe("TASKQ_STORAGE");
+      expect(error.message).toMatch(/expected its transaction to last as long as the work/);
+      expect(database.inTransaction).toBe(false);
+      const kept = statements.startsWith("COMMIT") ? 1 : 0;
+      expect([orders(), (await queue.counts()).ready]).toEqual([kept, kept]);
+    },
+  );
+
+  test("what the work takes back to a savepoint of its own is told nobody, and the rest is kept", async () => {
+    const { database, storage, queue, order, orders } = shop();
+    const enqueued: string[] = [];
+    queue.on("enqueued", ({ id }) => void enqueued.push(id));
+    const { kept, lost } = await storage.transaction((tx) => {
+      order(1);
+      let lost = "";
+      const nested = database.transaction(() => {
+        order(2);
+        lost = tx.enqueue(queue, add.job({ a: 1, b: 1 })).id;
+        throw new Error("no");
+      });
+      expect(() => nested()).toThrow("no");
+      database.exec("SAVEPOINT a");
+      return { kept: tx.enqueue(queue, add.job({ a: 2, b: 2 })).id, lost };
+    });
+    expect(orders()).toBe(1);
+    expect(enqueued).toEqual([kept]);
+    expect(await queue.job(lost)).toBeUndefined();
+    expect((await queue.enqueue(add.job({ a: 3, b: 3 }))).existing).toBe(false);
+    expect((await queue.counts()).ready).toBe(2);
+  });
+
   test.each<[string, (database: Database.Database) => void]>([
     ["is closed", (database) => void database.close()],
     [
