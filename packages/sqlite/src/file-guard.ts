@@ -82,20 +82,29 @@ function warnOfOthers(path: string, { mode }: Stats): void {
   );
 }
 
-/** Notices that the file which is open is no longer the one under its name. */
+/** What SQLite keeps beside the file as long as it is open; whoever opens it next would make them anew, and see nothing of ours. */
+const BESIDE = ["-wal", "-shm"] as const;
+
+/** Notices that the file which is open, or one of those beside it, is no longer the one under its name. */
 export class FileGuard {
   private readonly path: string;
+  /** As SQLite names it, without links. */
+  private readonly file: string;
   private readonly device: number;
   private readonly inode: number;
+  /** By what they are named behind the file; they come with the first look at it. */
+  private readonly beside = new Map<string, number>();
   private lookedAt: number;
   private failure: TaskqError | undefined;
 
-  constructor(path: string) {
+  constructor(path: string, file: string) {
     this.path = path;
+    this.file = file;
     const { dev, ino } = statSync(path);
     this.device = dev;
     this.inode = ino;
     this.lookedAt = performance.now();
+    this.lookBeside();
   }
 
   /** At most once a second. @throws `TASKQ_STORAGE` */
@@ -110,11 +119,35 @@ export class FileGuard {
   look(): void {
     this.lookedAt = performance.now();
     const there = entryAt(this.path);
-    if (there !== undefined && there.dev === this.device && there.ino === this.inode) return;
-    const happened = there === undefined ? "it was deleted" : "another file has taken its place";
-    this.failure = refusal(
-      `the SQLite file ${this.path}: expected the file that was opened, but ${happened}; what is enqueued now would be lost`,
-    );
+    if (there?.dev !== this.device || there.ino !== this.inode) {
+      this.fail(
+        `expected the file that was opened, but ${happened(there)}; what is enqueued now would be lost`,
+      );
+    }
+    this.lookBeside();
+  }
+
+  private lookBeside(): void {
+    for (const name of BESIDE) {
+      const there = entryAt(`${this.file}${name}`, this.path);
+      const known = this.beside.get(name);
+      if (known === undefined) {
+        if (there !== undefined) this.beside.set(name, there.ino);
+      } else if (there?.ino !== known) {
+        this.fail(
+          `expected ${this.file}${name} to stay as long as the file is in use, but ${happened(there)}; what is enqueued ` +
+            "now would be lost. Stop all processes that use the file: the last one that closes it brings its log into it",
+        );
+      }
+    }
+  }
+
+  private fail(what: string): never {
+    this.failure = refusal(`the SQLite file ${this.path}: ${what}`);
     throw this.failure;
   }
+}
+
+function happened(there: Stats | undefined): string {
+  return there === undefined ? "it was deleted" : "another file has taken its place";
 }

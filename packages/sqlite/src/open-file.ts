@@ -57,7 +57,7 @@ function attempt(factory: DriverFactory, { path, file }: Place, settings: Settin
     };
     refuseOldSqlite(version);
     if (!schemaIsCurrent(connection, settings.migrate)) migrate(connection);
-    return { connection, guard: new FileGuard(path) };
+    return { connection, guard: new FileGuard(path, file) };
   } catch (error) {
     connection.close();
     throw error;

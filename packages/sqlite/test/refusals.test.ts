@@ -256,6 +256,22 @@ describe("a file that is gone while it is open", () => {
     expect(error.message).toMatch(/but another file has taken its place/);
   });
 
+  test("is a typed error when its log was deleted, and what was enqueued is kept", async () => {
+    const path = join(temporaryFolder(), "jobs.db");
+    const storage = await openStorage({ path });
+    const stored = flow();
+    await storage.enqueue({ queue: QUEUE, flows: [stored] });
+    rmSync(`${path}-wal`);
+    rmSync(`${path}-shm`);
+    await new Promise((done) => setTimeout(done, 1_100));
+    const error = await failure(storage.enqueue({ queue: QUEUE, flows: [flow()] }));
+    expect(error.code).toBe("TASKQ_STORAGE");
+    expect(error.message).toMatch(/jobs\.db-wal to stay as long as the file is in use, but it was deleted/);
+    await storage.close();
+    const later = await openStorage({ path });
+    expect(await later.read({ queue: QUEUE, ids: [stored.end] })).toMatchObject([{ state: "ready" }]);
+  });
+
   test("is a typed error when a link to it leads to another one", async () => {
     const path = join(temporaryFolder(), "jobs.db");
     symlinkSync(`${path}.first`, path);

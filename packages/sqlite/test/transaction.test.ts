@@ -189,15 +189,15 @@ describe("on the user's connection", () => {
     queue.on("enqueued", ({ id }) => void enqueued.push(id));
     const { kept, lost } = await storage.transaction((tx) => {
       order(1);
-      let lost = "";
+      let takenBack = "";
       const nested = database.transaction(() => {
         order(2);
-        lost = tx.enqueue(queue, add.job({ a: 1, b: 1 })).id;
+        takenBack = tx.enqueue(queue, add.job({ a: 1, b: 1 })).id;
         throw new Error("no");
       });
       expect(() => nested()).toThrow("no");
       database.exec("SAVEPOINT a");
-      return { kept: tx.enqueue(queue, add.job({ a: 2, b: 2 })).id, lost };
+      return { kept: tx.enqueue(queue, add.job({ a: 2, b: 2 })).id, lost: takenBack };
     });
     expect(orders()).toBe(1);
     expect(enqueued).toEqual([kept]);
