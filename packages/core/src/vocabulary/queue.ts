@@ -115,7 +115,7 @@ export interface Queue<in Names extends string = never> extends AsyncDisposable 
     jobs: Many<E & Registered<NamesOf<JobOf<E>>, Names>>,
     options?: BatchOptions,
   ): Promise<Result<Yield<JobOf<E>>>[]>;
-  /** The handle of a job by its id, typed by its task. */
+  /** The handle of a job by its id, typed by its task. Of a flow, that of one stage: `revoke` cancels it and the later ones. */
   result<Output>(task: TaskReference<Names, Output>, id: string): Result<Output>;
   result(id: string): Result;
 
