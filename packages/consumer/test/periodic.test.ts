@@ -20,15 +20,16 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
   });
 
   test("a periodic task is fired at its instant", async () => {
-    let lateness = Infinity;
+    const lateness: number[] = [];
     const beat = periodic("beat", every("300ms"), async ({ scheduledAt }) => {
-      lateness = Math.min(lateness, Date.now() - scheduledAt.getTime());
+      lateness.push(Date.now() - scheduledAt.getTime());
     });
     const queue = closing(createQueue({ storage: await makeStorage(), tasks: { beat } }));
     await serve(queue);
-    await until(() => lateness < Infinity);
-    expect(lateness).toBeGreaterThanOrEqual(0);
-    expect(lateness).toBeLessThan(100);
+    // What else the machine does only adds to it.
+    await until(() => lateness.length > 0 && (lateness.length >= 10 || Math.min(...lateness) < 100));
+    expect(Math.min(...lateness)).toBeGreaterThanOrEqual(0);
+    expect(Math.min(...lateness)).toBeLessThan(100);
   });
 
   test("an instant that has not come yet by the clock of the storage is not asked for all the time", async () => {

@@ -39,6 +39,13 @@ export async function until(condition: () => boolean | Promise<boolean>, limit =
   }
 }
 
+/** The least of a few attempts, in milliseconds: what else the machine does only adds to a time. Stops at one under the limit. */
+export async function leastOf(limit: number, attempt: () => Promise<number>): Promise<number> {
+  let least = Infinity;
+  for (let count = 0; count < 5 && least >= limit; count += 1) least = Math.min(least, await attempt());
+  return least;
+}
+
 /** A promise that the test resolves. */
 export class Gate {
   readonly opened: Promise<void>;

@@ -1,4 +1,8 @@
+import { fork } from "node:child_process";
+import { once } from "node:events";
 import { join } from "node:path";
+import { createQueue } from "@taskq/core";
+import { sqliteStorage } from "@taskq/sqlite";
 import Database from "better-sqlite3";
 import type { NewGate } from "@taskq/core/storage";
 import { expect, test } from "vitest";
@@ -42,3 +46,24 @@ test("a line that stands still with nobody at its lock moves again with the next
   }
   expect(ends).toEqual([...waiting, late].map(({ end }) => end));
 });
+
+test("whoever is killed in line is granted the lock for seconds, and not for all of its time to live", async () => {
+  const path = join(temporaryFolder(), "jobs.db");
+  const queue = createQueue({ storage: sqliteStorage({ path }), tasks: {} });
+  afterTest(() => queue.close());
+  const held = await queue.lock("door", { ttl: "10m" }).acquire();
+  const child = fork(new URL("./wait-for-lock.js", import.meta.url), {
+    env: { ...process.env, TASKQ_FILE: path },
+  });
+  afterTest(() => void child.kill("SIGKILL"));
+  const database = new Database(path, { readonly: true });
+  afterTest(() => void database.close());
+  const inLine = database.prepare("SELECT count(*) FROM taskq_tickets").pluck();
+  await expect.poll(() => inLine.get(), { timeout: 20_000 }).toBe(1);
+  const ended = once(child, "exit");
+  child.kill("SIGKILL");
+  await ended;
+  await held[Symbol.asyncDispose]();
+  const left = database.prepare("SELECT max(expires) FROM taskq_holders").pluck().get() as number | null;
+  expect((left ?? 0) - Date.now()).toBeLessThan(6_000);
+}, 40_000);
