@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { createConsumer } from "@taskq/consumer";
-import { createQueue, every, periodic, task } from "@taskq/core";
+import { createQueue, cron, periodic, task } from "@taskq/core";
 import { describe, expect, test } from "vitest";
 import { redisStorage } from "../src/index.js";
 import { ask } from "./servers/ask.js";
@@ -28,7 +28,7 @@ describe.skipIf(serverBinary() === undefined)("idle", () => {
     async () => {
       const server = await serverOfTest({ arguments: ["--appendonly", "yes"] });
       const work = task("work", async () => {});
-      const beat = periodic("beat", every("1h"), async () => {});
+      const beat = periodic("beat", cron("0 0 29 2 *"), async () => {});
       const queue = createQueue({ storage: redisStorage({ url: server.url }), tasks: { work, beat } });
       const consumer = createConsumer(queue);
       afterTest(async () => {
