@@ -130,9 +130,9 @@ export const explaining: Subject = subject("explain", [
   promise("explaining names the weightiest reason first", async (context) => {
     const codes = async (id: string, tasks?: readonly string[]): Promise<readonly string[]> =>
       (await explain(context, id, tasks)).causes.map(({ code }) => code);
+    const holder = context.job({ gates: [LOCK] });
     const [paused, later] = [context.job({ task: "paused" }), context.job({ task: "paused", delay: 5_000 })];
     const [revoked, locked] = [context.job({ task: "revoked" }), context.job({ gates: [LOCK] })];
-    const holder = context.job({ gates: [LOCK] });
     await context.enqueue(holder);
     await context.claimOne(holder.id);
     await context.enqueue(paused, later, revoked, locked);
