@@ -74,7 +74,7 @@ export class QueueConsumer implements Consumer {
     const stop = (): void => void this.stop();
     const stopNow = (): void => void this.stop({ grace: 0 });
     const signals = heedProcessSignals({ stop, stopNow });
-    const forget = signal === undefined ? undefined : onAbort(signal, stop);
+    const forget = onAbort(signal, stop);
     try {
       if (signal?.aborted === true) return await this.stop();
       // A stop at once does not wait for a start that hangs.
@@ -83,7 +83,7 @@ export class QueueConsumer implements Consumer {
       await this.#stopping;
     } finally {
       signals[Symbol.dispose]();
-      forget?.();
+      forget();
     }
   }
 

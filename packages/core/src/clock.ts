@@ -1,3 +1,4 @@
+import { sleep } from "./sleep.js";
 import { LONGEST_TIMER } from "./timer.js";
 
 /** Time; replaced in tests. */
@@ -19,19 +20,7 @@ export const systemClock: Clock = {
     // A timer may fire a moment early, and the machine's time may be set back meanwhile: hence asked again.
     for (let left = instant - Date.now(); left > 0; left = instant - Date.now()) {
       if (signal?.aborted === true) return;
-      await timer(Math.min(Math.ceil(left), LONGEST_TIMER), signal);
+      await sleep(Math.min(Math.ceil(left), LONGEST_TIMER), signal);
     }
   },
 };
-
-function timer(delay: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve) => {
-    const finish = (): void => {
-      clearTimeout(timeout);
-      signal?.removeEventListener("abort", finish);
-      resolve();
-    };
-    const timeout = setTimeout(finish, delay);
-    signal?.addEventListener("abort", finish, { once: true });
-  });
-}

@@ -27,13 +27,9 @@ import { rowByKey } from "./rows.js";
 export function isNeeded(connection: Connection, row: Row): boolean {
   if ((row.flags & FOLLOWED) === 0) return false;
   const keys = new Set<Key>([row.key]);
-  for (const key of keys) {
-    for (const { target, condition } of edgesFrom(connection, key)) {
-      const follower = condition === TURN ? undefined : rowByKey(connection, target);
-      if (follower === undefined) continue;
-      if (!isFinalState(follower.state)) return true;
-      if ((follower.flags & JOIN) !== 0 || follower.state === SKIPPED) keys.add(target);
-    }
+  for (const follower of followersOf(connection, keys)) {
+    if (!isFinalState(follower.state)) return true;
+    if ((follower.flags & JOIN) !== 0 || follower.state === SKIPPED) keys.add(follower.key);
   }
   return false;
 }
@@ -45,15 +41,22 @@ export function isNeeded(connection: Connection, row: Row): boolean {
 export function isOfKeptGroup(connection: Connection, row: Row): boolean {
   if ((row.flags & FOLLOWED) === 0) return false;
   const keys = new Set<Key>([row.key]);
-  for (const key of keys) {
-    for (const { target, condition } of edgesFrom(connection, key)) {
-      const group = condition === TURN ? undefined : rowByKey(connection, target);
-      if (group === undefined || (group.flags & JOIN) === 0 || group.state !== COMPLETED) continue;
-      if (edgesFrom(connection, target).every((edge) => leadsNowhere(edge.condition))) return true;
-      keys.add(target);
-    }
+  for (const group of followersOf(connection, keys)) {
+    if ((group.flags & JOIN) === 0 || group.state !== COMPLETED) continue;
+    if (edgesFrom(connection, group.key).every((edge) => leadsNowhere(edge.condition))) return true;
+    keys.add(group.key);
   }
   return false;
+}
+
+/** What follows these rows, and those that are added meanwhile. */
+function* followersOf(connection: Connection, keys: ReadonlySet<Key>): Generator<Row> {
+  for (const key of keys) {
+    for (const { target, condition } of edgesFrom(connection, key)) {
+      const follower = condition === TURN ? undefined : rowByKey(connection, target);
+      if (follower !== undefined) yield follower;
+    }
+  }
 }
 
 function leadsNowhere(condition: number): boolean {

@@ -65,7 +65,7 @@ class Follower {
     if (this.#signal?.aborted === true || this.#ended) return;
     await this.#engine.open();
     const stop = storage.watch(name, (hint) => this.#hear(hint));
-    const forget = this.#signal === undefined ? undefined : onAbort(this.#signal, this.#end);
+    const forget = onAbort(this.#signal, this.#end);
     feeds.add(this.#end);
     try {
       while (!this.#isOver()) {
@@ -82,7 +82,7 @@ class Follower {
     } finally {
       stop();
       feeds.delete(this.#end);
-      forget?.();
+      forget();
     }
   }
 

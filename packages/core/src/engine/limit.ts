@@ -2,11 +2,11 @@
 import { milliseconds } from "../duration.js";
 import { TaskqError } from "../errors.js";
 import { abortSignal, callable, integer, oneOf, refuseUnknown, shortText, unexpected } from "../options.js";
+import { sleep } from "../sleep.js";
 import { LARGEST_LIMIT } from "../task-options.js";
 import type { Limit, LimitOptions } from "../vocabulary/locks.js";
 import type { Engine } from "./engine-types.js";
 import { patiently, type Patience } from "./patience.js";
-import { sleep } from "./sleep.js";
 import { storedName } from "./stored-name.js";
 
 const LONGEST_NAME = 255;

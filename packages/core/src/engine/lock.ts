@@ -2,13 +2,13 @@
 import { milliseconds } from "../duration.js";
 import { TaskqError } from "../errors.js";
 import { abortSignal, callable, integer, oneOf, refuseUnknown, shortText, unexpected } from "../options.js";
+import { sleep } from "../sleep.js";
 import type { KeysAnswer } from "../storage.js";
 import { LONGEST_TIMER } from "../timer.js";
 import type { HeldLock, Lock, LockOptions, Locks, SemaphoreOptions } from "../vocabulary/locks.js";
 import type { Engine } from "./engine-types.js";
 import { errorText } from "./failure.js";
 import { patiently, type Patience } from "./patience.js";
-import { sleep } from "./sleep.js";
 import { storedName } from "./stored-name.js";
 
 const LONGEST_NAME = 255;

@@ -72,14 +72,14 @@ export class Waiter {
     return new Promise((resolve, reject) => {
       if (signal?.aborted === true) return reject(signal.reason as Error);
       const end = (): void => {
-        forget?.();
+        forget();
         this.#forget(id, waiting);
       };
       const waiting: Waiting = {
         settle: (final) => (end(), resolve(final)),
         fail: (error) => (end(), reject(error)),
       };
-      const forget = signal === undefined ? undefined : onAbort(signal, () => waiting.fail(signal.reason));
+      const forget = onAbort(signal, () => waiting.fail(signal?.reason));
       this.#remember(id, waiting);
       if (mark !== undefined && mark === this.#gaps && !this.#over.has(id)) return;
       // Read after the watch has begun: what ended before is seen now, what ends later is heard.

@@ -172,7 +172,7 @@ end
 
 local function tell(source, dependent)
   local target = M.rowOf(dependent[1])
-  if not target or target.isLost then return M.lose(M.placeOf(dependent[1]) or "!" .. dependent[1], "blocked", source.order, source.flow, dependent[1]) end
+  if not target or target.isLost then return M.lose(M.likelyKeyOf(dependent[1]), "blocked", source.order, source.flow, dependent[1]) end
   if target.state ~= "blocked" then return end
   if dependent[2] == "m" then
     return countMember(target, dependent[3] and M.rowOrGone(dependent[3]) or source)

@@ -92,7 +92,7 @@ local function heldBy()
   local uniques = call("HGETALL", K.uniques)
   for place = 1, #uniques, 2 do
     local holder, till = decode(uniques[place + 1])
-    if type(till) ~= "number" then held.uniques[M.placeOf(holder) or "!" .. holder] = uniques[place] end
+    if type(till) ~= "number" then held.uniques[M.likelyKeyOf(holder)] = uniques[place] end
   end
 end
 

@@ -229,11 +229,16 @@ function M.rowInLine(member, key, known)
   M.lose(key, "ready", order)
 end
 
+-- The key that the row with this id has, unless another one has it by now.
+function M.likelyKeyOf(id)
+  return M.placeOf(id) or "!" .. id
+end
+
 -- Reads many at once, so that each of them is at hand.
 function M.readAhead(ids)
   local keys, seen = {}, {}
   for _, id in ipairs(ids) do
-    local key = M.placeOf(id) or "!" .. id
+    local key = M.likelyKeyOf(id)
     if S.rows[key] == nil and not seen[key] then
       seen[key] = true
       keys[#keys + 1] = key

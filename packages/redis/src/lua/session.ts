@@ -165,14 +165,16 @@ function M.isBehind()
   return Q.later == true
 end
 
+-- What a script answers that was refused, by us or by a command.
+local function refusedBy(failure)
+  if type(failure) == "table" and failure.code then return pack({refused = failure}) end
+  return redis.error_reply("TASKQ_SCRIPT " .. tostring(type(failure) == "table" and failure.err or failure))
+end
+
 -- For those that change nothing.
 function M.look(main)
   local fine, answer = pcall(main)
-  if not fine then
-    if type(answer) == "table" and answer.code then return pack({refused = answer}) end
-    return redis.error_reply("TASKQ_SCRIPT " .. tostring(type(answer) == "table" and answer.err or answer))
-  end
-  return pack(answer)
+  return fine and pack(answer) or refusedBy(answer)
 end
 
 function M.run(main)
@@ -181,10 +183,7 @@ function M.run(main)
     local done, failure = pcall(M.putLostAside)
     if not done then fine, answer = false, failure end
   end
-  if not fine then
-    if type(answer) == "table" and answer.code then return pack({refused = answer}) end
-    return redis.error_reply("TASKQ_SCRIPT " .. tostring(type(answer) == "table" and answer.err or answer))
-  end
+  if not fine then return refusedBy(answer) end
   answer.effects = S.effects
   answer.hints = M.hints()
   local text = pack(answer)

@@ -90,7 +90,7 @@ function M.settle(one)
   local row, run = M.runOf(one.id, one.fence)
   if not row then
     local job = M.jobOf(one.id)
-    if not job or job.isLost then M.lose(M.placeOf(one.id) or "!" .. one.id) end
+    if not job or job.isLost then M.lose(M.likelyKeyOf(one.id)) end
     return job and job.settled == one.fence and one.fence ~= 0 and "repeated" or "lost"
   end
   if one.kind == "completed" and one.add and M.hasTakenId(one.add) then return "refused" end

@@ -1,5 +1,5 @@
-import { onAbort } from "../on-abort.js";
-import { startTimer } from "../timer.js";
+import { onAbort } from "./on-abort.js";
+import { startTimer } from "./timer.js";
 
 /** Resolves after so many milliseconds, or when the signal aborts. */
 export function sleep(delay: number, signal?: AbortSignal): Promise<void> {
@@ -7,10 +7,10 @@ export function sleep(delay: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const finish = (): void => {
       clearTimeout(timer);
-      forget?.();
+      forget();
       resolve();
     };
     const timer = startTimer(finish, delay);
-    const forget = signal === undefined ? undefined : onAbort(signal, finish);
+    const forget = onAbort(signal, finish);
   });
 }
