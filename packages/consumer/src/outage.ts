@@ -7,7 +7,7 @@ import { TaskqError, type Logger } from "@taskq/core";
 /** Bounds of the pause before the next attempt, in milliseconds. */
 const SHORTEST_PAUSE = 50;
 const LONGEST_PAUSE = 2_000;
-/** An outage that begins so soon after another one goes on with it: some calls are answered, and others are not. */
+/** An outage that begins so soon after another one, with nothing answered but what ended that, goes on with it. */
 const CALM = 1_000;
 /** How often it is told of such, in milliseconds. */
 const TOLD_EVERY = 60_000;
@@ -39,6 +39,8 @@ export class Outage {
   #endedAt = -Infinity;
   #retryAt = -Infinity;
   #relapses = 0;
+  /** Whether calls were answered since the last one, beside the one that ended it. */
+  #isCalm = true;
   #toldAt = -Infinity;
   #began: (() => void) | undefined;
 
@@ -97,7 +99,7 @@ export class Outage {
   failed(error: unknown): void {
     const now = performance.now();
     const isFirst = this.#since === undefined;
-    if (isFirst) this.#relapses = now - this.#endedAt < CALM ? this.#relapses + 1 : 0;
+    if (isFirst) this.#relapses = !this.#isCalm && now - this.#endedAt < CALM ? this.#relapses + 1 : 0;
     this.#since ??= now;
     const relapsed = this.#relapses === 0 ? 0 : SHORTEST_PAUSE * 2 ** Math.min(this.#relapses, 10);
     this.#retryAt = now + retryPause(Math.max(now - this.#since, relapsed));
@@ -119,7 +121,10 @@ export class Outage {
 
   /** The storage has answered. */
   answered(): void {
-    if (this.#since === undefined) return;
+    if (this.#since === undefined) {
+      this.#isCalm = true;
+      return;
+    }
     const now = performance.now();
     if (this.#relapses === 0) {
       this.#logger.info(
@@ -128,6 +133,7 @@ export class Outage {
       );
     }
     this.#since = undefined;
+    this.#isCalm = false;
     this.#endedAt = now;
     this.#changed();
   }
