@@ -289,7 +289,8 @@ export class QueueWorker {
     const begin = Math.min(Math.max(0, free), most);
     const ahead = Math.max(0, Math.min(held - Math.max(0, -free), most - begin));
     const isExtra = this.#exchange.underWay > 0 || (!this.#exchange.hasEnded && free <= 0);
-    return begin + ahead < (isExtra ? half / 2 : 1) ? undefined : { begin, ahead, lease };
+    if (begin + ahead < (isExtra ? half / 2 : 1)) return undefined;
+    return { begin, ahead, lease, waits: this.#exchange.underWay === 0 };
   }
 
   /** Jobs claimed ahead do not wait behind handlers that run long: another consumer may have workers free. */

@@ -29,6 +29,8 @@ const batches = new WeakMap<OpenQueue, TickBatch>();
 const NOTHING_STORED = 0;
 const READY = "r".charCodeAt(0);
 const EXISTING = "x".charCodeAt(0);
+/** Behind the states: a few processes have heard of it; the job was handed to one that waited. */
+const [FEW, HANDED] = ["h".charCodeAt(0), "w".charCodeAt(0)];
 const SOMETHING_READY = { ready: true };
 const NO_EFFECTS: EnqueueAnswer["effects"] = [];
 
@@ -108,8 +110,10 @@ function add(
 ): void {
   const hintsFirst = count === 1 && queue.isListenedTo;
   const parameters = [now ?? "", queue.publish, jobs, bodies];
-  if (mixed === undefined) queue.send(receiver, SCRIPTS.add, parameters, since, hintsFirst);
-  else queue.send(receiver, SCRIPTS.addMixed, [...parameters, ...mixed], since, hintsFirst);
+  if (mixed === undefined) {
+    const script = count === 1 && queue.hasListeners ? SCRIPTS.addOne : SCRIPTS.add;
+    queue.send(receiver, script, parameters, since, hintsFirst);
+  } else queue.send(receiver, SCRIPTS.addMixed, [...parameters, ...mixed], since, hintsFirst);
 }
 
 /** `undefined`: something stands in the way, and nothing was stored. */
@@ -120,8 +124,11 @@ function toldBy(queue: OpenQueue, reply: Reply, count: number): Told | undefined
   const existing = packed === undefined ? undefined : existingIn(states, packed);
   queue.presence.sawOpen();
   if (existing === undefined || existing.size < count) {
-    queue.isListenedTo = states.length > count && !queue.isHeard;
-    queue.hint(SOMETHING_READY);
+    const heard = states[count];
+    queue.hasListeners = heard !== undefined;
+    queue.isListenedTo = heard === FEW && !queue.isHeard;
+    // Who was handed it has heard of it.
+    if (states[count + 1] !== HANDED) queue.hint(SOMETHING_READY);
   }
   return { states, existing };
 }

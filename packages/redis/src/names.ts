@@ -30,3 +30,8 @@ export function wakeChannel(keyPrefix: string, queue: string, partition = 0): st
 export function finalChannel(channel: string): string {
   return `${channel}:final`;
 }
+
+/** Where a process hears of the jobs that its waiting claims are handed. */
+export function handedChannel(channel: string, name: string): string {
+  return `${channel}:to:${name}`;
+}

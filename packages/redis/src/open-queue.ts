@@ -1,4 +1,5 @@
 /** Calls of scripts about one queue: requests, refusals, and what is left to do from earlier calls. */
+import { randomBytes } from "node:crypto";
 import {
   Hints,
   TaskqError,
@@ -20,16 +21,17 @@ import { listOf, textsOf } from "./wire/values.js";
 import { pack } from "./wire/pack.js";
 import { unpack, type AnswerRecord } from "./wire/unpack.js";
 import type { Link } from "./link.js";
-import { finalChannel, keyBase, wakeChannel } from "./names.js";
+import { finalChannel, handedChannel, keyBase, wakeChannel } from "./names.js";
 import type { Settings } from "./options.js";
 import { PendingStats } from "./pending-stats.js";
 import { QueueGone } from "./opening/open-again.js";
 import { Presence } from "./opening/presence.js";
 import { HangingRuns } from "./hanging-runs.js";
 import { QueueKeys } from "./queue-keys.js";
+import { WaitingClaims, type WaitingOptions } from "./waiting-claims.js";
 
 /** Those for which a caller may want copies. */
-const STORES: ReadonlySet<Script> = new Set([SCRIPTS.enqueue, SCRIPTS.add, SCRIPTS.addMixed]);
+const STORES: ReadonlySet<Script> = new Set([SCRIPTS.enqueue, SCRIPTS.add, SCRIPTS.addOne, SCRIPTS.addMixed]);
 
 /** What every request names; each script reads more of its own. */
 export interface Asked {
@@ -45,10 +47,12 @@ export interface Told {
 export interface OpenQueueOptions {
   /** Rows that one script ends because of others; of tests. */
   readonly atOnce?: number | undefined;
-  /** @default 0 */
+  /** `undefined`: the queue is not spread over several. */
   readonly partition?: number | undefined;
   /** Opens the queue where the server has nothing of it any more. */
   readonly openAgain?: (() => Promise<void>) | undefined;
+  /** Gives back a run that came for a claim that waited. */
+  readonly release?: WaitingOptions["release"] | undefined;
 }
 
 /** One queue as this storage knows it, or one partition of it. */
@@ -66,6 +70,9 @@ export class OpenQueue {
   readonly unanswered: Set<string> = new Set<string>();
   /** Whether a few other processes, and nobody here, heard the last hint of jobs that were stored. */
   isListenedTo = false;
+  /** Whether anybody heard that hint. */
+  hasListeners = false;
+  readonly waiting: WaitingClaims;
   /** Whether a few processes heard the last hint of jobs that became final. */
   isWaitedFor = false;
   readonly #hints = new Hints();
@@ -77,13 +84,14 @@ export class OpenQueue {
   readonly atOnce: number | undefined;
   #stopListening: (() => void) | undefined;
   #stopListeningToFinal: (() => void) | undefined;
+  #stopListeningToHanded: (() => void) | undefined;
 
   /** Of a queue that is spread over several; 0 is the home partition. */
   readonly partition: number;
   readonly presence: Presence;
 
   constructor(name: string, link: Link, settings: Settings, options: OpenQueueOptions = {}) {
-    const { atOnce, partition = 0, openAgain } = options;
+    const { atOnce, partition = 0, openAgain, release = async () => {} } = options;
     this.name = name;
     this.partition = partition;
     this.#keys = new QueueKeys(settings.keyPrefix, name, partition);
@@ -93,6 +101,23 @@ export class OpenQueue {
     this.#database = databaseOf(settings.source);
     this.atOnce = atOnce;
     this.presence = new Presence(openAgain);
+    const channel = handedChannel(this.#channel, randomBytes(8).toString("hex"));
+    this.waiting = new WaitingClaims({
+      channel,
+      hears: () => options.partition === undefined && this.#hearsHanded(channel),
+      now: () => link.clock.now(),
+      hint: () => this.#hints.ready(),
+      release,
+    });
+  }
+
+  /** Begins to listen where somebody here takes what comes. */
+  #hearsHanded(channel: string): boolean {
+    if (!this.isHeard) return false;
+    this.#stopListeningToHanded ??= this.#link.listen(channel, (message) => {
+      if (message !== undefined) this.waiting.hear(message);
+    });
+    return this.#link.hears(channel);
   }
 
   watch(listener: (hint: WatchHint) => void, options: WatchOptions = {}): () => void {
@@ -143,6 +168,8 @@ export class OpenQueue {
   #stop(): void {
     this.#stopListening?.();
     this.#stopListening = undefined;
+    this.#stopListeningToHanded?.();
+    this.#stopListeningToHanded = undefined;
   }
 
   #stopFinal(): void {
@@ -153,6 +180,7 @@ export class OpenQueue {
   /** Nobody hears any more, and it is not opened again. */
   close(): void {
     this.presence.close();
+    this.waiting.close();
     this.#hints.clear();
     this.#stop();
     this.#stopFinal();

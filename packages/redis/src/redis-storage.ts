@@ -26,7 +26,7 @@ import { read } from "./read.js";
 import { schedules } from "./schedules.js";
 import { stats, writeStats } from "./stats.js";
 import { BATCH } from "./tick-batch.js";
-import { step } from "./step.js";
+import { release, step } from "./step.js";
 import { factOf, holderOf, noteOf, reapedOf, runOf, storedFlowOf, valueOf } from "./wire/answers.js";
 import { listOf, numberIfAny, textsOf } from "./wire/values.js";
 import { flowRequest, runRequest } from "./wire/requests.js";
@@ -275,7 +275,11 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
   #newQueue(name: string): OpenQueue {
     const openAgain = (): Promise<void> => this.#partition?.openAgain(name) ?? this.#again.again(name);
     const options = { atOnce: this.#atOnce, partition: this.#partition?.number, openAgain };
-    return new OpenQueue(name, this.#link, this.#settings, options);
+    const queue: OpenQueue = new OpenQueue(name, this.#link, this.#settings, {
+      ...options,
+      release: (owner, run) => release(queue, owner, run),
+    });
+    return queue;
   }
 
   /** Statistics that cannot be written are lost: nobody waits for a server that is away. */

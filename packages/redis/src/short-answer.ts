@@ -25,6 +25,8 @@ const PASSED = 4;
 export const UNCLAIMED = 8;
 /** The rest of the script has done some of it. */
 export const WITH_REST = 16;
+/** It has claimed nothing, and waits. */
+export const WAITS = 32;
 /** Places in the reply of a short step: how many it has claimed, and what the long way has told besides. */
 export const COUNT = 3;
 export const OTHERS = 7;

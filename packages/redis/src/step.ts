@@ -2,6 +2,7 @@
 import {
   systemClock,
   type JobEffect,
+  type RunReference,
   type SettleAnswer,
   type Settlement,
   type StepAnswer,
@@ -22,16 +23,68 @@ import {
   ShortAnswer,
   type ShortReply,
   UNCLAIMED,
+  WAITS,
   WITH_REST,
 } from "./short-answer.js";
 import { answersOf, splitStep, type SplitStep } from "./split-step.js";
 import { effectOf, runOf } from "./wire/answers.js";
 import { listOf, numberIfAny, textsOf } from "./wire/values.js";
+import type { WaitingClaim } from "./waiting-claims.js";
 import { pack } from "./wire/pack.js";
 import { runRequest, settlementsRequest } from "./wire/requests.js";
 import type { AnswerRecord } from "./wire/unpack.js";
 
 export function step(queue: OpenQueue, request: StepRequest): Promise<StepAnswer> {
+  if (queue.waiting.has(request)) return withHanded(queue, request);
+  return request.last === true ? lastStep(queue, request) : exchange(queue, request);
+}
+
+/** The answer to a claim is a job that has come for it; all else is done by a step that claims nothing. */
+async function withHanded(queue: OpenQueue, request: StepRequest): Promise<StepAnswer> {
+  const { settled, begun } = request;
+  const rest =
+    settled.length === 0 && begun.length === 0
+      ? NOTHING
+      : await exchange(queue, { ...request, claim: undefined });
+  const job = queue.waiting.take(request);
+  return job === undefined
+    ? { ...rest, claimed: [], count: 0, more: true }
+    : { ...rest, claimed: [job], count: 1, more: true };
+}
+
+async function lastStep(queue: OpenQueue, request: StepRequest): Promise<StepAnswer> {
+  const answer = await exchange(queue, request);
+  await queue.waiting.end(request.owner);
+  return answer;
+}
+
+/** Gives back a run that nobody has begun; if that cannot be, it ends with its lease. */
+export async function release(queue: OpenQueue, owner: string, { id, fence }: RunReference): Promise<void> {
+  const settled = [{ id, fence, startedAt: 0, outcome: { kind: "released" }, add: undefined } as const];
+  // Not in the lane in which claims wait.
+  const request = {
+    queue: queue.name,
+    owner,
+    request: 0,
+    lane: 1,
+    tasks: [],
+    settled,
+    begun: [],
+    claim: undefined,
+  };
+  await exchange(queue, request).catch(() => {});
+}
+
+const NOTHING: StepAnswer = {
+  settled: [],
+  claimed: [],
+  more: true,
+  nextDue: undefined,
+  revoked: [],
+  effects: [],
+};
+
+function exchange(queue: OpenQueue, request: StepRequest): Promise<StepAnswer> {
   const { hanging, atOnce, unanswered } = queue;
   if (atOnce !== undefined || unanswered.has(laneOf(request))) return wholeStep(queue, request);
   const split = splitStep(request, {
@@ -89,9 +142,11 @@ async function wholeStep(queue: OpenQueue, request: StepRequest, goesAhead = fal
     const done = answer["part"] !== true;
     if (done || (settled.length === request.settled.length && request.claim === undefined)) {
       if (request.last === true) await writeLast(queue, now);
+      const claimed = claimedLong(queue.hanging, answer);
+      if (!goesAhead) queue.waiting.told(request, claimed);
       return {
         settled,
-        claimed: claimedLong(queue.hanging, answer),
+        claimed,
         passedOver: answer["passed"] !== false,
         more: answer["more"] === true || !done,
         nextDue: numberIfAny(answer["nextDue"]),
@@ -123,6 +178,9 @@ async function ask(
   const { unanswered } = queue;
   const lane = laneOf(request);
   const parameters = parametersOf(queue, request, rest, stats);
+  const waits = goesAhead ? undefined : queue.waiting.next(request);
+  const left = goesAhead ? undefined : queue.waiting.left(request);
+  if (waits !== undefined || left !== undefined) parameters.push(waits?.member ?? "", left?.member ?? "");
   if (unanswered.has(lane)) parameters[SELDOM] = notedOf(queue, stats);
   const again =
     stats === undefined && queue.atOnce === undefined
@@ -139,6 +197,8 @@ async function ask(
       let reply: Reply = 0;
       if (mayBeShort && queue.stepsAreShort) {
         reply = await queue.run(SCRIPTS.shortStep, parameters, undefined, again, parameters[HINT] !== "");
+        if (reply === GONE) reply = askUnder(queue, request, parameters, left);
+        else if (left !== undefined) parameters[LEFT] = "";
         if (reply !== 0 && ((reply as ShortReply)[0] & UNCLAIMED) !== 0) {
           before.push(...settledBy(queue, reply as ShortReply, rest));
           [isSettled, reply] = [true, 0];
@@ -147,6 +207,10 @@ async function ask(
         if (queue.generation !== generation) parameters[SELDOM] = notedOf(queue, stats);
       }
       if (reply === 0) reply = await queue.run(SCRIPTS.step, parameters, begun, again);
+      if (reply === GONE) {
+        askUnder(queue, request, parameters, left);
+        reply = await queue.run(SCRIPTS.step, parameters, begun, again);
+      }
       const isLong = Buffer.isBuffer(reply);
       if (mayBeShort) {
         const hasRest = !isLong && ((reply as ShortReply)[0] & WITH_REST) !== 0;
@@ -160,6 +224,7 @@ async function ask(
       return others === undefined ? {} : queue.told(SCRIPTS.step, others);
     });
     if (unanswered.size > 0 && !goesAhead) unanswered.delete(lane);
+    if (!goesAhead) queue.waiting.answered(request, isWaiting(answer, short) ? waits : undefined);
     return { answer, effects: [...before, ...effects], short, isSettled: isSettled || short !== undefined };
   } catch (error) {
     // What goes ahead of a claim says nothing of that.
@@ -167,6 +232,10 @@ async function ask(
     if (stats !== undefined) queue.stats.notWritten(stats);
     throw error;
   }
+}
+
+function isWaiting(answer: AnswerRecord, short: ShortReply | undefined): boolean {
+  return short === undefined ? answer["waits"] === true : (short[0] & WAITS) !== 0;
 }
 
 function hear(queue: OpenQueue, reply: ShortReply, settled: readonly Settlement[]): void {
@@ -185,8 +254,22 @@ function settledBy(
   return others === undefined ? [] : listOf(queue.told(SCRIPTS.shortStep, others)["effects"], effectOf);
 }
 
-/** Places among the parameters. */
-const [IDS, BEGUN, SELDOM, SETTLED, HINT] = [8, 9, 10, 11, 13];
+/** Places among the parameters; the last two are there where something is to wait, or has waited. */
+const [NUMBER, IDS, BEGUN, SELDOM, SETTLED, HINT, WAITS_FOR, LEFT] = [3, 8, 9, 10, 11, 13, 14, 15];
+/** What waited is gone, and nothing was done yet: as `lua/short/hand.ts` replies. */
+const GONE = 1;
+
+/** Leaves and takes back nothing, and asks under the number of what is gone. */
+function askUnder(
+  queue: OpenQueue,
+  request: StepRequest,
+  parameters: CallParameter[],
+  left: WaitingClaim | undefined,
+): 0 {
+  if (left !== undefined) parameters[NUMBER] = queue.waiting.gone(request, left);
+  parameters.length = WAITS_FOR;
+  return 0;
+}
 
 /**
  * Of a step that is sent again: its number is kept also if it claims nothing. The copy that was sent first may lie in a
@@ -205,12 +288,12 @@ function parametersOf(
   rest: readonly Settlement[],
   stats: readonly StatsField[] | undefined,
 ): CallParameter[] {
-  const { now, owner, request, tasks, claim, begun } = asked;
+  const { now, owner, tasks, claim, begun } = asked;
   return [
     now ?? "",
     queue.publish,
     owner,
-    request,
+    queue.waiting.numberOf(asked),
     claim?.begin ?? "",
     claim?.ahead ?? "",
     claim?.lease ?? "",

@@ -37,7 +37,8 @@ describe.skipIf(serverBinary() === undefined)("idle", () => {
       });
       await consumer.start();
       await (await queue.enqueue(work.job())).wait();
-      await sleep(2_000);
+      // Claims wait at the server for a while after the last job.
+      await sleep(4_000);
       const offset = async (): Promise<string> =>
         /master_repl_offset:(\d+)|aof_current_size:(\d+)/.exec(
           await ask(server.port, [["INFO", "persistence"]]),

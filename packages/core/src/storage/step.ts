@@ -38,6 +38,12 @@ export interface ClaimRequest {
   readonly lease: number;
   /** Only these. */
   readonly ids?: readonly string[] | undefined;
+  /**
+   * Where nothing is found: the caller listens, and claims again as soon as it hears that something is ready. A storage may then
+   * claim one job that comes meanwhile for it, and hand it out with that next claim; what nobody takes within a moment it gives back.
+   * A step without a claim ends it. @default false
+   */
+  readonly waits?: boolean | undefined;
 }
 
 /** The end of one run, as decided. */

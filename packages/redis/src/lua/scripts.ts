@@ -95,6 +95,7 @@ export type ScriptName =
   | "open"
   | "enqueue"
   | "add"
+  | "addOne"
   | "addMixed"
   | "step"
   | "shortStep"
@@ -128,6 +129,8 @@ export const SCRIPTS: Readonly<Record<ScriptName, Script>> = {
   enqueue: script("enqueue", [], moves.enqueue),
   /** Jobs that belong to nothing; answers 0 for all others, and has done nothing. */
   add: short.upTo("wake", "add", `-- taskq add\n${short.add}`),
+  /** One of these, where a consumer may wait for it. */
+  addOne: short.upTo("waiting", "add (one)", `-- taskq add one\n${short.addOne}`),
   /** With jobs that have keys of their own and flows among them, likewise. */
   addMixed: short.upTo("memory", "add (mixed)", `-- taskq add mixed\n${short.addMixed}`),
   step,

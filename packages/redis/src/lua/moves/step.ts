@@ -8,8 +8,8 @@ SAID.effects = S.effects
 local function ownerOf(name)
   local text = call("HGET", K.owners, name)
   if not text then return {request = -1} end
-  local number, fence, keys, at = decode(text)
-  return {request = number, fence = fence, keys = keys, at = at}
+  local number, fence, keys, at, waited = decode(text)
+  return {request = number, fence = fence, keys = keys, at = at, waited = waited}
 end
 
 -- A repeat of a claim from before the queue began to leave is answered.
@@ -39,7 +39,9 @@ local function claimOnce(knows)
   local owner = ownerOf(request.lane)
   if Q.phase ~= "open" or request.request <= owner.request then
     local rows = {}
-    for _, key in ipairs(request.request == owner.request and owner.keys or {}) do
+    -- What waited may have been handed a job after the request that is repeated.
+    local isLast = request.request == owner.request or owner.waited and request.request < owner.request
+    for _, key in ipairs(isLast and owner.keys or {}) do
       local row = M.rowAt(key)
       if row and row.run and row.run.fence == owner.fence then rows[#rows + 1] = row end
     end
@@ -131,7 +133,8 @@ return M.run(function()
   local moreParked = Q.phase == "open" and M.letKnownGo(knows)
   local rows, more, passed = claimOnce(knows)
   if not M.isStill() and not Q.later then M.purgeDue(100 + #request.settled) end
-  return {settled = settled, part = S.part, claimed = toldOf(rows), more = more or (moreParked and not Q.paused), nextDue = M.nextDue(),
+  local waiting = request.claim and #rows == 0 and not (more or moreParked or S.part or Q.later) and waits(S.now, M.nextDue())
+  return {waits = waiting or nil, settled = settled, part = S.part, claimed = toldOf(rows), more = more or (moreParked and not Q.paused), nextDue = M.nextDue(),
     revoked = M.revokedRuns(request.owner),
     passed = passed}
 end)

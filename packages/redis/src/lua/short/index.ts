@@ -1,4 +1,4 @@
-export { add } from "./add.js";
+export { add, addOne } from "./add.js";
 export { addMixed } from "./add-mixed.js";
 export { upTo } from "./key.js";
 export { read } from "./read.js";

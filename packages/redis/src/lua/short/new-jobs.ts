@@ -21,10 +21,10 @@ if not now then
   now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
--- A hint of one entry: there may be something ready. Answers whether a few processes heard of it.
+-- A hint of one entry: there may be something ready. Answers whether a few processes heard of it, or many.
 local function hint()
   local heard = ARGV[2] ~= "" and call(ARGV[2], ${key("wake")}, "\129\165ready\195") or 0
-  return heard > 0 and heard <= 8 and "h" or ""
+  return heard == 0 and "" or heard <= 8 and "h" or "m"
 end
 
 ${numbers}

@@ -3,7 +3,8 @@ export const request: string = String.raw`
 -- now, command to publish with, owner, request, begin, ahead, lease, tasks; packed: ids, begun, what is seldom, and of each settlement
 -- id, fence, startedAt, what it is, and bytes: 0 completed without a result, 1 with this one, 2 anything else, packed,
 -- 3 quarantined with this error; the owner and the lane, as the last claim is kept under; what is told of
--- those that completed, if more than which they are.
+-- those that completed, if more than which they are. Seldom, what is to wait if nothing is claimed, and what waits that is taken back
+-- (hand.ts).
 
 local function unpacked(text)
   if text ~= "" then return cmsgpack.unpack(text) end

@@ -1,4 +1,5 @@
 /** How a step is run: the short way, the rest of the script where there is one, and what one of them leaves to the other. */
+import { takenBack, wait } from "./hand.js";
 import { key } from "./key.js";
 
 /**
@@ -6,13 +7,14 @@ import { key } from "./key.js";
  * `again` since jobs went on from lines, the `effects` of all, what is left to `others`, whether the rest did anything (`hasRest`), and whether the short
  * way has begun to write (`writes`).
  */
-export const shared: string = "local SAID = {}\n";
+export const shared: string = `local SAID = {}\n${wait}`;
 
 /** The short way. */
 const begun: string = String.raw`
+${takenBack}
 local reply, told = nil, nil
 -- As short-answer.ts reads them.
-local HEARD, UNCLAIMED, WITH_REST = 2, 8, 16
+local HEARD, UNCLAIMED, WITH_REST, WAITS = 2, 8, 16, 32
 
 -- What is known of the queue is known no more.
 local function begin()
@@ -53,6 +55,7 @@ for _, own in ipairs(SAID.again and SAID.again.opened or {}) do
 end
 if told or not reply then return told or 0 end
 if SAID.hasRest then reply[1] = reply[1] + WITH_REST end
+if (reply[1] == 0 or reply[1] == HEARD) and reply[4] == 0 and waits(tonumber(reply[3]), tonumber(reply[2])) then reply[1] = reply[1] + WAITS end
 if SAID.effects then reply[8] = SAID.others and SAID.others.told or pack({effects = SAID.effects, hints = hints}) end
 return reply
 `;

@@ -1,0 +1,271 @@
+/**
+ * Claims that found nothing, and wait at the server: whoever stores a job there hands it to one of them, and publishes it to this process alone
+ * (`lua/short/hand.ts`, decisions/redis-waiting.md). What comes so is kept here until the owner asks, which it is hinted to do.
+ *
+ * - Each claim waits under the number that follows its step's. The next step takes it back, and learns if it is gone: then a job has come
+ *   for it, or may have, and that step asks under this number, under which the server answers it again.
+ * - So nothing rests on what is published. What nobody takes within a moment is given back, unbegun.
+ */
+import { randomBytes } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ClaimedJob, RunReference, StepAnswer, StepRequest } from "@taskq/core/storage";
+import { pack } from "./wire/pack.js";
+import { claimedRows } from "./wire/rows.js";
+import { Reader } from "./wire/unpack.js";
+
+/** Steps that settle more are of an owner who has much to do. */
+const FEW = 2;
+/** An owner that has had nothing to do for so long leaves nothing, and so writes nothing, in milliseconds. */
+const ACTIVE = 1_500;
+/** How long a job that has come is kept for its owner, in milliseconds. */
+const KEPT = 50;
+/** The most of its lease that may have gone by when it is handed out, and the most milliseconds. */
+const FRESH = 0.1;
+const FRESHEST = 500;
+/** For how long one is waited for that may be on its way when its owner ends, and how often that is looked at. */
+const [LATE, LOOK] = [100, 5];
+/** So many claims that were answered otherwise are known. */
+const FENCES = 128;
+const NONE = Buffer.alloc(0);
+
+/** A claim that waits, as the server has it. */
+export interface WaitingClaim {
+  readonly number: number;
+  readonly lease: number;
+  /** Its member among those that wait. */
+  readonly member: Buffer;
+}
+
+/** What is published of a job. */
+interface Told {
+  readonly word: string;
+  readonly owner: string;
+  /** Of the claim that waited. */
+  readonly number: number;
+  readonly fence: number;
+  /** When it was handed over, by the clock of the server. */
+  readonly at: number;
+  readonly row: Buffer;
+}
+
+interface Leased {
+  /** In milliseconds. */
+  readonly lease: number;
+}
+
+/** A job that has come. */
+interface Handed extends Told, Leased {
+  readonly timer: NodeJS.Timeout;
+}
+
+interface Owner {
+  readonly name: string;
+  /** When it last settled something, by `performance.now()`. */
+  workedAt: number;
+  /** The last one that was sent; an answer may not have come. */
+  sent: WaitingClaim | undefined;
+  /** It, where it is known to have been left. */
+  left: WaitingClaim | undefined;
+  handed: Handed | undefined;
+  /** Whether it was gone when a step without a claim took it back. */
+  isGone: boolean;
+  /** Of the last claims that steps were told of the long way, as are those that are answered again. */
+  readonly fences: Set<number>;
+  /** A step that found its claim gone, and the number of that, under which it asks. */
+  asks: { readonly request: number; readonly number: number } | undefined;
+}
+
+export interface WaitingOptions {
+  /** Where this process is to hear of them. */
+  readonly channel: string;
+  /** Whether it does, as far as can be known; begins to listen. */
+  readonly hears: () => boolean;
+  /** The time of the server. */
+  readonly now: () => number;
+  /** A job has come, and its owner is to ask. */
+  readonly hint: () => void;
+  /** Gives back a run, if it can. */
+  readonly release: (owner: string, run: RunReference) => Promise<void>;
+}
+
+/** See the head of this file. */
+export class WaitingClaims {
+  readonly #options: WaitingOptions;
+  /** Anybody may publish; this is known only to who may read the keys. */
+  readonly #word = randomBytes(12).toString("hex");
+  readonly #owners = new Map<string, Owner>();
+
+  constructor(options: WaitingOptions) {
+    this.#options = options;
+  }
+
+  /** What a step is to leave if it claims nothing. */
+  next(request: StepRequest): WaitingClaim | undefined {
+    const { claim, owner, lane = 0, tasks, now, settled } = request;
+    if (claim?.waits !== true || claim.begin < 1 || lane !== 0 || now !== undefined) return undefined;
+    if (settled.length > FEW || !this.#options.hears()) return undefined;
+    const known = this.#ownerOf(owner);
+    const time = performance.now();
+    if (settled.length > 0) known.workedAt = time;
+    if (time - known.workedAt > ACTIVE) return undefined;
+    const { lease } = claim;
+    const number = request.request + 1;
+    const member = pack([
+      this.#options.channel,
+      this.#word,
+      owner,
+      owner,
+      number,
+      lease,
+      `\n${tasks.join("\n")}\n`,
+    ]);
+    const next = { number, lease, member };
+    known.sent = next;
+    return next;
+  }
+
+  /** What waits for this owner, and its next step takes back. */
+  left({ owner, lane = 0 }: StepRequest): WaitingClaim | undefined {
+    return lane === 0 ? this.#owners.get(owner)?.left : undefined;
+  }
+
+  /** What this step took back was gone: a job may have come for it. Answers the number under which it is to ask. */
+  gone(request: StepRequest, { number }: WaitingClaim): number {
+    const known = this.#ownerOf(request.owner);
+    known.left = undefined;
+    known.isGone = request.claim === undefined;
+    if (request.claim !== undefined) known.asks = { request: request.request, number };
+    return this.numberOf(request);
+  }
+
+  /** The number under which a step asks, also if it is repeated. */
+  numberOf({ owner, lane = 0, request }: StepRequest): number {
+    const asks = lane === 0 ? this.#owners.get(owner)?.asks : undefined;
+    return asks?.request === request ? asks.number : request;
+  }
+
+  /** A step was answered. @param waits what it has left waiting */
+  answered({ owner, lane = 0 }: StepRequest, waits: WaitingClaim | undefined): void {
+    const known = lane === 0 ? this.#owners.get(owner) : undefined;
+    if (known === undefined) return;
+    // A job may have come before the answer.
+    known.left = known.handed === undefined && known.sent === waits ? waits : undefined;
+  }
+
+  /** A step was told of jobs, perhaps also of the one that has come. */
+  told({ owner, lane = 0 }: StepRequest, claimed: StepAnswer["claimed"]): void {
+    const known = lane === 0 ? this.#owners.get(owner) : undefined;
+    if (known === undefined) return;
+    for (const { fence } of claimed) {
+      known.fences.add(fence);
+      for (const oldest of known.fences) if (known.fences.size > FENCES) known.fences.delete(oldest);
+      if (known.handed?.fence === fence) this.#drop(known);
+    }
+  }
+
+  /** Whether a job has come that this step may begin. */
+  has({ owner, lane = 0, claim }: StepRequest): boolean {
+    if (lane !== 0 || claim === undefined || claim.begin < 1 || claim.ids !== undefined) return false;
+    return this.#owners.get(owner)?.handed !== undefined;
+  }
+
+  /** It, unless it is too late for it. */
+  take({ owner }: StepRequest): ClaimedJob | undefined {
+    const known = this.#owners.get(owner);
+    const handed = known?.handed;
+    if (known === undefined || handed === undefined) return undefined;
+    this.#drop(known);
+    const age = this.#options.now() - handed.at;
+    if (Math.abs(age) > Math.min(handed.lease * FRESH, FRESHEST)) {
+      void this.#giveBack(known, handed);
+      return undefined;
+    }
+    return jobOf(handed);
+  }
+
+  /** What is published to this process; anything else is nothing. */
+  hear(message: Buffer): void {
+    const told = toldBy(message);
+    if (told === undefined || told.word !== this.#word) return;
+    const known = this.#owners.get(told.owner);
+    if (known === undefined || known.fences.has(told.fence)) return;
+    const { sent } = known;
+    // A copy of an older step, carried out late, has left a claim.
+    if (sent?.number !== told.number) return void this.#giveBack(known, { ...told, lease: 0 });
+    known.sent = undefined;
+    known.left = undefined;
+    const timer = setTimeout(() => void this.#untaken(known), KEPT);
+    known.handed = { ...told, lease: sent.lease, timer };
+    this.#options.hint();
+  }
+
+  /** The owner asks no more: what has come for it, or comes yet, goes back. */
+  async end(owner: string): Promise<void> {
+    const known = this.#owners.get(owner);
+    if (known === undefined) return;
+    for (let left = LATE; known.isGone && known.handed === undefined && left > 0; left -= LOOK)
+      await sleep(LOOK);
+    this.#owners.delete(owner);
+    await this.#untaken(known);
+  }
+
+  close(): void {
+    for (const known of this.#owners.values()) this.#drop(known);
+    this.#owners.clear();
+  }
+
+  #ownerOf(name: string): Owner {
+    let known = this.#owners.get(name);
+    if (known === undefined) {
+      known = {
+        name,
+        workedAt: -Infinity,
+        sent: undefined,
+        left: undefined,
+        isGone: false,
+        handed: undefined,
+        fences: new Set(),
+        asks: undefined,
+      };
+      this.#owners.set(name, known);
+    }
+    return known;
+  }
+
+  async #untaken(known: Owner): Promise<void> {
+    const { handed } = known;
+    this.#drop(known);
+    if (handed !== undefined) await this.#giveBack(known, handed);
+  }
+
+  async #giveBack({ name }: Owner, handed: Told & Leased): Promise<void> {
+    const job = jobOf(handed);
+    if (job !== undefined) await this.#options.release(name, job);
+  }
+
+  #drop(known: Owner): void {
+    clearTimeout(known.handed?.timer);
+    known.handed = undefined;
+  }
+}
+
+/** `undefined`: it cannot be read; its run ends with its lease. */
+function jobOf({ row, fence, at, lease }: Told & Leased): ClaimedJob | undefined {
+  const claim = { fence, begin: 1, leaseUntil: at + lease, hangs: NOTHING_HANGS };
+  return claimedRows(row, NONE, claim)[0];
+}
+
+const NOTHING_HANGS = { add() {} };
+
+function toldBy(message: Buffer): Told | undefined {
+  const reader = new Reader(message);
+  try {
+    const [word, owner] = [reader.value(false), reader.value(false)];
+    const [number, fence, at] = [reader.value(false), reader.value(false), reader.value(false)];
+    if (typeof word !== "string" || typeof owner !== "string") return undefined;
+    if (typeof number !== "number" || typeof fence !== "number" || typeof at !== "number") return undefined;
+    return { word, owner, number, fence, at, row: message.subarray(reader.at) };
+  } catch {
+    return undefined;
+  }
+}

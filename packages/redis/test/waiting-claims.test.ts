@@ -1,0 +1,248 @@
+/** Claims that wait at the server for a job to come. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { plainJob } from "@taskq/conformance";
+import { createIdMaker, type NewJob, type StepAnswer, type StepRequest } from "@taskq/core/storage";
+import { Redis } from "ioredis";
+import { describe, expect, test, vi } from "vitest";
+import { keyBase } from "../src/names.js";
+import { serverBinary } from "./servers/binary.js";
+import { afterTest } from "./support/closing.js";
+import { ownServer } from "./support/own-server.js";
+import { consumerOf, double, processOf, slow, warm } from "./support/processes.js";
+import { alone } from "./support/spread.js";
+import { connect, newPrefix } from "./support/store.js";
+
+const QUEUE = "main";
+const RETENTION = { completed: { for: 60_000, max: 1e6 }, failed: { for: 60_000, max: 1e6 } };
+const PATIENCE = 10_000;
+const CLAIM = { begin: 2, ahead: 0, lease: 30_000, waits: true };
+const makeId = createIdMaker();
+
+describe.skipIf(serverBinary() === undefined)("a claim that found nothing", () => {
+  const own = ownServer();
+
+  /** A storage of one process, and another one that stores. */
+  async function setUp() {
+    const prefix = newPrefix();
+    const [working, storing] = [connect(own.server, prefix), connect(own.server, prefix)];
+    for (const storage of [working, storing]) {
+      afterTest(() => storage.close());
+      await storage.open({ queue: QUEUE, retention: RETENTION });
+    }
+    let ready = 0;
+    working.watch(QUEUE, ({ kind }) => void (ready += Number(kind !== "final")), { final: false });
+    await vi.waitFor(() => expect(ready).toBeGreaterThan(0), PATIENCE);
+    let number = 0;
+    const ask = (options: Partial<StepRequest> = {}): Promise<StepAnswer> => {
+      number += 1;
+      const asked = { queue: QUEUE, owner: "owner", tasks: ["work"], settled: [], begun: [] };
+      return working.step({ ...asked, request: number, claim: CLAIM, ...options });
+    };
+    const store = async (options: Partial<NewJob> = {}): Promise<string> => {
+      const job = plainJob(makeId(Date.now()), options);
+      await storing.enqueue({ queue: QUEUE, flows: [alone(job)] });
+      return job.id;
+    };
+    function key(name: string): string {
+      return `${keyBase(prefix, QUEUE)}${name}`;
+    }
+    const settle = async ({ claimed }: StepAnswer, claim?: StepRequest["claim"]): Promise<StepAnswer> => {
+      const outcome = { kind: "completed", result: undefined } as const;
+      const ends = claimed.map(({ id, fence }) => ({
+        id,
+        fence,
+        startedAt: Date.now(),
+        outcome,
+        add: undefined,
+      }));
+      return ask({ settled: ends, claim });
+    };
+    // Only who had something to do of late leaves claims, and only where it hears what they are handed; the other knows then that it is heard.
+    const wait = (): Promise<void> =>
+      vi.waitFor(async () => {
+        await store();
+        await settle(await ask(), CLAIM);
+        expect(await own.redis.zcard(key("waiting"))).toBe(1);
+      }, PATIENCE);
+    await wait();
+    await ask({ claim: undefined });
+    await vi.waitFor(() => expect(ready).toBeGreaterThan(1), PATIENCE);
+    ready = 0;
+    return { prefix, key, working, storing, ask, wait, store, settle, heard: () => ready };
+  }
+
+  test("is handed the job that comes, without asking for it", async () => {
+    const { key, ask, wait, store, settle, heard } = await setUp();
+    // One that is not taken within a moment is given back: on a slow machine it may take another attempt.
+    await vi.waitFor(async () => {
+      await wait();
+      const before = heard();
+      const id = await store();
+      await vi.waitFor(() => expect(heard()).toBeGreaterThan(before), { timeout: PATIENCE, interval: 1 });
+      const [ready, claims] = await Promise.all([
+        own.redis.zcard(key("ready")),
+        own.redis.hlen(key("claims")),
+      ]);
+      const calls = await callsOf(own.redis);
+      const answer = await ask();
+      const callsAfter = await callsOf(own.redis);
+      await settle(answer);
+      expect(answer.claimed).toMatchObject([{ id, task: "work", attempt: 1, crashes: 0, begun: true }]);
+      expect([ready, claims, callsAfter - calls, answer.more]).toEqual([0, 1, 0, true]);
+    }, PATIENCE);
+  });
+
+  test("is handed one, and the next waits for whoever asks", async () => {
+    const { ask, wait, store } = await setUp();
+    await wait();
+    const ids = [await store(), await store()];
+    expect(await claimedBy(ask, 2)).toEqual(ids);
+  });
+
+  test("gives back what nobody takes, as if it had never been claimed", async () => {
+    const { key, ask, wait, store } = await setUp();
+    await wait();
+    const id = await store();
+    await vi.waitFor(async () => expect(await own.redis.zcard(key("ready"))).toBe(1), PATIENCE);
+    expect(await own.redis.hlen(key("claims"))).toBe(0);
+    // Its number was that of the claim that waited: the first one is told that there is more.
+    expect(await claimedBy(ask, 1)).toEqual([id]);
+  });
+
+  test("is taken back by the step of a consumer that stops, and what has come by then goes back", async () => {
+    const { key, ask, wait, store } = await setUp();
+    await wait();
+    const [id] = await Promise.all([store(), ask({ claim: undefined, last: true })]);
+    await vi.waitFor(async () => expect(await own.redis.zcard(key("ready"))).toBe(1), PATIENCE);
+    expect(await own.redis.zcard(key("waiting"))).toBe(0);
+    expect(await claimedBy(ask, 1)).toEqual([id]);
+  });
+
+  test("learns of its job from the next step if what was published got lost", async () => {
+    const { prefix, key, ask, wait, store } = await setUp();
+    await wait();
+    // A server that says that it was heard, and by nobody who matters.
+    const [channel = ""] = (await own.redis.pubsub(
+      "CHANNELS",
+      `${keyBase(prefix, QUEUE)}wake:to:*`,
+    )) as string[];
+    const other = new Redis(own.server.url);
+    afterTest(() => other.disconnect());
+    await other.subscribe(channel);
+    await killListeners(own.redis);
+    const id = await store();
+    expect(await own.redis.hlen(key("claims"))).toBe(1);
+    const answer = await ask();
+    expect(answer.claimed.map((job) => job.id)).toEqual([id]);
+  });
+
+  test("of a process that was killed is handed nothing", async () => {
+    const { key, wait, store, storing } = await setUp();
+    await wait();
+    await killListeners(own.redis);
+    const id = await store();
+    expect(await own.redis.hlen(key("claims"))).toBe(0);
+    const claim = { begin: 1, ahead: 0, lease: 30_000 };
+    const asked = { queue: QUEUE, owner: "other", request: 1, tasks: ["work"], settled: [], begun: [] };
+    expect((await storing.step({ ...asked, claim })).claimed.map((job) => job.id)).toEqual([id]);
+  });
+
+  test.each([
+    ["of a task that it does not know", { task: "other" }],
+    ["that is due later", { due: Date.now() + 3_600_000 }],
+    ["that may run only once", { delivery: "at-most-once" as const }],
+    [
+      "whose gate may be closed",
+      { gates: [{ kind: "lock" as const, key: "k", max: 1, per: undefined, onBusy: "wait" as const }] },
+    ],
+    ["with a long body", { body: new Uint8Array(2_000).fill(120) }],
+  ])("is handed no job %s", async (_, options) => {
+    const { key, wait, store } = await setUp();
+    await wait();
+    await store(options);
+    expect(await own.redis.hlen(key("claims"))).toBe(0);
+  });
+
+  test("is handed none of a queue, or a task, that is paused", async () => {
+    const { key, ask, wait, store, settle, storing } = await setUp();
+    for (const task of [undefined, "work"]) {
+      await wait();
+      await storing.control({ queue: QUEUE, task, change: { kind: "pause" } });
+      const id = await store();
+      expect(await own.redis.hlen(key("claims"))).toBe(0);
+      await storing.control({ queue: QUEUE, task, change: { kind: "resume" } });
+      const answer = await ask();
+      expect(answer.claimed.map((job) => job.id)).toEqual([id]);
+      await settle(answer);
+    }
+  });
+
+  test("takes nothing that anybody else has published", async () => {
+    const { prefix, ask, wait, heard } = await setUp();
+    await wait();
+    const [channel = ""] = (await own.redis.pubsub(
+      "CHANNELS",
+      `${keyBase(prefix, QUEUE)}wake:to:*`,
+    )) as string[];
+    await sleep(50);
+    const before = heard();
+    for (const message of [
+      Buffer.from([]),
+      Buffer.from([0xc1]),
+      Buffer.alloc(100, 0x91),
+      Buffer.from("hello"),
+    ]) {
+      await own.redis.publish(channel, message);
+    }
+    await sleep(50);
+    expect(heard()).toBe(before);
+    expect((await ask()).claimed).toEqual([]);
+  });
+
+  test("is handed the jobs of another process one by one, each of which runs once", async () => {
+    const prefix = newPrefix();
+    const storing = processOf({ url: own.server.url, prefix });
+    const working = processOf({ url: own.server.url, prefix });
+    await consumerOf(working.queue);
+    await warm(storing);
+    const before = await handedBy(own.redis);
+    for (let n = 0; n < 50; n += 1) {
+      expect(await (await storing.queue.enqueue(double.job({ n }))).wait()).toEqual({ twice: 2 * n });
+    }
+    expect((await handedBy(own.redis)) - before).toBeGreaterThan(20);
+    // While one runs, the others are handed out too.
+    const long = await storing.queue.enqueue(slow.job({ n: 200 }));
+    for (let n = 0; n < 10; n += 1) await (await storing.queue.enqueue(double.job({ n }))).wait();
+    expect(await long.wait()).toBe(200);
+    const { completed, active } = await storing.queue.counts();
+    expect([completed, active]).toEqual([81, 0]);
+  });
+});
+
+/** Ids of so many jobs, in the order in which they are handed out. */
+async function claimedBy(ask: () => Promise<StepAnswer>, count: number): Promise<string[]> {
+  const ids: string[] = [];
+  await vi.waitFor(async () => {
+    const { claimed } = await ask();
+    ids.push(...claimed.map(({ id }) => id));
+    expect(ids.length).toBe(count);
+  }, PATIENCE);
+  return ids;
+}
+
+/** Ends the connections on which processes hear. */
+async function killListeners(redis: Redis): Promise<void> {
+  const listeners = String(await redis.call("CLIENT", "LIST", "TYPE", "pubsub"));
+  for (const line of listeners.split("\n").filter((one) => one.includes("taskq-wake"))) {
+    await redis.call("CLIENT", "KILL", "ID", /id=(\d+)/.exec(line)?.[1] ?? "");
+  }
+}
+
+async function callsOf(redis: Redis): Promise<number> {
+  return Number(/cmdstat_evalsha:calls=(\d+)/.exec(await redis.info("commandstats"))?.[1] ?? 0);
+}
+
+/** Members of what waits are removed one by one by whoever hands over. */
+async function handedBy(redis: Redis): Promise<number> {
+  return Number(/cmdstat_publish:calls=(\d+)/.exec(await redis.info("commandstats"))?.[1] ?? 0);
+}
