@@ -81,6 +81,10 @@ export class QueueConsumer implements Consumer {
       await Promise.race([this.start(), this.#ended]);
       await this.#ended;
       await this.#stopping;
+    } catch (error) {
+      // Where it could not begin, it may have to be torn down.
+      await this.#stopping?.catch(() => {});
+      throw error;
     } finally {
       signals[Symbol.dispose]();
       forget();
@@ -152,12 +156,23 @@ export class QueueConsumer implements Consumer {
       this.#state = "stopped";
       throw error;
     }
-    if (this.#stopping !== undefined) return;
+    if (this.#stopping === undefined) this.#serve();
+  }
+
+  /** @throws `TASKQ_CLOSED` where a queue closes, or its storage was closed, meanwhile: then it serves none */
+  #serve(): void {
+    try {
+      for (const [engine, stop] of this.#closings) engine.consumers.add(stop);
+      for (const served of this.#served) served.listen();
+    } catch (error) {
+      for (const served of this.#served) served.unlisten();
+      this.#fail(error, undefined);
+      throw error;
+    }
     this.#state = "running";
     this.#serves = true;
     this.#lag.start();
     for (const served of this.#served) served.start();
-    for (const [engine, stop] of this.#closings) engine.consumers.add(stop);
   }
 
   async #stop(): Promise<void> {

@@ -39,9 +39,13 @@ export class ServedQueue {
     this.#firing = new Loop(() => periodic.tick(), clock, failed);
   }
 
-  start(): void {
+  /** Hears what happens in the storage; before it starts. @throws `TASKQ_CLOSED` where the storage was closed */
+  listen(): void {
     const hear = (hint: WatchHint): void => this.#hear(hint);
     this.#unwatch = this.engine.storage.watch(this.engine.name, hear, { final: false });
+  }
+
+  start(): void {
     this.worker.start();
     this.#reaping.start();
     this.#firing?.start();
@@ -53,8 +57,13 @@ export class ServedQueue {
     await Promise.all([this.#reaping.stop(), this.#firing?.stop()]);
   }
 
-  async end(): Promise<void> {
+  /** Hears nothing more. */
+  unlisten(): void {
     this.#unwatch?.();
+  }
+
+  async end(): Promise<void> {
+    this.unlisten();
     await this.worker.end();
   }
 

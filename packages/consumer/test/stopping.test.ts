@@ -348,6 +348,51 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
     expect((await again.job(id))?.attempt).toBe(1);
   });
 
+  test("a queue that closes is served by no consumer that starts meanwhile", async () => {
+    const [begun, finish] = [new Gate(), new Gate()];
+    const ran: string[] = [];
+    const work = task("work", async (_what: string, { id }) => {
+      ran.push(id);
+      begun.open();
+      await finish.opened;
+    });
+    const storage = await makeStorage();
+    const other = closing(createQueue({ storage, tasks: {}, name: "other" }));
+    await other.counts();
+    const queue = createQueue({ storage, tasks: { work } });
+    const first = createConsumer(queue, { workers: 1 });
+    await first.start();
+    const { id } = await queue.enqueue(work.job("the first one"));
+    await begun.opened;
+    await queue.enqueue(work.job("left waiting"));
+    const closed = queue.close();
+    const late = createConsumer(queue);
+    await expect(late.start()).rejects.toMatchObject({ code: "TASKQ_CLOSED" });
+    finish.open();
+    await closed;
+    expect(late.health().state).toBe("stopped");
+    const again = closing(createQueue({ storage, tasks: { work } }));
+    expect(await again.counts()).toMatchObject({ completed: 1, ready: 1, active: 0 });
+    expect(ran).toEqual([id]);
+  });
+
+  test("a queue that closes while its consumer starts ends that, and no other queue is served", async () => {
+    const seen: string[] = [];
+    const work = task("work", async () => void seen.push("ran"));
+    const queue = createQueue({ storage: await makeStorage(), tasks: { work } });
+    const other = closing(createQueue({ storage: await makeStorage(), tasks: { work }, name: "other" }));
+    await other.enqueue(work.job());
+    const consumer = createConsumer([other, queue], {
+      setup: () => queue.close(),
+      teardown: () => void seen.push("torn down"),
+    });
+    await expect(consumer.run()).rejects.toMatchObject({ code: "TASKQ_CLOSED" });
+    expect(consumer.health().state).toBe("stopped");
+    await sleep(30);
+    expect(seen).toEqual(["torn down"]);
+    expect(await other.counts()).toMatchObject({ ready: 1 });
+  });
+
   test("a handler that closes its queue does not wait for itself", async () => {
     const ended = new Gate();
     const work = task("work", async () => {

@@ -30,6 +30,7 @@ import { inlineRunnerOf } from "./inline.js";
 import { policyOf } from "./policy.js";
 import { runOn } from "./run-scope.js";
 import { UnknownTasks } from "./unknown-tasks.js";
+import { ServingConsumers } from "./serving-consumers.js";
 import { acquireStorage, releaseStorage } from "./storage-users.js";
 import { Waiter } from "./waiter.js";
 
@@ -100,7 +101,7 @@ export function createEngine(options: Options, queue: () => Queue): MadeEngine {
     events: new EventHub(logger),
     unknownTasks: new UnknownTasks(logger),
     feeds: new Set(),
-    consumers: new Set(),
+    consumers: new ServingConsumers(name),
     middleware: [],
     openRequest,
     serializeError:
@@ -135,7 +136,7 @@ function endWaiting({ waiter, feeds }: Engine): void {
 
 /** What runs is to be settled before the storage closes: else it would run again. */
 async function closeUnserved(engine: Engine, life: Life): Promise<void> {
-  await Promise.all(Array.from(engine.consumers, (stop) => stop()));
+  await engine.consumers.close();
   endWaiting(engine);
   await life.close();
 }

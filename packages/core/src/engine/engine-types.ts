@@ -9,6 +9,7 @@ import type { FailedRun, Queue, QueueOptions } from "../vocabulary/queue.js";
 import type { Logger } from "../vocabulary/logger.js";
 import type { Middleware } from "../vocabulary/middleware.js";
 import type { EventHub } from "./event-hub.js";
+import type { ServingConsumers } from "./serving-consumers.js";
 import type { UnknownTasks } from "./unknown-tasks.js";
 import type { Waiter } from "./waiter.js";
 
@@ -28,8 +29,7 @@ export interface Engine {
   readonly unknownTasks: UnknownTasks;
   /** Ends the readers of the feed. */
   readonly feeds: Set<() => void>;
-  /** Each stops a consumer that serves it, because it closes; resolves once that has settled what it had begun. */
-  readonly consumers: Set<() => Promise<void>>;
+  readonly consumers: ServingConsumers;
   readonly middleware: Middleware[];
   /** What it is opened with on its storage, whoever opens it. */
   readonly openRequest: OpenRequest;
