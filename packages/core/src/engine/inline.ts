@@ -1,7 +1,7 @@
 /** Executes stored jobs in the caller, in turn: immediate mode, `advance` and `drain` are made of it. */
 import { randomUUID } from "node:crypto";
 import { TaskqError } from "../errors.js";
-import type { StepAnswer, StepRequest } from "../storage.js";
+import type { StepAnswer, StepRequest, WatchHint } from "../storage.js";
 import type { Engine } from "./engine-types.js";
 import { execute } from "./execute.js";
 import type { FinishedRun } from "./finished-run.js";
@@ -127,9 +127,13 @@ export class InlineRunner {
     let unwatch: (() => void) | undefined;
     let renewing: NodeJS.Timeout | undefined;
     const timer = setTimeout(() => {
-      unwatch = storage.watch(name, ({ kind }) => void (kind === "control" && this.#renew()), {
-        final: false,
-      });
+      try {
+        const hear = ({ kind }: WatchHint): void => void (kind === "control" && this.#renew());
+        unwatch = storage.watch(name, hear, { final: false });
+      } catch (error) {
+        // The storage was closed under the run, whose end is told so.
+        return this.#tellUnrenewed(error);
+      }
       renewing = setInterval(() => void this.#renew(), LEASE / 3).unref();
       void this.#renew();
     }, KEPT_FROM);
@@ -149,8 +153,12 @@ export class InlineRunner {
       const { revoked } = await engine.storage.renew(request);
       this.#abortRevoked(revoked);
     } catch (error) {
-      engine.logger.warn({ error: String(error) }, "a lease could not be renewed");
+      this.#tellUnrenewed(error);
     }
+  }
+
+  #tellUnrenewed(error: unknown): void {
+    this.#engine.logger.warn({ error: String(error) }, "a lease could not be renewed");
   }
 
   #abortRevoked(revoked: StepAnswer["revoked"]): void {

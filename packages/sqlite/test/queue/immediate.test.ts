@@ -253,6 +253,13 @@ describe.each(storages)("calls at the same time in immediate mode on $name", ({ 
     expect(await result.peek()).toEqual({ state: "cancelled", reason: "revoked" });
   });
 
+  test("a queue that closes while a handler runs refuses its end, and nothing else comes of it", async () => {
+    const queue = immediateQueue(make(), { napping });
+    const closed = sleep(5).then(() => queue.close());
+    await expect(queue.enqueue(napping.job(80))).rejects.toMatchObject({ code: "TASKQ_CLOSED" });
+    await closed;
+  });
+
   test("a run that joins an id which another task takes meanwhile fails, and is retried", async () => {
     const report = task("report", async () => "report");
     const other = task("other", async () => "other");
