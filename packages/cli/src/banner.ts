@@ -86,9 +86,10 @@ function taskLines(tasks: readonly AnyTask[], { now, periodic }: Timing, style: 
   return lines;
 }
 
-/** An interval is only a duration; a cron expression has fields, or a name that begins with `@`. */
-function rule({ expression }: Schedule): string {
-  return /[ @]/.test(expression) ? expression : `every ${expression}`;
+/** An interval is only a duration; a cron expression has fields, or a name that begins with `@`, and its zone. */
+function rule({ expression, timeZone }: Schedule): string {
+  if (!/[\s@]/.test(expression)) return `every ${expression}`;
+  return timeZone === undefined || timeZone === localZone() ? expression : `${expression} ${timeZone}`;
 }
 
 function nextRun(next: Date | undefined, now: Date): string {

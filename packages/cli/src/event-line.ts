@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 import type { EventType, QueueEvent } from "@taskq/core";
-import { clockTime, lengthOf } from "./instant.js";
+import { clockTime, lengthOf, timeAfter } from "./instant.js";
 import { printable } from "./printable.js";
 import type { Style } from "./style.js";
 
@@ -34,7 +34,7 @@ function colour(type: EventType, style: Style): (text: string) => string {
 function details(event: QueueEvent): string {
   switch (event.type) {
     case "scheduled":
-      return `due ${clockTime(event.at)}`;
+      return `due ${timeAfter(event.time, event.at)}`;
     case "started":
       return event.attempt > 1 ? `run ${event.attempt}` : "";
     case "completed":
@@ -42,7 +42,7 @@ function details(event: QueueEvent): string {
     case "failed":
       return `after ${event.attempt} ${event.attempt === 1 ? "run" : "runs"}: ${problem(event.error)}`;
     case "retrying":
-      return `run ${event.attempt}: ${problem(event.error)}; again at ${clockTime(event.at)}`;
+      return `run ${event.attempt}: ${problem(event.error)}; again at ${timeAfter(event.time, event.at)}`;
     case "timeout":
       return `run ${event.attempt} took longer than ${lengthOf(event.timeoutMs)}`;
     case "quarantined":

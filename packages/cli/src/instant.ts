@@ -13,6 +13,11 @@ export function clockTime(instant: Date): string {
   return [instant.getHours(), instant.getMinutes(), instant.getSeconds()].map(two).join(":");
 }
 
+/** The time alone where it is of the same day as what stands before it; else the date as well. */
+export function timeAfter(before: Date, instant: Date): string {
+  return before.toDateString() === instant.toDateString() ? clockTime(instant) : localTime(instant);
+}
+
 /** Such as `Europe/Paris`. */
 export function localZone(): string {
   return Intl.DateTimeFormat().resolvedOptions().timeZone;

@@ -29,7 +29,8 @@ export async function loadModule(path: string): Promise<Exports> {
     return await imported(href);
   } catch (error) {
     const told = placeOfSyntaxError(error, href) ?? trouble(error);
-    throw new UserError(`${shortest(file)} could not be loaded:\n${told}`, { cause: error });
+    const advice = file.endsWith(".cts") ? "\n.cts is left to Node; name it .mts or .ts" : "";
+    throw new UserError(`${shortest(file)} could not be loaded:\n${told}${advice}`, { cause: error });
   }
 }
 

@@ -96,6 +96,14 @@ test("a missing import of the module is named", async () => {
   expect(errors).toContain("tasks.js");
 });
 
+test("a .cts file that Node does not take is told what to be named", async () => {
+  const module = `export const one: number = 1;\n`;
+  const { code, errors } = await mistake({ "queue.cts": module }, ["run", "queue.cts"]);
+  expect(code).toBe(1);
+  expect(errors).toContain("queue.cts could not be loaded:");
+  expect(errors).toMatch(/name it \.mts or \.ts\n$/);
+});
+
 test("a module that waits for ever while it is loaded is told of", async () => {
   const module = `await new Promise(() => {});\nexport const one = 1;\n`;
   const { code, errors } = await mistake({ "queue.mjs": module }, ["run", "queue.mjs"]);

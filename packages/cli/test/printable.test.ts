@@ -24,6 +24,14 @@ test("progress of whatever a handler gives is one line, and obeyed by no termina
   expect(line).toMatch(/\{ done: 10n \}$/);
 });
 
+test("what is due on another day is told with its date", () => {
+  const time = new Date(2026, 10, 2, 23, 59, 0);
+  const due = (at: Date): string =>
+    eventLine({ type: "scheduled", id: "one", task: "add", time, at }, COLUMNS, styleFor({}));
+  expect(due(new Date(2026, 10, 2, 23, 59, 30))).toMatch(/one {2}due 23:59:30$/);
+  expect(due(new Date(2026, 10, 5, 23, 59, 30))).toMatch(/one {2}due 2026-11-05 23:59:30$/);
+});
+
 test("an error is told with its lines, and without what a terminal would obey", async () => {
   await using project = await Project.with({
     "queue.mjs": `throw new Error("first ${EVIL.replaceAll("\u0007", "")}\\nsecond\\tline");`,

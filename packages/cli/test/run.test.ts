@@ -34,7 +34,12 @@ describe("the banner", () => {
       /^ {4}nightly {5}0 2 \* \* \* {3}next \d{4}-\d\d-\d\d 02:00:00, in [\d.]+ (?:h|min|s|ms)$/m,
     );
     expect(command.output).toMatch(/^ {4}heartbeat {3}every 1h {3,}next /m);
-    expect(await command.stop()).toBe(0);
+    await using elsewhere = project.taskq(["run", "./queue.js"], { TZ: "Asia/Kathmandu" });
+    await elsewhere.printed("running;");
+    expect(elsewhere.output).toMatch(
+      /^ {4}nightly {5}0 2 \* \* \* Europe\/Paris {3}next .* 0[56]:45:00, in /m,
+    );
+    expect(await Promise.all([command.stop(), elsewhere.stop()])).toEqual([0, 0]);
   });
 
   test("has no colours where it is not read on a terminal", async () => {
