@@ -84,4 +84,24 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
     await until(() => inputs.length >= 2);
     expect(inputs[0]).toBe("hello");
   });
+
+  test("a periodic task whose schedule is removed is fired no more, until a consumer of it starts", async () => {
+    const fired: number[] = [];
+    const beat = periodic("beat", every("20ms"), async ({ scheduledAt }) => {
+      fired.push(scheduledAt.getTime());
+    });
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { beat } }));
+    await serve(queue, { workers: 1 });
+    await until(() => fired.length > 0);
+    expect(await queue.schedules.remove("beat")).toBe(true);
+    await until(async () => {
+      const { ready, active } = await queue.counts();
+      return ready + active === 0;
+    });
+    const before = fired.length;
+    await sleep(200);
+    expect(fired.length).toBe(before);
+    await serve(queue);
+    await until(() => fired.length > before);
+  });
 });

@@ -19,7 +19,10 @@ export interface Schedules<in Names extends string = never> {
   pause(name: string): Promise<boolean>;
   /** It goes on with its next instant: what passed while it was paused was not missed. `false`: there is none of that name, or it was not paused. */
   resume(name: string): Promise<boolean>;
-  /** `false`: there was none of that name. */
+  /**
+   * Consumers that run fire it no more. One of a periodic task begins anew when a consumer that has the task starts.
+   * `false`: there was none of that name.
+   */
   remove(name: string): Promise<boolean>;
   /** Enqueues its job now, beside the schedule. @throws `TASKQ_UNKNOWN_SCHEDULE` */
   trigger(name: string): Promise<Result>;
