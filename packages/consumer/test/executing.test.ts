@@ -1,4 +1,5 @@
-import { asCompleted, createQueue, group, task, type TaskContext } from "@taskq/core";
+import { asCompleted, createQueue, group, task, type Clock, type TaskContext } from "@taskq/core";
+import { systemClock } from "@taskq/core/storage";
 import { once } from "node:events";
 import { setTimeout as abortableSleep } from "node:timers/promises";
 import { describe, expect, test, vi } from "vitest";
@@ -22,6 +23,24 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
     await until(() => only(events, "completed").length === 3);
     expect(only(events, "started")).toHaveLength(3);
     expect(await queue.counts()).toMatchObject({ completed: 3, active: 0, ready: 0 });
+  });
+
+  test("no run took less than no time, though the clock was set back meanwhile", async () => {
+    let ahead = 0;
+    const clock: Clock = { ...systemClock, now: () => Date.now() + ahead };
+    const back = task("back", async (fails: boolean) => {
+      ahead -= 3_600_000;
+      if (fails) throw new Error("none");
+    });
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { back }, clock }));
+    const events = recordEvents(queue);
+    await serve(queue, { workers: 1 });
+    await queue.enqueueMany([back.job(false), back.job(true)]);
+    await until(() => only(events, "completed").length + only(events, "failed").length === 2);
+    expect([...only(events, "completed"), ...only(events, "failed")]).toMatchObject([
+      { durationMs: 0 },
+      { durationMs: 0 },
+    ]);
   });
 
   test("jobs that were there before the consumer are executed too, by priority", async () => {

@@ -23,7 +23,7 @@ export function reportSettled(finished: FinishedRun, answer: SettleAnswer): void
   if (outcome.kind === "completed") {
     if (run.joined !== undefined) reportJoined(run);
     if (!events.wants("completed")) return;
-    return events.emit("completed", { ...runEvent(run, endedAt), durationMs: endedAt - run.startedAt });
+    return events.emit("completed", { ...runEvent(run, endedAt), durationMs: durationOf(finished) });
   }
   if (outcome.kind === "quarantined") {
     const { id, task } = run.claimed;
@@ -35,8 +35,7 @@ export function reportSettled(finished: FinishedRun, answer: SettleAnswer): void
   const { attempt: _, ...jobEvent } = event;
   switch (outcome.kind) {
     case "failed":
-      if (error !== undefined)
-        events.emit("failed", { ...event, durationMs: endedAt - run.startedAt, error });
+      if (error !== undefined) events.emit("failed", { ...event, durationMs: durationOf(finished), error });
       return;
     case "retry":
       if (error !== undefined) events.emit("retrying", { ...event, at: new Date(outcome.due), error });
@@ -56,6 +55,11 @@ export function reportSettled(finished: FinishedRun, answer: SettleAnswer): void
     case "keyed":
       return;
   }
+}
+
+/** The clock may have been set back meanwhile. */
+function durationOf({ run, endedAt }: FinishedRun): number {
+  return Math.max(0, endedAt - run.startedAt);
 }
 
 /** Tells that a run had passed to somebody else. */
