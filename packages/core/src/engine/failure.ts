@@ -135,6 +135,7 @@ export function encodeError(serializer: Serializer, error: JobError, context: Me
   const rest = { stack: undefined, details: undefined };
   return (
     encode(error) ??
+    encode({ ...error, details: whyLeftOut(why) }) ??
     encode({ ...error, ...rest, details: whyLeftOut(why) }) ??
     encode({ ...error, ...rest }) ??
     encode({ name: cut(name, SHORTEST_MESSAGE), message: cut(message, SHORTEST_MESSAGE), code, ...rest }) ??
