@@ -93,9 +93,11 @@ export class Link {
     return this.#wake?.hears(channel) === true;
   }
 
-  close(): void {
+  /** What is under way is answered first, unless the server is away: it may have been carried out. */
+  async close(): Promise<void> {
     clearTimeout(this.#timer);
     this.#wake?.close();
+    if (this.isConnected) await this.caller.whenSettled();
     this.caller.close();
   }
 

@@ -99,7 +99,7 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
     try {
       await Promise.all(Array.from(this.#queues.values(), (queue) => this.#closeQueue(queue)));
     } finally {
-      if (this.#partition === undefined) this.#link.close();
+      if (this.#partition === undefined) await this.#link.close();
     }
   }
 

@@ -1,5 +1,5 @@
-/** Closing a storage whose server is away. */
-import { createQueue } from "@taskq/core";
+/** Closing a storage: what is under way is answered, and nobody waits for a server that is away. */
+import { createQueue, task } from "@taskq/core";
 import type { StorageContract } from "@taskq/core/storage";
 import { describe, expect, test } from "vitest";
 import { redisStorage } from "../src/index.js";
@@ -30,6 +30,9 @@ async function connectionsOf({ port }: RedisServer): Promise<number> {
   const list = await ask(port, [["CLIENT", "LIST"]]);
   return list.split("\n").filter((line) => line.includes(" name=taskq")).length;
 }
+
+const add = task("add", async ({ a, b }: { a: number; b: number }) => a + b);
+const sum = { a: 1, b: 2 };
 
 describe.skipIf(serverBinary() === undefined).each([1, 4])("with %i partitions", (partitions) => {
   test("a storage whose server is gone closes at once, for good", async () => {
@@ -78,5 +81,28 @@ describe.skipIf(serverBinary() === undefined).each([1, 4])("with %i partitions",
     });
     expect(await queue.stats({ window: "15m" })).toMatchObject({ total: { completed: 1 } });
     await queue.close();
+  });
+
+  test("what was asked for before a queue closes is answered", async () => {
+    const server = await serverOfTest();
+    const open = () =>
+      createQueue({ storage: redisStorage({ url: server.url, partitions }), tasks: { add } });
+
+    const used = open();
+    await used.enqueue(add.job(sum));
+    const answers = Promise.all([used.enqueue(add.job(sum)), used.values.set("key", 1), used.job("unknown")]);
+    await used.close();
+    expect((await answers)[0].existing).toBe(false);
+    await expect(used.enqueue(add.job(sum))).rejects.toMatchObject({ code: "TASKQ_CLOSED" });
+
+    const unused = open();
+    const first = unused.enqueue(add.job(sum));
+    await unused.close();
+    expect((await first).existing).toBe(false);
+
+    const after = open();
+    expect((await after.counts()).ready).toBe(3);
+    expect(await after.values.get("key")).toBe(1);
+    await after.close();
   });
 });

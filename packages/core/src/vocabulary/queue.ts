@@ -221,9 +221,9 @@ export interface Queue<in Names extends string = never> extends AsyncDisposable 
   /** Puts it around every run and every enqueue, until it is disposed of. */
   use(middleware: Middleware): Disposable;
   /**
-   * Ends all waiting, and closes the storage once no queue uses it. Again: the same. A consumer of this process that
-   * still serves the queue stops first, as by `stop`, and tells that nobody had stopped it; a handler does not wait for
-   * that.
+   * Ends all waiting, and closes the storage once no queue uses it. What was asked of it before is answered, but for the
+   * batches that `enqueueMany` has not begun. Again: the same. A consumer of this process that still serves the queue stops
+   * first, as by `stop`, and tells that nobody had stopped it; a handler does not wait for that.
    */
   close(): Promise<void>;
 }

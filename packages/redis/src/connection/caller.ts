@@ -145,6 +145,11 @@ export class Caller {
     return this.connection.onReady(listener);
   }
 
+  /** Resolves once each call that is under way now has settled: within its time. Before `close`. */
+  whenSettled(): Promise<void> {
+    return this.#deadlines.whenEnded();
+  }
+
   /** Rejects what is under way with `TASKQ_CLOSED` and closes the connections. */
   close(): void {
     this.#closed = true;

@@ -27,6 +27,7 @@ export class Deadlines {
   #timer: NodeJS.Timeout | undefined;
   #dueAt = 0;
   #wasLate = false;
+  #ended: ((call: Timed) => void) | undefined;
 
   add(call: Timed): void {
     call.place = this.#calls.length;
@@ -35,11 +36,23 @@ export class Deadlines {
   }
 
   delete(call: Timed): void {
+    if (this.#ended !== undefined) this.#ended(call);
     if (this.#calls[call.place] !== call) return;
     const last = this.#calls.pop();
     if (last === undefined || last === call) return;
     this.#calls[call.place] = last;
     last.place = call.place;
+  }
+
+  /** Resolves once each call that is under way now has ended. Asked once. */
+  whenEnded(): Promise<void> {
+    const left = new Set(this.#calls);
+    if (left.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#ended = (call) => {
+        if (left.delete(call) && left.size === 0) resolve();
+      };
+    });
   }
 
   /** Rejects every call that is under way. */

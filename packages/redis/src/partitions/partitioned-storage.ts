@@ -88,7 +88,7 @@ export class PartitionedStorage implements StorageContract, AsyncDisposable {
     try {
       await Promise.all(this.#parts.map((part) => part.close()));
     } finally {
-      this.#link.close();
+      await this.#link.close();
     }
   }
 
