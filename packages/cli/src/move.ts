@@ -84,8 +84,8 @@ async function takeBack({ from, to }: Pair): Promise<string> {
   } catch (error) {
     if (!(error instanceof TaskqError) || error.code !== "TASKQ_MOVED") throw error;
     throw new UserError(
-      `the queue '${from.name}' has opened at ${storageName(to)}, and may have changed there: ` +
-        "to have it back, move it back, with the two places exchanged",
+      `the queue '${from.name}' has opened where it was moved to, and may have changed there: ` +
+        `to have it back, move it from that place to ${storageName(from)}`,
       { cause: error },
     );
   }
@@ -112,9 +112,13 @@ async function withAdvice(error: unknown, pair: Pair): Promise<unknown> {
   return new UserError([explain(error), ...(await adviceFor(pair))].join("\n  "), { cause: error });
 }
 
-async function adviceFor({ from }: Pair): Promise<readonly string[]> {
+async function adviceFor({ from, to }: Pair): Promise<readonly string[]> {
   const phase = await phaseIfTold(from);
   if (phase === "open") return ["the queue is open where it was, as if nothing had been asked"];
+  const there = phase === "left" ? await phaseIfTold(to) : undefined;
+  if (there === "open" || there === "left") {
+    return ["it has left for another place before, or gone on from there: move it from where it is now"];
+  }
   return [
     phase === undefined
       ? "if it has begun to leave, the queue takes and starts nothing until the move is finished or taken back:"

@@ -82,8 +82,13 @@ $`,
     const late = await taskq(project, "move", "queue.mjs", "sqlite:new.db", "--cancel");
     expect([late.code, late.errors]).toEqual([
       1,
-      `taskq: the queue 'shop' has opened at sqlite ${project.path("new.db")}, and may have changed there: ` +
-        "to have it back, move it back, with the two places exchanged\n",
+      "taskq: the queue 'shop' has opened where it was moved to, and may have changed there: " +
+        `to have it back, move it from that place to sqlite ${project.path("jobs.db")}\n`,
+    ]);
+    const elsewhere = await taskq(project, "move", "queue.mjs", "sqlite:third.db");
+    expect([elsewhere.code, elsewhere.errors.split("\n").slice(1)]).toEqual([
+      1,
+      ["  it has left for another place before, or gone on from there: move it from where it is now", ""],
     ]);
     const back = await taskq(project, "move", "sqlite:new.db", "queue.mjs");
     expect([back.code, back.errors]).toEqual([0, ""]);
