@@ -112,7 +112,7 @@ type Call = (...parameters: unknown[]) => Promise<unknown>;
  * @example
  * const storage = faultyStorage(memoryStorage(), { seed: 7, lost: 0.1, delayed: 0.2 });
  * storage.faults.inject("step", "lost");
- * const queue = createQueue("mail", { storage, tasks: [send] });
+ * const queue = createQueue({ name: "mail", storage, tasks: { send } });
  */
 export function faultyStorage(storage: Storage | StorageContract, plan: FaultPlan = {}): FaultyStorage {
   const faults = new Faults(plan);

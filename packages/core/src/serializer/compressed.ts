@@ -22,7 +22,7 @@ import { isSerializer, type MessageContext, type Serializer } from "./serializer
  *   inflate, and what `serializer` throws
  *
  * @example
- * const queue = createQueue({ storage, serializer: compressed(jsonSerializer(), { over: 1_024 }) });
+ * const queue = createQueue({ storage, tasks, serializer: compressed(jsonSerializer(), { over: 1_024 }) });
  */
 export function compressed(
   serializer: Serializer,

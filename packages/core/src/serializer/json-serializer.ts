@@ -39,7 +39,7 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
  *   by it, `TASKQ_TOO_LARGE` for what exceeds a limit
  *
  * @example
- * const queue = createQueue({ storage, serializer: jsonSerializer({ maxSize: 65_536 }) });
+ * const queue = createQueue({ storage, tasks, serializer: jsonSerializer({ maxSize: 65_536 }) });
  */
 export function jsonSerializer(
   options: {
