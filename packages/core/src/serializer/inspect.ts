@@ -167,7 +167,8 @@ function keyStep(key: string): string {
   return /^[A-Za-z_$][\w$]*$/.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`;
 }
 
-function isPlainObject(object: object): boolean {
+/** One that has no class of its own. */
+export function isPlainObject(object: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(object);
   if (prototype === null || prototype === Object.prototype) return true;
   // The Object.prototype of another realm, such as a vm context.

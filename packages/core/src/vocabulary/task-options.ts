@@ -56,7 +56,7 @@ export type Key<Input> = string | ((input: Input) => string);
 
 /** One job a key: what counts as the same, for how long, and what then happens to the new one. */
 export interface UniqueOptions<in Input = unknown> {
-  /** @default a hash of the encoded input */
+  /** @default a hash of the encoded input, in which the order of the fields of an object does not count */
   readonly key?: Key<Input>;
   /** How long the key is taken: until the job starts, until it is final, or for a time. @default 'unfinished' */
   readonly while?: "waiting" | "unfinished" | Duration;

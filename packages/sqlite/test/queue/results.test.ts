@@ -131,6 +131,24 @@ describe.each(storages)("jobs and results on $name", ({ make }) => {
     });
   });
 
+  test("inputs whose fields are written in another order are one unique job", async () => {
+    const sync = task(
+      "sync",
+      { unique: {} },
+      async (input: { shop: { id: number; place?: string }; since: Date }) => input.shop.id,
+    );
+    const queue = immediateQueue(make(), { sync });
+    const since = new Date(0);
+    const inputs = [
+      { shop: { id: 1, place: "x" }, since },
+      { since, shop: { place: "x", id: 1 } },
+      { since, shop: { id: 1 } },
+    ];
+    const jobs = inputs.map((input) => sync.job(input));
+    const results = await queue.enqueueMany(jobs, { delay: "1h" });
+    expect(results.map(({ existing }) => existing)).toEqual([false, true, false]);
+  });
+
   test("one job a unique key: ignored or replaced", async () => {
     const runs: string[] = [];
     const note = task(
