@@ -1,5 +1,7 @@
+import { createConsumer } from "@taskq/consumer";
 import { createQueue, group, task, type Outcome } from "@taskq/core";
 import { engineOf, InlineRunner } from "@taskq/core/engine";
+import { Redis } from "ioredis";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { redisStorage } from "../src/index.js";
 import { hasTestServer, startTestServer } from "./servers/test-server.js";
@@ -21,7 +23,10 @@ const replacing = task("replacing", async (given: number, { enqueue }) => {
   return given;
 });
 const sum = task("sum", async (numbers: readonly number[]) => numbers.length);
-const tasks = { broken, next, errors, lone, replacing, sum };
+const hasty = task("hasty", async (count: number, { progress }) => {
+  for (let told = 1; told <= count; told += 1) void progress(told);
+});
+const tasks = { broken, next, errors, lone, replacing, sum, hasty };
 
 async function setUp() {
   const server = await startTestServer();
@@ -29,7 +34,7 @@ async function setUp() {
   const { url, keyPrefix } = server;
   const queue = createQueue({ storage: redisStorage({ url, keyPrefix }), tasks });
   onTestFinished(() => queue.close());
-  return { queue, run: () => new InlineRunner(engineOf(queue)).runDue() };
+  return { queue, url, run: () => new InlineRunner(engineOf(queue)).runDue() };
 }
 
 describe.skipIf(!hasTestServer)("flows", () => {
@@ -45,6 +50,20 @@ describe.skipIf(!hasTestServer)("flows", () => {
       await expect(result.wait()).rejects.toMatchObject({ id, task: "broken", attempts: 2 });
     }
     expect(await settled.wait()).toEqual(["member broke", "member broke", "member broke"]);
+  });
+
+  test("progress that a handler did not wait for is kept before its job ends, also by a server that knows no script", async () => {
+    const { queue, url } = await setUp();
+    const redis = new Redis(url);
+    await redis.script("FLUSH");
+    await redis.quit();
+    await using consumer = createConsumer(queue);
+    await consumer.start();
+    // From here on the server knows how to settle, and not yet how to keep progress.
+    for (let n = 0; n < 3; n += 1) await (await queue.enqueue(next.job(n))).wait();
+    const result = await queue.enqueue(hasty.job(3));
+    await result.wait();
+    expect(await result.progress()).toBe(3);
   });
 
   test("a large group fails to its end, although what the end of a run adds replaces one of its members", async () => {

@@ -101,7 +101,10 @@ function begin(call: Call, input: unknown): void {
   const end = (how: InvokedEnd): void => {
     if (timer !== undefined) clearTimeout(timer);
     run.isOver = true;
-    ended(settlementOf(run, how, message, policy));
+    const finished = settlementOf(run, how, message, policy);
+    const kept = run.keeping?.ended();
+    if (kept === undefined) ended(finished);
+    else void kept.then(() => ended(finished));
   };
   // The slot stays taken until the handler has really ended, whatever its signal said.
   const answer =

@@ -16,7 +16,7 @@ import type { Entry, Job, JobOf, Yield } from "../vocabulary/task-and-job.js";
 import type { Values } from "../vocabulary/values.js";
 import type { Engine } from "./engine-types.js";
 import { enqueueInRun, enqueueManyInRun } from "./enqueue-in-run.js";
-import { storeProgress } from "./notes.js";
+import { Keeping, storeProgress } from "./notes.js";
 import { runLogger } from "./run-logger.js";
 import type { Run, RunHost } from "./run.js";
 import { SignalSource } from "./signal-source.js";
@@ -39,6 +39,7 @@ export class JobRun implements Run {
   /** Of a job that a schedule made: the instant it stands for. */
   instant: number | undefined;
   lent: Resources = NO_RESOURCES;
+  keeping: Keeping | undefined;
   #aborting: SignalSource | undefined;
   #log: Logger | undefined;
 
@@ -107,7 +108,7 @@ export class JobRun implements Run {
     return this.engine.queue.values;
   }
   get progress(): (value: unknown) => Promise<void> {
-    return (value) => storeProgress(this, value);
+    return (value) => storeProgress(this, (this.keeping ??= new Keeping()), value);
   }
   get log(): Logger {
     return (this.#log ??= runLogger(this));

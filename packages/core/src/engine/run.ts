@@ -5,6 +5,7 @@ import type { Resources } from "../vocabulary/resources.js";
 import type { TaskContext } from "../vocabulary/task-and-job.js";
 import type { Engine } from "./engine-types.js";
 import type { BuiltFlow } from "./flow.js";
+import type { Keeping } from "./notes.js";
 import type { SignalSource } from "./signal-source.js";
 
 /** What the one who executes lends to each run. */
@@ -37,4 +38,6 @@ export interface Run extends TaskContext {
   /** Of a job that a schedule made: the instant it stands for. */
   instant: number | undefined;
   lent: Resources;
+  /** Of its progress; made when it tells of some. */
+  readonly keeping: Keeping | undefined;
 }

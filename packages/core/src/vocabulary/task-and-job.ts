@@ -73,7 +73,11 @@ export interface TaskContext {
   /** Waits no longer than the run lasts. */
   readonly limit: (name: string, options: LimitOptions) => Limit;
   readonly values: Values;
-  /** Stores how far the job is; sent as the event `progress`. */
+  /**
+   * Stores how far the job is; sent as the event `progress`. A handler need not wait for it: it is kept before the job ends.
+   *
+   * @throws `TASKQ_INPUT` `TASKQ_TOO_LARGE` for what cannot be kept, `TASKQ_LEASE_LOST` when the run is no longer the job's
+   */
   readonly progress: (value: unknown) => Promise<void>;
   /** Written to the queue's logger, and kept with the job. */
   readonly log: Logger;

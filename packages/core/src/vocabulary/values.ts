@@ -17,7 +17,7 @@ export interface Values {
   setIfAbsent(key: string, value: unknown, options?: ValueOptions): Promise<boolean>;
   /** `false`: there was none. */
   delete(key: string): Promise<boolean>;
-  /** `false`: there was none, or another; it stays. */
+  /** `false`: there was none, or another; it stays. Compared as they are encoded: the fields of an object have an order. */
   compareAndDelete(key: string, expected: unknown): Promise<boolean>;
   /** Answers the new number; none counts as 0. Without `ttl` it stays as long as before. @throws `TASKQ_NOT_A_NUMBER` */
   increment(key: string, by?: number, options?: ValueOptions): Promise<number>;
