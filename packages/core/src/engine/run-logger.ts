@@ -2,6 +2,7 @@
 import { describeError, errorText, withoutStack } from "./failure.js";
 import type { Level } from "./guarded-logger.js";
 import { storeNote, type NotingRun } from "./notes.js";
+import { noteContext } from "./sources.js";
 import { toldError } from "./told-error.js";
 import type { Logger } from "../vocabulary/logger.js";
 
@@ -41,7 +42,30 @@ async function tell(run: NotingRun, level: Level, first: object | string, second
     message,
     ...(fields === undefined ? {} : { fields: storable(run, fields) }),
   };
-  await storeNote(run, "log", line);
+  await storeLine(run, line);
+}
+
+function storeLine(run: NotingRun, line: LogLine): Promise<boolean> {
+  try {
+    return storeNote(run, "log", line);
+  } catch (refusal) {
+    if (line.fields === undefined) throw refusal;
+    return storeNote(run, "log", { ...line, fields: travelling(run, line.fields) });
+  }
+}
+
+/** The fields that can be stored, and of the others that they cannot. */
+function travelling({ engine, claimed }: NotingRun, fields: object): Record<string, unknown> {
+  const context = noteContext(engine, claimed, "log");
+  const orWhyNot = ([name, value]: [string, unknown]): [string, unknown] => {
+    try {
+      engine.serializer.encode(value, context);
+      return [name, value];
+    } catch {
+      return [name, "left out: it cannot be stored"];
+    }
+  };
+  return Object.fromEntries(Object.entries(fields).map(orWhyNot));
 }
 
 /** An error alone is the field `err`, with its message as the text, as pino has it. */

@@ -79,7 +79,7 @@ export interface TaskContext {
    * @throws `TASKQ_INPUT` `TASKQ_TOO_LARGE` for what cannot be kept, `TASKQ_LEASE_LOST` when the run is no longer the job's
    */
   readonly progress: (value: unknown) => Promise<void>;
-  /** Written to the queue's logger, and kept with the job. */
+  /** Written to the queue's logger, and kept with the job, but for fields that cannot be stored. */
   readonly log: Logger;
   /** What the consumer made for this run. */
   readonly resources: Resources;

@@ -57,6 +57,20 @@ describe.each(storages)("a logger on $name", ({ make }) => {
     ]);
   });
 
+  test("a line is kept without those of its fields that cannot be stored", async () => {
+    const circular: Record<string, unknown> = {};
+    circular["itself"] = circular;
+    const telling = task("telling", async (_input: void, { log }) => {
+      log.info({ user: new URL("https://shop.test"), order: 7, circular }, "charged");
+    });
+    const queue = immediateQueue(make(), { telling });
+    const result = await queue.enqueue(telling.job());
+    const leftOut = expect.stringContaining("left out");
+    expect(await result.logs()).toMatchObject([
+      { message: "charged", fields: { order: 7, user: leftOut, circular: leftOut } },
+    ]);
+  });
+
   test("is called as a method of its own, with the line and whose it is", async () => {
     class Recorder {
       readonly #lines: unknown[] = [];
