@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 
-/** A Lua script by name. Its text is sent once to each server; after that, its hash. */
+/** A Lua script by name. Its text is sent to a server that does not know it; its hash to all others. */
 export interface Script {
   /** As messages show it. */
   readonly name: string;
@@ -9,6 +9,8 @@ export interface Script {
   readonly sha: string;
   /** So many of the keys of a queue it declares, the first ones; all of them unless given. */
   readonly keys?: number | undefined;
+  /** Sent whole at first on each connection: a server that did not know it would carry it out behind calls that were made later. */
+  readonly inOrder?: boolean | undefined;
 }
 
 /**

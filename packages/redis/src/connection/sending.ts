@@ -19,6 +19,11 @@ export class SentTexts {
     this.#last.set(sha, { client, at: this.next() });
   }
 
+  /** Whether it was this client that the text was sent to last. */
+  went(sha: string, client: Client | ClusterClient): boolean {
+    return this.#last.get(sha)?.client === client;
+  }
+
   /** Whether the text went to this client after the call of this number: then the call only has to come again. */
   wasSentSince(sha: string, client: Client | ClusterClient, number: number): boolean {
     const last = this.#last.get(sha);
@@ -74,6 +79,8 @@ export class ScriptSending implements Sending {
   }
 
   send(client: Client | ClusterClient, hearing: Hearing): void {
+    const { sha, inOrder = false } = this.#script;
+    if (inOrder && !this.#texts.went(sha, client)) return this.sendWhole(client, hearing);
     if (this.#mayRun && this.#again !== undefined) {
       const { place, parameter } = this.#again;
       this.#parameters[place] = parameter();
@@ -81,7 +88,7 @@ export class ScriptSending implements Sending {
     this.#mayRun = true;
     this.#number = this.#texts.next();
     if (!takesBytes(client)) {
-      return hear(client, hearing, client.callBuffer("evalsha", [this.#script.sha, ...this.#words()]));
+      return hear(client, hearing, client.callBuffer("evalsha", [sha, ...this.#words()]));
     }
     const looks = this.#hintsFirst && takesLooks(client);
     sendBytes(client, framed(this.#script, this.#keys, this.#parameters, looks), hearing, looks);

@@ -153,7 +153,8 @@ export const SCRIPTS: Readonly<Record<ScriptName, Script>> = {
   list: script("list", [], moves.list),
   counts: made("counts", FEW, moves.counts),
   explain: script("explain", [], moves.explain),
-  note: made("note", FEW, moves.note),
+  /** What a handler says last is to be kept before its run is settled. */
+  note: { ...made("note", FEW, moves.note), inOrder: true },
   notes: made("notes", FEW, moves.notes),
   values: made("values", FEW, moves.values),
   keys: script("keys", [], moves.keys),
