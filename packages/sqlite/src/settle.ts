@@ -148,6 +148,8 @@ function apply(move: Move, row: Row, settlement: Settlement): void {
     case "keyed":
       row.attempt -= 1;
       if ((row.flags & GATED) !== 0) giveStartsBack(move, row);
+      // Whoever waits for a key that is free by now comes before it.
+      followConsequences(move);
       if ((row.flags & REVOKED) !== 0) endUnasked(move, row, CANCELLED, { startedAt, reason: "revoked" });
       else giveBackKeyed(move, row, outcome, startedAt);
   }

@@ -87,8 +87,8 @@ function passGates(claiming: Claiming, claimed: ReadyRow, row: Row): boolean {
   if (closed.onBusy === "wait") {
     const name = gateName(closed);
     park(move, row, name);
-    // It has to be told when the limit opens; and where a place is free, nobody comes who would let the line go.
-    if (closed.kind === "limit" || placesTaken(move, name) < closed.max) move.opened.add(name);
+    // It has to be told when the limit opens; and where nobody has a place, nobody comes who would let the line go.
+    if (closed.kind === "limit" || placesTaken(move, name) === 0) move.opened.add(name);
     return false;
   }
   const verdict: Meta["verdict"] = { kind: closed.onBusy, gate: closed.key, gateKind: closed.kind };

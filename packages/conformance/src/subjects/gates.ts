@@ -242,6 +242,17 @@ export const gates: Subject = subject("step: gates", [
     for (const expected of [first, second, late]) {
       await context.complete(await onlyOne(context, expected.id));
     }
+    const narrow = { gates: [slots("tenant 7", 1)] };
+    const [inside, waiting] = context.jobs(2, narrow);
+    await context.enqueue(inside, waiting);
+    const holding = await context.claimOne(inside.id);
+    assert.deepEqual(await context.claim({ n: 5 }), []);
+    const wide = context.job({ gates: [slots("tenant 7", 2)], priority: 1 });
+    await context.enqueue(wide);
+    assert.deepEqual(await context.claim({ n: 5 }), []);
+    assert.equal(await context.state(wide.id), "parked", "also one that would allow more");
+    await context.complete(holding);
+    assert.deepEqual(ids(await context.claim({ n: 5 })), [wide.id]);
   }),
 
   promise(

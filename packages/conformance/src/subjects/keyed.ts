@@ -6,6 +6,7 @@ import { promise, subject, type Subject } from "../promise.js";
 import { at } from "../tuple.js";
 
 const lock = (key: string): NewGate => ({ kind: "lock", key, max: 1, per: undefined, onBusy: "wait" });
+const completed: SettledOutcome = { kind: "completed", result: undefined };
 const unique = (key: string, until: NewUnique["until"] = "final"): NewUnique => ({
   key,
   until,
@@ -76,6 +77,21 @@ export const keyedRuns: Subject = subject("step: runs given back with keys", [
     ]);
     await context.complete(again);
     assert.equal((await context.enqueue(other)).flows[0]?.status, "stored");
+    const [source, behind, late] = context.jobs(3);
+    const waiting = { ...behind, unique: unique("report") };
+    await context.enqueue(chain(source, waiting), late);
+    await context.runToEnd(source.id);
+    assert.equal(await context.state(waiting.id), "parked");
+    const ending = await context.claimOne(other.id);
+    const back = keyed("with keys", { unique: unique("report") });
+    const giving = await context.claimOne(late.id);
+    const settled = [context.settlement(ending, completed), context.settlement(giving, back)];
+    assert.deepEqual((await context.step({ settled })).settled, ["applied", "applied"]);
+    assert.deepEqual(
+      await context.states(waiting.id, late.id),
+      ["ready", "parked"],
+      "it waits behind others",
+    );
   }),
 
   promise("keys that a run is given back with stand in place of those it had", async (context) => {
