@@ -77,10 +77,10 @@ export const keyedRuns: Subject = subject("step: runs given back with keys", [
     ]);
     await context.complete(again);
     assert.equal((await context.enqueue(other)).flows[0]?.status, "stored");
-    const [source, behind, late] = context.jobs(3);
+    const [source, behind, before, late] = context.jobs(4);
     const waiting = { ...behind, unique: unique("report") };
-    await context.enqueue(chain(source, waiting), late);
-    await context.runToEnd(source.id);
+    await context.enqueue(chain(source, waiting), chain(before, late));
+    for (const { id } of [source, before]) await context.runToEnd(id);
     assert.equal(await context.state(waiting.id), "parked");
     const ending = await context.claimOne(other.id);
     const back = keyed("with keys", { unique: unique("report") });
