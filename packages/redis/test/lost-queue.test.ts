@@ -332,6 +332,49 @@ describe.skipIf(serverBinary() === undefined)("a server that has lost a queue", 
     expect(jobs.filter(({ id }) => !ids.has(id))).toEqual([]);
   });
 
+  test.each(["ready", "scheduled", "active", "claims"])(
+    "%s that are removed alone are made anew",
+    async (name) => {
+      const losses = lossesOfTest();
+      const { url, port } = await sharedServer();
+      const keyPrefix = newPrefix();
+      const storage = await opened({ url, keyPrefix });
+      const jobs = Array.from({ length: 30 }, () => newJob());
+      const later = Array.from({ length: 5 }, () => newJob({ due: Date.now() + 3_600_000 }));
+      await storage.enqueue({ queue: QUEUE, flows: [...jobs, ...later].map(alone) });
+      let runs = await claim(storage, "one", 10);
+      expect(runs).toHaveLength(10);
+      await ask(port, [["DEL", `${keyPrefix}:{${QUEUE}}:${name}`]]);
+      await storage.reap({ queue: QUEUE, limit: 10 });
+      const done = new Set<string>();
+      while (runs.length > 0) {
+        for (const run of runs) if ((await complete(storage, "one", run)) === "applied") done.add(run.id);
+        runs = await claim(storage, "one", 40);
+      }
+      expect(jobs.filter(({ id }) => !done.has(id))).toEqual([]);
+      const counts = (await storage.counts({ queue: QUEUE }))["*"];
+      expect(counts).toMatchObject({ ready: 0, active: 0, completed: 30, scheduled: 5 });
+      await storage.reap({ queue: QUEUE, limit: 10 });
+      await until("it is told", async () => losses.length > 0);
+      expect(losses).toEqual([expect.stringMatching(/made anew from the jobs/)]);
+    },
+  );
+
+  test("many jobs whose places were removed are found in parts", async () => {
+    const { url, port } = await sharedServer();
+    const keyPrefix = newPrefix();
+    const storage = await opened({ url, keyPrefix });
+    const flows = Array.from({ length: 21_000 }, () => alone(newJob()));
+    await storage.enqueue({ queue: QUEUE, flows });
+    await ask(port, [["DEL", `${keyPrefix}:{${QUEUE}}:ready`]]);
+    const found = async (): Promise<number> => (await storage.counts({ queue: QUEUE }))["*"]?.ready ?? 0;
+    const { nextAt } = await storage.reap({ queue: QUEUE, limit: 10 });
+    expect(nextAt).toBeLessThan(Date.now() + 5_000);
+    expect(await found()).toBeLessThan(flows.length);
+    await storage.reap({ queue: QUEUE, limit: 10 });
+    expect(await found()).toBe(flows.length);
+  });
+
   test("each process declares its schedules again, also if another one has opened the queue", async () => {
     const { url, port } = await sharedServer();
     const options = { url, keyPrefix: newPrefix() };

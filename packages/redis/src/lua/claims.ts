@@ -84,6 +84,19 @@ function M.isClaimed(key)
   return claimOfKey[key] ~= nil
 end
 
+-- Has each claim stand among the runs, and none that is gone.
+function M.matchClaims()
+  learnAll()
+  local active = M.index(K.active)
+  for _, entry in ipairs(call("ZRANGE", K.active, 0, -1)) do
+    if byte(entry) == 35 and not claims[tonumber(sub(entry, 2))] then active:remove(entry) end
+  end
+  for fence, claim in pairs(claims) do
+    local entry = "#" .. string.format("%d", fence)
+    if claim and not active:has(entry) then active:push(claim.at + claim.lease, entry) end
+  end
+end
+
 -- There is no such run.
 function M.leaveClaim(key)
   local claim = claimOfKey[key]

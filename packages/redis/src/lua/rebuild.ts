@@ -3,6 +3,8 @@ export const rebuild: string = String.raw`
 -- By number, as rows have what few of them have.
 local GATES, WITHHELD = 6, 21
 local SOME_ORDERS = 1048576
+local WAITING = {ready = true, scheduled = true}
+local ROWS_OF_PART = 20000
 
 local function eachRow(tell)
   local cursor = "0"
@@ -88,6 +90,58 @@ local function eachGate(tell)
     local gate = M.gateOf(name)
     if gate then tell(gate) end
   end
+end
+
+-- How many rows more there are than the places tell of.
+local function unplaced()
+  local placed = call("ZCARD", K.ready) + call("ZCARD", K.scheduled) + M.countActive() + call("HLEN", K.members)
+  for _, count in ipairs(Q.counts) do placed = placed + count end
+  return call("HLEN", K.rows) - placed
+end
+
+-- Puts a job that stands nowhere among those that wait for their turn or, with its lease, among the runs; whether it did.
+local function placeAgain(key, text)
+  local fine, tail, due, code = pcall(decodeFrom, text, 18, 11)
+  local state = fine and M.STATES[code]
+  if not WAITING[state] and state ~= "active" then return false end
+  if state == "active" then
+    if M.index(K.active):has(key) then return false end
+  else
+    local priority
+    fine, tail, priority = pcall(decodeFrom, text, 1, tail)
+    if not fine then return false end
+    local order, at = struct.unpack(">I5I6", text)
+    local member = M.six(order) .. key
+    if M.index(K.ready):has(M.six(at + due) .. member) or M.index(K.scheduled):has(M.four(priority) .. member) then return false end
+    if M.isClaimed(key) then return false end
+  end
+  local row = M.rowAt(key)
+  if row.isLost or FINAL[row.state] then return false end
+  if row.run then M.index(K.active):push(row.run.claimedAt + row.run.lease, key) else M.enterLine(row) end
+  return true
+end
+
+-- Whoever stands in no place would be met by nobody. Looks at a bounded number of rows; whether there are more, and whether it has begun
+-- now. How many are in none though all were looked at is kept, or each call would go through all rows.
+function M.rebuildPlaces()
+  local missing, text = unplaced(), call("HGET", K.memory, "places")
+  local cursor, known = nil, 0
+  if text then cursor, known = decode(text) end
+  if not cursor and missing <= known then return false, false end
+  local isNew, seen = not cursor, 0
+  if isNew then M.matchClaims() end
+  repeat
+    local page = call("HSCAN", K.rows, cursor or "0", "COUNT", 1000)
+    cursor = page[1]
+    for place = 1, #page[2], 2 do
+      seen = seen + 1
+      if placeAgain(page[2][place], page[2][place + 1]) then missing = missing - 1 end
+    end
+  until cursor == "0" or seen >= ROWS_OF_PART
+  local goesOn = cursor ~= "0"
+  if goesOn or missing > 0 then call("HSET", K.memory, "places", pack(goesOn and cursor, missing))
+  else call("HDEL", K.memory, "places") end
+  return goesOn, isNew
 end
 
 -- Jobs in line wait for their turn anew, as those that have just become due, and runs hold their gates again.

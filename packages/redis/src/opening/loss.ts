@@ -36,6 +36,9 @@ const REBUILT: Readonly<Record<string, string>> = {
   lines:
     "what jobs wait in (a key that ends with :lines or :gates) was gone; they stand in line anew, and locks that were " +
     "held outside of jobs may be lost",
+  places:
+    "what tells where jobs stand (a key that ends with :ready, :scheduled, :active or :claims) was gone; it is made anew " +
+    "from the jobs, and some that run may run again",
 };
 
 /** The warning that a key of a queue was gone, and was made anew from the others. */

@@ -90,6 +90,10 @@ return M.run(function()
     M.rebuildLines()
     rebuilt = "lines"
   end
+  local goesOn, isNew = false, false
+  -- Those that have just left a line are not yet written where they stand.
+  if not rebuilt and Q.phase == "open" then goesOn, isNew = M.rebuildPlaces() end
+  if isNew then rebuilt = "places" end
   openLimits()
   local reaped, nextAt = {}, nil
   for _, key in ipairs(overdue()) do
@@ -109,6 +113,7 @@ return M.run(function()
   end
   local following = call("ZRANGEBYSCORE", K.active, string.format("%.17g", S.now), "+inf", "WITHSCORES", "LIMIT", 0, 1)
   if following[2] and (not nextAt or following[2] + 1 < nextAt) then nextAt = following[2] + 1 end
+  if goesOn then nextAt = S.now end
   return {reaped = reaped, nextAt = nextAt, part = Q.later, rebuilt = rebuilt}
 end)
 `;
