@@ -130,7 +130,7 @@ test("each call rejects after the file was deleted, however many come together",
   const storage = await openStorage({ path });
   rmSync(path);
   const enqueue = () => codeOf(storage.enqueue({ queue: QUEUE, flows: [flow()] }));
-  await new Promise((resolve) => setTimeout(resolve, 1_100));
+  await new Promise((resolve) => setTimeout(resolve, 100));
   for (let round = 0; round < 2; round += 1) {
     expect(await Promise.all([enqueue(), enqueue()])).toEqual(["TASKQ_STORAGE", "TASKQ_STORAGE"]);
   }

@@ -263,7 +263,7 @@ describe("a file that is gone while it is open", () => {
     await storage.enqueue({ queue: QUEUE, flows: [stored] });
     rmSync(`${path}-wal`);
     rmSync(`${path}-shm`);
-    await new Promise((done) => setTimeout(done, 1_100));
+    await new Promise((done) => setTimeout(done, 100));
     const error = await failure(storage.enqueue({ queue: QUEUE, flows: [flow()] }));
     expect(error.code).toBe("TASKQ_STORAGE");
     expect(error.message).toMatch(/jobs\.db-wal to stay as long as the file is in use, but it was deleted/);
@@ -279,7 +279,7 @@ describe("a file that is gone while it is open", () => {
     rmSync(path);
     writeFileSync(`${path}.second`, "");
     symlinkSync(`${path}.second`, path);
-    await new Promise((done) => setTimeout(done, 1_100));
+    await new Promise((done) => setTimeout(done, 100));
     const error = await failure(storage.enqueue({ queue: QUEUE, flows: [flow()] }));
     expect(error.message).toMatch(/but another file has taken its place/);
   });
