@@ -72,6 +72,7 @@ function increment(
 ): ValueAnswer {
   if (value?.kind === "bytes") return { kind: "not-a-number" };
   const number = (value?.number ?? 0) + by;
+  if (Math.abs(number) > Number.MAX_SAFE_INTEGER) return { kind: "not-a-number" };
   stored.set(key, { kind: "number", number }, expiresAt ?? stored.until(key, now) ?? Infinity, now);
   return { kind: "number", number };
 }

@@ -134,6 +134,7 @@ type Increment = Extract<ValueOperation, { readonly kind: "increment" }>;
 function increment(move: Move, { key, by, expiresAt }: Increment, value: ValueRow | undefined): ValueAnswer {
   if (value !== undefined && value.number === null) return { kind: "not-a-number" };
   const number = (value?.number ?? 0) + by;
+  if (Math.abs(number) > Number.MAX_SAFE_INTEGER) return { kind: "not-a-number" };
   write(move, { key, bytes: null, number, expires: expiresAt ?? value?.expires ?? null });
   return { kind: "number", number };
 }

@@ -107,6 +107,15 @@ export const valuing: Subject = subject("values", [
     assert.deepEqual(await values(context, [increment("n", -0.5)]), [79.5]);
     await values(context, [set("a", "no number")]);
     assert.deepEqual(await values(context, [increment("a", 1), get("a")]), ["not-a-number", "no number"]);
+    const most = Number.MAX_SAFE_INTEGER;
+    assert.deepEqual(await values(context, [increment("m", most), increment("m", 1)]), [
+      most,
+      "not-a-number",
+    ]);
+    assert.deepEqual(await values(context, [increment("m", -1), increment("l", -1e300)]), [
+      most - 1,
+      "not-a-number",
+    ]);
   }),
 
   promise(

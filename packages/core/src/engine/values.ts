@@ -36,9 +36,12 @@ export function createValues(engine: Engine): Values {
     return answer.kind === "done" && answer.changed;
   };
   /** What makes a number that was set one that can be counted on; nothing where there is none by now. */
-  const setNumber = async (key: string): Promise<readonly ValueOperation[]> => {
+  const setNumber = async (key: string, by: number): Promise<readonly ValueOperation[]> => {
     const answer = await ask({ kind: "get", key });
-    if (answer.kind !== "bytes") return [];
+    if (answer.kind !== "bytes") {
+      checkSum(key, answer.kind === "number" ? answer.number : 0, by);
+      return [];
+    }
     const { bytes } = answer;
     const number = finiteOf(engine.serializer.decode(bytes, contextOf(engine, key)));
     if (number !== undefined) return [{ kind: "as-number", key, bytes, number }];
@@ -80,10 +83,19 @@ export function createValues(engine: Engine): Values {
       const expiresAt = expiryOf(engine, options);
       const increment = { kind: "increment", key: checkedKey(key), by, expiresAt } as const;
       let answer = await ask(increment);
-      while (answer.kind !== "number") answer = await ask(...(await setNumber(key)), increment);
+      while (answer.kind !== "number") answer = await ask(...(await setNumber(key, by)), increment);
       return answer.number;
     },
   };
+}
+
+/** Beyond, what is added would be lost without a word. @throws `TASKQ_NOT_A_NUMBER` */
+function checkSum(key: string, number: number, by: number): void {
+  if (Math.abs(number + by) <= Number.MAX_SAFE_INTEGER) return;
+  throw new TaskqError(
+    "TASKQ_NOT_A_NUMBER",
+    `increment: expected the sum of the value '${key}' to stay within ${Number.MAX_SAFE_INTEGER}, got ${number} and ${by}`,
+  );
 }
 
 function finiteOf(value: unknown): number | undefined {

@@ -153,7 +153,7 @@ export type ValueAnswer =
   | { readonly kind: "bytes"; readonly bytes: Uint8Array }
   | { readonly kind: "number"; readonly number: number }
   | { readonly kind: "done"; readonly changed: boolean }
-  /** An increment of what is no number. */
+  /** An increment of what is no number, or to a sum further from 0 than the largest safe integer: nothing is changed. */
   | { readonly kind: "not-a-number" };
 
 export type KeysRequest = { readonly queue: string; readonly now?: number | undefined } & (

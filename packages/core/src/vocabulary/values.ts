@@ -19,7 +19,11 @@ export interface Values {
   delete(key: string): Promise<boolean>;
   /** `false`: there was none, or another; it stays. Compared as they are encoded: the fields of an object have an order. */
   compareAndDelete(key: string, expected: unknown): Promise<boolean>;
-  /** Answers the new number; none counts as 0. Without `ttl` it stays as long as before. @throws `TASKQ_NOT_A_NUMBER` */
+  /**
+   * Answers the new number; none counts as 0. Without `ttl` it stays as long as before.
+   *
+   * @throws `TASKQ_NOT_A_NUMBER` also where the sum would be beyond `Number.MAX_SAFE_INTEGER`
+   */
   increment(key: string, by?: number, options?: ValueOptions): Promise<number>;
 }
 

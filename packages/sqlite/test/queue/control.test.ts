@@ -224,6 +224,16 @@ describe.each(storages)("control on $name", ({ make }) => {
     expect(await values.get("hits")).toBeUndefined();
     expect([await values.setIfAbsent("hits", 1), await values.increment("hits")]).toEqual([true, 2]);
     expect([await values.compareAndDelete("hits", 2), await values.get("hits")]).toEqual([true, undefined]);
+    for (const largest of [Number.MAX_SAFE_INTEGER, -Number.MAX_SAFE_INTEGER]) {
+      await values.set("most", largest);
+      const beyond = {
+        code: "TASKQ_NOT_A_NUMBER",
+        message: expect.stringMatching(/to stay within 9007199254740991/),
+      };
+      await expect(values.increment("most", Math.sign(largest))).rejects.toMatchObject(beyond);
+      await expect(values.increment("new", largest * 2)).rejects.toMatchObject(beyond);
+      expect([await values.get("most"), await values.get("new")]).toEqual([largest, undefined]);
+    }
     for (const none of ["5", 5n, null, Number.NaN]) {
       await values.set("none", none);
       await expect(values.increment("none")).rejects.toMatchObject({ code: "TASKQ_NOT_A_NUMBER" });

@@ -61,6 +61,7 @@ local function carryOut(one)
   elseif one.kind == "increment" then
     if value and not value.number then return {kind = "not-a-number"} end
     local number = (value and value.content or 0) + one.by
+    if math.abs(number) > ${Number.MAX_SAFE_INTEGER} then return {kind = "not-a-number"} end
     put(key, {number = true, content = number, ["until"] = one.expiresAt or (value and value["until"])})
     return {kind = "number", number = number}
   end
