@@ -291,6 +291,39 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
     expect(steps).toEqual(["before", "handler", "after", "disposed"]);
   });
 
+  test("a middleware that calls next twice, or once the run has ended, is told so; the handler runs once", async () => {
+    const [runs, nexts] = [[] as number[], [] as (() => Promise<unknown>)[]];
+    const use = task("use", async (number: number) => void runs.push(number));
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { use } }));
+    queue.use({
+      async run({ headers }, next) {
+        nexts.push(next);
+        if (headers["times"] === "none") return;
+        await next();
+        await next();
+      },
+    });
+    await serve(queue);
+    const twice = await queue.enqueue(use.job(2), { headers: { times: "two" } });
+    await expect(twice.wait({ timeout: "5s" })).rejects.toThrow(/a middleware called next\(\) twice/);
+    await (await queue.enqueue(use.job(0), { headers: { times: "none" } })).wait({ timeout: "5s" });
+    await expect(nexts[1]?.()).rejects.toMatchObject({ code: "TASKQ_OPTION" });
+    expect(runs).toEqual([2]);
+  });
+
+  test("a handler that blocks past its timeout has timed out, as any other", async () => {
+    const block = task("block", { timeout: 20 }, () => {
+      const end = performance.now() + 40;
+      while (performance.now() < end);
+    });
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { block } }));
+    const events = recordEvents(queue);
+    await serve(queue);
+    const result = await queue.enqueue(block.job());
+    await expect(result.wait({ timeout: "5s" })).rejects.toMatchObject({ code: "TASKQ_FAILED" });
+    expect(events.map(({ type }) => type)).toContain("timeout");
+  });
+
   test("revoking a running job aborts its signal at once", async () => {
     let [begun, abortedAt] = [new Gate(), 0];
     const long = task("long", async (_: void, { signal }) => {

@@ -20,7 +20,7 @@ export type InvokedEnd = RunEnd & { readonly output?: unknown };
  * @throws what the handler throws
  */
 export function invoke(run: Run, definition: Definition, input: unknown): unknown {
-  return runScope.run(run, isPlain(run, definition) ? callPlain : callGuarded, run, definition, input);
+  return runScope.run(run, isPlain(run, definition) ? callHandler : callGuarded, run, definition, input);
 }
 
 /** Aborts the run's signal when its time is over. Answers the timer, to be cleared. */
@@ -65,8 +65,19 @@ function isPlain({ engine, host, claimed }: Run, { schema }: Definition): boolea
   );
 }
 
-function callPlain(run: Run, definition: Definition, input: unknown): unknown {
-  return definition.handler(input, run);
+function callHandler(run: Run, definition: Definition, input: unknown): unknown {
+  return run.deadlineAt === undefined ? definition.handler(input, run) : callTimed(run, definition, input);
+}
+
+/** While a handler blocks the event loop, no timer tells that its time is over. */
+function callTimed(run: Run, definition: Definition, input: unknown): unknown {
+  const calledAt = performance.now();
+  try {
+    return definition.handler(input, run);
+  } finally {
+    const timeoutMs = (run.deadlineAt ?? Infinity) - run.startedAt;
+    if (performance.now() - calledAt > timeoutMs) run.aborting.abort(new TimeoutError(timeoutMs));
+  }
 }
 
 async function callGuarded(run: Run, definition: Definition, input: unknown): Promise<unknown> {
@@ -78,7 +89,9 @@ async function callGuarded(run: Run, definition: Definition, input: unknown): Pr
     const parsed =
       schema === undefined ? input : parseInput(schema, input, `the input of task '${definition.name}'`);
     const given = parsed instanceof Promise ? await parsed : parsed;
-    return await throughRunMiddleware(run, run.engine.middleware, async () => definition.handler(given, run));
+    return await throughRunMiddleware(run, run.engine.middleware, async () =>
+      callHandler(run, definition, given),
+    );
   } finally {
     if (run.host.resources !== undefined) await disposeResources(run);
   }
@@ -99,7 +112,18 @@ function throughRunMiddleware(
   if (layers.length === 0) return handler();
   const at = async (index: number): Promise<unknown> => {
     const layer = layers[index];
-    return layer?.run === undefined ? handler() : layer.run(run, () => at(index + 1));
+    if (layer?.run === undefined) return handler();
+    let isCalled = false;
+    return layer.run(run, async () => {
+      if (isCalled) throw wrongNext("twice: a handler runs once for each attempt");
+      if (run.isOver) throw wrongNext("after the run had ended");
+      isCalled = true;
+      return at(index + 1);
+    });
   };
   return at(0);
+}
+
+function wrongNext(when: string): TaskqError {
+  return new TaskqError("TASKQ_OPTION", `a middleware called next() ${when}`);
 }

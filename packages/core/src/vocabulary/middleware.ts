@@ -12,7 +12,7 @@ import type { TaskContext } from "./task-and-job.js";
  * });
  */
 export interface Middleware {
-  /** `next()` answers the output of the handler. */
+  /** `next()` answers the output of the handler. Called again, or after the run, it rejects with `TASKQ_OPTION`. */
   run?(context: TaskContext, next: () => Promise<unknown>): unknown;
   /**
    * Once for each job of a flow; `next` takes the job or a changed copy: `TASKQ_OPTION` for one with another id or task, or with
