@@ -4,18 +4,21 @@ export const rebuild: string = String.raw`
 local GATES, WITHHELD = 6, 21
 local SOME_ORDERS = 1048576
 local WAITING = {ready = true, scheduled = true}
-local ROWS_OF_PART = 20000
+local ROWS_OF_PART = 10000
 
-local function eachRow(tell)
-  local cursor = "0"
+-- So many rows, if it is said how many, from this cursor on; answers where to go on.
+local function eachRow(tell, cursor, most)
+  local seen = 0
   repeat
-    local page = call("HSCAN", K.rows, cursor, "COUNT", 1000)
+    local page = call("HSCAN", K.rows, cursor or "0", "COUNT", 1000)
     cursor = page[1]
     for place = 1, #page[2], 2 do
+      seen = seen + 1
       local fine, _, _, code, _, x = pcall(decodeFrom, page[2][place + 1], 4, 11)
       if fine and M.STATES[code] then tell(page[2][place], M.STATES[code], type(x) == "table" and x or {}, page[2][place + 1]) end
     end
-  until cursor == "0"
+  until cursor == "0" or seen >= (most or math.huge)
+  return cursor
 end
 
 local function lastListed()
@@ -41,19 +44,36 @@ local function lastOrder()
   return order
 end
 
--- The row of a queue of which there are jobs.
-function M.rebuildQueue()
-  local order, counts = lastOrder(), {0, 0, 0, 0, 0, 0, 0, 0}
-  eachRow(function(key, state, x, text)
+-- Gathers what the rows tell of a queue whose own row is gone, a bounded number with each call; whether there are more. Meanwhile every
+-- other call is refused.
+function M.gatherRows()
+  local text = call("HGET", K.memory, "gathered")
+  local cursor, order, counts, withheld = nil, 0, {0, 0, 0, 0, 0, 0, 0, 0}, 0
+  if text then cursor, order, counts, withheld = decode(text) end
+  cursor = eachRow(function(key, state, x, text)
     order = math.max(order, (struct.unpack(">I5", text)))
-    if state == "ready" or state == "scheduled" then
+    if WAITING[state] then
       local ended = call("HGET", K.ended, key)
       if ended then state = M.STATES[decode(ended)] end
     end
     if COUNTED[state] then counts[COUNTED[state]] = counts[COUNTED[state]] + 1 end
-    for place = 1, #x, 2 do if x[place] == WITHHELD then Q.x.withheld = (Q.x.withheld or 0) + 1 end end
-  end)
-  Q.counts, Q.order, Q.later = counts, order + SOME_ORDERS, call("EXISTS", K.later) == 1
+    for place = 1, #x, 2 do if x[place] == WITHHELD then withheld = withheld + 1 end end
+  end, cursor, ROWS_OF_PART)
+  call("HSET", K.memory, "gathered", pack(cursor, order, counts, withheld))
+  return cursor ~= "0"
+end
+
+-- What was gathered for a queue that is there again.
+function M.forgetGathered()
+  call("HDEL", K.memory, "gathered")
+end
+
+-- The row of a queue of which there are jobs, all of which were gathered.
+function M.rebuildQueue()
+  local _, order, counts, withheld = decode(call("HGET", K.memory, "gathered"))
+  M.forgetGathered()
+  Q.counts, Q.order, Q.later = counts, math.max(order, lastOrder()) + SOME_ORDERS, call("EXISTS", K.later) == 1
+  Q.x.withheld = withheld > 0 and withheld or nil
   Q.x.awaited, Q.x.flagged = call("HLEN", K.awaited), call("HLEN", K.flagged)
   for _, name in ipairs(call("HKEYS", K.gates)) do
     if sub(name, 1, 5) == "task:" or sub(name, 1, 6) == "pause:" then
@@ -100,16 +120,14 @@ local function unplaced()
 end
 
 -- Puts a job that stands nowhere among those that wait for their turn or, with its lease, among the runs; whether it did.
-local function placeAgain(key, text)
-  local fine, tail, due, code = pcall(decodeFrom, text, 18, 11)
-  local state = fine and M.STATES[code]
+local function placeAgain(key, state, text)
   if not WAITING[state] and state ~= "active" then return false end
   if state == "active" then
     if M.index(K.active):has(key) then return false end
   else
-    local priority
-    fine, tail, priority = pcall(decodeFrom, text, 1, tail)
-    if not fine then return false end
+    local fine, tail, due = pcall(decodeFrom, text, 18, 11)
+    local read, _, priority = pcall(decodeFrom, text, 1, fine and tail or 0)
+    if not (fine and read) then return false end
     local order, at = struct.unpack(">I5I6", text)
     local member = M.six(order) .. key
     if M.index(K.ready):has(M.six(at + due) .. member) or M.index(K.scheduled):has(M.four(priority) .. member) then return false end
@@ -128,16 +146,9 @@ function M.rebuildPlaces()
   local cursor, known = nil, 0
   if text then cursor, known = decode(text) end
   if not cursor and missing <= known then return false, false end
-  local isNew, seen = not cursor, 0
+  local isNew = not cursor
   if isNew then M.matchClaims() end
-  repeat
-    local page = call("HSCAN", K.rows, cursor or "0", "COUNT", 1000)
-    cursor = page[1]
-    for place = 1, #page[2], 2 do
-      seen = seen + 1
-      if placeAgain(page[2][place], page[2][place + 1]) then missing = missing - 1 end
-    end
-  until cursor == "0" or seen >= ROWS_OF_PART
+  cursor = eachRow(function(key, state, _, row) if placeAgain(key, state, row) then missing = missing - 1 end end, cursor, ROWS_OF_PART)
   local goesOn = cursor ~= "0"
   if goesOn or missing > 0 then call("HSET", K.memory, "places", pack(goesOn and cursor, missing))
   else call("HDEL", K.memory, "places") end

@@ -1,6 +1,6 @@
 import type { QueuePhase, StorageRequest } from "@taskq/core/storage";
 import { SCRIPTS } from "../lua/scripts.js";
-import type { OpenQueue } from "../open-queue.js";
+import type { OpenQueue, Told } from "../open-queue.js";
 import { textIfAny } from "../wire/values.js";
 
 /** What one partition answered, or a queue that lies whole in one place. */
@@ -21,7 +21,10 @@ export async function openPart(
   const kept = [completed.for, completed.max, failed.for, failed.max];
   // One that is made anew must not give again what was given here.
   const about = { retention: kept, unknownAfter, epoch: part.presence.epoch };
-  const { answer } = await part.ask(SCRIPTS.open, { queue, now }, about);
+  let answer: Told["answer"];
+  // What many rows tell of a queue whose own row is gone is gathered in parts.
+  do ({ answer } = await part.ask(SCRIPTS.open, { queue, now }, about));
+  while (answer["part"] === true);
   part.presence.timesOpened += 1;
   return {
     epoch: answer["epoch"] as number,

@@ -10,11 +10,23 @@ local function newQueue()
     counts = {0, 0, 0, 0, 0, 0, 0, 0}, x = {}, looked = 0}
 end
 
+-- Of one whose own row is gone, what the others tell is gathered first.
+if call("EXISTS", K.queue) == 0 and call("EXISTS", K.rows) == 1 then
+  local fine, goesOn = pcall(M.gatherRows)
+  if goesOn then
+    return M.look(function()
+      if not fine then error(goesOn, 0) end
+      return {part = true}
+    end)
+  end
+end
+
 return M.run(function()
   local retention, made, isNew, isRebuilt = S.request.retention, nil, call("EXISTS", K.queue) == 0, false
   if not isNew then
     M.readQueue()
     M.catchUpOrder()
+    M.forgetGathered()
     made = call("HGET", K.memory, "made") or nil
   else
     Q = newQueue()
