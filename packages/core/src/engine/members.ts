@@ -44,8 +44,13 @@ export function checkSource(engine: Engine, message: JobMessage, source: Source)
   }
   if (message.members === undefined) throw differs("it is a group");
   if (message.members === textOf(memberOf(source))) return undefined;
-  if (source.mode === "settled") return checkStandIns(engine, message, source);
+  if (hasSettled(source)) return checkStandIns(engine, message, source);
   throw differs("its members are others");
+}
+
+/** Whether it is, or has within it, a group that goes on without its members. */
+function hasSettled(source: Source): boolean {
+  return source.kind === "join" && (source.mode === "settled" || source.members.some(hasSettled));
 }
 
 /** Where a member added a flow that failed, the job that failed stands for it: the group knows for which. */

@@ -312,6 +312,20 @@ describe.each(storages)("flows on $name", ({ make }) => {
     expect(await (await queue.enqueue(parent.job().pipe(after))).wait()).toEqual([3, 1, 2, 3]);
   });
 
+  test("a settled group within a group goes on without what a member added and what failed", async () => {
+    const parent = task(
+      "parent",
+      async (_: void, { enqueue }) => void (await enqueue(fail.job(), { join: true })),
+    );
+    const states = task("states", async ([outcomes]: readonly (readonly Outcome[])[]) =>
+      (outcomes ?? []).map(({ state }) => state),
+    );
+    const queue = immediateQueue(make(), { add, fail, parent, states });
+    const settled = group([parent.job(), add.job({ a: 1, b: 1 })], { mode: "settled" });
+    const result = await queue.enqueue(group([settled]).pipe(states));
+    expect(await result.wait()).toEqual(["failed", "completed"]);
+  });
+
   test("results are told in the order in which they become final", async () => {
     const { queue } = setUp();
     const slow = await queue.enqueue(add.job({ a: 1, b: 1 }), { delay: "2h" });
