@@ -10,6 +10,7 @@ import type { Move } from "./move.js";
 import { keyText, OUTSIDE, placesOf, type Placing } from "./place.js";
 import { BLOCKED, COMPLETED, isFinalState, stateName, type Key } from "./row.js";
 import { rowByKey } from "./rows.js";
+import { skipIfDead } from "./skip-dead.js";
 import { takeOrPark, takesOver } from "./unique.js";
 
 /** How a flow is stored beside its rows. */
@@ -72,6 +73,7 @@ function beginRoot(placing: Placing, { id, unique }: NewJob, gate: string | unde
   const row = rowByKey(move.scope.connection, keyText(placing, id));
   // What another root replaced may have broken a group, and this one with it.
   if (row === undefined || row.state !== BLOCKED) return row?.state ?? BLOCKED;
+  if (skipIfDead(move, row)) return row.state;
   if (gate !== undefined) {
     park(move, row, gate);
     return row.state;
@@ -79,7 +81,8 @@ function beginRoot(placing: Placing, { id, unique }: NewJob, gate: string | unde
   const siblings = new Set([...rows.values()].map(({ key }) => key));
   const goesOn = unique === undefined || takesOver(move, row, unique, siblings);
   followConsequences(move);
-  if (goesOn && takeOrPark(move, row)) enterLine(move, row);
+  // What this one replaced may have broken its group: it ends with that, and holds no key.
+  if (goesOn && !skipIfDead(move, row) && takeOrPark(move, row)) enterLine(move, row);
   return row.state;
 }
 

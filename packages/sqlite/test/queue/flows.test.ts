@@ -326,6 +326,28 @@ describe.each(storages)("flows on $name", ({ make }) => {
     expect(await result.wait()).toEqual(["failed", "completed"]);
   });
 
+  test("what a member adds in place of another member ends with the group that this breaks, once", async () => {
+    const unique = { key: "one", while: "waiting", onConflict: "replace" } as const;
+    const other = task("other", { unique }, async () => 1);
+    const parent = task("parent", { priority: 1 }, async (_: void, { enqueue }) => {
+      await enqueue(other.job(), { join: true });
+      return 2;
+    });
+    const queue = immediateQueue(make(), { other, parent, sum });
+    const result = await queue.enqueue(group([parent.job(), other.job()]).pipe(sum));
+    expect(await result.state()).toBe("skipped");
+    const states: string[] = [];
+    for await (const { task: name, state } of queue.jobs()) states.push(`${name} ${state}`);
+    expect(states.toSorted()).toEqual([
+      "other cancelled",
+      "other skipped",
+      "parent completed",
+      "sum skipped",
+    ]);
+    expect(await queue.counts()).toMatchObject({ completed: 1, cancelled: 1, skipped: 2, ready: 0 });
+    expect(await (await queue.enqueue(other.job())).wait()).toBe(1);
+  });
+
   test("results are told in the order in which they become final", async () => {
     const { queue } = setUp();
     const slow = await queue.enqueue(add.job({ a: 1, b: 1 }), { delay: "2h" });
