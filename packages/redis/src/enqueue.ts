@@ -20,8 +20,13 @@ export function enqueue(queue: OpenQueue, request: EnqueueRequest): Promise<Answ
     if (batch === undefined) batches.set(queue, (batch = new TickBatch(new QueueStore(queue))));
     return batch.add(request, flow);
   }
-  batches.get(queue)?.flush();
+  sendGathered(queue);
   return addOrStore(queue, request, performance.now());
+}
+
+/** Sends what this tick has gathered so far. */
+export function sendGathered(queue: OpenQueue): void {
+  batches.get(queue)?.flush();
 }
 
 const batches = new WeakMap<OpenQueue, TickBatch>();

@@ -12,7 +12,7 @@ import {
   type TickAnswer,
 } from "@taskq/core/storage";
 import { OpenQueue, type Asked, type Told } from "./open-queue.js";
-import { enqueue } from "./enqueue.js";
+import { enqueue, sendGathered } from "./enqueue.js";
 import { Link } from "./link.js";
 import { countsByTask, list } from "./listing.js";
 import { events } from "./events.js";
@@ -285,6 +285,7 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
   /** Statistics that cannot be written are lost: nobody waits for a server that is away. */
   async #closeQueue(queue: OpenQueue): Promise<void> {
     queue.close();
+    sendGathered(queue);
     if (!this.#link.isConnected) return;
     try {
       await writeStats(queue);
