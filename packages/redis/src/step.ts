@@ -35,6 +35,8 @@ import { runRequest, settlementsRequest } from "./wire/requests.js";
 import type { AnswerRecord } from "./wire/unpack.js";
 
 export function step(queue: OpenQueue, request: StepRequest): Promise<StepAnswer> {
+  const givingBack = queue.waiting.givingBack(request);
+  if (givingBack !== undefined) return givingBack.then(() => step(queue, request));
   if (queue.waiting.has(request)) return withHanded(queue, request);
   return request.last === true ? lastStep(queue, request) : exchange(queue, request);
 }
@@ -179,7 +181,7 @@ async function ask(
   const lane = laneOf(request);
   const parameters = parametersOf(queue, request, rest, stats);
   const waits = goesAhead ? undefined : queue.waiting.next(request);
-  const left = goesAhead ? undefined : queue.waiting.left(request);
+  const left = goesAhead ? undefined : queue.waiting.asking(request);
   if (waits !== undefined || left !== undefined) parameters.push(waits?.member ?? "", left?.member ?? "");
   if (unanswered.has(lane)) parameters[SELDOM] = notedOf(queue, stats);
   const again =
@@ -228,7 +230,10 @@ async function ask(
     return { answer, effects: [...before, ...effects], short, isSettled: isSettled || short !== undefined };
   } catch (error) {
     // What goes ahead of a claim says nothing of that.
-    if (!goesAhead) unanswered.add(lane);
+    if (!goesAhead) {
+      unanswered.add(lane);
+      queue.waiting.failed(request);
+    }
     if (stats !== undefined) queue.stats.notWritten(stats);
     throw error;
   }

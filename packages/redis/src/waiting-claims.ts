@@ -55,7 +55,7 @@ interface Leased {
 
 /** A job that has come. */
 interface Handed extends Told, Leased {
-  readonly timer: NodeJS.Timeout;
+  timer: NodeJS.Timeout;
 }
 
 interface Owner {
@@ -67,6 +67,9 @@ interface Owner {
   /** It, where it is known to have been left. */
   left: WaitingClaim | undefined;
   handed: Handed | undefined;
+  /** Whether a step is on its way. */
+  isAsking: boolean;
+  givingBack: Promise<void> | undefined;
   /** Whether it was gone when a step without a claim took it back. */
   isGone: boolean;
   /** Of the last claims that steps were told of the long way, as are those that are answered again. */
@@ -124,9 +127,22 @@ export class WaitingClaims {
     return next;
   }
 
-  /** What waits for this owner, and its next step takes back. */
-  left({ owner, lane = 0 }: StepRequest): WaitingClaim | undefined {
-    return lane === 0 ? this.#owners.get(owner)?.left : undefined;
+  /** A step is on its way, until it is `answered` or has failed. Answers what waits for its owner, which it takes back. */
+  asking({ owner, lane = 0 }: StepRequest): WaitingClaim | undefined {
+    const known = lane === 0 ? this.#owners.get(owner) : undefined;
+    if (known === undefined) return undefined;
+    known.isAsking = true;
+    return known.left;
+  }
+
+  failed({ owner, lane = 0 }: StepRequest): void {
+    const known = lane === 0 ? this.#owners.get(owner) : undefined;
+    if (known !== undefined) known.isAsking = false;
+  }
+
+  /** What is given back, before which its owner asks nothing: it would be told of it again. */
+  givingBack({ owner }: StepRequest): Promise<void> | undefined {
+    return this.#owners.get(owner)?.givingBack;
   }
 
   /** What this step took back was gone: a job may have come for it. Answers the number under which it is to ask. */
@@ -134,7 +150,11 @@ export class WaitingClaims {
     const known = this.#ownerOf(request.owner);
     known.left = undefined;
     known.isGone = request.claim === undefined;
-    if (request.claim !== undefined) known.asks = { request: request.request, number };
+    if (request.claim !== undefined) {
+      known.asks = { request: request.request, number };
+      // It is told again.
+      this.#drop(known);
+    }
     return this.numberOf(request);
   }
 
@@ -148,6 +168,7 @@ export class WaitingClaims {
   answered({ owner, lane = 0 }: StepRequest, waits: WaitingClaim | undefined): void {
     const known = lane === 0 ? this.#owners.get(owner) : undefined;
     if (known === undefined) return;
+    known.isAsking = false;
     // A job may have come before the answer.
     known.left = known.handed === undefined && known.sent === waits ? waits : undefined;
   }
@@ -189,13 +210,15 @@ export class WaitingClaims {
     if (told === undefined || told.word !== this.#word) return;
     const known = this.#owners.get(told.owner);
     if (known === undefined || known.fences.has(told.fence)) return;
-    const { sent } = known;
+    const { sent, left, asks } = known;
+    const isTakenBack = left?.number === told.number && sent !== left;
+    // A step is on its way, or has come back, that is told of it.
+    if (isTakenBack || asks?.number === told.number) return;
     // A copy of an older step, carried out late, has left a claim.
     if (sent?.number !== told.number) return void this.#giveBack(known, { ...told, lease: 0 });
     known.sent = undefined;
     known.left = undefined;
-    const timer = setTimeout(() => void this.#untaken(known), KEPT);
-    known.handed = { ...told, lease: sent.lease, timer };
+    known.handed = { ...told, lease: sent.lease, timer: this.#later(known) };
     this.#options.hint();
   }
 
@@ -223,6 +246,8 @@ export class WaitingClaims {
         sent: undefined,
         left: undefined,
         isGone: false,
+        isAsking: false,
+        givingBack: undefined,
         handed: undefined,
         fences: new Set(),
         asks: undefined,
@@ -232,15 +257,27 @@ export class WaitingClaims {
     return known;
   }
 
+  #later(known: Owner): NodeJS.Timeout {
+    return setTimeout(() => {
+      // What is on its way may be told of it too.
+      if (known.isAsking && known.handed !== undefined) known.handed.timer = this.#later(known);
+      else void this.#untaken(known);
+    }, KEPT);
+  }
+
   async #untaken(known: Owner): Promise<void> {
     const { handed } = known;
     this.#drop(known);
     if (handed !== undefined) await this.#giveBack(known, handed);
   }
 
-  async #giveBack({ name }: Owner, handed: Told & Leased): Promise<void> {
+  #giveBack(known: Owner, handed: Told & Leased): Promise<void> {
     const job = jobOf(handed);
-    if (job !== undefined) await this.#options.release(name, job);
+    if (job === undefined) return Promise.resolve();
+    const givingBack = this.#options.release(known.name, job).finally(() => {
+      if (known.givingBack === givingBack) known.givingBack = undefined;
+    });
+    return (known.givingBack = givingBack);
   }
 
   #drop(known: Owner): void {

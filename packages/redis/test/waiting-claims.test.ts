@@ -199,6 +199,25 @@ describe.skipIf(serverBinary() === undefined)("a claim that found nothing", () =
     expect((await ask()).claimed).toEqual([]);
   });
 
+  test("is handed a job once that comes while a step takes it back", async () => {
+    const { ask, wait, store, settle } = await setUp();
+    for (let attempt = 0; attempt < 60; attempt += 1) {
+      await wait();
+      // On connections of their own, in any order.
+      const [id, first] = await Promise.all([store(), ask()]);
+      const answers = [first];
+      await vi.waitFor(async () => {
+        if (answers.every(({ claimed }) => claimed.length === 0)) answers.push(await ask());
+        expect(answers.flatMap(({ claimed }) => claimed.map((job) => job.id))).toEqual([id]);
+      }, PATIENCE);
+      // Longer than a message takes.
+      await sleep(5);
+      for (const answer of answers)
+        expect((await settle(answer)).settled).toEqual(answer.claimed.map(() => "applied"));
+      expect((await ask()).claimed).toEqual([]);
+    }
+  });
+
   test("is handed the jobs of another process one by one, each of which runs once", async () => {
     const prefix = newPrefix();
     const storing = processOf({ url: own.server.url, prefix });

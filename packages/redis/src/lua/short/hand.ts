@@ -80,6 +80,6 @@ local function waits(now, due)
   if not ARGV[15] or ARGV[15] == "" then return false end
   local over = math.min(now + ${WAITS}, due or math.huge)
   redis.pcall("ZREMRANGEBYSCORE", ${key("waiting")}, "-inf", string.format("%.17g", now - ${FORGOTTEN}))
-  return redis.pcall("ZADD", ${key("waiting")}, string.format("%.17g", over), ARGV[15]) == 1
+  return type(redis.pcall("ZADD", ${key("waiting")}, string.format("%.17g", over), ARGV[15])) == "number"
 end
 `;
