@@ -274,9 +274,10 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
 
   #newQueue(name: string): OpenQueue {
     const openAgain = (): Promise<void> => this.#partition?.openAgain(name) ?? this.#again.again(name);
-    const options = { atOnce: this.#atOnce, partition: this.#partition?.number, openAgain };
     const queue: OpenQueue = new OpenQueue(name, this.#link, this.#settings, {
-      ...options,
+      atOnce: this.#atOnce,
+      partition: this.#partition?.number,
+      openAgain,
       release: (owner, run) => release(queue, owner, run),
     });
     return queue;

@@ -12,6 +12,7 @@ import type { CallParameter } from "./connection/caller.js";
 import type { Reply } from "./connection/client.js";
 import type { SentAgain } from "./connection/sending.js";
 import { SCRIPTS } from "./lua/scripts.js";
+import { joined } from "./joined-tasks.js";
 import type { OpenQueue } from "./open-queue.js";
 import type { StatsField } from "./pending-stats.js";
 import {
@@ -49,9 +50,8 @@ async function withHanded(queue: OpenQueue, request: StepRequest): Promise<StepA
       ? NOTHING
       : await exchange(queue, { ...request, claim: undefined });
   const job = queue.waiting.take(request);
-  return job === undefined
-    ? { ...rest, claimed: [], count: 0, more: true }
-    : { ...rest, claimed: [job], count: 1, more: true };
+  const claimed = job === undefined ? [] : [job];
+  return { ...rest, claimed, count: claimed.length, more: true };
 }
 
 async function lastStep(queue: OpenQueue, request: StepRequest): Promise<StepAnswer> {
@@ -315,15 +315,6 @@ function parametersOf(
 /** What the last claim of a lane is kept under. */
 function laneOf({ owner, lane = 0 }: StepRequest): string {
   return lane === 0 ? owner : `${owner}\n${String(lane)}`;
-}
-
-const joinedTasks = new WeakMap<readonly string[], string>();
-
-/** Callers keep their array from call to call. */
-function joined(tasks: readonly string[]): string {
-  let text = joinedTasks.get(tasks);
-  if (text === undefined) joinedTasks.set(tasks, (text = `\n${tasks.join("\n")}\n`));
-  return text;
 }
 
 /** The owner asks no more: what this step itself gathered is written too. */

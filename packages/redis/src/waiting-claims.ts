@@ -9,6 +9,7 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ClaimedJob, RunReference, StepAnswer, StepRequest } from "@taskq/core/storage";
+import { joined } from "./joined-tasks.js";
 import { pack } from "./wire/pack.js";
 import { claimedRows } from "./wire/rows.js";
 import { Reader } from "./wire/unpack.js";
@@ -113,30 +114,22 @@ export class WaitingClaims {
     if (time - known.workedAt > ACTIVE) return undefined;
     const { lease } = claim;
     const number = request.request + 1;
-    const member = pack([
-      this.#options.channel,
-      this.#word,
-      owner,
-      owner,
-      number,
-      lease,
-      `\n${tasks.join("\n")}\n`,
-    ]);
+    const member = pack([this.#options.channel, this.#word, owner, owner, number, lease, joined(tasks)]);
     const next = { number, lease, member };
     known.sent = next;
     return next;
   }
 
   /** A step is on its way, until it is `answered` or has failed. Answers what waits for its owner, which it takes back. */
-  asking({ owner, lane = 0 }: StepRequest): WaitingClaim | undefined {
-    const known = lane === 0 ? this.#owners.get(owner) : undefined;
+  asking(request: StepRequest): WaitingClaim | undefined {
+    const known = this.#asker(request);
     if (known === undefined) return undefined;
     known.isAsking = true;
     return known.left;
   }
 
-  failed({ owner, lane = 0 }: StepRequest): void {
-    const known = lane === 0 ? this.#owners.get(owner) : undefined;
+  failed(request: StepRequest): void {
+    const known = this.#asker(request);
     if (known !== undefined) known.isAsking = false;
   }
 
@@ -159,14 +152,14 @@ export class WaitingClaims {
   }
 
   /** The number under which a step asks, also if it is repeated. */
-  numberOf({ owner, lane = 0, request }: StepRequest): number {
-    const asks = lane === 0 ? this.#owners.get(owner)?.asks : undefined;
-    return asks?.request === request ? asks.number : request;
+  numberOf(step: StepRequest): number {
+    const asks = this.#asker(step)?.asks;
+    return asks?.request === step.request ? asks.number : step.request;
   }
 
   /** A step was answered. @param waits what it has left waiting */
-  answered({ owner, lane = 0 }: StepRequest, waits: WaitingClaim | undefined): void {
-    const known = lane === 0 ? this.#owners.get(owner) : undefined;
+  answered(request: StepRequest, waits: WaitingClaim | undefined): void {
+    const known = this.#asker(request);
     if (known === undefined) return;
     known.isAsking = false;
     // A job may have come before the answer.
@@ -174,8 +167,8 @@ export class WaitingClaims {
   }
 
   /** A step was told of jobs, perhaps also of the one that has come. */
-  told({ owner, lane = 0 }: StepRequest, claimed: StepAnswer["claimed"]): void {
-    const known = lane === 0 ? this.#owners.get(owner) : undefined;
+  told(request: StepRequest, claimed: StepAnswer["claimed"]): void {
+    const known = this.#asker(request);
     if (known === undefined) return;
     for (const { fence } of claimed) {
       known.fences.add(fence);
@@ -185,9 +178,10 @@ export class WaitingClaims {
   }
 
   /** Whether a job has come that this step may begin. */
-  has({ owner, lane = 0, claim }: StepRequest): boolean {
-    if (lane !== 0 || claim === undefined || claim.begin < 1 || claim.ids !== undefined) return false;
-    return this.#owners.get(owner)?.handed !== undefined;
+  has(request: StepRequest): boolean {
+    const { claim } = request;
+    if (claim === undefined || claim.begin < 1 || claim.ids !== undefined) return false;
+    return this.#asker(request)?.handed !== undefined;
   }
 
   /** It, unless it is too late for it. */
@@ -235,6 +229,11 @@ export class WaitingClaims {
   close(): void {
     for (const known of this.#owners.values()) this.#drop(known);
     this.#owners.clear();
+  }
+
+  /** Whose step it is, in the lane in which claims wait, if one did. */
+  #asker({ owner, lane = 0 }: StepRequest): Owner | undefined {
+    return lane === 0 ? this.#owners.get(owner) : undefined;
   }
 
   #ownerOf(name: string): Owner {
