@@ -1,6 +1,7 @@
 /** One queue of a consumer: settles what ended and claims what is free, in one step a turn of the event loop. */
 import type { Engine, RunHost } from "@taskq/core/engine";
 import type { ClaimRequest, TaskqError, WatchHint } from "@taskq/core/storage";
+import { Ahead } from "./ahead.js";
 import { ClaimTiming } from "./claim-timing.js";
 import { Dispatcher } from "./dispatcher.js";
 import { HeldRuns } from "./held-runs.js";
@@ -9,7 +10,7 @@ import { Loop, type Rest } from "./loop.js";
 import { Outage } from "./outage.js";
 import { AdaptivePrefetch, FixedPrefetch } from "./prefetch.js";
 import type { Slots } from "./slots.js";
-import { askedBy, isFilled, StepExchange, type Exchanged } from "./step-exchange.js";
+import { handedOut, StepExchange, type Exchanged } from "./step-exchange.js";
 
 /** How often revoked runs are asked for at most, in milliseconds. */
 const REVOCATION_PAUSE = 50;
@@ -39,6 +40,7 @@ export class QueueWorker {
   lastClaimAt: number | undefined;
   readonly #options: QueueWorkerOptions;
   readonly #prefetch: AdaptivePrefetch | FixedPrefetch;
+  readonly #ahead = new Ahead();
   readonly #runs: HeldRuns;
   readonly #exchange: StepExchange;
   readonly #keeper: LeaseKeeper;
@@ -233,7 +235,8 @@ export class QueueWorker {
     this.#timing.learn(claim, answer);
     if (claim !== undefined) this.lastClaimAt = Date.now();
     if (answer.passedOver === false) this.#beginsAt = performance.now();
-    this.#overlaps = elsewhere && this.#claiming && goesOn(exchanged);
+    if (claim !== undefined) this.#ahead.learn(claim, answer);
+    this.#overlaps = elsewhere && this.#claiming && claim !== undefined && this.#ahead.goesOn(claim, answer);
     this.#untaken.push(exchanged);
     if (!this.#overlaps) this.#take();
   }
@@ -276,14 +279,13 @@ export class QueueWorker {
     if (!isWanted && !this.#exchange.hasEnded) return undefined;
     const { slots, lease } = this.#options;
     let taken = this.#exchange.asked;
-    // They have handed out all they were asked for.
-    for (const untaken of this.#untaken) taken += askedBy(untaken.claim);
+    for (const { answer } of this.#untaken) taken += handedOut(answer);
     const free = this.dispatcher.reserve(isWanted) - taken;
     // Only what has ended makes room ahead, and what was claimed by halves.
     if (free <= 0 && !this.#exchange.hasEnded && taken === 0) return undefined;
     if (free > 0) this.#beginsAt = now;
     else if (now - this.#beginsAt >= ONLY_AHEAD) return undefined;
-    const held = this.#prefetch.next(slots.size);
+    const held = this.#ahead.of(this.#prefetch.next(slots.size));
     const half = Math.ceil((slots.size + held) / 2);
     const most = this.#overlaps && (held >= slots.size || this.#exchange.hasLanes) ? half : Infinity;
     const begin = Math.min(Math.max(0, free), most);
@@ -330,9 +332,4 @@ export class QueueWorker {
     if (this.#exchange.empty) this.#settled?.();
     return rest;
   }
-}
-
-/** Whether all that was asked for was handed out, and there is more. */
-function goesOn({ claim, answer }: Exchanged): boolean {
-  return claim !== undefined && answer.more && isFilled(claim, answer);
 }

@@ -239,7 +239,12 @@ export function askedBy(claim: ClaimRequest | undefined): number {
   return claim === undefined ? 0 : claim.begin + claim.ahead;
 }
 
-/** Whether all that was asked for was handed out. Reads no claimed job where their number is told. */
+/** How many jobs were handed out. Reads none of them where their number is told. */
+export function handedOut(answer: StepAnswer): number {
+  return answer.count ?? answer.claimed.length;
+}
+
+/** Whether all that was asked for was handed out. */
 export function isFilled(claim: ClaimRequest, answer: StepAnswer): boolean {
-  return (answer.count ?? answer.claimed.length) >= askedBy(claim);
+  return handedOut(answer) >= askedBy(claim);
 }

@@ -174,3 +174,53 @@ test("jobs that are not claimed ahead are handed to free workers of a storage el
   // Sixty steps of some 5 ms.
   expect(performance.now() - from).toBeLessThan(1_500);
 });
+
+test("steps of jobs that are not claimed ahead are under way in both lanes of a storage, and each job runs once", async () => {
+  const ran = new Map<number, number>();
+  let [underWay, together, steps, asked, holding, mostHolding] = [0, 0, 0, 0, 0, 0];
+  const locked = task("locked", { lock: (number: number) => `lock-${number}` }, async (number: number) => {
+    ran.set(number, (ran.get(number) ?? 0) + 1);
+  });
+  const storage = elsewhere({
+    lanes: 2,
+    sent() {
+      underWay += 1;
+      if (underWay === 2) together += 1;
+    },
+    answered({ claim, settled }, { claimed }) {
+      underWay -= 1;
+      steps += 1;
+      if (claim !== undefined && claim.ahead > 0) asked += 1;
+      holding += claimed.length - settled.length;
+      mostHolding = Math.max(mostHolding, holding);
+    },
+  });
+  const queue = closing(createQueue({ storage, tasks: { locked } }));
+  const numbers = Array.from({ length: 1_000 }, (_, number) => number);
+  await queue.enqueueMany(numbers.map((number) => locked.job(number)));
+  await serve(queue, { workers: 10 });
+  await until(async () => (await queue.counts()).completed === 1_000);
+  expect([...ran.values()]).toEqual(numbers.map(() => 1));
+  expect(mostHolding).toBe(10);
+  expect(together).toBeGreaterThan(steps / 4);
+  // It is found out anew by one in eight.
+  expect(asked).toBeLessThan(steps / 4);
+});
+
+test("jobs that may be claimed ahead are, also behind many that may not", async () => {
+  let most = 0;
+  const locked = task("locked", { lock: (number: number) => `lock-${number}` }, async () => {});
+  const work = task("work", async () => {});
+  const storage = elsewhere({
+    lanes: 2,
+    answered(_request, { claimed }) {
+      most = Math.max(most, claimed.length);
+    },
+  });
+  const queue = closing(createQueue({ storage, tasks: { locked, work } }));
+  await queue.enqueueMany(Array.from({ length: 500 }, (_, number) => locked.job(number)));
+  await queue.enqueueMany(Array.from({ length: 2_000 }, () => work.job()));
+  await serve(queue, { workers: 4 });
+  await until(async () => (await queue.counts()).completed === 2_500);
+  expect(most).toBeGreaterThan(50);
+});
