@@ -1,75 +1,19 @@
 /** Claims that wait at the server for a job to come. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { plainJob } from "@taskq/conformance";
-import { createIdMaker, type NewJob, type StepAnswer, type StepRequest } from "@taskq/core/storage";
+import type { StepAnswer } from "@taskq/core/storage";
 import { Redis } from "ioredis";
 import { describe, expect, test, vi } from "vitest";
-import { keyBase } from "../src/names.js";
 import { serverBinary } from "./servers/binary.js";
 import { afterTest } from "./support/closing.js";
 import { ownServer } from "./support/own-server.js";
 import { consumerOf, double, processOf, slow, warm } from "./support/processes.js";
-import { alone } from "./support/spread.js";
-import { connect, newPrefix } from "./support/store.js";
-
-const QUEUE = "main";
-const RETENTION = { completed: { for: 60_000, max: 1e6 }, failed: { for: 60_000, max: 1e6 } };
-const PATIENCE = 10_000;
-const CLAIM = { begin: 2, ahead: 0, lease: 30_000, waits: true };
-const makeId = createIdMaker();
+import { newPrefix } from "./support/store.js";
+import { channelOf, killListeners, PATIENCE, QUEUE, waitingAt, type Waiting } from "./support/waiting.js";
 
 describe.skipIf(serverBinary() === undefined)("a claim that found nothing", () => {
   const own = ownServer();
 
-  /** A storage of one process, and another one that stores. */
-  async function setUp() {
-    const prefix = newPrefix();
-    const [working, storing] = [connect(own.server, prefix), connect(own.server, prefix)];
-    for (const storage of [working, storing]) {
-      afterTest(() => storage.close());
-      await storage.open({ queue: QUEUE, retention: RETENTION });
-    }
-    let ready = 0;
-    working.watch(QUEUE, ({ kind }) => void (ready += Number(kind !== "final")), { final: false });
-    await vi.waitFor(() => expect(ready).toBeGreaterThan(0), PATIENCE);
-    let number = 0;
-    const ask = (options: Partial<StepRequest> = {}): Promise<StepAnswer> => {
-      number += 1;
-      const asked = { queue: QUEUE, owner: "owner", tasks: ["work"], settled: [], begun: [] };
-      return working.step({ ...asked, request: number, claim: CLAIM, ...options });
-    };
-    const store = async (options: Partial<NewJob> = {}): Promise<string> => {
-      const job = plainJob(makeId(Date.now()), options);
-      await storing.enqueue({ queue: QUEUE, flows: [alone(job)] });
-      return job.id;
-    };
-    function key(name: string): string {
-      return `${keyBase(prefix, QUEUE)}${name}`;
-    }
-    const settle = async ({ claimed }: StepAnswer, claim?: StepRequest["claim"]): Promise<StepAnswer> => {
-      const outcome = { kind: "completed", result: undefined } as const;
-      const ends = claimed.map(({ id, fence }) => ({
-        id,
-        fence,
-        startedAt: Date.now(),
-        outcome,
-        add: undefined,
-      }));
-      return ask({ settled: ends, claim });
-    };
-    // Only who had something to do of late leaves claims, and only where it hears what they are handed; the other knows then that it is heard.
-    const wait = (): Promise<void> =>
-      vi.waitFor(async () => {
-        await store();
-        await settle(await ask(), CLAIM);
-        expect(await own.redis.zcard(key("waiting"))).toBe(1);
-      }, PATIENCE);
-    await wait();
-    await ask({ claim: undefined });
-    await vi.waitFor(() => expect(ready).toBeGreaterThan(1), PATIENCE);
-    ready = 0;
-    return { prefix, key, working, storing, ask, wait, store, settle, heard: () => ready };
-  }
+  const setUp = (): Promise<Waiting> => waitingAt(own);
 
   test("is handed the job that comes, without asking for it", async () => {
     const { key, ask, wait, store, settle, heard } = await setUp();
@@ -122,10 +66,7 @@ describe.skipIf(serverBinary() === undefined)("a claim that found nothing", () =
     const { prefix, key, ask, wait, store } = await setUp();
     await wait();
     // A server that says that it was heard, and by nobody who matters.
-    const [channel = ""] = (await own.redis.pubsub(
-      "CHANNELS",
-      `${keyBase(prefix, QUEUE)}wake:to:*`,
-    )) as string[];
+    const channel = await channelOf(own.redis, prefix);
     const other = new Redis(own.server.url);
     afterTest(() => other.disconnect());
     await other.subscribe(channel);
@@ -177,13 +118,23 @@ describe.skipIf(serverBinary() === undefined)("a claim that found nothing", () =
     }
   });
 
+  test("is handed a job once where somebody else hears all channels", async () => {
+    const watcher = new Redis(own.server.url);
+    afterTest(() => watcher.disconnect());
+    await watcher.psubscribe("*");
+    const { ask, wait, store, heard } = await setUp();
+    await wait();
+    const before = heard();
+    const id = await store();
+    await vi.waitFor(() => expect(heard()).toBeGreaterThan(before), { timeout: PATIENCE, interval: 1 });
+    const claimed = [...(await ask()).claimed, ...(await ask()).claimed];
+    expect(claimed.map((job) => job.id)).toEqual([id]);
+  });
+
   test("takes nothing that anybody else has published", async () => {
     const { prefix, ask, wait, heard } = await setUp();
     await wait();
-    const [channel = ""] = (await own.redis.pubsub(
-      "CHANNELS",
-      `${keyBase(prefix, QUEUE)}wake:to:*`,
-    )) as string[];
+    const channel = await channelOf(own.redis, prefix);
     await sleep(50);
     const before = heard();
     for (const message of [
@@ -247,14 +198,6 @@ async function claimedBy(ask: () => Promise<StepAnswer>, count: number): Promise
     expect(ids.length).toBe(count);
   }, PATIENCE);
   return ids;
-}
-
-/** Ends the connections on which processes hear. */
-async function killListeners(redis: Redis): Promise<void> {
-  const listeners = String(await redis.call("CLIENT", "LIST", "TYPE", "pubsub"));
-  for (const line of listeners.split("\n").filter((one) => one.includes("taskq-wake"))) {
-    await redis.call("CLIENT", "KILL", "ID", /id=(\d+)/.exec(line)?.[1] ?? "");
-  }
 }
 
 async function callsOf(redis: Redis): Promise<number> {

@@ -35,15 +35,15 @@ local function waiting(task)
   if string.find(claim[7], "\n" .. task .. "\n", 1, true) then return claim, member end
 end
 
--- The right to a run of it, as a step of that owner writes it down; if nobody hears of it, there is none.
+-- The right to a run of it, as a step of that owner writes it down; if nobody hears of it, there is none. Nothing is published before that
+-- is known: what has been may reach its process also where nobody was counted, by way of a replica, or more were, who hear all channels.
 local function handOver(claim, member, key, row, own)
   local channel, word, lane, owner, number, lease = unpack(claim)
   redis.pcall("ZREM", ${key("waiting")}, member)
-  local next = math.max(fence + 1, ${fenceBefore("now", "epoch")})
-  local run = epoch * ${EPOCH} + next
-  local heard = redis.pcall(ARGV[2], channel, pack(word, owner, number, run, now) .. pack({key, row}))
-  if heard ~= 1 then return false end
-  fence = next
+  local heard = redis.pcall("PUBSUB", ARGV[2] == "PUBLISH" and "NUMSUB" or "SHARDNUMSUB", channel)
+  if heard[2] ~= 1 then return false end
+  fence = math.max(fence + 1, ${fenceBefore("now", "epoch")})
+  local run = epoch * ${EPOCH} + fence
   local field = string.format("%d", run)
   call("HSET", ${key("claims")}, field, pack(1, owner, lease, now, {"\0" .. own .. key, 0}, nil))
   call("ZADD", ${key("active")}, string.format("%.17g", now + lease), "#" .. field)
@@ -51,6 +51,7 @@ local function handOver(claim, member, key, row, own)
   if call("HSET", ${key("owners")}, lane, pack(number, run, {key}, now, true)) == 1 then
     call("ZADD", ${key("expiry")}, string.format("%.17g", now + 604800000), "o:" .. lane)
   end
+  redis.pcall(ARGV[2], channel, pack(word, owner, number, run, now) .. pack({key, row}))
   return true
 end
 `;
