@@ -51,13 +51,27 @@ async function withHanded(queue: OpenQueue, request: StepRequest): Promise<StepA
       : await exchange(queue, { ...request, claim: undefined });
   const job = queue.waiting.take(request);
   const claimed = job === undefined ? [] : [job];
-  return { ...rest, claimed, count: claimed.length, more: true };
+  // Nothing else was ready when it was handed over.
+  return { ...rest, claimed, count: claimed.length, passedOver: false, more: true };
 }
 
 async function lastStep(queue: OpenQueue, request: StepRequest): Promise<StepAnswer> {
   const answer = await exchange(queue, request);
-  await queue.waiting.end(request.owner);
+  const gone = await queue.waiting.end(request.owner);
+  if (gone !== undefined) await giveBackUnheard(queue, request, gone);
   return answer;
+}
+
+/** A job has come for a claim, and nothing was heard of it: the server tells which. */
+async function giveBackUnheard(
+  queue: OpenQueue,
+  { owner, tasks }: StepRequest,
+  { number, lease }: WaitingClaim,
+): Promise<void> {
+  const claim = { begin: 1, ahead: 0, lease };
+  const request = { queue: queue.name, owner, request: number, tasks, settled: [], begun: [], claim };
+  const { claimed } = await exchange(queue, request).catch(() => NOTHING);
+  await Promise.all(claimed.map((job) => release(queue, owner, job)));
 }
 
 /** Gives back a run that nobody has begun; if that cannot be, it ends with its lease. */
@@ -261,7 +275,7 @@ function settledBy(
 
 /** Places among the parameters; the last two are there where something is to wait, or has waited. */
 const [NUMBER, IDS, BEGUN, SELDOM, SETTLED, HINT, WAITS_FOR, LEFT] = [3, 8, 9, 10, 11, 13, 14, 15];
-/** What waited is gone, and nothing was done yet: as `lua/short/hand.ts` replies. */
+/** A job has come for what waited, and nothing was done yet: as `lua/short/hand.ts` replies. */
 const GONE = 1;
 
 /** Leaves and takes back nothing, and asks under the number of what is gone. */

@@ -2,12 +2,11 @@
  * Claims that found nothing, and wait at the server: whoever stores a job there hands it to one of them, and publishes it to this process alone
  * (`lua/short/hand.ts`, decisions/redis-waiting.md). What comes so is kept here until the owner asks, which it is hinted to do.
  *
- * - Each claim waits under the number that follows its step's. The next step takes it back, and learns if it is gone: then a job has come
- *   for it, or may have, and that step asks under this number, under which the server answers it again.
+ * - Each claim waits under a number of its own, between that of its step and the next one's. The next step takes it back, and learns if it is
+ *   gone because a job has come for it: then the next one that claims asks under this number, under which the server answers it again.
  * - So nothing rests on what is published. What nobody takes within a moment is given back, unbegun.
  */
 import { randomBytes } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { ClaimedJob, RunReference, StepAnswer, StepRequest } from "@taskq/core/storage";
 import { joined } from "./joined-tasks.js";
 import { pack } from "./wire/pack.js";
@@ -23,9 +22,7 @@ const KEPT = 50;
 /** The most of its lease that may have gone by when it is handed out, and the most milliseconds. */
 const FRESH = 0.1;
 const FRESHEST = 500;
-/** For how long one is waited for that may be on its way when its owner ends, and how often that is looked at. */
-const [LATE, LOOK] = [100, 5];
-/** So many claims that were answered otherwise are known. */
+/** Of so many claims is known that they were handed out. */
 const FENCES = 128;
 const NONE = Buffer.alloc(0);
 
@@ -65,15 +62,15 @@ interface Owner {
   workedAt: number;
   /** The last one that was sent; an answer may not have come. */
   sent: WaitingClaim | undefined;
-  /** It, where it is known to have been left. */
+  /** It, where it is known to have been left, or to be gone. */
   left: WaitingClaim | undefined;
   handed: Handed | undefined;
   /** Whether a step is on its way. */
   isAsking: boolean;
   givingBack: Promise<void> | undefined;
-  /** Whether it was gone when a step without a claim took it back. */
+  /** Whether a job has come for it of which nothing was heard: a step without a claim, which is not told of it, has found it gone. */
   isGone: boolean;
-  /** Of the last claims that steps were told of the long way, as are those that are answered again. */
+  /** Of the last claims that were handed out here, and that steps were told of the long way, as are those that are answered again. */
   readonly fences: Set<number>;
   /** A step that found its claim gone, and the number of that, under which it asks. */
   asks: { readonly request: number; readonly number: number } | undefined;
@@ -113,7 +110,7 @@ export class WaitingClaims {
     if (settled.length > 0) known.workedAt = time;
     if (time - known.workedAt > ACTIVE) return undefined;
     const { lease } = claim;
-    const number = request.request + 1;
+    const number = request.request + 0.5;
     const member = pack([this.#options.channel, this.#word, owner, owner, number, lease, joined(tasks)]);
     const next = { number, lease, member };
     known.sent = next;
@@ -138,12 +135,12 @@ export class WaitingClaims {
     return this.#owners.get(owner)?.givingBack;
   }
 
-  /** What this step took back was gone: a job may have come for it. Answers the number under which it is to ask. */
+  /** What this step took back was gone: a job has come for it. Answers the number under which it is to ask. */
   gone(request: StepRequest, { number }: WaitingClaim): number {
     const known = this.#ownerOf(request.owner);
-    known.left = undefined;
-    known.isGone = request.claim === undefined;
+    known.isGone = request.claim === undefined && known.handed === undefined;
     if (request.claim !== undefined) {
+      known.left = undefined;
       known.asks = { request: request.request, number };
       // It is told again.
       this.#drop(known);
@@ -162,6 +159,9 @@ export class WaitingClaims {
     const known = this.#asker(request);
     if (known === undefined) return;
     known.isAsking = false;
+    // The next step that claims asks for it.
+    if (known.isGone && request.claim === undefined) return;
+    known.isGone = false;
     // A job may have come before the answer.
     known.left = known.handed === undefined && known.sent === waits ? waits : undefined;
   }
@@ -171,8 +171,7 @@ export class WaitingClaims {
     const known = this.#asker(request);
     if (known === undefined) return;
     for (const { fence } of claimed) {
-      known.fences.add(fence);
-      for (const oldest of known.fences) if (known.fences.size > FENCES) known.fences.delete(oldest);
+      remember(known, fence);
       if (known.handed?.fence === fence) this.#drop(known);
     }
   }
@@ -210,20 +209,21 @@ export class WaitingClaims {
     if (isTakenBack || asks?.number === told.number) return;
     // A copy of an older step, carried out late, has left a claim.
     if (sent?.number !== told.number) return void this.#giveBack(known, { ...told, lease: 0 });
+    remember(known, told.fence);
     known.sent = undefined;
     known.left = undefined;
+    known.isGone = false;
     known.handed = { ...told, lease: sent.lease, timer: this.#later(known) };
     this.#options.hint();
   }
 
-  /** The owner asks no more: what has come for it, or comes yet, goes back. */
-  async end(owner: string): Promise<void> {
+  /** The owner asks no more: what has come for it goes back. Answers the claim for which one has come that was not heard of. */
+  async end(owner: string): Promise<WaitingClaim | undefined> {
     const known = this.#owners.get(owner);
-    if (known === undefined) return;
-    for (let left = LATE; known.isGone && known.handed === undefined && left > 0; left -= LOOK)
-      await sleep(LOOK);
+    if (known === undefined) return undefined;
     this.#owners.delete(owner);
     await this.#untaken(known);
+    return known.isGone ? known.left : undefined;
   }
 
   close(): void {
@@ -283,6 +283,11 @@ export class WaitingClaims {
     clearTimeout(known.handed?.timer);
     known.handed = undefined;
   }
+}
+
+function remember({ fences }: Owner, fence: number): void {
+  fences.add(fence);
+  for (const oldest of fences) if (fences.size > FENCES) fences.delete(oldest);
 }
 
 /** `undefined`: it cannot be read; its run ends with its lease. */

@@ -33,6 +33,8 @@ describe.skipIf(serverBinary() === undefined)("a claim that found nothing", () =
       await settle(answer);
       expect(answer.claimed).toMatchObject([{ id, task: "work", attempt: 1, crashes: 0, begun: true }]);
       expect([ready, claims, callsAfter - calls, answer.more]).toEqual([0, 1, 0, true]);
+      // As nothing was ready: else consumers would ask for none ahead.
+      expect(answer.passedOver).toBe(false);
     }, PATIENCE);
   });
 

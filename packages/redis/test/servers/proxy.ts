@@ -8,10 +8,10 @@ export interface Proxy {
   readonly url: string;
   /** Connections that were made through it so far. */
   readonly connections: number;
-  /** From now on not a byte passes on the connections there are, and none of them is closed: half-open. New ones pass. */
-  freeze(): void;
+  /** From now on not a byte passes on the connections there are, or the one of this number, and none of them is closed: half-open. New ones pass. */
+  freeze(number?: number): void;
   /** New connections are taken and stay silent as well. */
-  freezeAll(): void;
+  freezeAll(number?: number): void;
   /** New connections pass again; the frozen ones stay so. */
   thaw(): void;
   /** What clients have sent on frozen connections reaches the server, also if they have given those up. */
@@ -35,6 +35,8 @@ class FaultyProxy implements Proxy {
   readonly #target: number;
   readonly #pairs = new Set<readonly [Socket, Socket]>();
   readonly #frozen = new WeakSet<Socket>();
+  /** Of connections, by the client's end; the first is 1. */
+  readonly #numbers = new WeakMap<Socket, number>();
   #held: (() => void)[] = [];
   #size: (() => number) | undefined;
   readonly #handed = new WeakMap<Socket, Promise<void>>();
@@ -55,13 +57,16 @@ class FaultyProxy implements Proxy {
     this.port = (this.#server.address() as AddressInfo).port;
   }
 
-  freeze(): void {
-    for (const pair of this.#pairs) for (const socket of pair) this.#frozen.add(socket);
+  freeze(number?: number): void {
+    for (const pair of this.#pairs) {
+      if (number !== undefined && this.#numbers.get(pair[0]) !== number) continue;
+      for (const socket of pair) this.#frozen.add(socket);
+    }
   }
 
-  freezeAll(): void {
+  freezeAll(number?: number): void {
     this.#silent = true;
-    this.freeze();
+    this.freeze(number);
   }
 
   thaw(): void {
@@ -99,6 +104,7 @@ class FaultyProxy implements Proxy {
 
   #accept(socket: Socket): void {
     this.connections += 1;
+    this.#numbers.set(socket, this.connections);
     const target = connect({ host: "127.0.0.1", port: this.#target });
     const pair = [socket, target] as const;
     this.#pairs.add(pair);

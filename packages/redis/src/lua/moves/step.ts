@@ -33,6 +33,8 @@ local function remember(fence, keys)
   M.later("HSET", K.owners, request.lane, pack(request.request, fence, keys, S.now))
 end
 
+-- A repeat leaves nothing to wait: a late copy would leave a claim that its owner does not know.
+local isRepeat = false
 -- Claims, or answers a claim that was made already.
 local function claimOnce(knows)
   if not request.claim then return {}, hasReady() end
@@ -45,6 +47,7 @@ local function claimOnce(knows)
       local row = M.rowAt(key)
       if row and row.run and row.run.fence == owner.fence then rows[#rows + 1] = row end
     end
+    isRepeat = true
     return rows, hasReady()
   end
   local before = #S.effects
@@ -131,9 +134,10 @@ return M.run(function()
   if Q.later then return {settled = settled, part = true, revoked = M.revokedRuns(request.owner)} end
   local knows = knownTasks()
   local moreParked = Q.phase == "open" and M.letKnownGo(knows)
+  if request.noted then forget() end
   local rows, more, passed = claimOnce(knows)
   if not M.isStill() and not Q.later then M.purgeDue(100 + #request.settled) end
-  local waiting = request.claim and #rows == 0 and not (more or moreParked or S.part or Q.later) and waits(S.now, M.nextDue())
+  local waiting = request.claim and #rows == 0 and not (more or moreParked or S.part or isRepeat or Q.later) and waits(S.now, M.nextDue())
   return {waits = waiting or nil, settled = settled, part = S.part, claimed = toldOf(rows), more = more or (moreParked and not Q.paused), nextDue = M.nextDue(),
     revoked = M.revokedRuns(request.owner),
     passed = passed}

@@ -70,13 +70,25 @@ export const taken: string = String.raw`
   end
 `;
 
-/** At the head of a step: what it had left waiting is taken back. Answers 1, having done nothing, if a job may have come for it. */
+/**
+ * At the head of a step: what it had left waiting is taken back. Answers 1, having done nothing, if a job has come for it. Else it is gone
+ * because its time is over, or because this is a repeat of a step that has taken it back, and may have claimed.
+ */
 export const takenBack: string = String.raw`
-if ARGV[16] and ARGV[16] ~= "" and redis.pcall("ZREM", ${key("waiting")}, ARGV[16]) ~= 1 then return 1 end
+if ARGV[16] and ARGV[16] ~= "" and redis.pcall("ZREM", ${key("waiting")}, ARGV[16]) ~= 1 then
+  local known = redis.call("HGET", ${key("owners")}, ARGV[13])
+  local _, number = cmsgpack.unpack_limit(known or "\255", 1)
+  if number == cmsgpack.unpack(ARGV[16])[5] then return 1 end
+end
 `;
 
 /** What a claim that finds nothing leaves, until something may be due. Answers whether it did. */
 export const wait: string = String.raw`
+-- A step that is sent again takes back what it may have left when it was sent before: perhaps it claims now.
+local function forget()
+  if ARGV[15] and ARGV[15] ~= "" then redis.pcall("ZREM", ${key("waiting")}, ARGV[15]) end
+end
+
 local function waits(now, due)
   if not ARGV[15] or ARGV[15] == "" then return false end
   local over = math.min(now + ${WAITS}, due or math.huge)
