@@ -133,6 +133,24 @@ describe.skipIf(serverBinary() === undefined)("a claim that found nothing", () =
     expect(claimed.map((job) => job.id)).toEqual([id]);
   });
 
+  test("is handed nothing by a process that may not publish it", async () => {
+    const channels = ["wake", "wake:final", "wake:beat:*"].map((channel) => `&*:${channel}`);
+    await own.redis.acl("SETUSER", "few", "on", ">few", "~*", "+@all", "resetchannels", ...channels);
+    const { key, ask, wait, store } = await waitingAt(own, {
+      storesAt: own.server.url.replace("//", "//few:few@"),
+    });
+    await wait();
+    const id = await store();
+    const left = await Promise.all([
+      own.redis.zcard(key("waiting")),
+      own.redis.hlen(key("claims")),
+      own.redis.zcard(key("active")),
+      own.redis.zcard(key("ready")),
+    ]);
+    expect(left).toEqual([0, 0, 0, 1]);
+    expect(await claimedBy(ask, 1)).toEqual([id]);
+  });
+
   test("takes nothing that anybody else has published", async () => {
     const { prefix, ask, wait, heard } = await setUp();
     await wait();

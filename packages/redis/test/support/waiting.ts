@@ -30,6 +30,8 @@ function newJob(options: Partial<NewJob> = {}): NewJob {
 export interface WaitingOptions {
   /** Where the process whose claim waits reaches the server, if not directly. */
   readonly url?: string;
+  /** Where jobs are stored, if not at the same server as anybody. */
+  readonly storesAt?: string;
   /** Of its calls. */
   readonly timeout?: `${number}ms` | `${number}s`;
 }
@@ -56,11 +58,11 @@ export interface Waiting {
 /** A storage of one process, whose claim waits, and another one that stores. */
 export async function waitingAt(
   own: Readonly<OwnServer>,
-  { url = own.server.url, timeout = "5s" }: WaitingOptions = {},
+  { url = own.server.url, storesAt = own.server.url, timeout = "5s" }: WaitingOptions = {},
 ): Promise<Waiting> {
   const prefix = newPrefix();
   const working = redisStorage({ url, keyPrefix: prefix, timeout }) as unknown as StorageContract;
-  const storing = connect(own.server, prefix);
+  const storing = connect({ url: storesAt }, prefix);
   for (const storage of [working, storing]) {
     afterTest(() => storage.close());
     await storage.open({ queue: QUEUE, retention: RETENTION });

@@ -51,8 +51,11 @@ local function handOver(claim, member, key, row, own)
   if call("HSET", ${key("owners")}, lane, pack(number, run, {key}, now, true)) == 1 then
     call("ZADD", ${key("expiry")}, string.format("%.17g", now + 604800000), "o:" .. lane)
   end
-  redis.pcall(ARGV[2], channel, pack(word, owner, number, run, now) .. pack({key, row}))
-  return true
+  if type(redis.pcall(ARGV[2], channel, pack(word, owner, number, run, now) .. pack({key, row}))) == "number" then return true end
+  -- Who stores it may not publish there.
+  call("HDEL", ${key("claims")}, field)
+  call("ZREM", ${key("active")}, "#" .. field)
+  return false
 end
 `;
 
