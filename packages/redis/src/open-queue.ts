@@ -186,9 +186,18 @@ export class OpenQueue {
     this.#stopFinal();
   }
 
-  /** Runs a script; what is left from earlier calls is done first. `since` is as of `run`. */
-  async ask(script: Script, request: Asked, more: object = {}, since?: number): Promise<Told> {
-    const asked = { ...request, ...more, atOnce: this.atOnce };
+  /**
+   * Runs a script; what is left from earlier calls is done first. `since` is as of `run`; `more` is a function if it is to be
+   * of the moment at which the call is sent, also when it is sent again.
+   */
+  async ask(
+    script: Script,
+    request: Asked,
+    more: object | (() => object) = {},
+    since?: number,
+  ): Promise<Told> {
+    const plain = { ...request, atOnce: this.atOnce };
+    const asked = typeof more === "function" ? () => ({ ...plain, ...more() }) : { ...plain, ...more };
     let begun = since;
     return this.caughtUp(request.now, () => {
       const answer = this.#once(script, asked, begun);
@@ -227,13 +236,21 @@ export class OpenQueue {
     }
   }
 
-  async #once(script: Script, request: Asked, since?: number): Promise<AnswerRecord> {
-    return this.told(script, await this.run(script, [pack(request), this.publish], since));
+  async #once(script: Script, request: Asked | (() => Asked), since?: number): Promise<AnswerRecord> {
+    const isOfNow = typeof request === "function";
+    const packed = (): Buffer => pack(isOfNow ? request() : request);
+    const again = isOfNow ? { place: 0, parameter: packed } : undefined;
+    return this.told(script, await this.run(script, [packed(), this.publish], since, again));
   }
 
   /** Grows whenever a connection has been made anew. */
   get generation(): number {
     return this.#link.caller.generation;
+  }
+
+  /** Milliseconds since the connection was made anew; see `Caller`. */
+  get connectedFor(): number | undefined {
+    return this.#link.caller.connectedFor;
   }
 
   /** What scripts publish hints with; nothing where nobody can hear them. */

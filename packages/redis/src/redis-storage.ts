@@ -135,7 +135,12 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
     const effects: JobEffect[] = [];
     for (;;) {
       const random = Math.floor(Math.random() * 2 ** 31);
-      const told = await queue.ask(SCRIPTS.reap, request, { random, limit: request.limit - reaped.length });
+      const limit = request.limit - reaped.length;
+      const told = await queue.ask(SCRIPTS.reap, request, () => ({
+        random,
+        limit,
+        connectedFor: queue.connectedFor,
+      }));
       reaped.push(...listOf(told.answer["reaped"], reapedOf));
       effects.push(...told.effects);
       // More follows from what was reaped than one script may do.

@@ -78,9 +78,11 @@ export class Caller {
     return this.connection.generation;
   }
 
-  /** Milliseconds since the connection was made; 0 while there is none. */
-  get connectedFor(): number {
-    return this.connection.client === undefined ? 0 : performance.now() - this.connection.readySince;
+  /** Milliseconds since the connection was made anew: 0 while there is none, `undefined` as long as the first one lasts. */
+  get connectedFor(): number | undefined {
+    const { client, generation, readySince } = this.connection;
+    if (client === undefined) return 0;
+    return generation < 2 ? undefined : performance.now() - readySince;
   }
 
   /**

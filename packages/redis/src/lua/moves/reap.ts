@@ -53,6 +53,15 @@ local function leaseOf(entry)
   return row and row.run and row.run.lease
 end
 
+-- When a run may be taken. Whoever was cut off may be back before its owner, and leaves it a lease to come back too: no
+-- more than that, however often the one who asks is cut off.
+local function takenAt(run)
+  local at = run.suspectSince + run.lease / 2
+  local connectedFor = S.request.connectedFor
+  if not connectedFor then return at end
+  return math.min(math.max(at, S.now - connectedFor + run.lease), at + run.lease)
+end
+
 -- Those whose lease was given by a clock that has been set back since are over too.
 local function overdue()
   local keys = {}
@@ -106,7 +115,7 @@ return M.run(function()
     else
       -- Since later than now: the clock has been set back.
       run.suspectSince = math.min(run.suspectSince or S.now, S.now)
-      local at = run.suspectSince + run.lease / 2
+      local at = takenAt(run)
       if S.now >= at and #reaped < S.request.limit and not Q.later then reaped[#reaped + 1] = takeRun(row, run)
       elseif not nextAt or at < nextAt then nextAt = at end
     end
