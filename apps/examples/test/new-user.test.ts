@@ -13,6 +13,8 @@ const program = fileURLToPath(new URL("../new-user", import.meta.url));
 const PACKAGES = ["core", "memory", "sqlite", "consumer", "signed-serializer"];
 /** npm compiles better-sqlite3, which takes more than a minute; pnpm finds it compiled in its store. */
 const PATIENCE = 400_000;
+/** Without `@types/node`. */
+const BARE = "tsconfig.bare.json";
 const MEMORY = "  storage: memoryStorage(),\n";
 const SQLITE = '  storage: sqliteStorage({ path: "jobs.db" }),\n';
 const SIGNED = `${SQLITE}  serializer: signedSerializer({ secret: "a secret of at least thirty-two bytes" }),\n`;
@@ -37,6 +39,10 @@ test("a new user's program compiles against the packed packages, their declarati
   expect(await compile()).toBe("");
 }, 60_000);
 
+test("it compiles without the declarations of Node, which a project need not have", async () => {
+  expect(await compile(BARE)).toBe("");
+}, 60_000);
+
 test("it runs in memory, and on SQLite after a change of one line", async () => {
   expect(await compile()).toBe("");
   expect(await runProgram()).toBe(PRINTED);
@@ -54,6 +60,7 @@ test("it runs with signed messages after a change of one line more", async () =>
   const source = await readFile(file, "utf8");
   await writeFile(file, SIGNED_IMPORT + source.replace(MEMORY, SQLITE).replace(SQLITE, SIGNED));
   await rm(join(folder, "jobs.db"), { force: true });
+  expect(await compile(BARE)).toBe("");
   expect(await compile()).toBe("");
   expect(await runProgram()).toBe(PRINTED);
   const stored = await readFile(join(folder, "jobs.db"));
@@ -103,10 +110,12 @@ async function install(): Promise<void> {
 }
 
 /** What the compiler complains of. */
-async function compile(): Promise<string> {
+async function compile(project = "tsconfig.json"): Promise<string> {
   const compiler = join(folder, "node_modules", ".bin", "tsc");
   try {
-    const { stdout } = await run(compiler, ["--project", folder, "--pretty", "false"], { cwd: folder });
+    const { stdout } = await run(compiler, ["--project", join(folder, project), "--pretty", "false"], {
+      cwd: folder,
+    });
     return stdout;
   } catch (error) {
     if (error instanceof Error && "stdout" in error && error.stdout !== "") return String(error.stdout);

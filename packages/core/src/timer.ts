@@ -2,7 +2,7 @@
 export const LONGEST_TIMER: number = 2 ** 31 - 1;
 
 /** As `setTimeout`, for however long; cleared by `clearTimeout`. */
-export function startTimer(fire: () => void, delay: number): NodeJS.Timeout {
+export function startTimer(fire: () => void, delay: number): ReturnType<typeof setTimeout> {
   if (delay <= LONGEST_TIMER) return setTimeout(fire, delay);
   let turns = Math.ceil(delay / LONGEST_TIMER);
   const timer = setTimeout(

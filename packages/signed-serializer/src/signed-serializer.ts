@@ -1,7 +1,8 @@
 import { TaskqError, type MessageContext, type Seal, type SealedContent, type Serializer } from "@taskq/core";
 import { maxSizeOf, rememberMaxSize } from "@taskq/core/engine";
 import { largestOverhead, MARK, open, refused, seal } from "./envelope.js";
-import { checkedOptions, type Settings, type SignedSerializerOptions } from "./options.js";
+import type { SignedSerializerOptions } from "./options.js";
+import { checkedOptions, type Settings } from "./settings.js";
 
 /**
  * Signs what a serializer makes, by HMAC-SHA-256, for the place where it is stored: nobody without a key can make a
