@@ -1,4 +1,12 @@
-import { asCompleted, createQueue, group, task, type Clock, type TaskContext } from "@taskq/core";
+import {
+  asCompleted,
+  createQueue,
+  group,
+  task,
+  type Clock,
+  type Result,
+  type TaskContext,
+} from "@taskq/core";
 import { systemClock } from "@taskq/core/storage";
 import { once } from "node:events";
 import { setTimeout as abortableSleep } from "node:timers/promises";
@@ -119,6 +127,39 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
       await expect(enqueue(child.job(), { join: true, id: "mine" })).rejects.toMatchObject(refusal);
       await expect(enqueueMany([child.job()], { join: true })).rejects.toMatchObject(refusal);
     }
+  });
+
+  test("a handle of what was joined leads to a job once the run has completed, unless its unique key is taken", async () => {
+    const unique = { key: "one", while: "unfinished" } as const;
+    const child = task("child", async (waits: boolean, { signal }) => {
+      if (waits) await once(signal, "abort");
+      return "child";
+    });
+    const handles: Result<string>[] = [];
+    const [joined, ends] = [new Gate(), new Gate()];
+    const parent = task("parent", async (_: void, { enqueue }) => {
+      handles.push(await enqueue(child.job(false), { join: true }));
+      handles.push(await enqueue(child.job(false), { join: true, unique }));
+      joined.open();
+      await ends.opened;
+    });
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { child, parent } }));
+    await serve(queue);
+    const held = await queue.enqueue(child.job(true), { unique });
+    const run = await queue.enqueue(parent.job());
+    await joined.opened;
+    const [free, taken] = handles;
+    const nowhere = { code: "TASKQ_STORAGE", message: expect.stringContaining("there is no job") };
+    for (const handle of handles) {
+      await expect(handle.wait({ timeout: "5s" })).rejects.toMatchObject(nowhere);
+      expect(await handle.state()).toBeUndefined();
+    }
+    ends.open();
+    await run.wait({ timeout: "5s" });
+    expect(await free?.wait({ timeout: "5s" })).toBe("child");
+    await expect(taken?.wait({ timeout: "5s" })).rejects.toMatchObject(nowhere);
+    expect(await taken?.state()).toBeUndefined();
+    expect(await held.revoke()).toBe(true);
   });
 
   test("what a handler joins without waiting for it is part of its run", async () => {

@@ -38,6 +38,10 @@ export interface JoinOption {
    * twice. An `id` that another task has is refused with `TASKQ_ID_TAKEN`; one that it takes meanwhile fails the run.
    * Once the run is over it is refused with `TASKQ_LEASE_LOST`.
    *
+   * Until the run has completed there is no such job: of the handle, `wait` rejects with `TASKQ_STORAGE` and `state()` is
+   * `undefined`. So it remains where the run does not complete, and where a `unique` key is taken when it does: then
+   * nothing is stored, and the handle does not lead to the job that has the key.
+   *
    * @default false
    */
   readonly join?: boolean;
