@@ -47,15 +47,23 @@ export async function drain(
       await engine.open();
       await ticker.declare();
     }
-    let now = until === undefined ? undefined : Math.max(...engines.map(({ time }) => time.now()));
+    if (until !== undefined) moveTo(engines, Math.max(...engines.map(({ time }) => time.now())));
     for (;;) {
-      for (const { time } of engines) time.override = now;
       const next = await runWhatIsDue(players, (finished) => count(counts, finished));
       if (until === undefined || next === undefined || next > until) return counts;
-      now = next;
+      moveTo(engines, next);
     }
   } finally {
-    for (const { time } of engines) time.override = undefined;
+    for (const { time } of engines) time.override = time.pass = undefined;
+  }
+}
+
+/** Virtual time, the same for all: never back, as a handler may have waited for a later instant. */
+function moveTo(engines: readonly Engine[], instant: number): void {
+  const now = Math.max(instant, ...engines.map(({ time }) => time.override ?? instant));
+  for (const { time } of engines) {
+    time.override = now;
+    time.pass = (awaited) => moveTo(engines, awaited);
   }
 }
 

@@ -1,4 +1,5 @@
 import { Cancel, createQueue, every, exponential, periodic, task, type Queue } from "@taskq/core";
+import { engineOf } from "@taskq/core/engine";
 import { virtualClock } from "@taskq/core/testing";
 import { once } from "node:events";
 import { describe, expect, test } from "vitest";
@@ -124,6 +125,32 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
     await drain(queue, { until: later(5 * 60_000) });
     expect(ran.filter((name) => name === "beat").length).toBeGreaterThanOrEqual(4);
     expect(ran.filter((name) => name === "held").length).toBeGreaterThanOrEqual(4);
+  });
+
+  test("with until, a handler that waits for a limit takes no real time, and keeps time from going back", async () => {
+    const took: number[] = [];
+    const order: string[] = [];
+    const call = task("call", async (_: void, { limit }) => {
+      for (let calls = 0; calls < 3; calls += 1) {
+        await limit("api", { max: 1, per: "1h" }).acquire();
+        took.push(engineOf(queue).time.now());
+      }
+      order.push("call");
+    });
+    const note = task("note", async (_: void, { enqueuedAt }) => {
+      order.push("note");
+      expect(engineOf(queue).time.now()).toBeGreaterThanOrEqual(enqueuedAt.getTime() + 2 * 3_600_000);
+    });
+    const queue: Queue<"call" | "note"> = closing(
+      createQueue({ storage: await makeStorage(), tasks: { call, note } }),
+    );
+    await queue.enqueue(call.job());
+    await queue.enqueue(note.job(), { delay: "30m" });
+    expect(await drain(queue, { until: later(3_600_000) })).toEqual({ ...NOTHING, completed: 2 });
+    expect(order).toEqual(["call", "note"]);
+    const [first = 0, second = 0, third = 0] = took;
+    expect(second - first).toBeGreaterThanOrEqual(3_600_000);
+    expect(third - second).toBeGreaterThanOrEqual(3_600_000);
   });
 
   test("queues that feed each other are run until none has anything left", async () => {

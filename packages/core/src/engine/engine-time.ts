@@ -7,6 +7,7 @@ export function createEngineTime(injected: Clock | undefined, ofStorage: Clock):
   return {
     clock,
     override: undefined,
+    pass: undefined,
     now() {
       return this.override ?? clock.now();
     },

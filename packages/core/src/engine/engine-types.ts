@@ -57,4 +57,6 @@ export interface EngineTime {
   requestNow(): number | undefined;
   /** Virtual time until it is given back with `undefined`. */
   override: number | undefined;
+  /** While nobody else moves virtual time: moves it to an instant that a handler waits for. */
+  pass: ((instant: number) => void) | undefined;
 }

@@ -14,6 +14,8 @@ const LONGEST_NAME = 255;
 const LONGEST_NAP = 250;
 /** The same where time is virtual, and may be moved at any moment. */
 const VIRTUAL_NAP = 10;
+/** After so many of those, whoever forgot to move it is told. */
+const PATIENT_NAPS = 100;
 
 interface LimitRequest {
   readonly name: string;
@@ -87,16 +89,28 @@ async function opened(
 ): Promise<void> {
   const isVirtual = engine.time.requestNow() !== undefined;
   let before = Infinity;
+  let naps = 0;
   for (let left = opensAt - engine.time.now(); left > 0; left = opensAt - engine.time.now()) {
     // The clock was set back: by what it shows now, there may be a start much sooner.
     if (left > before) return;
     before = left;
     // In virtual time it is not known how soon that will be.
     if ((isVirtual ? 1 : left) > patience.left) throw late(request);
+    if (engine.time.pass !== undefined) return engine.time.pass(opensAt);
+    if (isVirtual && (naps += 1) === PATIENT_NAPS) warnOfStandstill(request, opensAt);
     await sleep(Math.min(left, isVirtual ? VIRTUAL_NAP : LONGEST_NAP), request.signal);
     request.signal?.throwIfAborted();
     engine.assertOpen();
   }
+}
+
+/** A test that waits for its handler would wait for ever, and not know why. */
+function warnOfStandstill({ name, max, per }: LimitRequest, opensAt: number): void {
+  process.emitWarning(
+    `the limit '${name}' of ${max} in ${per} ms is used up until ${new Date(opensAt).toISOString()} of virtual time, which ` +
+      "stands still: advance(queue, by) from @taskq/core/testing moves it, also while a handler waits",
+    { type: "TaskqWarning", code: "TASKQ_STANDSTILL" },
+  );
 }
 
 function late(request: LimitRequest): TaskqError {

@@ -1,6 +1,6 @@
 import { task, type LimitOptions, type Queue, type QueueEvent } from "@taskq/core";
 import { advance, virtualClock } from "@taskq/core/testing";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { immediateQueue, storages } from "./storages.js";
 
 const noon = new Date("2026-01-01T12:00:00Z");
@@ -162,6 +162,25 @@ describe.each(storages)("limits on $name", ({ make }) => {
     expect(starts).toEqual([10_000, 10_000]);
     await advance(queue, "1s");
     expect(starts).toEqual([10_000, 10_000, 11_000]);
+  });
+
+  test("a handler that waits for a limit goes on when time is moved, and it is told that it stands still", async () => {
+    const warnings: Error[] = [];
+    const heard = (warning: Error) => void warnings.push(warning);
+    process.on("warning", heard);
+    onTestFinished(() => void process.off("warning", heard));
+    const twice = task("twice", async (_: void, { limit }) => {
+      for (let calls = 0; calls < 2; calls += 1) await limit("api", { max: 1, per: "1s" }).acquire();
+    });
+    const queue = immediateQueue(make(), { twice }, { clock: virtualClock(noon) });
+    const enqueued = queue.enqueue(twice.job());
+    await expect
+      .poll(() => warnings, { timeout: 10_000 })
+      .toMatchObject([
+        { code: "TASKQ_STANDSTILL", message: expect.stringContaining("'api' of 1 in 1000 ms") },
+      ]);
+    await advance(queue, "1s");
+    expect(await (await enqueued).state()).toBe("completed");
   });
 
   test("a stage of a flow waits for its limit, and a revoked one waits no more", async () => {
