@@ -74,7 +74,7 @@ class QueueStore implements FlowStore {
   }
 
   answer(flows: readonly NewFlow[], told: Told, place: number): EnqueueAnswer {
-    return answerFrom(flows, told, place);
+    return answerFrom(this.#queue, flows, told, place);
   }
 }
 
@@ -91,7 +91,7 @@ async function addOrStore(queue: OpenQueue, request: EnqueueRequest, begun: numb
       await queue.presence.openIfGone(error, queue.presence.timesOpened);
     }
     const told = toldBy(queue, reply, flows.length);
-    if (told !== undefined) return answerFrom(flows, told, 0);
+    if (told !== undefined) return answerFrom(queue, flows, told, 0);
   }
   return store(queue, request, begun);
 }
@@ -101,7 +101,11 @@ async function store(queue: OpenQueue, request: EnqueueRequest, begun: number): 
   const asked = { flows: request.flows.map(flowRequest) };
   const { answer, effects } = await queue.ask(SCRIPTS.enqueue, request, asked, begun);
   if (typeof answer["collision"] === "string") return { collision: answer["collision"] };
-  return { flows: listOf(answer["flows"], storedFlowOf), effects };
+  const flows = listOf(answer["flows"], storedFlowOf);
+  for (const [place, { status, state }] of flows.entries()) {
+    if (status === "stored" && state === "scheduled") queue.sawScheduled(request.flows[place]?.jobs ?? []);
+  }
+  return { flows, effects };
 }
 
 /** @param since when it was asked for */
@@ -155,11 +159,17 @@ function existingIn(states: Buffer, packed: Buffer): ReadonlyMap<number, StoredF
 }
 
 /** What is told of these flows, of which the first is at this place. */
-function answerFrom(flows: readonly NewFlow[], { states, existing }: Told, from: number): EnqueueAnswer {
+function answerFrom(
+  queue: OpenQueue,
+  flows: readonly NewFlow[],
+  { states, existing }: Told,
+  from: number,
+): EnqueueAnswer {
   const answers: StoredFlow[] = [];
   for (let place = 0; place < flows.length; place += 1) {
-    const { end } = flows[place] as NewFlow;
+    const { end, jobs } = flows[place] as NewFlow;
     const state = states[from + place] === READY ? "ready" : "scheduled";
+    if (state === "scheduled") queue.sawScheduled(jobs);
     answers.push(existing?.get(from + place) ?? { status: "stored", id: end, state });
   }
   return { flows: answers, effects: NO_EFFECTS };

@@ -4,6 +4,7 @@ import {
   Hints,
   TaskqError,
   type JobEffect,
+  type NewFlow,
   type Settlement,
   type WatchHint,
   type WatchOptions,
@@ -155,6 +156,13 @@ export class OpenQueue {
     if (!this.isWaitedFor || settlements.length === 0 || this.publish === "") return undefined;
     const told = toldOf(settlements);
     return told.length === 0 ? undefined : toldHint(settlements, told, this.#database);
+  }
+
+  /** If they were due by what is known of the server's time, its clock has been set back. */
+  sawScheduled(jobs: NewFlow["jobs"]): void {
+    const { clock } = this.#link;
+    const now = clock.now();
+    if (jobs.some(({ after, due }) => after === undefined && due <= now)) clock.askAgain();
   }
 
   #listen(channel: string): () => void {

@@ -99,6 +99,29 @@ describe("the time of a server", () => {
   });
 });
 
+describe.skipIf(serverBinary() === undefined)("a server whose clock is set back", () => {
+  test.each(["one job", "a batch"])(
+    "holds up what is enqueued no longer than until %s was answered",
+    async (what) => {
+      const server = await serverOfTest();
+      const work = task("work", async () => {});
+      const queue = createQueue({ storage: redisStorage({ url: server.url }), tasks: { work } });
+      afterTest(() => queue.close());
+      const enqueue = async () => {
+        if (what === "one job") return (await queue.enqueue(work.job())).state();
+        return (await queue.enqueueMany([work.job(), work.job()]))[1]?.state();
+      };
+      expect(await enqueue()).toBe("ready");
+      // To this process it looks as if all but the server went on for so long.
+      const now = performance.now.bind(performance);
+      vi.spyOn(performance, "now").mockImplementation(() => now() + 8_000);
+      wallClockIsWrongBy(8_000);
+      expect(await enqueue()).toBe("scheduled");
+      await vi.waitFor(async () => expect(await enqueue()).toBe("ready"), { timeout: 500 });
+    },
+  );
+});
+
 describe.skipIf(serverBinary() === undefined)("a process whose clock is wrong", () => {
   test.each([
     ["an hour ahead", HOUR],
