@@ -139,6 +139,7 @@ test(
     );
     expect(await stopped).toBe("TASKQ_MOVED");
     expect([...codes]).toEqual(["resolved", "TASKQ_MOVED"]);
+    await expect(shop.enqueue(add.job({ a: 0, b: 0 }))).rejects.toThrow("or being dumped");
     await writeFile(project.path("shop.ndjson"), command.output);
 
     expect((await taskq(project, "new.db", "load", "queue.mjs", "shop.ndjson")).code).toBe(0);

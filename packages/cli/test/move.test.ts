@@ -73,7 +73,7 @@ $`,
     );
     expect(await consumer.ended()).toBe(1);
     expect(consumer.errors).toMatch(
-      /^taskq: the queue "shop" (?:is moving|has moved) to another storage \(TASKQ_MOVED\)\n$/,
+      /^taskq: the queue "shop" (?:is moving to another storage, or being dumped|has moved to another storage) \(TASKQ_MOVED\)\n$/,
     );
     expect(await codeOf(shop.enqueue(add.job({ a: 1, b: 1 })))).toBe("TASKQ_MOVED");
 

@@ -574,9 +574,9 @@ export function takenError(id: string, known: string, asked: string): TaskqError
 
 const PHASE_WORDS: Readonly<Record<QueuePhase, string>> = {
   open: "is not moving",
-  leaving: "is moving to another storage",
+  leaving: "is moving to another storage, or being dumped",
   left: "has moved to another storage",
-  arriving: "is being filled from another storage",
+  arriving: "is being filled from another storage, or from a dump",
 };
 
 /**

@@ -11,6 +11,9 @@ import { Wake, type WakeListener } from "./wake/wake.js";
 /** After a reconnect, so many milliseconds without another one. */
 const CALM = 5_000;
 
+/** What was warned of: once in a process, however many storages lead to the server. */
+const told = new Set<string>();
+
 /**
  * All that a storage has to do with a server: the calls, the checks when a queue opens, and the hints.
  *
@@ -32,7 +35,6 @@ export class Link {
   readonly #opened = new Map<string, Promise<CheckedServer>>();
   /** The queue that was checked there. */
   readonly #queues = new Map<string, string>();
-  readonly #told = new Set<string>();
   readonly #calm: number;
   #wake: Wake | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -161,8 +163,8 @@ export class Link {
   }
 
   #warn(findings: readonly Finding[]): void {
-    const news = findings.filter(({ message }) => !this.#told.has(message));
-    for (const { message } of news) this.#told.add(message);
+    const news = findings.filter(({ message }) => !told.has(message));
+    for (const { message } of news) told.add(message);
     warnOf(news);
   }
 }

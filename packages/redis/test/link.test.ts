@@ -27,12 +27,13 @@ async function warningsOf(work: () => Promise<void>): Promise<readonly string[]>
 }
 
 describe.skipIf(serverBinary() === undefined)("link", () => {
-  test("a server that voids a promise is warned of once, however many queues open", async () => {
+  test("a server that voids a promise is warned of once, however many queues and storages open", async () => {
     const server = await serverOfTest();
     const link = linkOf({ url: server.url });
     const warnings = await warningsOf(async () => {
       await Promise.all(["a", "b", "a"].map((queue) => link.open(queue)));
       await link.open("c");
+      await linkOf({ url: server.url }).open("a");
     });
     expect(warnings).toEqual([expect.stringMatching(/^TASKQ_REDIS_PERSISTENCE: .*appendonly yes/)]);
   });

@@ -57,6 +57,9 @@ export interface ScheduleSnapshot {
    * changed or resumed.
    */
   readonly lastAt: Date | undefined;
-  /** `undefined`: it is paused, or never comes again. */
+  /**
+   * `undefined`: it is paused, or never comes again. Of a periodic task that no consumer has declared yet, or that was
+   * removed since: the first instant if a consumer that has the task started now.
+   */
   readonly nextAt: Date | undefined;
 }

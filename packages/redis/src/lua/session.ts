@@ -104,8 +104,8 @@ function M.nextOrder()
 end
 
 local MOVED = {
-  open = "is not moving", leaving = "is moving to another storage",
-  left = "has moved to another storage", arriving = "is being filled from another storage",
+  open = "is not moving", leaving = "is moving to another storage, or being dumped",
+  left = "has moved to another storage", arriving = "is being filled from another storage, or from a dump",
 }
 
 function M.moved(but)
