@@ -86,13 +86,22 @@ export function refuseUnknown(
   code: TaskqErrorCode = "TASKQ_OPTION",
 ): void {
   const names = known.map((name) => `'${name}'`).join(", ");
-  if (typeof options !== "object" || options === null || Array.isArray(options) || isNameless(options)) {
-    throw unexpected(what, `an object with ${names}`, options, code);
-  }
-  for (const key of Object.keys(options)) {
+  const keys = keysOf(options);
+  if (keys === undefined) throw unexpected(what, `an object with ${names}`, options, code);
+  for (const key of keys) {
     if (!known.includes(key)) {
       throw new TaskqError(code, `${what}: unknown option '${key}'; known are ${names}`);
     }
+  }
+}
+
+/** `undefined`: it is no plain object, or refuses to be looked at, as a Proxy that is revoked. */
+function keysOf(options: unknown): readonly string[] | undefined {
+  try {
+    if (typeof options !== "object" || options === null || Array.isArray(options)) return undefined;
+    return isNameless(options) ? undefined : Object.keys(options);
+  } catch {
+    return undefined;
   }
 }
 

@@ -29,6 +29,16 @@ describe("refuseUnknown", () => {
       refusal(`linear: expected an object with 'base', got ${shown(options)}`),
     );
   });
+
+  test("refuses what cannot be looked at", () => {
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    for (const hostile of [proxy, new Proxy({}, { ownKeys: thrower }), new Proxy({}, { get: thrower })]) {
+      expect(() => refuseUnknown(hostile, ["base"], "linear")).toThrow(
+        refusal("linear: expected an object with 'base', got an object"),
+      );
+    }
+  });
 });
 
 describe("a checked value", () => {
