@@ -23,10 +23,10 @@ export interface ConsumerOptions {
   readonly periodic?: boolean;
   /** Where isolated tasks are exported; their threads and processes import them. `taskq run` fills it in. @throws `TASKQ_ISOLATE_MODULE` at start */
   readonly modules?: readonly URL[];
-  /** Runs before the first claim; once more in each thread and process. A failure stops the consumer. */
-  readonly setup?: () => void | Promise<void>;
+  /** Runs, and is waited for, before the first claim; once more in each thread and process. A failure stops the consumer. */
+  readonly setup?: () => unknown;
   /** Runs after the last job, as `setup` did. */
-  readonly teardown?: () => void | Promise<void>;
+  readonly teardown?: () => unknown;
   /** Made for each run, disposed of after it; `context.resources`. */
   readonly resources?: {
     readonly [Name in keyof Resources]: () => Resources[Name] | Promise<Resources[Name]>;
@@ -42,8 +42,8 @@ export interface CheckedOptions {
   readonly grace: number;
   readonly prefetch: "adaptive" | number;
   readonly periodic: boolean;
-  readonly setup: (() => void | Promise<void>) | undefined;
-  readonly teardown: (() => void | Promise<void>) | undefined;
+  readonly setup: (() => unknown) | undefined;
+  readonly teardown: (() => unknown) | undefined;
   readonly resources: RunHost["resources"];
 }
 

@@ -195,7 +195,7 @@ export class QueueConsumer implements Consumer {
   }
 
   /** Waits for it; only for a moment, once it is to stop at once. */
-  async #waitFor(what: string, awaited: Promise<void>): Promise<void> {
+  async #waitFor(what: string, awaited: Promise<unknown>): Promise<void> {
     const late = this.#atOnce.reached.then(() => comesWithin(LAST_MOMENT, awaited));
     const came = await Promise.race([awaited.then(() => true), late]);
     if (!came) this.#logger.error(`the consumer stops at once, and leaves its ${what} behind`);

@@ -109,10 +109,8 @@ function membersOf(engine: Engine): Members {
     stats: (options: { readonly window?: Duration; readonly by?: "task" } = {}) => readStats(engine, options),
     retry: (id: string) => retry(engine, id),
     flush: (options: FlushOptions) => flush(engine, options),
-    on: (
-      types: EventType | readonly EventType[] | "*",
-      listener: (event: QueueEvent) => void | Promise<void>,
-    ) => engine.events.on(types, listener),
+    on: (types: EventType | readonly EventType[] | "*", listener: (event: QueueEvent) => unknown) =>
+      engine.events.on(types, listener),
     events: (options: FeedOptions = {}) => readFeed(engine, options),
     use: (middleware: Middleware) => use(engine, middleware),
   } satisfies Record<keyof Members, unknown>;

@@ -3,7 +3,7 @@ import { errorText } from "./failure.js";
 import type { Logger } from "../vocabulary/logger.js";
 import type { EventType, QueueEvent, QueueEvents } from "../vocabulary/events.js";
 
-type Listener = (event: QueueEvent) => void | Promise<void>;
+type Listener = (event: QueueEvent) => unknown;
 
 const TYPES: Readonly<Record<EventType, true>> = {
   enqueued: true,
@@ -69,7 +69,9 @@ export class EventHub {
   #tell(listener: Listener, event: QueueEvent): void {
     try {
       const answer = listener(event);
-      if (answer instanceof Promise) answer.catch((error: unknown) => this.#complain(event, error));
+      // A promise may be of its own kind, as those of query builders are, or of another realm.
+      if (typeof answer === "object" && answer !== null && "then" in answer)
+        Promise.resolve(answer).catch((error: unknown) => this.#complain(event, error));
     } catch (error) {
       this.#complain(event, error);
     }

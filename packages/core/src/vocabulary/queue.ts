@@ -188,10 +188,10 @@ export interface Queue<in Names extends string = never> extends AsyncDisposable 
    */
   flush(options: FlushOptions): Promise<void>;
 
-  /** Of this process; sent after the fact is stored. A listener that throws disturbs nobody. */
+  /** Of this process; sent after the fact is stored. What a listener answers is not kept, and one that throws or rejects disturbs nobody. */
   on<Type extends EventType>(
     types: Type | readonly Type[] | "*",
-    listener: (event: QueueEvent<Type>) => void | Promise<void>,
+    listener: (event: QueueEvent<Type>) => unknown,
   ): Disposable;
   /**
    * Of all processes: every job that becomes final, in the order in which that was stored, and then as they come:

@@ -1,3 +1,4 @@
+import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
 import { EventHub } from "../../src/engine/event-hub.js";
 import type { QueueEvent } from "../../src/vocabulary/events.js";
@@ -42,11 +43,13 @@ describe("events of this process", () => {
       throw new Error("one");
     });
     events.on("expired", async () => Promise.reject(new Error("two")));
-    events.on("expired", () => void heard.push("three"));
+    // Of another realm: a promise, and no Promise.
+    events.on("expired", () => runInNewContext("Promise.reject(new Error('three'))") as unknown);
+    events.on("expired", () => heard.push("four"));
     events.emit("expired", event);
     await new Promise(setImmediate);
-    expect(heard).toEqual(["three"]);
-    expect(complaints).toHaveLength(2);
+    expect(heard).toEqual(["four"]);
+    expect(complaints).toHaveLength(3);
   });
 
   test("an unknown event is refused with the known ones", () => {
