@@ -5,7 +5,14 @@ import { checkedSchema, parseInput } from "./schema.js";
 import { standAloneContext } from "./stand-alone-context.js";
 import { checkedTaskName } from "./task-name.js";
 import { checkedOptions, taskOptionNames } from "./task-options.js";
-import type { HandlerOf, InputOf, InputWithoutType, OutputOf, Typed } from "./vocabulary/handler.js";
+import type {
+  HandlerOf,
+  InputOf,
+  InputOfHandler,
+  InputWithoutType,
+  OutputOf,
+  Typed,
+} from "./vocabulary/handler.js";
 import type { StandardSchema } from "./vocabulary/standard-schema.js";
 import type { Task, TaskContext } from "./vocabulary/task-and-job.js";
 import type { TaskOptions } from "./vocabulary/task-options.js";
@@ -26,8 +33,13 @@ import type { TaskOptions } from "./vocabulary/task-options.js";
 export function task<const Name extends string, Input = InputWithoutType, Handler = unknown>(
   name: Name,
   handler: Handler & HandlerOf<Input> & Typed<Handler>,
-): Task<Name, InputOf<Input>, OutputOf<Handler>>;
-export function task<const Name extends string, Parsed = InputWithoutType, Input = Parsed, Handler = unknown>(
+): Task<Name, InputOfHandler<Input, Handler>, OutputOf<Handler>>;
+export function task<
+  const Name extends string,
+  Parsed = InputWithoutType,
+  Handler = unknown,
+  Input = InputOfHandler<Parsed, Handler>,
+>(
   name: Name,
   options: TaskOptions<Parsed> & {
     /** Any Standard Schema. Checked at enqueue and again before running; the handler gets what it parsed. */

@@ -25,5 +25,12 @@ export type InputOf<Input> = [Input] extends [InputWithoutType]
     ? Exclude<Input, undefined> | void
     : Input;
 
+/** Without a schema. A parameter with a default is optional too, which its own type does not say. */
+export type InputOfHandler<Input, Handler> = Handler extends (input: infer Given, ...rest: never) => unknown
+  ? undefined extends Given
+    ? InputOf<Input> | void
+    : InputOf<Input>
+  : never;
+
 /** What a handler answers, awaited. */
 export type OutputOf<Handler> = Handler extends (...args: never) => infer Output ? Awaited<Output> : never;

@@ -1,14 +1,27 @@
-/** A stage that returns nothing hands on `undefined`. */
-export type Piped<Output> = [Output] extends [void] ? undefined : Output;
+import type { untyped } from "./brands.js";
+
+/** A stage that returns nothing hands on `undefined`; one that returns `any` goes before every task. */
+export type Piped<Output> = [Output] extends [OnlyAny]
+  ? Output
+  : [Output] extends [void]
+    ? undefined
+    : Output;
 
 /** What is still to be given when `Output` goes into a task that takes `Input`; fields that it has already may be given too, and win. */
-export type Extra<Input, Output> = [Output] extends [Whole]
-  ? Beside<Input, Piped<Output>>
-  : [Output] extends [object]
-    ? [Extract<Output, Whole>] extends [never]
-      ? Missing<Input, Output>
-      : OutputOfEitherKind
-    : OutputOfEitherKind;
+export type Extra<Input, Output> = [Output] extends [OnlyAny]
+  ? OutputOfEitherKind
+  : [Output] extends [Whole]
+    ? Beside<Input, Piped<Output>>
+    : [Output] extends [object]
+      ? [Extract<Output, Whole>] extends [never]
+        ? Missing<Input, Output>
+        : OutputOfEitherKind
+      : OutputOfEitherKind;
+
+/** Nothing is of this type; `any` fits all the same, and so does `never`. */
+interface OnlyAny {
+  readonly [untyped]: never;
+}
 
 type Missing<Input, Output> = Flat<
   {
