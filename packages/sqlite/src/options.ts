@@ -62,6 +62,9 @@ export function settingsOf(options: unknown): Settings {
 function checkedPath(path: unknown): string {
   if (typeof path !== "string" || path === "")
     throw unexpected("sqliteStorage path", "the path of a file", path);
+  // better-sqlite3 leaves them out, and would open another file than the one that is made for it alone.
+  if (path !== path.trimEnd())
+    throw unexpected("sqliteStorage path", "the path of a file, without blanks at its end", path);
   if (/^(?:file|sqlite):/.test(path))
     throw unexpected("sqliteStorage path", "the path of a file, since URIs are not taken", path);
   if (path === ":memory:") {

@@ -68,6 +68,8 @@ describe("options", () => {
       /expected the path of a file, got ':memory:'; .*memoryStorage\(\) of @taskq\/memory/,
     ],
     [{ path: "file:a.db" }, /path: expected the path of a file, since URIs are not taken, got 'file:a.db'$/],
+    [{ path: "a.db\n" }, /path: expected the path of a file, without blanks at its end, got 'a\.db\s+'$/],
+    [{ path: " " }, /path: expected the path of a file, without blanks at its end/],
     [{ path: "sqlite:a.db" }, /path: expected the path of a file, since URIs are not taken/],
     [
       { path: "a.db", durabilty: "full" },
