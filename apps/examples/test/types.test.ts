@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 
 const application = fileURLToPath(new URL("..", import.meta.url));
 const types = join(application, "types");
@@ -33,6 +33,20 @@ test(
     expect(await compile(join(types, "tsconfig.json"))).toBe("");
   },
 );
+
+test("core, memory and consumer ask for no types of Node", { timeout: PATIENCE }, async () => {
+  const cache = join(application, ".cache");
+  await mkdir(cache, { recursive: true });
+  const folder = await mkdtemp(join(cache, "bare-"));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const modules = ["core", "core/testing", "memory", "consumer"].map((name) => `import "@taskq/${name}";\n`);
+  await writeFile(join(folder, "bare.ts"), modules.join(""));
+  // As TypeScript 6 and 7 have it of themselves: no types but those that are asked for, and declarations are checked.
+  const compilerOptions = { types: [], lib: ["es2023", "dom"], skipLibCheck: false };
+  const config = { extends: "../../types/tsconfig.json", compilerOptions, files: ["bare.ts"] };
+  await writeFile(join(folder, "tsconfig.json"), JSON.stringify(config));
+  expect(await compile(folder)).toBe("");
+});
 
 const source = await readFile(join(types, "refusals.ts"), "utf8");
 const refusals = refusalsIn(source);
