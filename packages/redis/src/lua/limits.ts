@@ -45,6 +45,27 @@ function M.isAheadOfWindow(key, at)
   return at > S.now + (log and log.span or 0)
 end
 
+-- The start that so many others follow of those before a bound, itself among them; nil: there are fewer. No more are read than this
+-- call has changed, however long the log: one that lets thousands start would else be read whole for each of them.
+local function fromNewest(prefix, bound, back)
+  local starts = M.lineAt(K.starts, prefix)
+  local first, ends = call("ZLEXCOUNT", K.starts, "-", "(" .. prefix), call("ZLEXCOUNT", K.starts, "-", "(" .. bound)
+  local found, gone = {}, 0
+  for member in pairs(starts.adds) do if member < bound then found[#found + 1] = member end end
+  for _ in pairs(starts.gone) do gone = gone + 1 end
+  -- So many of the stored ones come after it, whatever was added.
+  local after = math.min(math.max(0, back - 1 - #found), ends - first)
+  local lowest, highest = math.max(first, ends - back - gone), ends - 1 - after
+  local read = lowest <= highest and call("ZRANGE", K.starts, lowest, highest) or {}
+  local newest = read[#read]
+  for _, member in ipairs(read) do if not starts.gone[member] and not starts.adds[member] then found[#found + 1] = member end end
+  for member in pairs(starts.gone) do
+    if newest and member > newest and member < bound and call("ZSCORE", K.starts, member) then after = after - 1 end
+  end
+  table.sort(found)
+  return found[#found - (back - after) + 1]
+end
+
 -- When a window has room for one more; nil: no time tells. reserved: starts that are promised already.
 function M.instantOfRoom(own, reserved)
   local free = own.max - reserved
@@ -52,17 +73,7 @@ function M.instantOfRoom(own, reserved)
   local log = logOf(own.key)
   if not log then return S.now end
   local prefix, per = M.six(log.number), own.per or 0
-  local starts, last = M.lineAt(K.starts, prefix), prefix .. M.six(S.now + per)
-  local changed = next(starts.gone) ~= nil or next(starts.adds) ~= nil
-  local member = nil
-  if changed then
-    local all = starts:all()
-    local count = #all
-    while count > 0 and all[count] >= last do count = count - 1 end
-    member = all[count - free + 1]
-  else
-    member = call("ZREVRANGEBYLEX", K.starts, "(" .. last, "[" .. prefix, "LIMIT", free - 1, 1)[1]
-  end
+  local member = fromNewest(prefix, prefix .. M.six(S.now + per), free)
   if not member then return S.now end
   return struct.unpack(">I6", member, 7) + per
 end
