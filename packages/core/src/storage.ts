@@ -318,6 +318,7 @@ export interface StorageContract {
    * Promise: declaring a schedule again keeps its last instant and its pause
    * Promise: schedules are paused, resumed and removed by name
    * Promise: a schedule that is resumed goes on from that moment
+   * Promise: who changes or asks for one schedule is answered that one alone
    */
   schedules(request: SchedulesRequest): Promise<SchedulesAnswer>;
 

@@ -6,15 +6,13 @@ import type { Move, Schedule } from "./queue-state.js";
 type Change = NonNullable<SchedulesRequest["change"]>;
 type Declaration = Extract<Change, { readonly kind: "declare" | "upsert" }>;
 
-/** Changes one, and answers all. */
-export function schedules(move: Move, { change }: SchedulesRequest): SchedulesAnswer {
+/** Changes one, and answers that; or answers the one that is asked for, or all. */
+export function schedules(move: Move, { change, name = change?.name }: SchedulesRequest): SchedulesAnswer {
   const { queue } = move;
   const changed = change !== undefined && apply(move, change);
   if (changed) queue.hints.control();
-  const records = [...queue.schedules.values()].map(({ record }) => ({
-    ...record,
-    bytes: copyOf(record.bytes),
-  }));
+  const known = name === undefined ? [...queue.schedules.values()] : [queue.schedules.get(name) ?? []].flat();
+  const records = known.map(({ record }) => ({ ...record, bytes: copyOf(record.bytes) }));
   return { changed, schedules: records.toSorted((left, right) => (left.name < right.name ? -1 : 1)) };
 }
 

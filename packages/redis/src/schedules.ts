@@ -22,8 +22,9 @@ export async function schedules(queue: OpenQueue, request: SchedulesRequest): Pr
   if (change?.kind === "remove") declared.changes.delete(change.name);
   const made = textIfAny(told.answer["made"]);
   if (made !== undefined && made !== declared.made) {
-    for (const own of declared.changes.values()) told = await ask(queue, { ...request, change: own });
+    for (const own of declared.changes.values()) await ask(queue, { ...request, change: own });
     declared.made = made;
+    told = await ask(queue, { ...request, change: undefined, name: change?.name ?? request.name });
   }
   if (change?.kind === "declare" && change.origin === "task") declared.changes.set(change.name, change);
   const records = listOf(told.answer["schedules"], scheduleOf);

@@ -19,19 +19,28 @@ interface ScheduleRow {
 
 const COLUMNS = "name, origin, task, bytes, paused, last_at, last_id";
 
-/** The schedules of a queue, in the order of names. */
-export function listSchedules(connection: Connection, queue: OpenQueue): readonly ScheduleRecord[] {
+/** The schedules of a queue, in the order of names; or the one of this name. */
+export function listSchedules(
+  connection: Connection,
+  queue: OpenQueue,
+  name?: string,
+): readonly ScheduleRecord[] {
+  if (name !== undefined) return [scheduleRow(connection, queue, name) ?? []].flat().map(recordOf);
   const rows = connection
     .sql(`SELECT ${COLUMNS} FROM {schedules} WHERE queue = ? ORDER BY name`)
     .all(queue.id) as ScheduleRow[];
   return rows.map(recordOf);
 }
 
-export function schedule(move: Move, name: string): ScheduleRecord | undefined {
-  const row = move
-    .sql(`SELECT ${COLUMNS} FROM {schedules} WHERE queue = ? AND name = ?`)
-    .get(move.queue.id, name) as ScheduleRow | undefined;
+export function schedule({ scope, queue }: Move, name: string): ScheduleRecord | undefined {
+  const row = scheduleRow(scope.connection, queue, name);
   return row === undefined ? undefined : recordOf(row);
+}
+
+function scheduleRow(connection: Connection, queue: OpenQueue, name: string): ScheduleRow | undefined {
+  return connection
+    .sql(`SELECT ${COLUMNS} FROM {schedules} WHERE queue = ? AND name = ?`)
+    .get(queue.id, name) as ScheduleRow | undefined;
 }
 
 function recordOf(row: ScheduleRow): ScheduleRecord {
@@ -46,18 +55,16 @@ function recordOf(row: ScheduleRow): ScheduleRecord {
   };
 }
 
-/** Changes one, and answers all. */
+/** Changes one, and answers it. */
 export function changeSchedule(move: Move, change: Change): SchedulesAnswer {
   const changed = apply(move, change);
   if (changed) move.scope.hintsOf(move.queue).control = true;
-  return { changed, schedules: listSchedules(move.scope.connection, move.queue) };
+  return { changed, schedules: listSchedules(move.scope.connection, move.queue, change.name) };
 }
 
 /** Whether a change would change nothing: then it needs no write. */
 export function isUnchanged(connection: Connection, queue: OpenQueue, change: Change): boolean {
-  const row = connection
-    .sql(`SELECT ${COLUMNS} FROM {schedules} WHERE queue = ? AND name = ?`)
-    .get(queue.id, change.name) as ScheduleRow | undefined;
+  const row = scheduleRow(connection, queue, change.name);
   if (row === undefined) return change.kind !== "declare" && change.kind !== "upsert";
   if (change.kind === "declare" || change.kind === "upsert") return isSame(recordOf(row), change);
   return change.kind !== "remove" && (row.paused === 1) === (change.kind === "pause");

@@ -151,11 +151,11 @@ class SqliteStore implements StorageContract, AsyncDisposable {
     return session.write(queue, now, (move) => tick(move, request));
   }
 
-  async schedules({ change, ...request }: Request<"schedules">): Answer<"schedules"> {
+  async schedules({ change, name = change?.name, ...request }: Request<"schedules">): Answer<"schedules"> {
     const { session, queue, now } = this.#target(request);
     const idle = await session.read((connection) =>
       change === undefined || isUnchanged(connection, queue, change)
-        ? listSchedules(connection, queue)
+        ? listSchedules(connection, queue, name)
         : undefined,
     );
     if (idle !== undefined || change === undefined) return { changed: false, schedules: idle ?? [] };

@@ -31,6 +31,10 @@ async function scheduleNamed(context: Context, name: string = NAME): Promise<Sch
   return schedules.find((schedule) => schedule.name === name);
 }
 
+function namesOf({ schedules }: SchedulesAnswer): readonly string[] {
+  return schedules.map(({ name }) => name);
+}
+
 /** A tick for this instant, with one job, upon the last instant that the storage knows. */
 async function tick(
   context: Context,
@@ -242,8 +246,9 @@ export const scheduling: Subject = subject("schedules", [
     for (const name of ["b", "c", "a"]) await declare(context, name);
     const paused = await change(context, { kind: "pause", name: "b" });
     assert.equal(paused.changed, true);
+    const { schedules } = await change(context, undefined);
     assert.deepEqual(
-      paused.schedules.map((schedule) => [schedule.name, schedule.paused]),
+      schedules.map((schedule) => [schedule.name, schedule.paused]),
       [
         ["a", false],
         ["b", true],
@@ -255,10 +260,7 @@ export const scheduling: Subject = subject("schedules", [
     assert.equal((await scheduleNamed(context, "b"))?.paused, false);
     const removed = await change(context, { kind: "remove", name: "a" });
     assert.equal(removed.changed, true);
-    assert.deepEqual(
-      removed.schedules.map(({ name }) => name),
-      ["b", "c"],
-    );
+    assert.deepEqual(namesOf(await change(context, undefined)), ["b", "c"]);
     for (const kind of ["pause", "resume", "remove"] as const) {
       assert.equal((await change(context, { kind, name: "unknown" })).changed, false);
     }
@@ -279,5 +281,24 @@ export const scheduling: Subject = subject("schedules", [
     context.advance(-60_000);
     await change(context, { kind: "resume", name: NAME });
     assert.equal((await scheduleNamed(context))?.lastAt, context.now + 60_000, "no instant comes again");
+  }),
+
+  promise("who changes or asks for one schedule is answered that one alone", async (context) => {
+    for (const name of ["b", "c", "a"]) assert.deepEqual(namesOf(await declare(context, name)), [name]);
+    for (const kind of ["pause", "pause", "resume"] as const) {
+      const { schedules } = await change(context, { kind, name: "b" });
+      assert.deepEqual(
+        schedules.map(({ name, paused }) => [name, paused]),
+        [["b", kind === "pause"]],
+      );
+    }
+    const { queue, now } = context;
+    for (const name of ["a", "unknown"]) {
+      const answer = await context.storage.schedules({ queue, name, now });
+      assert.equal(answer.changed, false);
+      assert.deepEqual(namesOf(answer), name === "a" ? ["a"] : []);
+    }
+    assert.deepEqual(namesOf(await change(context, { kind: "remove", name: "a" })), []);
+    assert.deepEqual(namesOf(await change(context, undefined)), ["b", "c"]);
   }),
 ]);

@@ -20,15 +20,15 @@ import {
 } from "./stored-schedule.js";
 
 export function createSchedules(engine: Engine): Schedules {
-  const ask = async (change?: SchedulesRequest["change"]): Promise<SchedulesAnswer> => {
+  const ask = async (about: Pick<SchedulesRequest, "name" | "change"> = {}): Promise<SchedulesAnswer> => {
     const opening = engine.open();
     if (opening !== undefined) await opening;
-    return engine.storage.schedules({ queue: engine.name, change, now: engine.time.requestNow() });
+    return engine.storage.schedules({ queue: engine.name, ...about, now: engine.time.requestNow() });
   };
   /** A periodic task of this queue is known before any consumer has declared it. */
   const change = async (kind: "pause" | "resume" | "remove", name: string): Promise<boolean> => {
     await declareOwn(checkedScheduleName(name));
-    return (await ask({ kind, name })).changed;
+    return (await ask({ change: { kind, name } })).changed;
   };
   const declareOwn = async (name: string): Promise<void> => {
     const definition = engine.tasks.get(name);
@@ -38,10 +38,9 @@ export function createSchedules(engine: Engine): Schedules {
   };
   const find = async (name: string): Promise<ScheduleRecord> => {
     await declareOwn(checkedScheduleName(name));
-    const { schedules } = await ask();
-    const record = schedules.find((one) => one.name === name);
+    const [record] = (await ask({ name })).schedules;
     if (record !== undefined) return record;
-    const names = schedules.map((one) => `'${one.name}'`).join(", ");
+    const names = (await ask()).schedules.map((one) => `'${one.name}'`).join(", ");
     throw new TaskqError(
       "TASKQ_UNKNOWN_SCHEDULE",
       `there is no schedule '${name}'; ${names === "" ? "there are none" : `there are ${names}`}`,
@@ -50,7 +49,7 @@ export function createSchedules(engine: Engine): Schedules {
   /** Where the bytes alone do not tell. */
   const isThere = async (rule: FiringRule): Promise<boolean> => {
     if (engine.serializer.seal === undefined) return false;
-    const record = (await ask()).schedules.find(({ name }) => name === rule.name);
+    const [record] = (await ask({ name: rule.name })).schedules;
     return record !== undefined && isSealedRule(record, engine, rule);
   };
   return {
@@ -69,7 +68,7 @@ export function createSchedules(engine: Engine): Schedules {
       const task = lastTask(rule.composition);
       // The very same again changes nothing: it stays paused, and what it missed is not forgotten.
       const kind = (await isThere(rule)) ? "declare" : "upsert";
-      await ask({ kind, name, origin: "stored", task, bytes: encodeRule(engine, rule) });
+      await ask({ change: { kind, name, origin: "stored", task, bytes: encodeRule(engine, rule) } });
     },
     async *list() {
       const { schedules } = await ask();

@@ -56,6 +56,8 @@ export interface ScheduleRecord {
 
 export interface SchedulesRequest {
   readonly queue: string;
+  /** Reads the one of this name alone; without a name and a change, all are read. */
+  readonly name?: string | undefined;
   /** Without a change: read. */
   readonly change?:
     | {
@@ -73,7 +75,7 @@ export interface SchedulesRequest {
 
 export interface SchedulesAnswer {
   readonly changed: boolean;
-  /** In the order of names. */
+  /** In the order of names: of a change, what is there now under the name that it gave. */
   readonly schedules: readonly ScheduleRecord[];
 }
 

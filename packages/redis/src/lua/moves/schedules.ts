@@ -13,9 +13,14 @@ end
 return M.run(function()
   M.readQueue()
   if change then M.refuseStill() end
-  local all = {}
-  local list = call("HGETALL", K.schedules)
-  for place = 1, #list, 2 do all[list[place]] = M.scheduleOf(list[place + 1]) end
+  local all, name = {}, change and change.name or S.request.name
+  if name then
+    local text = call("HGET", K.schedules, name)
+    all[name] = text and M.scheduleOf(text) or nil
+  else
+    local list = call("HGETALL", K.schedules)
+    for place = 1, #list, 2 do all[list[place]] = M.scheduleOf(list[place + 1]) end
+  end
   local changed = false
   if change then
     local known = all[change.name]
