@@ -91,6 +91,8 @@ export const CLAIM_PASSES = 16;
 export const CARRIED_BYTES = 65_536;
 /** Rows that one step writes down for consequences that may as well be written later. */
 export const CONSEQUENCES_PER_STEP = 500;
+/** The most jobs that a limit has let go of its line and that have not begun: thousands may start in one window. */
+export const LET_GO_BY_LIMIT = 200;
 /**
  * For so many milliseconds after its end a job stays although its task keeps fewer: whoever waits for it reads how it
  * ended, and a settlement whose answer got lost is answered again.
@@ -230,6 +232,7 @@ export interface StorageContract {
    * Promise: ten thousand parked jobs leave the claims of others as they are
    * Promise: no window of a limit holds more starts than its maximum
    * Promise: a limit that opens lets the first of those parked go, by priority, then order
+   * Promise: a limit with room for thousands lets few of its line go at a time, and all of them as they begin
    * Promise: a claim answers when a limit next opens
    * Promise: a start under a limit is given back when its run is given back unbegun
    * Promise: a start under a limit counts on when its run has ended or its consumer died

@@ -1,5 +1,5 @@
 /** Parking jobs under gates, holding gates, and letting those in line go when one opens. */
-import type { NewGate } from "@taskq/core/storage";
+import { LET_GO_BY_LIMIT, type NewGate } from "@taskq/core/storage";
 import { labelOf, type Gate, type Ticket, type Waiter } from "./gate.js";
 import { addStart, countStarts, instantOfRoom, limitOf, removeStart } from "./limits.js";
 import type { Move } from "./queue-state.js";
@@ -159,7 +159,8 @@ function enterFromLine(move: Move, row: JobRow): void {
 function placesFor(move: Move, head: Waiter, gate: Gate): number | undefined {
   if (head.kind === "ticket") return head.max;
   const own = ownGate(head, gate);
-  return own?.kind === "limit" ? own.max - countStarts(move, limitOf(own)) : own?.max;
+  if (own?.kind !== "limit") return own?.max;
+  return Math.min(own.max - countStarts(move, limitOf(own)), LET_GO_BY_LIMIT);
 }
 
 function ownGate(row: JobRow, gate: Gate): NewGate | undefined {
@@ -224,7 +225,11 @@ function instantOf(move: Move, gate: Gate): number {
   const { queue } = move;
   const head = gate.line.peek();
   const own = head?.kind === "job" ? ownGate(head, gate) : undefined;
-  if (own?.kind === "limit") return instantOfRoom(move, limitOf(own), gate.passing.size);
+  if (own?.kind === "limit") {
+    // Those that were let go tell as they begin, while they are as many as may be.
+    const { size } = gate.passing;
+    return size < LET_GO_BY_LIMIT ? instantOfRoom(move, limitOf(own), size) : Infinity;
+  }
   if (isUnknown(gate)) return gate.endsAt;
   if (gate.name.startsWith("unique:")) {
     const until = queue.uniques.get(gate.name.slice("unique:".length))?.holder.job.unique?.until;

@@ -1,4 +1,4 @@
-import { CONSEQUENCES_PER_STEP } from "@taskq/core/storage";
+import { CONSEQUENCES_PER_STEP, LET_GO_BY_LIMIT } from "@taskq/core/storage";
 import type { Connection } from "./connection.js";
 import { firstParked, letThrough, placesTaken } from "./gates.js";
 import type { Move } from "./move.js";
@@ -39,13 +39,18 @@ export function openLimit(move: Move, gate: string, limit: number = CONSEQUENCES
       return gone;
     }
     const kept = placesTaken(move, gate);
-    const isFull = countStarts(move, own) + kept >= own.max;
+    const isFull = kept >= LET_GO_BY_LIMIT || countStarts(move, own) + kept >= own.max;
     if (isFull || gone >= limit) {
-      planOpening(move, gate, isFull ? roomAt(move, own, kept) : move.now);
+      planOpening(move, gate, isFull ? roomFor(move, own, kept) : move.now);
       return gone;
     }
     letThrough(move, gate, row);
   }
+}
+
+/** Those that were let go tell, one after the other, while they are as many as may be. */
+function roomFor(move: Move, own: Limit, kept: number): number | undefined {
+  return kept >= LET_GO_BY_LIMIT ? undefined : roomAt(move, own, kept);
 }
 
 function ownLimit(row: Row, gate: string): Limit | undefined {

@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
-import type { ClaimedJob, NewGate, NewJob, TakeAnswer } from "@taskq/core/storage";
+import {
+  LET_GO_BY_LIMIT,
+  type ClaimedJob,
+  type NewGate,
+  type NewJob,
+  type TakeAnswer,
+} from "@taskq/core/storage";
 import { othersAreClaimedAsFast, parkAll } from "../claims-of-others.js";
 import type { Context } from "../context.js";
 import { promise, subject, type Subject } from "../promise.js";
@@ -54,6 +60,26 @@ async function claimAll(context: Context, starts: number[]): Promise<readonly Cl
   const runs = await context.claim({ n: 50 });
   starts.push(...runs.map(() => context.now));
   return runs;
+}
+
+async function largeRoom(context: Context): Promise<void> {
+  const max = 2 * LET_GO_BY_LIMIT + 10;
+  const jobs = context.jobs(2 * max, { gates: [limit(max)] });
+  await context.enqueue(...jobs);
+  const starts: string[] = [];
+  const claimAgain = async (n: number): Promise<number> => starts.push(...ids(await context.claim({ n })));
+  while (starts.length < max) await claimAgain(50);
+  const states = async () => (await context.storage.counts({ queue: context.queue }))["*"];
+  while ((await states())?.parked !== max) assert.equal(await claimAgain(50), max);
+  context.advance(PER);
+  await claimAgain(5);
+  const waiting = await states();
+  assert.ok((waiting?.ready ?? max) <= LET_GO_BY_LIMIT, "more are let go than will soon begin");
+  for (let turns = 0; starts.length < jobs.length; turns += 1) {
+    assert.ok(turns < jobs.length, "the line stands still although there is room");
+    await claimAgain(50);
+  }
+  assert.deepEqual(starts, ids(jobs));
 }
 
 async function fairness(context: Context): Promise<void> {
@@ -284,6 +310,10 @@ async function differentTimes(context: Context): Promise<void> {
 export const limits: Subject = subject("step: limits", [
   promise("no window of a limit holds more starts than its maximum", windows),
   promise("a limit that opens lets the first of those parked go, by priority, then order", fairness),
+  promise(
+    "a limit with room for thousands lets few of its line go at a time, and all of them as they begin",
+    largeRoom,
+  ),
   promise("a claim answers when a limit next opens", nextOpening),
   promise("a start under a limit is given back when its run is given back unbegun", givenBack),
   promise("a start under a limit counts on when its run has ended or its consumer died", usedUp),

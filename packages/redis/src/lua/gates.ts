@@ -1,6 +1,9 @@
+import { LET_GO_BY_LIMIT } from "@taskq/core/storage";
+
 /** Parking jobs under gates, holding gates, and letting those in line go when one opens. */
 export const gates: string = String.raw`
 local lineOf, holdersOf = M.lineOf, M.holdersIn
+local LET_GO_BY_LIMIT = ${LET_GO_BY_LIMIT}
 
 local function leaveLine(gate, member)
   lineOf(gate):remove(member)
@@ -84,7 +87,7 @@ end
 local function instantOf(gate)
   local head = M.headOf(gate)
   local own = head and ownGate(head, gate)
-  if own and own.kind == "limit" then return M.instantOfRoom(own, gate.passing) end
+  if own and own.kind == "limit" then return gate.passing < LET_GO_BY_LIMIT and M.instantOfRoom(own, gate.passing) or nil end
   if sub(gate.name, 1, 5) == "task:" then return gate.endsAt end
   if sub(gate.name, 1, 7) == "unique:" then
     local entry = M.uniqueOf(sub(gate.name, 8))
@@ -202,7 +205,7 @@ function openGate(gate)
     if ticket then max = ticket.max
     else
       local own = ownGate(row, gate)
-      if own then max = own.kind == "limit" and own.max - M.countStarts(own) or own.max end
+      if own then max = own.kind == "limit" and math.min(own.max - M.countStarts(own), LET_GO_BY_LIMIT) or own.max end
     end
     if not max or taken(gate) >= max then break end
     leaveLine(gate, member)
