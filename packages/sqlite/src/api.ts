@@ -9,7 +9,7 @@ export interface SqliteStorage extends Storage {
    * `work` is synchronous; it is begun again if the file was busy. It must not end the transaction itself: after a
    * `COMMIT` or `ROLLBACK` in it, also by `ON CONFLICT ROLLBACK`, nothing more is enqueued and the call rejects, but what
    * it writes by itself from then on is kept. A savepoint of yours that you roll back takes along what was enqueued
-   * within it, though `enqueued` is told of it.
+   * within it, and nobody is told of that.
    *
    * @throws `TASKQ_BUSY` `TASKQ_ASYNC_IN_TRANSACTION` `TASKQ_STORAGE`
    * @example
