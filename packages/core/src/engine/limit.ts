@@ -87,20 +87,30 @@ async function opened(
   request: LimitRequest,
   { opensAt, patience }: { readonly opensAt: number; readonly patience: Patience },
 ): Promise<void> {
-  const isVirtual = engine.time.requestNow() !== undefined;
+  const { time } = engine;
+  const isVirtual = time.requestNow() !== undefined;
+  const over = new AbortController();
+  // A clock that is moved far stops where somebody waits; one that has it otherwise is asked all the same.
+  let reached = isVirtual ? time.clock.until(opensAt, over.signal) : undefined;
+  void reached?.then(() => (reached = undefined));
   let before = Infinity;
   let naps = 0;
-  for (let left = opensAt - engine.time.now(); left > 0; left = opensAt - engine.time.now()) {
-    // The clock was set back: by what it shows now, there may be a start much sooner.
-    if (left > before) return;
-    before = left;
-    // In virtual time it is not known how soon that will be.
-    if ((isVirtual ? 1 : left) > patience.left) throw late(request);
-    if (engine.time.pass !== undefined) return engine.time.pass(opensAt);
-    if (isVirtual && (naps += 1) === PATIENT_NAPS) warnOfStandstill(request, opensAt);
-    await sleep(Math.min(left, isVirtual ? VIRTUAL_NAP : LONGEST_NAP), request.signal);
-    request.signal?.throwIfAborted();
-    engine.assertOpen();
+  try {
+    for (let left = opensAt - time.now(); left > 0; left = opensAt - time.now()) {
+      // The clock was set back: by what it shows now, there may be a start much sooner.
+      if (left > before) return;
+      before = left;
+      // In virtual time it is not known how soon that will be.
+      if ((isVirtual ? 1 : left) > patience.left) throw late(request);
+      if (time.pass !== undefined) return time.pass(opensAt);
+      if (isVirtual && (naps += 1) === PATIENT_NAPS) warnOfStandstill(request, opensAt);
+      const nap = sleep(Math.min(left, isVirtual ? VIRTUAL_NAP : LONGEST_NAP), request.signal);
+      await (reached === undefined ? nap : Promise.race([nap, reached]));
+      request.signal?.throwIfAborted();
+      engine.assertOpen();
+    }
+  } finally {
+    over.abort();
   }
 }
 

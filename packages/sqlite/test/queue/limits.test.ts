@@ -183,6 +183,23 @@ describe.each(storages)("limits on $name", ({ make }) => {
     expect(await (await enqueued).state()).toBe("completed");
   });
 
+  test("a handler that waits for a limit again and again starts at each instant that is reached on the way", async () => {
+    const clock = virtualClock(noon);
+    const starts: number[] = [];
+    const often = task("often", async (_: void, { limit }) => {
+      for (let calls = 0; calls < 5; calls += 1) {
+        await limit("api", { max: 1, per: "1s" }).acquire();
+        starts.push(clock.now() - noon.getTime());
+      }
+    });
+    const queue = immediateQueue(make(), { often }, { clock });
+    const enqueued = queue.enqueue(often.job());
+    await expect.poll(() => starts).toEqual([0]);
+    await advance(queue, "4s");
+    await enqueued;
+    expect(starts).toEqual([0, 1000, 2000, 3000, 4000]);
+  });
+
   test("a stage of a flow waits for its limit, and a revoked one waits no more", async () => {
     const { queue, report, starts } = limitedQueue(make);
     const flow = await queue.enqueue(report.job().pipe(report));
