@@ -73,7 +73,7 @@ interface Owner {
   /** Of the last claims that were handed out here, and that steps were told of the long way, as are those that are answered again. */
   readonly fences: Set<number>;
   /** A step that found its claim gone, and the number of that, under which it asks. */
-  asks: { readonly request: number; readonly number: number } | undefined;
+  asks: { readonly request: number; readonly number: number; readonly lease: number } | undefined;
 }
 
 export interface WaitingOptions {
@@ -136,14 +136,12 @@ export class WaitingClaims {
   }
 
   /** What this step took back was gone: a job has come for it. Answers the number under which it is to ask. */
-  gone(request: StepRequest, { number }: WaitingClaim): number {
+  gone(request: StepRequest, left: WaitingClaim): number {
     const known = this.#ownerOf(request.owner);
-    known.isGone = request.claim === undefined && known.handed === undefined;
+    known.isGone = request.claim === undefined && known.left === left;
     if (request.claim !== undefined) {
       known.left = undefined;
-      known.asks = { request: request.request, number };
-      // It is told again.
-      this.#drop(known);
+      known.asks = { ...left, request: request.request };
     }
     return this.numberOf(request);
   }
@@ -163,7 +161,7 @@ export class WaitingClaims {
     if (known.isGone && request.claim === undefined) return;
     known.isGone = false;
     // A job may have come before the answer.
-    known.left = known.handed === undefined && known.sent === waits ? waits : undefined;
+    known.left = known.sent === waits ? waits : undefined;
   }
 
   /** A step was told of jobs, perhaps also of the one that has come. */
@@ -203,17 +201,16 @@ export class WaitingClaims {
     if (told === undefined || told.word !== this.#word) return;
     const known = this.#owners.get(told.owner);
     if (known === undefined || known.fences.has(told.fence)) return;
-    const { sent, left, asks } = known;
-    const isTakenBack = left?.number === told.number && sent !== left;
-    // A step is on its way, or has come back, that is told of it.
-    if (isTakenBack || asks?.number === told.number) return;
+    const { sent, left, asks, isAsking, handed } = known;
+    // A step on its way is told of what it takes back, unless the server does not know any more whose it is.
+    const claim = [sent, left, isAsking ? asks : undefined].find((one) => one?.number === told.number);
     // A copy of an older step, carried out late, has left a claim.
-    if (sent?.number !== told.number) return void this.#giveBack(known, { ...told, lease: 0 });
+    if (claim === undefined || handed !== undefined)
+      return void this.#giveBack(known, { ...told, lease: 0 });
     remember(known, told.fence);
-    known.sent = undefined;
-    known.left = undefined;
-    known.isGone = false;
-    known.handed = { ...told, lease: sent.lease, timer: this.#later(known) };
+    if (claim === sent) known.sent = undefined;
+    if (claim === left) [known.left, known.isGone] = [undefined, false];
+    known.handed = { ...told, lease: claim.lease, timer: this.#later(known) };
     this.#options.hint();
   }
 

@@ -86,6 +86,22 @@ describe.skipIf(serverBinary() === undefined)("a claim that waits", () => {
     expect([await claims(key), await own.redis.zcard(key("ready"))]).toEqual([0, 1]);
   });
 
+  test("is handed a job also where somebody has removed whose claims were answered", async () => {
+    const { proxy, key, ask, wait, store, heard } = await throughProxy("5s");
+    await wait();
+    proxy.freeze(CALLS);
+    const asked = ask();
+    await sleep(50);
+    const before = heard();
+    const id = await store();
+    await vi.waitFor(() => expect(heard()).toBeGreaterThan(before), SOON);
+    await own.redis.del(key("owners"));
+    proxy.deliver();
+    await sleep(50);
+    proxy.cut();
+    expect(idsOf(await asked, await ask())).toEqual([id]);
+  });
+
   test("is handed a job once of which it is told twice", async () => {
     const { prefix, ask, wait, store, settle, heard } = await waitingAt(own);
     await wait();
