@@ -205,8 +205,7 @@ export class WaitingClaims {
     // A step on its way is told of what it takes back, unless the server does not know any more whose it is.
     const claim = [sent, left, isAsking ? asks : undefined].find((one) => one?.number === told.number);
     // A copy of an older step, carried out late, has left a claim.
-    if (claim === undefined || handed !== undefined)
-      return void this.#giveBack(known, { ...told, lease: 0 });
+    if (claim === undefined || handed !== undefined) return void this.#giveBack(known, { ...told, lease: 0 });
     remember(known, told.fence);
     if (claim === sent) known.sent = undefined;
     if (claim === left) [known.left, known.isGone] = [undefined, false];
