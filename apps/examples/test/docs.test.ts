@@ -53,6 +53,17 @@ test("every link in the documentation leads to a file and a heading that are the
   expect(dead).toEqual([]);
 });
 
+test("every code of an error is told of", async () => {
+  const declared = await readFile(join(repository, "packages/core/src/errors.ts"), "utf8");
+  const union = /type TaskqErrorCode =(.*?);/s.exec(declared)?.[1] ?? "";
+  const page = await readFile(join(repository, "apps/docs/reference/errors.md"), "utf8");
+  const [told = ""] = page.split("## Warnings");
+  const missing = new Set([...union.matchAll(/"(TASKQ_\w+)"/g)].map(([, code]) => code));
+  expect(missing.size).toBeGreaterThan(30);
+  const unknown = [...told.matchAll(/^\| `(TASKQ_\w+)`/gm)].filter(([, code]) => !missing.delete(code));
+  expect({ missing: [...missing], unknown }).toEqual({ missing: [], unknown: [] });
+});
+
 /** The pages that users read. */
 async function markdown(): Promise<readonly string[]> {
   const packages = await readdir(join(repository, "packages"));
