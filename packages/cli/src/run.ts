@@ -1,6 +1,7 @@
 import { createConsumer, type Consumer, type ConsumerOptions } from "@taskq/consumer";
 import { TaskqError, type Duration, type EventType, type Queue } from "@taskq/core";
 import { banner } from "./banner.js";
+import { tellOfEndsWithin } from "./ended-within.js";
 import { eventLine } from "./event-line.js";
 import { exitCode } from "./exit-code.js";
 import { loadModule } from "./load-module.js";
@@ -65,11 +66,13 @@ function consumerOptions({ workers, lease, grace, prefetch, periodic }: RunOptio
 async function consume(consumer: Consumer, { grace, quiet }: RunOptions, tally: Tally): Promise<void> {
   const say = quiet === true ? () => {} : print;
   const telling = tellOfStopping(consumer, grace ?? DEFAULTS.grace, say);
+  const listening = tellOfEndsWithin(consumer);
   try {
     say("running; Ctrl-C or SIGTERM stops\n");
     await consumer.run();
     say(`stopped: ${tally.text()}\n`);
   } finally {
+    listening[Symbol.dispose]();
     telling[Symbol.dispose]();
   }
 }

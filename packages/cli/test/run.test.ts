@@ -206,6 +206,42 @@ describe("jobs of a task that the module does not have", () => {
   });
 });
 
+/** Tasks that end their process. */
+const DEADLY = `
+import { createQueue, task } from "@taskq/core";
+import { sqliteStorage } from "@taskq/sqlite";
+
+export const leave = task("leave", async (code) => process.exit(code));
+export const slip = task("slip", async () => {
+  setTimeout(() => { throw new Error("nobody caught this"); }, 10);
+});
+export const queue = createQueue({ storage: sqliteStorage({ path: "jobs.db" }), tasks: { leave, slip } });
+`;
+
+describe("a process that a task ends", () => {
+  const leave = task("leave", async (code: number) => void code);
+  const slip = task("slip", async () => {});
+  const cut = "1 job was cut off, to run again once the lease is over.";
+  test.each([
+    ["process.exit(0)", leave.job(0), 1, `ended this process with code 0, by process.exit .*${cut}`],
+    ["process.exit(7)", leave.job(7), 7, `ended this process with code 7, by process.exit .*${cut}`],
+    [
+      "an error behind its back",
+      slip.job(),
+      1,
+      "ended this process with code 1[^]*Error: nobody caught this",
+    ],
+  ])("by %s is told of, and has not stopped as it was asked to", async (_, job, code, told) => {
+    await using project = await Project.with({ "package.json": ES_MODULE, "queue.js": DEADLY });
+    const storage = sqliteStorage({ path: project.path("jobs.db") });
+    await using queue = createQueue({ storage, tasks: { leave, slip } });
+    await queue.enqueue(job);
+    await using command = project.taskq(["run", "./queue.js"]);
+    expect(await command.ended()).toBe(code);
+    expect(command.errors).toMatch(new RegExp(told));
+  });
+});
+
 describe("several queues", () => {
   const two = `
 import { createQueue, task } from "@taskq/core";
