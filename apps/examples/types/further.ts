@@ -1,6 +1,16 @@
 /** Usages that `usage.ts` has not, with the types that must be inferred; never executed. */
 import { createConsumer } from "@taskq/consumer";
-import { createQueue, group, task, type Task, type TaskContext } from "@taskq/core";
+import {
+  createQueue,
+  group,
+  task,
+  type Job,
+  type PreparedJob,
+  type Queue,
+  type Result,
+  type Task,
+  type TaskContext,
+} from "@taskq/core";
 import { memoryStorage } from "@taskq/memory";
 import { z } from "zod";
 
@@ -36,6 +46,39 @@ group([parse.job("1"), doubled]).pipe(task("both", ([one, two]: [{ id: string },
 const times = task("times", ({ input, factor }: { input: number; factor: number }) => input * factor);
 // @ts-expect-error: an output that may or may not be an object
 parse.job("1").pipe(times, { factor: 2 });
+
+// One of several jobs, whose outputs differ, is a job; each of their tasks is asked for.
+const both = createQueue({ storage: memoryStorage(), tasks: { paged, parse, times, ...chooser() } });
+declare const urgent: boolean;
+const either = await both.enqueue(urgent ? paged.job() : times.job({ input: 1, factor: 2 }), { priority: 1 });
+same<typeof either, Result<number>>();
+const choice = urgent ? times.job({ input: 1, factor: 2 }) : chooser().name.job();
+same<typeof choice, Job<number, "times"> | Job<string, "name">>();
+same<Awaited<ReturnType<typeof ofChoice>>, Result<number | string>>();
+function ofChoice() {
+  return both.enqueue(choice);
+}
+same<Awaited<ReturnType<typeof prepared>>, PreparedJob<number | string>>();
+function prepared() {
+  return both.prepare(choice);
+}
+same<Awaited<ReturnType<typeof added>>, Result<number | string>>();
+function added({ enqueue }: TaskContext) {
+  return enqueue(choice, { join: true });
+}
+// @ts-expect-error: it has one of the two
+await createQueue({ storage: memoryStorage(), tasks: { times } }).enqueue(choice);
+function chooser() {
+  return { name: task("name", () => "Ada") };
+}
+// Whoever wraps a queue may leave it generic.
+async function outputOf<Output, Names extends string>(queue: Queue<Names>, job: Job<Output, Names>): Promise<Output> {
+  return (await queue.enqueue(job)).wait();
+}
+same<Awaited<ReturnType<typeof waited>>, number>();
+function waited() {
+  return outputOf(both, paged.job());
+}
 
 // What a listener answers is nobody's business, so a short one need not hide it; what sets up may answer what it has made.
 const queue = createQueue({ storage: memoryStorage(), tasks: { paged } });

@@ -18,7 +18,17 @@ export type * from "./vocabulary/result.js";
 export type * from "./vocabulary/schedules.js";
 export type * from "./vocabulary/standard-schema.js";
 export type * from "./vocabulary/storage.js";
-export type { AnyTask, Entry, Job, Periodic, Task, TaskContext } from "./vocabulary/task-and-job.js";
+export type {
+  AnyTask,
+  Entry,
+  Job,
+  JobOf,
+  NamesOf,
+  Periodic,
+  Task,
+  TaskContext,
+  Yield,
+} from "./vocabulary/task-and-job.js";
 export type * from "./vocabulary/task-options.js";
 export type * from "./vocabulary/task-reference.js";
 export type * from "./vocabulary/values.js";

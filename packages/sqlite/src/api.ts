@@ -1,4 +1,14 @@
-import type { EnqueueOptions, Job, PreparedJob, Queue, Registered, Result, Storage } from "@taskq/core";
+import type {
+  EnqueueOptions,
+  Job,
+  NamesOf,
+  PreparedJob,
+  Queue,
+  Registered,
+  Result,
+  Storage,
+  Yield,
+} from "@taskq/core";
 
 /** A storage in a SQLite file. */
 export interface SqliteStorage extends Storage {
@@ -27,11 +37,11 @@ export interface SqliteTransaction {
   /** A job that was prepared before. */
   enqueue<Output>(ready: PreparedJob<Output>): Result<Output>;
   /** @throws `TASKQ_ASYNC_IN_TRANSACTION` where the schema or a middleware is not synchronous. */
-  enqueue<Output, Needs extends string, Names extends string>(
+  enqueue<J extends Job, Names extends string>(
     queue: Queue<Names>,
-    job: Job<Output, Needs> & Registered<Needs, Names>,
+    job: J & Registered<NamesOf<J>, Names>,
     options?: EnqueueOptions,
-  ): Result<Output>;
+  ): Result<Yield<J>>;
 }
 
 /** Refuses, in the types, work that answers a promise. */

@@ -22,14 +22,14 @@ export interface EnqueuingRun {
   joined: BuiltFlow[] | undefined;
 }
 
-export async function enqueueInRun<Output>(
+export async function enqueueInRun<J extends Job>(
   run: EnqueuingRun,
-  job: Job<Output>,
+  job: J,
   options: (EnqueueOptions & JoinOption) | undefined,
-): Promise<Result<Output>> {
+): Promise<Result<Yield<J>>> {
   const { own, join } = withoutJoin(options);
   const result = join ? await joinJob(run, job, own) : await enqueueJob(run.engine, job, own);
-  return result as Result<Output>;
+  return result as Result<Yield<J>>;
 }
 
 export async function enqueueManyInRun<E extends Entry>(

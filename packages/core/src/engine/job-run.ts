@@ -86,10 +86,7 @@ export class JobRun implements Run {
   get headers(): JobHeaders {
     return this.headersOfJob ?? NO_HEADERS;
   }
-  get enqueue(): <Output>(
-    job: Job<Output>,
-    options?: EnqueueOptions & JoinOption,
-  ) => Promise<Result<Output>> {
+  get enqueue(): <J extends Job>(job: J, options?: EnqueueOptions & JoinOption) => Promise<Result<Yield<J>>> {
     return (job, options) => enqueueInRun(this, job, options);
   }
   get enqueueMany(): <E extends Entry>(

@@ -97,15 +97,15 @@ export interface Queue<in Names extends string = never> extends AsyncDisposable 
   readonly locks: Locks;
 
   /** Stores a job; once this resolves, the job is kept until it is final. @throws `TASKQ_INPUT` `TASKQ_TOO_LARGE` `TASKQ_UNKNOWN_TASK` `TASKQ_ID_TAKEN` `TASKQ_UNAVAILABLE` */
-  enqueue<Output, Needs extends string>(
-    job: Job<Output, Needs> & Registered<Needs, Names>,
+  enqueue<J extends Job>(
+    job: J & Registered<NamesOf<J>, Names>,
     options?: EnqueueOptions,
-  ): Promise<Result<Output>>;
+  ): Promise<Result<Yield<J>>>;
   /** Does all of enqueue but the storing: checks, middleware, encoding. For a transaction. */
-  prepare<Output, Needs extends string>(
-    job: Job<Output, Needs> & Registered<Needs, Names>,
+  prepare<J extends Job>(
+    job: J & Registered<NamesOf<J>, Names>,
     options?: EnqueueOptions,
-  ): Promise<PreparedJob<Output>>;
+  ): Promise<PreparedJob<Yield<J>>>;
   /**
    * Stores many, one round trip a batch, each batch whole or not at all; an async iterable is read no faster than it is stored.
    * A batch is 1,000 jobs; on Redis 128, of which several are under way at once. Where it rejects, batches before the one that could

@@ -59,10 +59,10 @@ export interface TaskContext {
   readonly scheduledAt: Date;
   readonly headers: JobHeaders;
   /** Tasks know no queue, so the name is checked at run time. @throws `TASKQ_UNKNOWN_TASK` */
-  readonly enqueue: <Output>(
-    job: Job<Output>,
+  readonly enqueue: <J extends Job>(
+    job: J,
     options?: EnqueueOptions & JoinOption,
-  ) => Promise<Result<Output>>;
+  ) => Promise<Result<Yield<J>>>;
   /** Stores many, one round trip a batch. @throws `TASKQ_UNKNOWN_TASK` */
   readonly enqueueMany: <E extends Entry>(
     jobs: Many<E>,
