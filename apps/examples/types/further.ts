@@ -68,6 +68,8 @@ function added({ enqueue }: TaskContext) {
 }
 // @ts-expect-error: it has one of the two
 await createQueue({ storage: memoryStorage(), tasks: { times } }).enqueue(choice);
+// @ts-expect-error: which tasks it needs is not in this type
+void both.enqueue(paged.job() as Job<number>);
 function chooser() {
   return { name: task("name", () => "Ada") };
 }
