@@ -1,4 +1,5 @@
 /** The options of `signedSerializer`, checked; no error of theirs tells a secret. */
+import { types } from "node:util";
 import { jsonSerializer, TaskqError, type Duration, type Logger, type Serializer } from "@taskq/core";
 import { flag, milliseconds, refuseUnknown, unexpected } from "@taskq/core/engine";
 import { KeyRing } from "./key-ring.js";
@@ -102,7 +103,7 @@ function checkedKeys({ keys, secret }: SignedSerializerOptions): Map<string, Buf
 
 /** A copy, so that what the caller does with its bytes later changes nothing. */
 function secretBytes(secret: unknown, what: string): Buffer {
-  if (typeof secret !== "string" && !(secret instanceof Uint8Array)) {
+  if (typeof secret !== "string" && !types.isUint8Array(secret)) {
     throw new TaskqError(
       "TASKQ_OPTION",
       `${what}: expected a text or bytes of at least ${SMALLEST_SECRET} bytes, got ${kind(secret)}`,

@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import { CARRIED_BYTES, type JobSource, type JoinSource, type Source } from "@taskq/core/storage";
 import { bytesIfAny } from "./bytes.js";
 import type { Connection } from "./connection.js";
@@ -59,8 +60,8 @@ function jobSource(gathering: Gathering, row: Row): JobSource {
     fence: Math.abs(row.fence),
     state: stateName(row.state),
     attempt: row.attempt,
-    bytes: bytes instanceof Uint8Array ? bytes : undefined,
-    left: bytes !== undefined && !(bytes instanceof Uint8Array),
+    bytes: types.isUint8Array(bytes) ? bytes : undefined,
+    left: bytes !== undefined && !types.isUint8Array(bytes),
     reason: row.reason ?? undefined,
     cause: row.cause ?? undefined,
   };

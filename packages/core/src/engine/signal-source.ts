@@ -8,8 +8,7 @@ export class SignalSource {
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
-      // A handler may hand it to as many calls as it likes: that is no leak.
-      setMaxListeners(0, this.#controller.signal);
+      allowListeners(this.#controller.signal);
       if (this.#reason !== undefined) this.#controller.abort(this.#reason);
     }
     return this.#controller.signal;
@@ -24,5 +23,14 @@ export class SignalSource {
     if (this.#reason !== undefined) return;
     this.#reason = reason;
     this.#controller?.abort(reason);
+  }
+}
+
+/** A handler may hand it to as many calls as it likes: that is no leak. */
+function allowListeners(signal: AbortSignal): void {
+  try {
+    setMaxListeners(0, signal);
+  } catch {
+    // A signal that is none of Node's, as where a test stands in for a page (happy-dom), warns of none either.
   }
 }

@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import { integer, oneOf, refuseUnknown, unexpectedSecret } from "../options.js";
 import { type CompressionFormat, deflate, inflate, markOf, storedMark } from "./compression.js";
 import { maxSizeOf, rememberMaxSize } from "./limits.js";
@@ -66,7 +67,7 @@ function marked(mark: number, bytes: Uint8Array): Uint8Array {
 
 function innerBytes(bytes: Uint8Array, maxSize: number, context: MessageContext): Uint8Array {
   const result = inflate(bytes, maxSize);
-  if (result instanceof Uint8Array) return result;
+  if (types.isUint8Array(result)) return result;
   if (result.fault === "large") throw refusalError(atLeastBytes(maxSize + 1, maxSize), context);
   const reason = `these bytes do not inflate as ${result.format}; they are damaged or cut off`;
   throw refusalError({ code: "TASKQ_INPUT", reason }, context, result.cause);

@@ -1,4 +1,5 @@
 /** Results that travel with the hint that their jobs are final, so that whoever waits need not read them. */
+import { types } from "node:util";
 import type { CompletedJob, Settlement } from "@taskq/core/storage";
 import { pack } from "./pack.js";
 import { placeOf } from "./rows.js";
@@ -38,11 +39,11 @@ export function toldHint(
 export function completedFrom({ completed, database }: AnswerRecord, own: number): CompletedJob[] {
   if (database !== own || !Array.isArray(completed)) return [];
   return (completed as readonly Answer[]).flatMap((one) => {
-    if (typeof one !== "object" || Array.isArray(one) || one instanceof Uint8Array) return [];
+    if (typeof one !== "object" || Array.isArray(one) || types.isUint8Array(one)) return [];
     const { id, task, fence, bytes } = one as AnswerRecord;
     if (typeof id !== "string" || placeOf(id) === undefined) return [];
     if (typeof task !== "string" || typeof fence !== "number") return [];
-    if (bytes !== undefined && !(bytes instanceof Uint8Array)) return [];
+    if (bytes !== undefined && !types.isUint8Array(bytes)) return [];
     return [{ id, task, fence, bytes }];
   });
 }
