@@ -1,4 +1,5 @@
 /** Executes the stored path in the caller, in virtual time: for tests. */
+import { types } from "node:util";
 import type { Queue } from "@taskq/core";
 import {
   InlineRunner,
@@ -124,6 +125,6 @@ function count(counts: { -readonly [Name in keyof DrainReport]: number }, { sett
 }
 
 function checkedUntil(until: unknown): number {
-  if (until instanceof Date && !Number.isNaN(until.getTime())) return until.getTime();
+  if (types.isDate(until) && !Number.isNaN(until.getTime())) return until.getTime();
   throw unexpected("drain until", "a valid Date", until);
 }

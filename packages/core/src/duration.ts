@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import { TaskqError } from "./errors.js";
 import { unexpected } from "./options.js";
 
@@ -52,7 +53,7 @@ function fromText(duration: unknown): number | undefined {
 
 /** The epoch milliseconds of a Date. @throws `TASKQ_OPTION` for anything but a valid Date. */
 export function epochMilliseconds(instant: Date, what: string): number {
-  if (instant instanceof Date && !Number.isNaN(instant.getTime())) return instant.getTime();
+  if (types.isDate(instant) && !Number.isNaN(instant.getTime())) return instant.getTime();
   throw unexpected(what, "a valid Date", instant);
 }
 

@@ -1,3 +1,4 @@
+import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
 import { dueInstant, milliseconds, type Duration, type When } from "../src/duration.ts";
 
@@ -67,6 +68,8 @@ describe("a due instant", () => {
 
   test("is the Date, even in the past", () => {
     expect(dueInstant({ at: new Date(5) }, now, "enqueue")).toBe(5);
+    const ofAnotherRealm = runInNewContext("new Date(5)") as Date;
+    expect(dueInstant({ at: ofAnotherRealm }, now, "enqueue")).toBe(5);
   });
 
   test.each<[unknown, string]>([

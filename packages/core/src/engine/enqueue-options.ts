@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import { backoffData, type BackoffData } from "../backoff.js";
 import { dueInstant, epochMilliseconds, milliseconds } from "../duration.js";
 import { integer, isNameless, refuseUnknown, text, unexpected, unexpectedSecret } from "../options.js";
@@ -97,7 +98,7 @@ export function checkBatchOptions(options: EnqueueOptions | undefined, now: numb
 
 function expiryOf(expires: EnqueueOptions["expires"], now: number): number | undefined {
   if (expires === undefined) return undefined;
-  return expires instanceof Date
+  return types.isDate(expires)
     ? epochMilliseconds(expires, "enqueue expires")
     : now + milliseconds(expires, "enqueue expires");
 }

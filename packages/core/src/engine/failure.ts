@@ -1,6 +1,7 @@
 /** Errors as data. */
 import { inspect } from "node:util";
 import { TaskqError, type JobError } from "../errors.js";
+import { isError } from "../serializer/error-data.js";
 import type { MessageContext, Serializer } from "../serializer/serializer.js";
 import { isRecord } from "./is-record.js";
 
@@ -15,7 +16,7 @@ const SHORTEST_MESSAGE = 100;
 /** A thrown value as data; causes are told at the end of the stack. Never throws. */
 export function describeError(error: unknown, details: unknown): JobError {
   try {
-    return error instanceof Error ? describeThrown(error, details) : plainError(shownValue(error), details);
+    return isError(error) ? describeThrown(error, details) : plainError(shownValue(error), details);
   } catch {
     // Its name, message or stack is a getter that throws.
     return plainError("an error that cannot be described", details);
@@ -24,8 +25,8 @@ export function describeError(error: unknown, details: unknown): JobError {
 
 /** The same without its stack, which takes longer to be told than most jobs take to run. Never throws. */
 export function withoutStack(error: unknown): JobError {
-  if (!(error instanceof Error)) return describeError(error, undefined);
   try {
+    if (!isError(error)) return describeError(error, undefined);
     const code: unknown = "code" in error ? error.code : undefined;
     return cappedError({
       name: error.name,
@@ -185,8 +186,8 @@ function stackWithCauses(stack: string, error: Error): string {
     let cause: unknown = error.cause;
     for (let depth = 0; depth < MAX_CAUSES && told.length <= MAX_STACK; depth += 1) {
       if (cause === undefined || cause === null) break;
-      told += `\nCaused by: ${cause instanceof Error ? String(cause.stack) : shownValue(cause)}`;
-      cause = cause instanceof Error ? cause.cause : undefined;
+      told += `\nCaused by: ${isError(cause) ? String(cause.stack) : shownValue(cause)}`;
+      cause = isError(cause) ? cause.cause : undefined;
     }
     return told;
   } catch {

@@ -1,4 +1,5 @@
 /** `context.log`: to the queue's logger, and kept with the job. */
+import { isError } from "../serializer/error-data.js";
 import { describeError, errorText, withoutStack } from "./failure.js";
 import type { Level } from "./guarded-logger.js";
 import { storeNote, type NotingRun } from "./notes.js";
@@ -74,7 +75,7 @@ function partsOf(
   second: string | undefined,
 ): { readonly fields: object | undefined; readonly message: string } {
   if (typeof first === "string") return { fields: undefined, message: first };
-  if (!(first instanceof Error)) return { fields: first, message: second ?? "" };
+  if (!isError(first)) return { fields: first, message: second ?? "" };
   return { fields: { err: first }, message: second ?? withoutStack(first).message };
 }
 
@@ -84,9 +85,6 @@ function storable({ engine, claimed }: NotingRun, fields: object): Record<string
   const told = (error: Error): object =>
     toldError(engine, describeError(error, undefined), { id, task, input: undefined, attempt });
   return Object.fromEntries(
-    Object.entries(fields).map(([name, value]) => [
-      name,
-      value instanceof Error ? { ...told(value) } : value,
-    ]),
+    Object.entries(fields).map(([name, value]) => [name, isError(value) ? { ...told(value) } : value]),
   );
 }

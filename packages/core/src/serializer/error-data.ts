@@ -9,6 +9,7 @@ export interface ErrorData {
   readonly code?: unknown;
 }
 
+/** Also of another realm. */
 export function isError(value: unknown): value is Error {
   // The prototype is looked at first because isNativeError leaves JavaScript, which takes longer.
   return (

@@ -1,5 +1,12 @@
+import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
-import { decodeError, describeError, encodeError, storageFailure } from "../../src/engine/failure.js";
+import {
+  decodeError,
+  describeError,
+  encodeError,
+  storageFailure,
+  withoutStack,
+} from "../../src/engine/failure.js";
 import { jsonSerializer } from "../../src/serializer/json-serializer.js";
 import type { MessageContext } from "../../src/serializer/serializer.js";
 
@@ -31,6 +38,15 @@ describe("errors as data", () => {
     const { stack } = describeError(error, undefined);
     expect(stack).toContain("Caused by: Error: inner");
     expect(stack).toContain("Caused by: root");
+  });
+
+  test("an error of another realm is one, as those that Node throws are where Jest runs the code", () => {
+    const code =
+      "Object.assign(new TypeError('no file', { cause: new Error('no disk') }), { code: 'ENOENT' })";
+    const error = describeError(runInNewContext(code), undefined);
+    expect(error).toMatchObject({ name: "TypeError", message: "no file", code: "ENOENT" });
+    expect(error.stack).toMatch(/^TypeError: no file\n[^]*\nCaused by: Error: no disk\n/);
+    expect(withoutStack(runInNewContext(code))).toMatchObject({ name: "TypeError", message: "no file" });
   });
 
   test("anything may be thrown", () => {

@@ -1,4 +1,5 @@
 import { createQueue, task, type Logger } from "@taskq/core";
+import { runInNewContext } from "node:vm";
 import { describe, expect, test, vi } from "vitest";
 import { immediateQueue, storages } from "./storages.js";
 
@@ -36,8 +37,10 @@ describe.each(storages)("a logger on $name", ({ make }) => {
     },
   );
 
-  test("is told of an error by itself as of the field err, with its message as the text", async () => {
-    const broken = new Error("broken");
+  test.each([
+    ["an error", new Error("broken")],
+    ["an error of another realm", runInNewContext("new Error('broken')") as Error],
+  ])("is told of %s by itself as of the field err, with its message as the text", async (_, broken) => {
     const telling = task("telling", async (_input: void, { log }) => {
       log.error(broken);
       log.warn(broken, "as expected");
