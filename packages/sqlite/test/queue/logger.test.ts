@@ -1,5 +1,5 @@
-import { createQueue, task, type Logger } from "@taskq/core";
 import { runInNewContext } from "node:vm";
+import { createQueue, task, type Logger } from "@taskq/core";
 import { describe, expect, test, vi } from "vitest";
 import { immediateQueue, storages } from "./storages.js";
 
