@@ -23,6 +23,9 @@ const PAUSE_AFTER_ERROR = 1_000;
 /** The same where the storage's clock has not come to its instant yet. */
 const PAUSE_IF_EARLY = 20;
 
+/** So many schedules are looked at before others have their turn: ten thousand would keep them waiting for a second. */
+const SCHEDULES_AT_ONCE = 100;
+
 /** Told of a schedule whose job could not be enqueued; it is tried again after a second. */
 export type FiringListener = (name: string, error: TaskqError) => void;
 
@@ -30,6 +33,9 @@ export type FiringListener = (name: string, error: TaskqError) => void;
 interface Known {
   readonly bytes: Uint8Array;
   readonly rule: FiringRule | undefined;
+  /** The last instant for which the next one was reckoned, and that. */
+  last?: number;
+  next?: number | undefined;
 }
 
 export class Ticker {
@@ -59,12 +65,25 @@ export class Ticker {
     let earliest: number | undefined;
     const errors: TaskqError[] = [];
     const told: FiringListener = failed ?? ((_name, error) => errors.push(error));
-    for (const record of schedules) {
+    for (const [place, record] of schedules.entries()) {
+      if (place % SCHEDULES_AT_ONCE === SCHEDULES_AT_ONCE - 1) await new Promise(setImmediate);
       const next = record.paused ? undefined : await this.#fireOrTell(record, told);
       if (next !== undefined && (earliest === undefined || next < earliest)) earliest = next;
     }
+    this.#forgetAllBut(schedules);
     if (errors[0] !== undefined) throw errors[0];
     return earliest;
+  }
+
+  /** Names that come and go are not remembered for ever. */
+  #forgetAllBut(schedules: readonly ScheduleRecord[]): void {
+    if (this.#known.size <= schedules.length) return;
+    const names = new Set(schedules.map(({ name }) => name));
+    for (const name of this.#known.keys()) {
+      if (names.has(name)) continue;
+      this.#known.delete(name);
+      this.#complained.delete(name);
+    }
   }
 
   async #fireOrTell(record: ScheduleRecord, told: FiringListener): Promise<number | undefined> {
@@ -79,10 +98,16 @@ export class Ticker {
 
   /** Answers the next instant of this schedule. */
   async #fire(record: ScheduleRecord): Promise<number | undefined> {
-    const rule = this.#ruleOf(record);
+    const known = this.#knownOf(record);
+    const { rule } = known;
     if (rule === undefined) return undefined;
     const now = this.#engine.time.now();
     let last = record.lastAt;
+    if (known.last !== last) {
+      known.next = nextInstant(rule.schedule, last);
+      known.last = last;
+    }
+    if (known.next === undefined || known.next > now) return known.next;
     const { latest, run } = dueInstants(rule.schedule, last, now, rule.misfire);
     if (latest !== undefined) {
       const answer = await this.#tick(rule, last, latest, run);
@@ -116,13 +141,13 @@ export class Ticker {
     return answer;
   }
 
-  /** `undefined`: one that this program cannot fire, since it lacks a task; another one will. */
-  #ruleOf(record: ScheduleRecord): FiringRule | undefined {
-    const known = this.#known.get(record.name);
-    if (known !== undefined && sameBytes(known.bytes, record.bytes)) return known.rule;
-    const rule = this.#read(record);
-    this.#known.set(record.name, { bytes: record.bytes, rule });
-    return rule;
+  /** Without a rule: one that this program cannot fire, since it lacks a task; another one will. */
+  #knownOf(record: ScheduleRecord): Known {
+    const before = this.#known.get(record.name);
+    if (before !== undefined && Buffer.compare(before.bytes, record.bytes) === 0) return before;
+    const known = { bytes: record.bytes, rule: this.#read(record) };
+    this.#known.set(record.name, known);
+    return known;
   }
 
   #read(record: ScheduleRecord): FiringRule | undefined {
@@ -147,8 +172,4 @@ function firingError(name: string, error: unknown): TaskqError {
   return new TaskqError("TASKQ_INPUT", `the schedule '${name}' cannot be fired: ${errorText(error)}`, {
     cause: error,
   });
-}
-
-function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
-  return left.length === right.length && left.every((byte, index) => byte === right[index]);
 }
