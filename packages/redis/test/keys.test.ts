@@ -174,6 +174,18 @@ describe.skipIf(serverBinary() === undefined)("keys", () => {
     await storage.close();
   });
 
+  test("a flush has the server free what is large beside its other work", async () => {
+    const storage = await opened(newPrefix());
+    const set = { kind: "set", key: "key", bytes: new Uint8Array(9), expiresAt: undefined } as const;
+    await storage.values({ queue: QUEUE, operation: "once", operations: [set] });
+    await enqueue(storage, newJob());
+    await own.redis.config("RESETSTAT");
+    expect(await storage.purge({ queue: QUEUE, limit: 10, everything: true })).toMatchObject({ removed: 1 });
+    const stats = await own.redis.info("commandstats");
+    expect(stats).toContain("cmdstat_unlink:");
+    expect(stats).not.toContain("cmdstat_del:");
+  });
+
   test("no key has a time to live", async () => {
     const prefix = newPrefix();
     const storage = await opened(prefix);

@@ -8,8 +8,8 @@ import type { FlushOptions } from "../vocabulary/queue.js";
 import type { Engine } from "./engine-types.js";
 import { reportEffects } from "./report.js";
 
-/** Jobs that a flush of all removes in one step. */
-const ALL_AT_ONCE = 5_000;
+/** Jobs that a flush of all removes in one step: others wait for each. */
+const ALL_AT_ONCE = 1_000;
 /** Jobs of one step that are looked for. */
 const SOME_AT_ONCE = 200;
 /** Jobs that run are to be revoked, and end first. */

@@ -25,7 +25,7 @@ function M.clearFeed()
   local own = Q.x.feed
   if not own then return end
   own.gone = own.last
-  M.later("DEL", K.feed)
+  M.later("UNLINK", K.feed)
   S.fed = false
 end
 

@@ -81,7 +81,7 @@ return M.run(function()
   M.readQueue()
   own = Q.x.feed
   if request.anew then
-    M.later("DEL", ${BESIDE})
+    M.later("UNLINK", ${BESIDE})
     return {settled = 0}
   end
   local ours, missed = {}, false

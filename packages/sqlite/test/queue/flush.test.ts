@@ -1,6 +1,7 @@
 import { createQueue, group, task, type JobInfo } from "@taskq/core";
+import { engineOf } from "@taskq/core/engine";
 import { advance } from "@taskq/core/testing";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { immediateQueue, storages } from "./storages.js";
 
 const add = task("add", async ({ a, b }: { a: number; b: number }) => a + b);
@@ -8,6 +9,20 @@ const fail = task("fail", async (n: number): Promise<number> => {
   throw new Error(`no ${n}`);
 });
 const sum = task("sum", async (numbers: readonly number[]) => numbers.reduce((total, one) => total + one, 0));
+
+test.each(storages)("a flush of all on $name removes a thousand jobs at a time", async ({ make }) => {
+  const queue = immediateQueue(make(), { add });
+  await queue.enqueueMany(
+    Array.from({ length: 2_300 }, (_, n) => ({ job: add.job({ a: n, b: 0 }), delay: "1h" }) as const),
+  );
+  const purge = vi.spyOn(engineOf(queue).storage, "purge");
+  await queue.flush({ confirm: "default" });
+  const answers = await Promise.all(
+    purge.mock.results.map(({ value }) => value as Promise<{ removed: number }>),
+  );
+  expect(answers.map(({ removed }) => removed)).toEqual([1_000, 1_000, 300]);
+  expect((await queue.counts()).scheduled).toBe(0);
+});
 
 describe.each(storages)("a flush of some jobs on $name", ({ make }) => {
   const setUp = () => immediateQueue(make(), { add, fail, sum });

@@ -19,7 +19,7 @@ local function flushAll()
     return removed >= request.limit
   end)
   if not ended then return {removed = removed, more = true} end
-  for _, key in ipairs({K.listing, K.listed, K.values, K.memory, K.uniques, K.awaited, K.bodies, K.members, K.stories, K.claims, K.ended}) do M.later("DEL", key) end
+  for _, key in ipairs({K.listing, K.listed, K.values, K.memory, K.uniques, K.awaited, K.bodies, K.members, K.stories, K.claims, K.ended}) do M.later("UNLINK", key) end
   S.uniques, S.goneUniques = {}, nil
   Q.x.awaited, Q.x.withheld, Q.x.flagged = nil, nil, nil
   M.clearFeed()
