@@ -6,6 +6,8 @@ import { TaskqError } from "../errors.js";
 
 /** How often jobs that are waited for are looked at when nothing was heard, in milliseconds. */
 const SAFETY_LOOK = 2_000;
+/** The most of them that are looked at then, in turns: tens of thousands would keep a server busy although nothing happens. */
+const LOOKED_AT_FOR_SAFETY = 5_000;
 /** How long it is taken to be known whether the queue has moved, unless something was heard, in milliseconds. */
 const PHASE_KEPT = 250;
 const IDS_PER_READ = 500;
@@ -44,6 +46,8 @@ export class Waiter {
   /** How often something may have become final unheard. */
   #gaps = 0;
   #stopWatching: (() => void) | undefined;
+  /** Those whose turn of being looked at for safety has not come yet. */
+  #turns: Iterator<string> = [].values();
   #timer: NodeJS.Timeout | undefined;
   #lingering: NodeJS.Timeout | undefined;
   #looking = false;
@@ -100,7 +104,7 @@ export class Waiter {
     set.add(waiting);
     clearTimeout(this.#lingering);
     this.#stopWatching ??= this.#storage.watch(this.#queue, (hint) => this.#hear(hint));
-    this.#timer ??= setInterval(() => this.#doubt(this.#waiting.keys()), SAFETY_LOOK);
+    this.#timer ??= setInterval(() => this.#lookForSafety(), SAFETY_LOOK);
   }
 
   #forget(id: string, waiting: Waiting): void {
@@ -145,6 +149,21 @@ export class Waiter {
     this.#over.clear();
   }
 
+  #lookForSafety(): void {
+    const most = Math.min(LOOKED_AT_FOR_SAFETY, this.#waiting.size);
+    const ids: string[] = [];
+    for (let begun = false; ids.length < most;) {
+      const { done, value } = this.#turns.next();
+      if (done !== true) ids.push(value);
+      else if (begun) break;
+      else {
+        begun = true;
+        this.#turns = this.#waiting.keys();
+      }
+    }
+    this.#doubt(ids);
+  }
+
   #doubt(ids: Iterable<string>): void {
     for (const id of ids) this.#doubtful.add(id);
     if (this.#looking || this.#doubtful.size === 0) return;
@@ -156,8 +175,7 @@ export class Waiter {
     for (let looks = 0; this.#doubtful.size > 0; looks += 1) {
       // Thousands of waiters on a busy store must not keep it busy with looks.
       if (looks > 0) await new Promise((resolve) => setTimeout(resolve, PAUSE_BETWEEN_LOOKS));
-      const ids = [...this.#doubtful].slice(0, IDS_PER_READ);
-      for (const id of ids) this.#doubtful.delete(id);
+      const ids = this.#nextDoubtful();
       try {
         await this.#askPhase();
         const records = await this.#storage.read({
@@ -171,6 +189,17 @@ export class Waiter {
       }
     }
     this.#looking = false;
+  }
+
+  /** Thousands are not copied to take some of them. */
+  #nextDoubtful(): readonly string[] {
+    const ids: string[] = [];
+    for (const id of this.#doubtful) {
+      ids.push(id);
+      this.#doubtful.delete(id);
+      if (ids.length === IDS_PER_READ) break;
+    }
+    return ids;
   }
 
   /** Before the records are read: those of a queue that has left change no more. */
