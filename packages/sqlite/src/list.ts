@@ -17,6 +17,8 @@ import { nameRow } from "./rows.js";
 const LONGEST_PAGE = 1000;
 /** Rows looked at in one go: no reader holds the log for longer. */
 const ROWS_AT_ONCE = 2000;
+/** The fewest rows that one statement asks for. */
+const FEWEST_ROWS = 64;
 
 /** A page of jobs in the order of enqueue. Between its parts others may write. */
 export async function list(read: Reader, queue: OpenQueue, request: ListRequest): Promise<ListAnswer> {
@@ -52,10 +54,16 @@ function partOf(
   const isFiltered = request.states !== undefined || request.task !== undefined;
   const end = endOfPart(connection, from, isFiltered ? ROWS_AT_ONCE : most);
   const records: JobRecord[] = [];
-  for (const row of rowsOf(connection, queue, { request, from, end })) {
-    const shown = asSkipped(connection, row);
-    if (isAsked(shown, request)) records.push(recordOf(connection, shown));
-    if (records.length === most) break;
+  // Rows are read whole, so no more of them than a page may need: most often all are such as are asked for.
+  const count = Math.max(most, FEWEST_ROWS);
+  for (let last: Key | undefined = from; last !== undefined;) {
+    const rows: readonly Row[] = rowsOf(connection, queue, { request, from: last, end, count });
+    for (const row of rows) {
+      const shown = asSkipped(connection, row);
+      if (isAsked(shown, request)) records.push(recordOf(connection, shown));
+      if (records.length === most) return { records, end };
+    }
+    last = rows.length < count ? undefined : rows.at(-1)?.key;
   }
   return { records, end };
 }
@@ -77,20 +85,21 @@ interface Part {
   readonly request: ListRequest;
   readonly from: Key;
   readonly end: Key | undefined;
+  readonly count: number;
 }
 
 function rowsOf(
   connection: Connection,
   queue: OpenQueue,
-  { request: { task }, from, end = LAST_KEY }: Part,
+  { request: { task }, from, end = LAST_KEY, count }: Part,
 ): Row[] {
   const filter = task === undefined ? "" : "AND task = ? ";
   return connection
     .sql(
       `SELECT ${ROW_COLUMNS} FROM {jobs} WHERE key > ? AND key <= ? AND queue = ? AND flags & ${JOIN} = 0 ` +
-        `${filter}ORDER BY {jobs}.key`,
+        `${filter}ORDER BY {jobs}.key LIMIT ? + 0`,
     )
-    .all(...(task === undefined ? [from, end, queue.id] : [from, end, queue.id, task])) as Row[];
+    .all(from, end, queue.id, ...(task === undefined ? [] : [task]), count) as Row[];
 }
 
 function isAsked(row: Row, { states }: ListRequest): boolean {
