@@ -74,15 +74,18 @@ async function giveBackUnheard(
   await Promise.all(claimed.map((job) => release(queue, owner, job)));
 }
 
+/** A lane of its own. */
+const RELEASES = 2;
+
 /** Gives back a run that nobody has begun; if that cannot be, it ends with its lease. */
 export async function release(queue: OpenQueue, owner: string, { id, fence }: RunReference): Promise<void> {
   const settled = [{ id, fence, startedAt: 0, outcome: { kind: "released" }, add: undefined } as const];
-  // Not in the lane in which claims wait.
+  // In none of the lanes that steps have: what is known of those stays.
   const request = {
     queue: queue.name,
     owner,
     request: 0,
-    lane: 1,
+    lane: RELEASES,
     tasks: [],
     settled,
     begun: [],

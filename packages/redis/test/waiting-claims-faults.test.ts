@@ -102,6 +102,24 @@ describe.skipIf(serverBinary() === undefined)("a claim that waits", () => {
     expect(idsOf(await asked, await ask())).toEqual([id]);
   });
 
+  test("that goes back leaves alone what is known of a step of the other lane that was not answered", async () => {
+    const { proxy, key, ask, wait, store, settle } = await throughProxy("1s");
+    await wait();
+    proxy.freezeAll(CALLS);
+    const step = { request: 1_000, lane: 1 };
+    await ask(step).catch(() => {});
+    proxy.thaw();
+    await store();
+    await vi.waitFor(async () => expect(await own.redis.zcard(key("ready"))).toBe(1), SOON);
+    await settle(await ask());
+    expect(idsOf(await ask(step))).toEqual([]);
+    const id = await store();
+    // The first copies of that step are carried out now, and claim nothing.
+    proxy.deliver();
+    await sleep(100);
+    expect(idsOf(await ask())).toEqual([id]);
+  });
+
   test("is handed a job once of which it is told twice", async () => {
     const { prefix, ask, wait, store, settle, heard } = await waitingAt(own);
     await wait();
