@@ -20,7 +20,7 @@ import { connect, newPrefix } from "./store.js";
 export const QUEUE = "main";
 export const PATIENCE = 10_000;
 const RETENTION = { completed: { for: 60_000, max: 1e6 }, failed: { for: 60_000, max: 1e6 } };
-export const CLAIM = { begin: 2, ahead: 0, lease: 30_000, waits: true };
+const CLAIM = { begin: 2, ahead: 0, lease: 30_000, waits: true };
 const makeId = createIdMaker();
 
 function newJob(options: Partial<NewJob> = {}): NewJob {
