@@ -233,6 +233,8 @@ export interface StorageContract {
    * Promise: no window of a limit holds more starts than its maximum
    * Promise: a limit that opens lets the first of those parked go, by priority, then order
    * Promise: a limit with room for thousands lets few of its line go at a time, and all of them as they begin
+   * Promise: a limit lets others of its line go in place of those that are revoked before they begin
+   * Promise: those in the line of a limit whose task nobody knows keep no others waiting, however many they are
    * Promise: a claim answers when a limit next opens
    * Promise: a start under a limit is given back when its run is given back unbegun
    * Promise: a start under a limit counts on when its run has ended or its consumer died

@@ -62,24 +62,63 @@ async function claimAll(context: Context, starts: number[]): Promise<readonly Cl
   return runs;
 }
 
-async function largeRoom(context: Context): Promise<void> {
+/** A limit that has just opened for more of its line than it lets go at once. */
+async function reopened(context: Context, first: string = "work") {
   const max = 2 * LET_GO_BY_LIMIT + 10;
-  const jobs = context.jobs(2 * max, { gates: [limit(max)] });
+  const gates = [limit(max)];
+  const begun = context.jobs(max, { gates });
+  const unknown = context.jobs(LET_GO_BY_LIMIT, { gates, task: first });
+  const jobs = [...begun, ...unknown, ...context.jobs(max - LET_GO_BY_LIMIT, { gates })];
   await context.enqueue(...jobs);
   const starts: string[] = [];
-  const claimAgain = async (n: number): Promise<number> => starts.push(...ids(await context.claim({ n })));
+  const claimAgain = async (n: number): Promise<number> =>
+    starts.push(...ids(await context.claim({ n, tasks: ["work"] })));
   while (starts.length < max) await claimAgain(50);
-  const states = async () => (await context.storage.counts({ queue: context.queue }))["*"];
-  while ((await states())?.parked !== max) assert.equal(await claimAgain(50), max);
+  const counts = async () => (await context.storage.counts({ queue: context.queue }))["*"];
+  while ((await counts())?.parked !== max) assert.equal(await claimAgain(50), max);
   context.advance(PER);
   await claimAgain(5);
-  const waiting = await states();
+  return { max, jobs, starts, claimAgain, counts };
+}
+
+async function largeRoom(context: Context): Promise<void> {
+  const { max, jobs, starts, claimAgain, counts } = await reopened(context);
+  const waiting = await counts();
   assert.ok((waiting?.ready ?? max) <= LET_GO_BY_LIMIT, "more are let go than will soon begin");
   for (let turns = 0; starts.length < jobs.length; turns += 1) {
     assert.ok(turns < jobs.length, "the line stands still although there is room");
     await claimAgain(50);
   }
   assert.deepEqual(starts, ids(jobs));
+}
+
+async function largeRoomRevoked(context: Context): Promise<void> {
+  const { jobs, starts, claimAgain } = await reopened(context);
+  const waiting = ids(jobs).slice(starts.length);
+  const states = await context.states(...waiting);
+  const ready = waiting.filter((_id, place) => states[place] === "ready");
+  assert.ok(ready.length > 0, "nothing was let go");
+  const { queue, now } = context;
+  await context.storage.amend({ queue, now, ids: ready, change: { kind: "revoke", scope: "flow" } });
+  for (let turns = 0; starts.length < jobs.length - ready.length; turns += 1) {
+    assert.ok(turns < jobs.length, "the line stands still although there is room");
+    await claimAgain(50);
+  }
+  const revoked = new Set(ready);
+  assert.deepEqual(
+    starts,
+    ids(jobs).filter((id) => !revoked.has(id)),
+  );
+}
+
+async function largeRoomUnknown(context: Context): Promise<void> {
+  const { jobs, starts, claimAgain } = await reopened(context, "of another program");
+  const known = jobs.filter(({ task }) => task === "work");
+  for (let turns = 0; starts.length < known.length; turns += 1) {
+    assert.ok(turns < jobs.length, "the line stands still although there is room");
+    await claimAgain(50);
+  }
+  assert.deepEqual(starts, ids(known));
 }
 
 async function fairness(context: Context): Promise<void> {
@@ -313,6 +352,14 @@ export const limits: Subject = subject("step: limits", [
   promise(
     "a limit with room for thousands lets few of its line go at a time, and all of them as they begin",
     largeRoom,
+  ),
+  promise(
+    "a limit lets others of its line go in place of those that are revoked before they begin",
+    largeRoomRevoked,
+  ),
+  promise(
+    "those in the line of a limit whose task nobody knows keep no others waiting, however many they are",
+    largeRoomUnknown,
   ),
   promise("a claim answers when a limit next opens", nextOpening),
   promise("a start under a limit is given back when its run is given back unbegun", givenBack),
