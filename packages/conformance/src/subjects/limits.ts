@@ -62,7 +62,7 @@ async function claimAll(context: Context, starts: number[]): Promise<readonly Cl
   return runs;
 }
 
-/** A limit that has just opened for more of its line than it lets go at once. */
+/** A limit that has just opened for more of its line than it lets go at once. @param first the task of those at the head of the line */
 async function reopened(context: Context, first: string = "work") {
   const max = 2 * LET_GO_BY_LIMIT + 10;
   const gates = [limit(max)];
@@ -73,37 +73,38 @@ async function reopened(context: Context, first: string = "work") {
   const starts: string[] = [];
   const claimAgain = async (n: number): Promise<number> =>
     starts.push(...ids(await context.claim({ n, tasks: ["work"] })));
-  while (starts.length < max) await claimAgain(50);
+  const claimUntil = async (isDone: () => boolean | Promise<boolean>): Promise<void> => {
+    for (let turns = 0; !(await isDone()); turns += 1) {
+      assert.ok(turns < jobs.length, "the line stands still although there is room");
+      await claimAgain(50);
+    }
+  };
   const counts = async () => (await context.storage.counts({ queue: context.queue }))["*"];
-  while ((await counts())?.parked !== max) assert.equal(await claimAgain(50), max);
+  await claimUntil(() => starts.length >= max);
+  await claimUntil(async () => (await counts())?.parked === max);
+  assert.equal(starts.length, max);
   context.advance(PER);
   await claimAgain(5);
-  return { max, jobs, starts, claimAgain, counts };
+  return { max, jobs, starts, claimUntil, counts };
 }
 
 async function largeRoom(context: Context): Promise<void> {
-  const { max, jobs, starts, claimAgain, counts } = await reopened(context);
+  const { max, jobs, starts, claimUntil, counts } = await reopened(context);
   const waiting = await counts();
   assert.ok((waiting?.ready ?? max) <= LET_GO_BY_LIMIT, "more are let go than will soon begin");
-  for (let turns = 0; starts.length < jobs.length; turns += 1) {
-    assert.ok(turns < jobs.length, "the line stands still although there is room");
-    await claimAgain(50);
-  }
+  await claimUntil(() => starts.length >= jobs.length);
   assert.deepEqual(starts, ids(jobs));
 }
 
 async function largeRoomRevoked(context: Context): Promise<void> {
-  const { jobs, starts, claimAgain } = await reopened(context);
+  const { jobs, starts, claimUntil } = await reopened(context);
   const waiting = ids(jobs).slice(starts.length);
   const states = await context.states(...waiting);
   const ready = waiting.filter((_id, place) => states[place] === "ready");
   assert.ok(ready.length > 0, "nothing was let go");
   const { queue, now } = context;
   await context.storage.amend({ queue, now, ids: ready, change: { kind: "revoke", scope: "flow" } });
-  for (let turns = 0; starts.length < jobs.length - ready.length; turns += 1) {
-    assert.ok(turns < jobs.length, "the line stands still although there is room");
-    await claimAgain(50);
-  }
+  await claimUntil(() => starts.length >= jobs.length - ready.length);
   const revoked = new Set(ready);
   assert.deepEqual(
     starts,
@@ -112,12 +113,9 @@ async function largeRoomRevoked(context: Context): Promise<void> {
 }
 
 async function largeRoomUnknown(context: Context): Promise<void> {
-  const { jobs, starts, claimAgain } = await reopened(context, "of another program");
+  const { jobs, starts, claimUntil } = await reopened(context, "of another program");
   const known = jobs.filter(({ task }) => task === "work");
-  for (let turns = 0; starts.length < known.length; turns += 1) {
-    assert.ok(turns < jobs.length, "the line stands still although there is room");
-    await claimAgain(50);
-  }
+  await claimUntil(() => starts.length >= known.length);
   assert.deepEqual(starts, ids(known));
 }
 
