@@ -14,7 +14,7 @@ export { prepareNow, preparedFlow } from "./engine/prepare.js";
 export type { PreparedFlow } from "./engine/prepare.js";
 export { reportEffects, reportLost, reportReaped, reportSettled } from "./engine/report.js";
 export { Ticker } from "./engine/ticker.js";
-export { milliseconds } from "./duration.js";
+export { epochMilliseconds, milliseconds } from "./duration.js";
 export {
   abortSignal,
   callable,

@@ -1,4 +1,5 @@
 import { TaskqError } from "./errors.js";
+import { isPromise } from "./is-promise.js";
 import { unexpected } from "./options.js";
 import type { StandardResult, StandardSchema } from "./vocabulary/standard-schema.js";
 
@@ -21,11 +22,6 @@ export function parseInput<Parsed>(
 ): Parsed | Promise<Parsed> {
   const result = schema["~standard"].validate(value);
   return isPromise(result) ? result.then((settled) => parsedOf(settled, what)) : parsedOf(result, what);
-}
-
-/** A library may bring a promise of its own. */
-function isPromise<Value>(value: Value | Promise<Value>): value is Promise<Value> {
-  return value instanceof Promise || (typeof value === "object" && value !== null && "then" in value);
 }
 
 function parsedOf<Parsed>(result: StandardResult<Parsed>, what: string): Parsed {

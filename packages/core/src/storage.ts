@@ -578,7 +578,8 @@ export function takenError(id: string, known: string, asked: string): TaskqError
   );
 }
 
-const PHASE_WORDS: Readonly<Record<QueuePhase, string>> = {
+/** What a refused call is told of its queue, as in {@link movedError}. */
+export const PHASE_WORDS: Readonly<Record<QueuePhase, string>> = {
   open: "is not moving",
   leaving: "is moving to another storage, or being dumped",
   left: "has moved to another storage",

@@ -7,8 +7,9 @@ import { serverBinary } from "./servers/binary.js";
 import { afterTest } from "./support/closing.js";
 import { ownServer } from "./support/own-server.js";
 import { consumerOf, double, processOf, slow, warm } from "./support/processes.js";
+import { QUEUE } from "./support/spread.js";
 import { newPrefix } from "./support/store.js";
-import { channelOf, killListeners, PATIENCE, QUEUE, waitingAt, type Waiting } from "./support/waiting.js";
+import { channelOf, killListeners, PATIENCE, waitingAt, type Waiting } from "./support/waiting.js";
 
 describe.skipIf(serverBinary() === undefined)("a claim that found nothing", () => {
   const own = ownServer();

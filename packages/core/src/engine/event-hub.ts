@@ -1,3 +1,4 @@
+import { isPromise } from "../is-promise.js";
 import { callable, oneOf } from "../options.js";
 import { errorText } from "./failure.js";
 import type { Logger } from "../vocabulary/logger.js";
@@ -69,9 +70,7 @@ export class EventHub {
   #tell(listener: Listener, event: QueueEvent): void {
     try {
       const answer = listener(event);
-      // A promise may be of its own kind, as those of query builders are, or of another realm.
-      if (typeof answer === "object" && answer !== null && "then" in answer)
-        Promise.resolve(answer).catch((error: unknown) => this.#complain(event, error));
+      if (isPromise(answer)) Promise.resolve(answer).catch((error: unknown) => this.#complain(event, error));
     } catch (error) {
       this.#complain(event, error);
     }

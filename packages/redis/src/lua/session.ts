@@ -1,4 +1,9 @@
+import { PHASE_WORDS } from "@taskq/core/storage";
 import { EPOCH, fenceBefore } from "./fences.js";
+
+const moved = Object.entries(PHASE_WORDS)
+  .map(([phase, words]) => `${phase} = "${words}"`)
+  .join(", ");
 
 /** One call: the request, the clock, the queue's row, and what is written at the end. */
 export const session: string = String.raw`
@@ -103,10 +108,7 @@ function M.nextOrder()
   return Q.order
 end
 
-local MOVED = {
-  open = "is not moving", leaving = "is moving to another storage, or being dumped",
-  left = "has moved to another storage", arriving = "is being filled from another storage, or from a dump",
-}
+local MOVED = {${moved}}
 
 function M.moved(but)
   local message = 'the queue "' .. S.request.queue .. '" ' .. MOVED[Q.phase] .. (but or "")

@@ -1,31 +1,17 @@
 /** A claim that waits at the server, and whoever stores jobs. */
-import { plainJob } from "@taskq/conformance";
-import {
-  createIdMaker,
-  type NewJob,
-  type Settlement,
-  type StepAnswer,
-  type StepRequest,
-  type StorageContract,
-} from "@taskq/core/storage";
+import type { NewJob, Settlement, StepAnswer, StepRequest, StorageContract } from "@taskq/core/storage";
 import type { Redis } from "ioredis";
 import { expect, vi } from "vitest";
 import { redisStorage } from "../../src/index.js";
 import { keyBase } from "../../src/names.js";
 import { afterTest } from "./closing.js";
 import type { OwnServer } from "./own-server.js";
-import { alone } from "./spread.js";
+import { alone, newJob, QUEUE } from "./spread.js";
 import { connect, newPrefix } from "./store.js";
 
-export const QUEUE = "main";
 export const PATIENCE = 10_000;
 const RETENTION = { completed: { for: 60_000, max: 1e6 }, failed: { for: 60_000, max: 1e6 } };
 const CLAIM = { begin: 2, ahead: 0, lease: 30_000, waits: true };
-const makeId = createIdMaker();
-
-function newJob(options: Partial<NewJob> = {}): NewJob {
-  return plainJob(makeId(Date.now()), options);
-}
 
 export interface WaitingOptions {
   /** Where the process whose claim waits reaches the server, if not directly. */

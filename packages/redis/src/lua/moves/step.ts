@@ -33,9 +33,7 @@ local function remember(fence, keys)
   M.later("HSET", K.owners, request.lane, pack(request.request, fence, keys, S.now))
 end
 
--- A repeat leaves nothing to wait: a late copy would leave a claim that its owner does not know.
-local isRepeat = false
--- Claims, or answers a claim that was made already.
+-- Claims, or answers a claim that was made already; last, whether it did that.
 local function claimOnce(knows)
   if not request.claim then return {}, hasReady() end
   local owner = ownerOf(request.lane)
@@ -47,8 +45,7 @@ local function claimOnce(knows)
       local row = M.rowAt(key)
       if row and row.run and row.run.fence == owner.fence then rows[#rows + 1] = row end
     end
-    isRepeat = true
-    return rows, hasReady()
+    return rows, hasReady(), nil, true
   end
   local before = #S.effects
   M.openDueGates(knows)
@@ -135,8 +132,9 @@ return M.run(function()
   local knows = knownTasks()
   local moreParked = Q.phase == "open" and M.letKnownGo(knows)
   if request.noted then forget() end
-  local rows, more, passed = claimOnce(knows)
+  local rows, more, passed, isRepeat = claimOnce(knows)
   if not M.isStill() and not Q.later then M.purgeDue(100 + #request.settled) end
+  -- A repeat leaves nothing to wait: a late copy would leave a claim that its owner does not know.
   local waiting = request.claim and #rows == 0 and not (more or moreParked or S.part or isRepeat or Q.later) and waits(S.now, M.nextDue())
   return {waits = waiting or nil, settled = settled, part = S.part, claimed = toldOf(rows), more = more or (moreParked and not Q.paused), nextDue = M.nextDue(),
     revoked = M.revokedRuns(request.owner),
