@@ -1,6 +1,6 @@
 // `pnpm bench`: ours beside the peers and beside a bare loop, one table. See README.md.
 import { tmpdir } from "node:os";
-import { readArguments } from "./arguments.js";
+import { misused, readArguments } from "./arguments.js";
 import { machineLine } from "./machine.js";
 import { benchTable } from "./report/bench-table.js";
 import { Measurements } from "./report/measurements.js";
@@ -57,10 +57,10 @@ function chosen(all: readonly Scenario[], only: string | undefined): readonly Sc
   const unknown = wanted.filter((name) => all.every((scenario) => scenario.name !== name));
   if (unknown.length === 0) return all.filter(({ name }) => wanted.includes(name));
   const names = all.map(({ name }) => name).join(", ");
-  throw new Error(`--only: expected some of ${names}, got ${unknown.join(", ")}`);
+  return misused(`--only: expected some of ${names}, got ${unknown.join(", ")}`);
 }
 
 function storageOf(name: string): "sqlite" | "redis" {
   if (name === "sqlite" || name === "redis") return name;
-  throw new Error(`--storage: expected sqlite or redis, got ${name}`);
+  return misused(`--storage: expected sqlite or redis, got ${name}`);
 }

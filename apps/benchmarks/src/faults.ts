@@ -1,7 +1,7 @@
 // `pnpm faults`: a queue on Redis that works on while its servers and connections are broken. See README.md.
 import { availableParallelism, loadavg } from "node:os";
 import { findingsOf, outages, serverBinary, type Outage } from "@taskq/redis-servers";
-import { readArguments } from "./arguments.js";
+import { misused, readArguments } from "./arguments.js";
 import { allMet, factTable } from "./report/fact-table.js";
 
 const given = readArguments(["only", "seconds", "times"]);
@@ -18,7 +18,7 @@ function chosen(): readonly (readonly [string, Outage])[] {
   const only = given.text("only")?.split(",");
   const unknown = only?.find((name) => !Object.hasOwn(outages, name));
   if (unknown !== undefined) {
-    throw new Error(`--only: expected some of ${Object.keys(outages).join(",")}, got "${unknown}"`);
+    return misused(`--only: expected some of ${Object.keys(outages).join(",")}, got "${unknown}"`);
   }
   return all.filter(([name]) => only?.includes(name) ?? true);
 }
