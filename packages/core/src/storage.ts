@@ -147,6 +147,7 @@ export interface StorageContract {
    * Promise: a flow is stored whole, its roots ready and its other jobs blocked
    * Promise: enqueueing a flow again under the same ids stores nothing and answers the job that is there
    * Promise: an id given by the caller is remembered for a day, also after its job is purged
+   * Promise: an id given again a day later stands for another job, which has no part in what the one before was a part of
    * Promise: an id given by the caller for another task rejects with TASKQ_ID_TAKEN and stores nothing
    * Promise: a group may have an id given by the caller, which is known again as that of a job is
    * Promise: of several flows in one call either all are stored or none

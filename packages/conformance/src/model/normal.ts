@@ -7,7 +7,6 @@ import type {
   NoteRecord,
   Source,
   StoredRecord,
-  StoredState,
 } from "@taskq/core/storage";
 import { text } from "../bytes.js";
 
@@ -15,10 +14,11 @@ import { text } from "../bytes.js";
 export type NameRun = (id: string, fence: number) => string;
 
 /**
- * Which moment a storage chooses to promote a due job, or to park one whose gate is closed, is left to it; what it
- * hands out is not, and claims are compared exactly.
+ * Which moment a storage chooses to promote a due job, or to park one whose gate is closed, is left to it, and when it
+ * lets those go that are not due yet and wait for a unique key that is free since an instant; what it hands out is not, and claims are compared exactly.
  */
-function normalState(state: StoredState, due: number, now: number): string {
+function normalState({ state, due, gate }: JobRecord, now: number): string {
+  if (state === "parked" && due > now && gate?.startsWith("unique:")) return "scheduled";
   const waits = state === "ready" || state === "parked" || (state === "scheduled" && due <= now);
   return waits ? "waiting" : state;
 }
@@ -36,7 +36,7 @@ function normalJob(record: JobRecord, now: number, nameRun: NameRun): unknown {
   const { detail, gate: _, ...rest } = record;
   return {
     ...rest,
-    state: normalState(record.state, record.due, now),
+    state: normalState(record, now),
     // A reaped job that is skipped in the same pass keeps the random instant of its return.
     due: record.state === "skipped" && record.crashes > 0 ? undefined : record.due,
     fence: nameRun(record.id, record.fence),

@@ -7,6 +7,7 @@ import { promise, subject, type Subject } from "../promise.js";
 import { at } from "../tuple.js";
 
 const DAY = 86_400_000;
+const SHORT = { completed: 1_000, failed: 1_000 };
 
 export const enqueue: Subject = subject("enqueue", [
   promise("an enqueued job is ready at once, or scheduled when it is due later", async (context) => {
@@ -137,6 +138,57 @@ export const enqueue: Subject = subject("enqueue", [
       context.now = enqueuedAt + DAY + 1;
       const later = await context.enqueue(context.job({ id: "order 1" }));
       assert.deepEqual(later.flows, [{ status: "stored", id: "order 1", state: "ready" }]);
+    },
+  ),
+
+  promise(
+    "an id given again a day later stands for another job, which has no part in what the one before was a part of",
+    async (context) => {
+      const long = { completed: 3 * DAY, failed: 3 * DAY };
+      await context.open(context.queue, { ...RETENTION, completed: { for: 1_000, max: 100 } });
+      const [failing, running, other] = [context.job({ keep: long }), context.job(), context.job()];
+      const handler = context.job({ delay: 2 * DAY });
+      const last = context.job({ keep: long });
+      await context.enqueue(
+        onError(failing, handler),
+        after(context.job({ id: "follower", keep: SHORT }), [failing.id]),
+        chain(context.job({ id: "source", keep: SHORT }), last),
+        running,
+        after(context.job({ id: "waiting", keep: SHORT }), [running.id]),
+      );
+      await context.runToFailure(failing.id);
+      for (const id of ["source", last.id]) await context.runToEnd(id);
+      const run = await context.claimOne(running.id);
+      await context.storage.amend({
+        queue: context.queue,
+        ids: ["waiting"],
+        change: { kind: "revoke", scope: "later" },
+        now: context.now,
+      });
+      context.advance(DAY + 1);
+      await context.storage.purge({ queue: context.queue, limit: 100, now: context.now });
+      assert.deepEqual(await context.states("follower", "source", "waiting"), [
+        undefined,
+        undefined,
+        undefined,
+      ]);
+
+      await context.enqueue(
+        ...["follower", "source"].map((id) => context.job({ id })),
+        chain(other, context.job({ id: "waiting" })),
+      );
+      await context.storage.amend({
+        queue: context.queue,
+        ids: [handler.id, last.id],
+        change: { kind: "revoke", scope: "flow" },
+        now: context.now,
+      });
+      assert.equal(await context.state(handler.id), "cancelled");
+      assert.deepEqual(await context.states("follower", "source"), ["ready", "ready"]);
+      await context.settle(run, { kind: "completed", result: undefined });
+      assert.equal(await context.state("waiting"), "blocked");
+      await context.runToEnd(other.id);
+      assert.equal(await context.state("waiting"), "ready");
     },
   ),
 

@@ -105,6 +105,14 @@ export const purging: Subject = subject("purge", [
       assert.deepEqual(await there(), [true, true, true, true, true, false]);
       context.advance(200);
       assert.deepEqual(await there(), [false, false, false, false, false, false]);
+
+      const brief = context.job({ keep: { completed: 500, failed: undefined } });
+      const alone = context.group([brief]);
+      await context.enqueue(alone);
+      await context.runToEnd(brief.id);
+      context.advance(2_000);
+      await purge(context);
+      assert.deepEqual(await context.states(brief.id, alone.end), [undefined, undefined]);
     },
   ),
 

@@ -10,8 +10,8 @@ function M.causeOf(row)
 end
 
 -- An error handler reads the job that failed, not the end that was skipped because of it.
-local function readFrom(edge)
-  local source = M.rowOrGone(edge[1])
+local function readFrom(row, edge)
+  local source = M.sourceOf(row, edge[1])
   local broken = edge[2] == "f" and M.brokenOf(source)
   local root = broken and M.rowOf(broken.root)
   return root or source
@@ -61,7 +61,7 @@ function M.sourcesFor(row)
   if not row.edges or #row.edges == 0 then return nil end
   local rows, size = {}, 0
   for _, edge in ipairs(row.edges) do
-    local source = readFrom(edge)
+    local source = readFrom(row, edge)
     if not source.removed then
       rows[#rows + 1] = source
       size = size + sizeOf(source)

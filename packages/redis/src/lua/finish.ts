@@ -67,7 +67,7 @@ end
 -- Keeps the jobs that an error handler reads without an edge to them.
 function M.readRoots(row)
   for _, edge in ipairs(row.edges or {}) do
-    local broken = edge[2] == "f" and M.brokenOf(M.rowOrGone(edge[1]))
+    local broken = edge[2] == "f" and M.brokenOf(M.sourceOf(row, edge[1]))
     local root = broken and M.rowOf(broken.root)
     if root then
       root.readers = root.readers or {}
@@ -173,7 +173,7 @@ end
 local function tell(source, dependent)
   local target = M.rowOf(dependent[1])
   if not target or target.isLost then return M.lose(M.likelyKeyOf(dependent[1]), "blocked", source.order, source.flow, dependent[1]) end
-  if target.state ~= "blocked" then return end
+  if target.state ~= "blocked" or M.targetOf(source, target.id) ~= target then return end
   if dependent[2] == "m" then
     return countMember(target, dependent[3] and M.rowOrGone(dependent[3]) or source)
   end

@@ -18,6 +18,29 @@ function M.verdictOf(source, on)
   return broken.failure and "satisfied" or broken
 end
 
+local function hasTarget(row, id)
+  for _, dependent in ipairs(row.deps or {}) do if dependent[1] == id then return true end end
+  return false
+end
+
+local function hasSource(row, id)
+  for _, own in ipairs(M.sourceIds(row)) do if own == id then return true end end
+  return false
+end
+
+-- A day after a caller has given an id, it may be given again: then it is another row, which has nothing to do with those that knew the one before.
+function M.sourceOf(row, id)
+  local source = M.rowOrGone(id)
+  local isOther = source.named and source.enqueuedAt > row.enqueuedAt and not hasTarget(source, row.id)
+  return isOther and M.goneRow(id) or source
+end
+
+function M.targetOf(row, id)
+  local target = M.rowOrGone(id)
+  local isOther = target.named and target.enqueuedAt >= row.enqueuedAt + M.REMEMBERED and not hasSource(target, row.id)
+  return isOther and M.goneRow(id) or target
+end
+
 local function addDependent(source, target, on, member)
   source.deps = source.deps or {}
   insert(source.deps, {target.id, on, member})
@@ -35,7 +58,7 @@ end
 function M.recountEdges(row)
   local waits = 0
   for _, edge in ipairs(row.edges or {}) do
-    if not FINAL[M.rowOrGone(edge[1]).state] then waits = waits + 1 end
+    if not FINAL[M.sourceOf(row, edge[1]).state] then waits = waits + 1 end
   end
   row.waits = waits
 end
@@ -43,7 +66,7 @@ end
 -- Why a job never becomes ready, if one of its edges cannot be satisfied.
 function M.brokenEdge(row)
   for _, edge in ipairs(row.edges or {}) do
-    local verdict = M.verdictOf(M.rowOrGone(edge[1]), edge[2])
+    local verdict = M.verdictOf(M.sourceOf(row, edge[1]), edge[2])
     if type(verdict) == "table" then return verdict end
   end
 end
@@ -57,7 +80,7 @@ end
 local function endsOf(join, member)
   local ends = {}
   for _, pair in ipairs(join.added or {}) do
-    if pair[1] == member.id then ends[#ends + 1] = M.rowOrGone(pair[2]) end
+    if pair[1] == member.id then ends[#ends + 1] = M.sourceOf(join, pair[2]) end
   end
   return ends
 end
@@ -92,7 +115,7 @@ local function membersOf(join)
   local ids = M.memberIds(join)
   M.readAhead(ids)
   local members = {}
-  for place, id in ipairs(ids) do members[place] = M.rowOrGone(id) end
+  for place, id in ipairs(ids) do members[place] = M.sourceOf(join, id) end
   return members
 end
 M.membersOf = membersOf
@@ -128,13 +151,13 @@ end
 function M.sourcesOf(row)
   local ids, found = M.sourceIds(row), {}
   if #ids > 8 then M.readAhead(ids) end
-  for place, id in ipairs(ids) do found[place] = M.rowOrGone(id) end
+  for place, id in ipairs(ids) do found[place] = M.sourceOf(row, id) end
   return found
 end
 
 function M.targetsOf(row)
   local found = {}
-  for place, dependent in ipairs(row.deps or {}) do found[place] = M.rowOrGone(dependent[1]) end
+  for place, dependent in ipairs(row.deps or {}) do found[place] = M.targetOf(row, dependent[1]) end
   return found
 end
 
@@ -166,7 +189,7 @@ function M.strandedBefore(join)
   local function leadsElsewhere(row)
     for _, dependent in ipairs(row.deps or {}) do
       local id = dependent[1]
-      if id ~= join.id and not stranded[id] and isAwaited(dependent, M.rowOrGone(id)) then return true end
+      if id ~= join.id and not stranded[id] and isAwaited(dependent, M.targetOf(row, id)) then return true end
     end
     return false
   end
@@ -207,7 +230,7 @@ end
 function M.failedGroupOf(row)
   if not row.deps then return nil end
   for _, dependent in ipairs(row.deps) do
-    if isAwaited(dependent, M.rowOrGone(dependent[1])) then return nil end
+    if isAwaited(dependent, M.targetOf(row, dependent[1])) then return nil end
   end
   return M.failedGroupBehind(row)
 end
@@ -216,7 +239,7 @@ end
 function M.failedGroupAhead(row)
   local found
   for _, dependent in ipairs(row.deps or {}) do
-    local target = M.rowOrGone(dependent[1])
+    local target = M.targetOf(row, dependent[1])
     if isAwaited(dependent, target) then
       found = target.flow == row.flow and M.failedGroupAhead(target) or nil
       if not found then return nil end

@@ -49,7 +49,7 @@ local function linksOf(row)
   edgesOf(row, list)
   -- To followers that were removed: their ids are still told.
   for place, dependent in ipairs(row.deps or {}) do
-    if M.rowOrGone(dependent[1]).removed then
+    if M.targetOf(row, dependent[1]).removed then
       list[#list + 1] = {kind = "edge", source = row.id, target = dependent[1], position = place - 1, on = LONG[dependent[2]] or "member"}
     end
   end

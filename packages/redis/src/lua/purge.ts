@@ -1,6 +1,6 @@
 /** Removing what need not be kept any longer. */
 export const purge: string = String.raw`
-local REMEMBERED, OWNER_KEPT, KEPT_AT_LEAST = 86400000, 604800000, 10000
+local OWNER_KEPT, KEPT_AT_LEAST = 604800000, 10000
 
 -- Removes a final row, and remembers its name if a caller gave it.
 function M.removeRow(row)
@@ -12,7 +12,7 @@ function M.removeRow(row)
   if row.apart then M.later("HDEL", K.bodies, "r:" .. row.key) end
   M.unlist(row)
   if row.named then
-    local till = row.enqueuedAt + REMEMBERED
+    local till = row.enqueuedAt + M.REMEMBERED
     if till > S.now then
       M.later("HSET", K.memory, "n:" .. row.id, pack(row.task or "", row.state, till))
       M.expire(till, "n:" .. row.id)
@@ -38,7 +38,7 @@ function M.removeRow(row)
     if entry and entry.holder == row.id then entry.state = row.state end
   end
   for _, edge in ipairs(row.edges or {}) do
-    local broken = edge[2] == "f" and M.brokenOf(M.rowOrGone(edge[1]))
+    local broken = edge[2] == "f" and M.brokenOf(M.sourceOf(row, edge[1]))
     local root = broken and M.rowOf(broken.root)
     for place, id in ipairs(root and root.readers or {}) do
       if id == row.id then
@@ -161,15 +161,23 @@ local function forgetExpired(limit)
   end
 end
 
--- Removes so many rows whose retention has passed, the oldest first.
-function M.purgeDue(limit)
+local function purgeOnce(limit)
   local kept = Q.x.retention
   local removed = purgeFrom(K.kept, S.now, limit)
   removed = removed + purgeFrom(K.done, S.now - kept[1], limit - removed)
   removed = removed + purgeFrom(K.gone, S.now - kept[3], limit - removed)
   removed = removed + purgeCaps(limit - removed)
   removed = removed + purgeOver(K.done, M.keptLine(true), completedCount, kept[2], limit - removed)
-  removed = removed + purgeOver(K.gone, M.keptLine(false), otherCount, kept[4], limit - removed)
+  return removed + purgeOver(K.gone, M.keptLine(false), otherCount, kept[4], limit - removed)
+end
+
+-- Removes so many rows whose retention has passed, the oldest first: also those that were kept for one of these.
+function M.purgeDue(limit)
+  local removed, more = 0, 0
+  repeat
+    more = purgeOnce(limit - removed)
+    removed = removed + more
+  until more == 0 or removed >= limit or not S.released
   forgetExpired(64)
   return removed
 end

@@ -126,7 +126,7 @@ end
 -- An error handler that is blocked again needs the job no more that had failed.
 local function stopReading(row)
   for _, edge in ipairs(row.edges or {}) do
-    local broken = M.brokenOf(M.rowOrGone(edge[1]))
+    local broken = M.brokenOf(M.sourceOf(row, edge[1]))
     local root = broken and M.rowOf(broken.root)
     for place, id in ipairs(root and root.readers or {}) do
       if id == row.id then

@@ -193,6 +193,7 @@ local function release(row)
   if not row.withheld then return end
   row.withheld = nil
   Q.x.withheld = Q.x.withheld - 1
+  S.released = true
   M.retain(row)
 end
 
@@ -205,7 +206,7 @@ local function releaseWithheld(row)
     open[#open] = nil
     local sources = M.sourcesOf(one)
     for _, edge in ipairs(one.kind == "job" and one.edges or {}) do
-      local broken = edge[2] == "f" and M.brokenOf(M.rowOrGone(edge[1]))
+      local broken = edge[2] == "f" and M.brokenOf(M.sourceOf(one, edge[1]))
       if broken then sources[#sources + 1] = M.rowOrGone(broken.root) end
     end
     for _, source in ipairs(sources) do

@@ -18,6 +18,8 @@ for code, state in ipairs(STATES) do CODES[state] = code end
 local JOIN = 32
 -- Longer bytes stand apart, so that they are not written anew with every change of the row.
 local INLINE = 512
+-- How long an id that a caller gave is known, since it was stored: in milliseconds.
+M.REMEMBERED = 86400000
 -- What few rows have, by number. The short paths deal with the first five.
 local RARE = {"expiresAt", "once", "named", "reaped", "stories", "gates", "unique", "keep", "after", "edges", "deps", "waits", "cause",
   "failure", "gate", "line", "passing", "park", "flow", "readers", "withheld", "added", "kept", "noted"}
@@ -273,9 +275,11 @@ end
 
 -- Stands for one that is not stored any more: its neighbours know its id, and nothing else of it.
 function M.rowOrGone(id)
-  local row = M.rowOf(id)
-  if row then return row end
-  row = S.goneRows[id]
+  return M.rowOf(id) or M.goneRow(id)
+end
+
+function M.goneRow(id)
+  local row = S.goneRows[id]
   if not row then
     row = {id = id, key = "?" .. id, kind = "gone", removed = true, state = "completed", attempt = 0}
     S.goneRows[id] = row

@@ -15,10 +15,10 @@ function M.checkSettlements(settlements)
   end
 end
 
-local function extend(dependent, ending)
-  local target = M.rowOf(dependent[1])
-  if not target or FINAL[target.state] then return end
-  if dependent[2] == "m" then M.extendMember(target, dependent[3] or dependent.own, ending)
+local function extend(row, dependent, ending)
+  local target = M.targetOf(row, dependent[1])
+  if FINAL[target.state] then return end
+  if dependent[2] == "m" then M.extendMember(target, dependent[3] or row.id, ending)
   elseif dependent[2] ~= "f" then M.addEdge(target, ending, dependent[2]) end
 end
 
@@ -28,10 +28,10 @@ local function isOver(target)
 end
 
 -- Everything that follows the job is over, since its group has failed: so is what it adds.
-local function skipIfInVain(followers, jobs)
+local function skipIfInVain(row, followers, jobs)
   local broken = nil
   for _, dependent in ipairs(followers) do
-    local target = M.rowOrGone(dependent[1])
+    local target = M.targetOf(row, dependent[1])
     if not isOver(target) then return end
     broken = broken or M.brokenOf(target)
   end
@@ -48,14 +48,14 @@ local function addFlows(row, flows)
   if not row.flow then row.flow = M.nextOrder() end
   local followers = {}
   for place, dependent in ipairs(row.deps or {}) do
-    followers[place] = {dependent[1], dependent[2], dependent[3], own = row.id}
+    followers[place] = {dependent[1], dependent[2], dependent[3]}
   end
   for _, one in ipairs(M.storeFlows(flows, {part = row.flow})) do
     local ending = M.rowOf(one.stored.id)
     if ending then
-      for _, dependent in ipairs(followers) do extend(dependent, ending) end
+      for _, dependent in ipairs(followers) do extend(row, dependent, ending) end
     end
-    skipIfInVain(followers, one.jobs)
+    skipIfInVain(row, followers, one.jobs)
   end
 end
 
