@@ -66,7 +66,8 @@ const MOVES_BY_WEIGHT: readonly (readonly [number, fc.Arbitrary<Move>])[] = [
 /**
  * Declares tests that make thousands of random sequences of moves in virtual time on a storage and on the reference:
  * after every move both must have answered the same, and read the same; each purges after every move. A sequence that tells them apart is shrunk,
- * and the list of its moves printed. The last test fails if some move never did anything in the whole run.
+ * and the list of its moves printed. The last test fails if some move never did anything in the whole run; with fewer sequences than by
+ * default there is none.
  *
  * @example
  * modelSuite({
@@ -87,7 +88,7 @@ export function modelSuite(options: ModelSuiteOptions): void {
       const title = `sequences ${first + 1} to ${first + count} of ${runs} leave both alike, seed ${seed + first}`;
       test(title, () => compare(options, coverage, count, seed + first), TIMEOUT);
     }
-    test("every move did something", async () => coverage.mustBeComplete());
+    if (runs >= RUNS) test("every move did something", async () => coverage.mustBeComplete());
   });
 }
 

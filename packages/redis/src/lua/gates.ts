@@ -57,6 +57,7 @@ local function isOpen(own, row)
   if own.kind == "limit" then return hasRoom(own, row, gate) end
   if not gate then return true end
   dropExpired(gate)
+  if gate.size == 0 and taken(gate) == 0 then M.planOpening(gate) end
   if row.passing then return gate.jobs + gate.held < own.max end
   return M.hasPlace(gate, own.max)
 end
