@@ -261,6 +261,7 @@ export interface StorageContract {
    * Takes runs whose lease is over: a first pass marks them suspect in the storage, a pass half a lease later takes them.
    *
    * Promise: a run whose lease is over is suspect first and taken half a lease later, by any process
+   * Promise: however many leases are over, each is suspect at once
    * Promise: a reaped run that had begun counts as a crash, an unbegun one does not
    * Promise: a reaped job is ready again within its crashes times the lease
    * Promise: a job over the crash budget ends failed with reason crashed, and its edges with it

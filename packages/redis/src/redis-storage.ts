@@ -133,20 +133,26 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
     const queue = this.#queue(request.queue);
     const reaped: ReapedRun[] = [];
     const effects: JobEffect[] = [];
-    for (;;) {
+    let nextAt: number | undefined;
+    // How many of those that one script looks at were looked at before.
+    for (let from: number | undefined = 0; from !== undefined;) {
       const random = Math.floor(Math.random() * 2 ** 31);
-      const limit = request.limit - reaped.length;
+      const more = { random, from, limit: request.limit - reaped.length };
       const told = await queue.ask(SCRIPTS.reap, request, () => ({
-        random,
-        limit,
+        ...more,
         connectedFor: queue.connectedFor,
       }));
       reaped.push(...listOf(told.answer["reaped"], reapedOf));
       effects.push(...told.effects);
+      const at = numberIfAny(told.answer["nextAt"]);
+      if (at !== undefined) nextAt = Math.min(nextAt ?? at, at);
       // More follows from what was reaped than one script may do.
-      if (told.answer["part"] === true) effects.push(...(await queue.catchUp(request.now)));
-      else return { reaped, effects, nextAt: numberIfAny(told.answer["nextAt"]) };
+      if (told.answer["part"] === true) {
+        effects.push(...(await queue.catchUp(request.now)));
+        [from, nextAt] = [0, undefined];
+      } else from = reaped.length < request.limit ? numberIfAny(told.answer["from"]) : undefined;
     }
+    return { reaped, effects, nextAt };
   }
 
   async amend(request: Request<"amend">): Answer<"amend"> {

@@ -41,6 +41,29 @@ export const reaping: Subject = subject("reap", [
     },
   ),
 
+  promise("however many leases are over, each is suspect at once", async (context) => {
+    const jobs = context.jobs(2_500);
+    await context.enqueue(...jobs);
+    for (let left = jobs.length; left > 0;) {
+      const { length } = await context.claim({ n: Math.min(left, 500) });
+      assert.ok(length > 0, "not all were claimed");
+      left -= length;
+    }
+    context.advance(LEASE + 1);
+    assert.deepEqual((await reap(context)).reaped, []);
+    context.advance(LEASE / 2);
+    const taken = new Set<string>();
+    for (let isOver = false; !isOver;) {
+      const { reaped } = await reap(context);
+      for (const { id } of reaped) {
+        assert.ok(!taken.has(id), "taken twice");
+        taken.add(id);
+      }
+      isOver = reaped.length === 0 || taken.size > jobs.length;
+    }
+    assert.equal(taken.size, jobs.length);
+  }),
+
   promise("a reaped run that had begun counts as a crash, an unbegun one does not", async (context) => {
     const [begun, ahead, startedLater] = context.jobs(3);
     await context.enqueue(begun, ahead, startedLater);

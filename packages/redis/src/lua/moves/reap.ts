@@ -62,20 +62,54 @@ local function takenAt(run)
   return math.min(math.max(at, S.now - connectedFor + run.lease), at + run.lease)
 end
 
--- Those whose lease was given by a clock that has been set back since are over too.
-local function overdue()
-  local keys = {}
-  for _, entry in ipairs(call("ZRANGEBYSCORE", K.active, "-inf", "(" .. string.format("%.17g", S.now), "LIMIT", 0, LOOKED_AT)) do
-    if #keys >= LOOKED_AT then break end
-    add(keys, entry)
+-- Of one that is suspect, and not to be taken yet, until when it is left; no more of its row is looked at, since many may be such.
+local function restsUntil(key)
+  local text = S.rows[key] == nil and call("HGET", K.rows, key)
+  local fine, _, _, _, _, _, _, _, _, _, _, _, _, _, _, lease, _, odd = pcall(decodeFrom, text or "", 16, 11)
+  if not fine or type(odd) ~= "table" or not odd[1] or type(lease) ~= "number" then return nil end
+  local _, at = struct.unpack(">I5I6", text)
+  local run = {suspectSince = at + odd[1], lease = lease}
+  local till = takenAt(run)
+  return run.suspectSince <= S.now and till > S.now and till or nil
+end
+
+-- So many of those whose lease is over, and whether there are more. Those whose lease was given by a clock that has been set back since are
+-- over too.
+local function overdue(from)
+  local keys, entries, at = {}, call("ZRANGEBYSCORE", K.active, "-inf", "(" .. string.format("%.17g", S.now), "WITHSCORES", "LIMIT", from, LOOKED_AT), 1
+  while entries[at] and #keys < LOOKED_AT do
+    add(keys, entries[at])
+    at = at + 2
   end
+  local isPart = entries[at] ~= nil or #entries == LOOKED_AT * 2
+  for place = #entries, at, -1 do entries[place] = nil end
+  if from > 0 then return keys, entries, isPart end
   local last = call("ZREVRANGE", K.active, 0, 63, "WITHSCORES")
   for place = 1, #last, 2 do
     local lease = leaseOf(last[place])
     if not (lease and tonumber(last[place + 1]) > S.now + lease) then break end
     add(keys, last[place])
   end
-  return keys
+  return keys, entries, isPart
+end
+
+-- How many of these are still there, so that the next look goes on behind them. Of a claim each run is an entry by now, and may have come
+-- behind others of the same instant: then it is looked at twice, rather than one of those not at all.
+local function left(entries, resting)
+  local count, last = 0, entries[#entries]
+  local function see(key)
+    local row = S.rows[key]
+    if resting[key] or row and row.run then count = count + 1 end
+  end
+  for place = 1, #entries, 2 do
+    local entry = entries[place]
+    local claim = byte(entry) == CLAIM and claimOf(entry)
+    if byte(entry) ~= CLAIM then see(entry)
+    elseif claim and entries[place + 1] ~= last then
+      for at = 1, #claim.list, 2 do see(M.keyIn(claim.list[at])) end
+    end
+  end
+  return count
 end
 
 -- The lines of limits whose instant was given by such a clock: else they would wait for it.
@@ -94,21 +128,29 @@ return M.run(function()
   if M.isBehind() then return {behind = true} end
   math.randomseed(S.request.random)
   S.bounded = true
-  local rebuilt = nil
-  if M.hasLostLines() then
-    M.rebuildLines()
-    rebuilt = "lines"
+  -- Of those that are looked at in several parts, all but the first ones.
+  local from = S.request.from
+  local rebuilt, goesOn, isNew = nil, false, false
+  if from == 0 then
+    if M.hasLostLines() then
+      M.rebuildLines()
+      rebuilt = "lines"
+    end
+    -- Those that have just left a line are not yet written where they stand.
+    if not rebuilt and Q.phase == "open" then goesOn, isNew = M.rebuildPlaces() end
+    if isNew then rebuilt = "places" end
+    openLimits()
   end
-  local goesOn, isNew = false, false
-  -- Those that have just left a line are not yet written where they stand.
-  if not rebuilt and Q.phase == "open" then goesOn, isNew = M.rebuildPlaces() end
-  if isNew then rebuilt = "places" end
-  openLimits()
-  local reaped, nextAt = {}, nil
-  for _, key in ipairs(overdue()) do
-    local row = M.rowAt(key)
+  local reaped, nextAt, resting = {}, nil, {}
+  local keys, entries, isPart = overdue(from)
+  for _, key in ipairs(keys) do
+    local till = restsUntil(key)
+    local row = not till and M.rowAt(key)
     local run = row and row.run
-    if not run then
+    if till then
+      resting[key] = true
+      nextAt = math.min(nextAt or till, till)
+    elseif not run then
       if not row or row.isLost then M.lose(key, "active") end
       M.index(K.active):remove(key)
       M.leaveClaim(key)
@@ -123,6 +165,6 @@ return M.run(function()
   local following = call("ZRANGEBYSCORE", K.active, string.format("%.17g", S.now), "+inf", "WITHSCORES", "LIMIT", 0, 1)
   if following[2] and (not nextAt or following[2] + 1 < nextAt) then nextAt = following[2] + 1 end
   if goesOn then nextAt = S.now end
-  return {reaped = reaped, nextAt = nextAt, part = Q.later, rebuilt = rebuilt}
+  return {reaped = reaped, nextAt = nextAt, part = Q.later, rebuilt = rebuilt, from = isPart and from + left(entries, resting) or nil}
 end)
 `;
