@@ -1,6 +1,7 @@
 // Rows that somebody has written into, by commands: they are put aside, and no other job waits for them.
 import { createConsumer } from "@taskq/consumer";
 import { createQueue, every, group, task, type JobInfo, type Result } from "@taskq/core";
+import type { ClaimedJob, StorageContract } from "@taskq/core/storage";
 import { Redis } from "ioredis";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { redisStorage } from "../src/index.js";
@@ -9,6 +10,8 @@ import { keysOf } from "../src/queue-keys.js";
 import { placeOf } from "../src/wire/rows.js";
 import { hasTestServer, startTestServer } from "./servers/test-server.js";
 import { refusalOf } from "./support/callers.js";
+import { alone, newJob, opened, QUEUE, step } from "./support/spread.js";
+import { newPrefix } from "./support/store.js";
 
 const add = task("add", { retries: 1 }, async ({ a }: { a: number }) => a);
 const locked = task("locked", { lock: "one" }, async (n: number) => n);
@@ -206,4 +209,58 @@ describe.skipIf(!hasTestServer)("a schedule that is damaged", () => {
     },
     60_000,
   );
+});
+
+/** A job that has failed once and left a line in its log, and its row. */
+async function endedJob() {
+  const server = await startTestServer();
+  onTestFinished(() => server.stop());
+  const redis = new Redis(server.url);
+  onTestFinished(() => redis.disconnect());
+  const keyPrefix = newPrefix();
+  const storage = await opened({ url: server.url, keyPrefix });
+  const job = newJob();
+  await storage.enqueue({ queue: QUEUE, flows: [alone(job)] });
+  const [run] = (await step(storage, { claim: { begin: 1, ahead: 0, lease: 30_000 } })).claimed;
+  const { fence } = run as ClaimedJob;
+  const note = {
+    queue: QUEUE,
+    run: { id: job.id, fence },
+    kind: "log",
+    bytes: Buffer.from("line"),
+  } as const;
+  await storage.note(note);
+  const outcome = { kind: "failed", error: Buffer.from("boom") } as const;
+  await step(storage, { settled: [{ id: job.id, fence, startedAt: 1, outcome, add: undefined }] });
+  const keyOf = (name: (typeof KEY_NAMES)[number]): string =>
+    keysOf(keyPrefix, QUEUE)[KEY_NAMES.indexOf(name)] ?? "";
+  return { redis, storage, id: job.id, place: placeOf(job.id) ?? "", keyOf };
+}
+
+async function removes(storage: StorageContract, id: string): Promise<void> {
+  const [told] = await storage.read({ queue: QUEUE, ids: [id], whole: true });
+  expect(told).toMatchObject({ state: "failed" });
+  await storage.notes({ queue: QUEUE, id });
+  const { changed } = await storage.amend({ queue: QUEUE, ids: [id], change: { kind: "remove" } });
+  expect(changed).toEqual([id]);
+}
+
+describe.skipIf(!hasTestServer)("a number that no loop would come to the end of", () => {
+  test.each(["1e300", "inf", "nan", "-1", "rubbish"])("%s lines in a log", async (lines) => {
+    const { redis, storage, id, place, keyOf } = await endedJob();
+    expect(await storage.notes({ queue: QUEUE, id })).toHaveLength(1);
+    await redis.hset(keyOf("stories"), `n:${place}`, lines);
+    await removes(storage, id);
+  });
+
+  test("2 ** 53 attempts", async () => {
+    const { redis, storage, id, place, keyOf } = await endedJob();
+    const row = (await redis.hgetBuffer(keyOf("rows"), place)) ?? Buffer.alloc(0);
+    // What few rows have: of this one the number 5, its attempts, and 24, that it has notes.
+    const at = row.indexOf(Buffer.from([0x94, 5, 1, 24, 0xc3]));
+    expect(at).toBeGreaterThan(0);
+    const many = Buffer.from([0x94, 5, 0xcf, 0, 0x20, 0, 0, 0, 0, 0, 0, 24, 0xc3]);
+    await redis.hset(keyOf("rows"), place, Buffer.concat([row.subarray(0, at), many, row.subarray(at + 5)]));
+    await removes(storage, id);
+  });
 });

@@ -95,11 +95,9 @@ end
 
 local function storiesOf(row)
   local attempts = {}
-  if row.stories then
-    for place = 1, row.stories do
-      local text = call("HGET", K.stories, place .. ":" .. row.key)
-      if text then attempts[#attempts + 1] = decode(text) end
-    end
+  for place = 1, row.stories and M.storyCount(row) or 0 do
+    local text = call("HGET", K.stories, place .. ":" .. row.key)
+    if text then attempts[#attempts + 1] = decode(text) end
   end
   return attempts
 end

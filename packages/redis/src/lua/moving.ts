@@ -61,7 +61,7 @@ local function linksOf(row)
   if row.fence > 0 then
     local progress = M.progressOf(row)
     if progress then list[#list + 1] = {kind = "note", id = row.id, position = 0, note = progress} end
-    local last = tonumber(call("HGET", K.stories, "n:" .. row.key) or 0)
+    local last = M.lastLine(row.key)
     local first = math.max(1, last - 999)
     for line = first, last do
       local text = call("HGET", K.stories, "l" .. line .. ":" .. row.key)

@@ -24,13 +24,13 @@ function M.removeRow(row)
   end
   local counted = COUNTED[row.state]
   if counted then Q.counts[counted] = Q.counts[counted] - 1 end
-  for place = 1, row.stories or 0 do M.later("HDEL", K.stories, place .. ":" .. row.key) end
+  for place = 1, row.stories and M.storyCount(row) or 0 do M.later("HDEL", K.stories, place .. ":" .. row.key) end
   if row.fence > 0 then
     M.later("HDEL", K.stories, "p:" .. row.key)
-    local lines = call("HGET", K.stories, "n:" .. row.key)
-    if lines then
+    if call("HEXISTS", K.stories, "n:" .. row.key) == 1 then
+      local last = M.lastLine(row.key)
       M.later("HDEL", K.stories, "n:" .. row.key)
-      for line = math.max(1, lines - 999), tonumber(lines) do M.later("HDEL", K.stories, "l" .. line .. ":" .. row.key) end
+      for line = math.max(1, last - 999), last do M.later("HDEL", K.stories, "l" .. line .. ":" .. row.key) end
     end
   end
   if row.unique then

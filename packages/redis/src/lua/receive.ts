@@ -80,7 +80,7 @@ local function receiveNote(record)
   if not row then return end
   local text = pack(record.note)
   if record.position == 0 then return M.later("HSET", K.stories, "p:" .. row.key, text) end
-  local last = lines[row.key] or tonumber(call("HGET", K.stories, "n:" .. row.key) or 0)
+  local last = lines[row.key] or M.lastLine(row.key)
   lines[row.key] = math.max(last, record.position)
   M.later("HSET", K.stories, "n:" .. row.key, lines[row.key], "l" .. record.position .. ":" .. row.key, text)
 end

@@ -335,6 +335,17 @@ function M.bytesOf(row)
   return row.bytes
 end
 
+-- How many attempts of a job were kept, and the number of the last line of its log. Whatever somebody has written there, whoever goes through
+-- them comes to an end.
+function M.storyCount(row)
+  return type(row.stories) == "number" and math.min(row.stories, call("HLEN", K.stories) + #S.writes) or 0
+end
+
+function M.lastLine(key)
+  local last = tonumber(call("HGET", K.stories, "n:" .. key) or nil) or 0
+  return last > 0 and last < ${Number.MAX_SAFE_INTEGER} and floor(last) or 0
+end
+
 function M.sizeOfBytes(row)
   if not row.bytes then return 0 end
   return type(row.bytes) == "number" and row.bytes or #row.bytes

@@ -12,7 +12,7 @@ return M.run(function()
   local record = pack({kind = request.kind, time = S.now, attempt = row.attempt, fence = request.fence, bytes = request.bytes})
   if request.kind == "progress" then M.later("HSET", K.stories, "p:" .. row.key, record)
   else
-    local line = tonumber(call("HGET", K.stories, "n:" .. row.key) or 0) + 1
+    local line = M.lastLine(row.key) + 1
     M.later("HSET", K.stories, "n:" .. row.key, line, "l" .. line .. ":" .. row.key, record)
     if line > KEPT_LINES then M.later("HDEL", K.stories, "l" .. (line - KEPT_LINES) .. ":" .. row.key) end
   end

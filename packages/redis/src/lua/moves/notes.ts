@@ -4,8 +4,8 @@ return M.look(function()
   M.readQueue()
   local row = M.jobOf(S.request.id)
   local lines = {}
-  local last = row and call("HGET", K.stories, "n:" .. row.key)
-  for line = math.max(1, tonumber(last or 0) - 999), tonumber(last or 0) do
+  local last = row and M.lastLine(row.key) or 0
+  for line = math.max(1, last - 999), last do
     local text = call("HGET", K.stories, "l" .. line .. ":" .. row.key)
     if text then lines[#lines + 1] = decode(text) end
   end
