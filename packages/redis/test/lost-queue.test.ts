@@ -302,7 +302,7 @@ describe.skipIf(serverBinary() === undefined)("a server that has lost a queue", 
     expect((await storage.list({ queue: QUEUE, limit: 50 })).records.length).toBeGreaterThanOrEqual(20);
   });
 
-  test.each(["lines", "gates"])("%s that are removed alone are made anew", async (name) => {
+  test.each(["lines", "gates", "holds"])("%s that are removed alone are made anew", async (name) => {
     const losses = lossesOfTest();
     const { url, port } = await sharedServer();
     const keyPrefix = newPrefix();
@@ -359,6 +359,24 @@ describe.skipIf(serverBinary() === undefined)("a server that has lost a queue", 
       expect(losses).toEqual([expect.stringMatching(/made anew from the jobs/)]);
     },
   );
+
+  test("a lock of a run whose claim was removed goes on", async () => {
+    const { url, port } = await sharedServer();
+    const keyPrefix = newPrefix();
+    const storage = await opened({ url, keyPrefix });
+    const gates = [{ kind: "lock", key: "l", max: 1, per: undefined, onBusy: "wait" }] as const;
+    const jobs = Array.from({ length: 3 }, () => newJob({ gates }));
+    await storage.enqueue({ queue: QUEUE, flows: jobs.map(alone) });
+    expect(await claim(storage, "one", 5)).toHaveLength(1);
+    await ask(port, [["DEL", `${keyPrefix}:{${QUEUE}}:claims`]]);
+    await storage.reap({ queue: QUEUE, limit: 10 });
+    const done: string[] = [];
+    for (let runs = await claim(storage, "two", 5); runs.length > 0; runs = await claim(storage, "two", 5)) {
+      expect(runs).toHaveLength(1);
+      for (const run of runs) if ((await complete(storage, "two", run)) === "applied") done.push(run.id);
+    }
+    expect(done.toSorted()).toEqual(jobs.map(({ id }) => id).toSorted());
+  });
 
   test("many jobs are gone through in parts, when their queue or their places were removed", async () => {
     const { url, port } = await sharedServer();

@@ -85,8 +85,19 @@ function M.rebuildQueue()
   M.later("DEL", K.feed)
 end
 
--- Whether jobs are parked that stand in no line, or in one that has no gate: the oldest come first.
+-- Whether gates count holders though nothing tells who holds them.
+local function hasLostHolders()
+  if call("EXISTS", K.holds) == 1 then return false end
+  for _, text in ipairs(call("HVALS", K.gates)) do
+    local fine, _, _, _, jobs = pcall(decodeFrom, text, 3)
+    if fine and type(jobs) == "number" and jobs > 0 then return true end
+  end
+  return false
+end
+
+-- Whether jobs are parked that stand in no line, or in one that has no gate (the oldest come first), or behind holders that are not known.
 function M.hasLostLines()
+  if hasLostHolders() then return true end
   if Q.counts[2] <= 0 then return false end
   if call("ZCARD", K.lines) < Q.counts[2] then return true end
   for _, member in ipairs(call("ZRANGE", K.lines, 0, 7)) do
@@ -112,9 +123,17 @@ local function eachGate(tell)
   end
 end
 
+-- Entries of claims, all of which are gone: each would count as one run.
+local function emptyClaims()
+  local count = 0
+  if call("EXISTS", K.claims) == 1 then return count end
+  for _, entry in ipairs(call("ZRANGE", K.active, 0, -1)) do if byte(entry) == 35 then count = count + 1 end end
+  return count
+end
+
 -- How many rows more there are than the places tell of.
 local function unplaced()
-  local placed = call("ZCARD", K.ready) + call("ZCARD", K.scheduled) + M.countActive() + call("HLEN", K.members)
+  local placed = call("ZCARD", K.ready) + call("ZCARD", K.scheduled) + M.countActive() - emptyClaims() + call("HLEN", K.members)
   for _, count in ipairs(Q.counts) do placed = placed + count end
   return call("HLEN", K.rows) - placed
 end
@@ -135,7 +154,12 @@ local function placeAgain(key, state, text)
   end
   local row = M.rowAt(key)
   if row.isLost or FINAL[row.state] then return false end
-  if row.run then M.index(K.active):push(row.run.claimedAt + row.run.lease, key) else M.enterLine(row) end
+  if row.run then M.index(K.active):push(row.run.claimedAt + row.run.lease, key)
+  else
+    -- Of a run that nothing tells of any more it may hold locks, and would wait for itself.
+    M.freeGates(row)
+    M.enterLine(row)
+  end
   return true
 end
 
@@ -157,9 +181,11 @@ end
 
 -- Jobs in line wait for their turn anew, as those that have just become due, and runs hold their gates again.
 function M.rebuildLines()
+  local hasHolders = call("EXISTS", K.holds) == 1
   call("DEL", K.lines)
   eachGate(function(gate)
     gate.size = 0
+    if not hasHolders then gate.jobs = 0 end
     for _, ticket in pairs(gate.waiting) do
       M.lineOf(gate):push(0, M.ticketPlace(gate, ticket))
       gate.size = gate.size + 1

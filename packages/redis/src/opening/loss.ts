@@ -34,7 +34,7 @@ const REBUILT: Readonly<Record<string, string>> = {
     "its own row (the key that ends with :queue) was gone and has been made anew from its jobs, which are kept; " +
     "pauses, revocations of tasks and the feed of events are lost",
   lines:
-    "what jobs wait in (a key that ends with :lines or :gates) was gone; they stand in line anew, and locks that were " +
+    "what jobs wait in or hold (a key that ends with :lines, :gates or :holds) was gone; they stand in line anew, and locks that were " +
     "held outside of jobs may be lost",
   places:
     "what tells where jobs stand (a key that ends with :ready, :scheduled, :active or :claims) was gone; it is made anew " +
