@@ -26,6 +26,45 @@ describe.skipIf(serverBinary() === undefined)("limits", () => {
     const many = await microsecondsOfClaim(redis, connect(own.server, newPrefix()), 8_000);
     expect(many, `${few} under a limit of a hundred`).toBeLessThan(3 * few + 500);
   });
+
+  test("of many that open at once, a step opens no more than a part, and says that there are more", async () => {
+    const storage = connect(own.server, newPrefix());
+    const start = Date.now();
+    const keys = 1_200;
+    await storage.open({ queue: QUEUE, retention: RETENTION, now: start });
+    for (let key = 0; key < keys; key += 400) {
+      const jobs = Array.from({ length: 800 }, (_, n) => {
+        const limit = {
+          kind: "limit",
+          key: `key-${key + (n >> 1)}`,
+          max: 1,
+          per: PER,
+          onBusy: "wait",
+        } as const;
+        return plainJob(makeId(start), { due: start, gates: [limit] });
+      });
+      await storage.enqueue({ queue: QUEUE, flows: jobs.map(alone), now: start });
+    }
+    let request = 0;
+    const claimAll = async (now: number): Promise<{ readonly runs: number; readonly readied: number[] }> => {
+      const readied: number[] = [];
+      let runs = 0;
+      for (let more = true; more && request < 500;) {
+        request += 1;
+        const claim = { begin: 100, ahead: 0, lease: 100 * PER };
+        const asked = { queue: QUEUE, owner: "owner", request, tasks: ["work"], settled: [], begun: [], now };
+        const answer = await storage.step({ ...asked, claim });
+        runs += answer.claimed.length;
+        readied.push(answer.effects.filter(({ kind }) => kind === "readied").length);
+        more = answer.more;
+      }
+      return { runs, readied };
+    };
+    expect((await claimAll(start)).runs).toBe(keys);
+    const later = await claimAll(start + PER);
+    expect(later.runs).toBe(keys);
+    expect(Math.max(...later.readied)).toBe(500);
+  });
 });
 
 /** Of the server: where the limit has been used up, the first fifth of its window is over, and others wait in line. */

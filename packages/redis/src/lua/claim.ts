@@ -2,7 +2,7 @@ import { CLAIM_PASSES, CLAIM_SLACK } from "@taskq/core/storage";
 
 /** Claiming ready jobs, and what becomes possible as time passes. */
 export const claim: string = String.raw`
-local SLACK, PASSES, LET_GO, PROMOTED = ${CLAIM_SLACK}, ${CLAIM_PASSES}, 500, 1000
+local SLACK, PASSES, LET_GO, PROMOTED, OPENED = ${CLAIM_SLACK}, ${CLAIM_PASSES}, 500, 1000, 500
 local STATS_KEPT = 172860000
 
 -- Whether jobs of a task are skipped now, and how.
@@ -82,12 +82,15 @@ function M.beginLinesAnew()
   end
 end
 
--- Opens the gates whose instant has come.
+-- Opens gates whose instant has come; whether there are more of them.
 function M.openDueGates(knows)
-  local opening, unknown = M.index(K.opening), {}
-  while true do
+  local opening, unknown, isPart = M.index(K.opening), {}, true
+  for _ = 1, OPENED do
     local name, at = opening:peek()
-    if not name or at > S.now then return M.endUnknown(unknown, knows) end
+    if not name or at > S.now then
+      isPart = false
+      break
+    end
     opening:remove(name)
     local gate = M.gateOf(name)
     if gate then
@@ -99,6 +102,8 @@ function M.openDueGates(knows)
       else M.openGate(gate) end
     end
   end
+  M.endUnknown(unknown, knows)
+  return isPart
 end
 
 -- Lets jobs of known tasks and of resumed ones go; answers whether there are more of them.

@@ -48,7 +48,7 @@ local function claimOnce(knows)
     return rows, hasReady(), nil, true
   end
   local before = #S.effects
-  M.openDueGates(knows)
+  local opens = M.openDueGates(knows)
   local due = M.promote()
   local rows, more, fence, passed = M.claim(request.owner, knows, request.claim)
   -- What it met is to be followed up first: then it is asked for again.
@@ -63,7 +63,7 @@ local function claimOnce(knows)
     if owner.request < 0 then M.expire(S.now + 604800000, "o:" .. request.lane) end
     remember(fence or 0, keys)
   end
-  return rows, more or (due and not request.claim.ids), passed
+  return rows, more or ((due or opens) and not request.claim.ids), passed
 end
 
 local function toldOf(rows)
