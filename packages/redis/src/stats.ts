@@ -8,9 +8,9 @@ import {
   type StatsRow,
 } from "@taskq/core/storage";
 import { SCRIPTS } from "./lua/scripts.js";
-import type { OpenQueue } from "./open-queue.js";
+import type { OpenQueue, Told } from "./open-queue.js";
 import { addedUp } from "./pending-stats.js";
-import { numberIfAny } from "./wire/values.js";
+import { numberIfAny, textIfAny } from "./wire/values.js";
 
 export async function stats(queue: OpenQueue, { since, byTask, now }: StatsRequest): Promise<StatsAnswer> {
   await writeStats(queue);
@@ -49,10 +49,16 @@ export async function statsOf(queue: OpenQueue, now: number | undefined): Promis
 
 async function read(queue: OpenQueue, since: number, now: number | undefined): Promise<StatsAnswer> {
   const oldest = Math.max(since, (now ?? systemClock.now()) - STATS_KEPT);
-  const from = oldest - STATS_MINUTE;
-  const { answer } = await queue.ask(SCRIPTS.stats, { queue: queue.name, now }, { from });
-  const fields = Array.isArray(answer["rows"]) ? (answer["rows"] as Uint8Array[]) : [];
-  return { oldestDue: numberIfAny(answer["oldestDue"]), rows: addedUp(fields, oldest) };
+  const fields: Uint8Array[] = [];
+  let oldestDue: number | undefined;
+  for (let from: number | string | undefined = oldest - STATS_MINUTE; from !== undefined;) {
+    const goesOn = typeof from === "string";
+    const { answer }: Told = await queue.ask(SCRIPTS.stats, { queue: queue.name, now }, { from, goesOn });
+    if (!goesOn) oldestDue = numberIfAny(answer["oldestDue"]);
+    if (Array.isArray(answer["rows"])) for (const row of answer["rows"]) fields.push(row as Uint8Array);
+    from = textIfAny(answer["following"]);
+  }
+  return { oldestDue, rows: addedUp(fields, oldest) };
 }
 
 /** What this process has gathered and not written yet. */

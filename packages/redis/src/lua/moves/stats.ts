@@ -1,6 +1,6 @@
 /** What was done, and how long the oldest job has been waiting. */
 export const stats: string = String.raw`
-local LOOKED_AT = 20000
+local LOOKED_AT, FIELDS = 20000, 4000
 
 local function dueOfReady()
   local oldest, from = nil, "-inf"
@@ -67,19 +67,36 @@ if S.request.scan then
   end)
 end
 
+-- Fields of whole minutes from one on, some thousands of them, and where to go on: what is written meanwhile is told once, or not yet.
+local function fieldsFrom(from)
+  local list, following = call("ZRANGEBYSCORE", K.minutes, from, "+inf", "WITHSCORES", "LIMIT", 0, FIELDS), nil
+  if #list == FIELDS * 2 then
+    following = list[#list]
+    if list[2] == following then
+      list = call("ZRANGEBYSCORE", K.minutes, following, following, "WITHSCORES")
+      following = "(" .. following
+    end
+  end
+  local fields = {}
+  for place = 1, #list, 2 do if list[place + 1] ~= following then fields[#fields + 1] = list[place] end end
+  return fields, following
+end
+
 return M.look(function()
   M.readQueue()
-  local fields, rows = call("ZRANGEBYSCORE", K.minutes, S.request.from, "+inf"), {}
+  local fields, following = fieldsFrom(S.request.from)
+  local rows = {}
   for place = 1, #fields, 1000 do
     for _, row in ipairs(call("HMGET", K.stats, unpack(fields, place, math.min(place + 999, #fields)))) do
       if row then rows[#rows + 1] = row end
     end
   end
+  if S.request.goesOn then return {rows = rows, following = following} end
   local ready, parked = dueOfReady(), dueOfParked()
   local _, oldest = M.index(K.scheduled):peek()
   if ready and (not oldest or ready < oldest) then oldest = ready end
   if parked and (not oldest or parked < oldest) then oldest = parked end
   if oldest and oldest > S.now then oldest = nil end
-  return {oldestDue = oldest, rows = rows}
+  return {oldestDue = oldest, rows = rows, following = following}
 end)
 `;
