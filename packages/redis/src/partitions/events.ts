@@ -14,8 +14,8 @@ import type { DividedQueue } from "./divided-queue.js";
 import { HOME } from "./place.js";
 import { gather, gathered, GATHERED_KEY } from "./feed-scripts.js";
 
-/** Events of one partition that are gathered at once. */
-const PAGE = 500;
+/** Events of one partition that are gathered at once: those of home that nobody has read are written anew with each part. */
+const PAGE = 2_000;
 
 export async function events(queue: DividedQueue, request: EventsRequest): Promise<EventsAnswer> {
   checkFeedStart(request.from);
@@ -38,6 +38,12 @@ function upToNumber(answer: EventsAnswer, settled: number): EventsAnswer {
 
 function numberOf(cursor: string): number {
   return Number(cursor.slice(cursor.indexOf(".") + 1));
+}
+
+/** Now and then, so that whoever comes back after a while finds little to gather: each part of it writes all the rest anew. */
+export async function keepGathered(queue: DividedQueue, now: number | undefined): Promise<void> {
+  const { followed, phase } = await stateOf(queue, now);
+  if (followed && phase === "open") await gatherEvents(queue, now);
 }
 
 /** Goes on being told by the other partitions, if the home partition is followed. */

@@ -15,7 +15,7 @@ return M.look(function()
   M.readQueue()
   local list, positions, own = call("HGETALL", ${BESIDE}), {}, Q.x.feed or {}
   for place = 1, #list, 2 do positions[#positions + 1] = {list[place], list[place + 1]} end
-  return {positions = positions, phase = Q.phase, followed = own["until"] ~= nil, last = string.format("%d", own.last or 0)}
+  return {positions = positions, phase = Q.phase, followed = own["until"] ~= nil and S.now <= own["until"], last = string.format("%d", own.last or 0)}
 end)
 `,
 );

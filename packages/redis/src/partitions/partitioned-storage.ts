@@ -16,7 +16,7 @@ import { checkDivided } from "./division.js";
 import { within } from "./deadline.js";
 import { DividedQueue } from "./divided-queue.js";
 import { enqueue } from "./enqueue.js";
-import { events } from "./events.js";
+import { events, keepGathered } from "./events.js";
 import { exportQueue } from "./export.js";
 import { importQueue } from "./import.js";
 import { list } from "./listing.js";
@@ -24,8 +24,8 @@ import { HOME } from "./place.js";
 import * as wide from "./queue-wide.js";
 import { step } from "./step.js";
 
-/** Milliseconds between two looks of a process at how much is kept. */
-const TRIM_PAUSE = 10_000;
+/** Milliseconds between two looks of a process at how much is kept, and at events that are to be gathered. */
+const TIDY_PAUSE = 10_000;
 /** Jobs that such a look removes, at most. */
 const TRIMMED = 500;
 
@@ -39,7 +39,7 @@ export class PartitionedStorage implements StorageContract, AsyncDisposable {
   readonly #parts: readonly RedisStorage[];
   readonly #queues = new Map<string, DividedQueue>();
   readonly #again: OpenAgain;
-  #trimmedAt: number = performance.now();
+  #tidiedAt: number = performance.now();
   #closed = false;
 
   /** @param atOnce rows that one script ends because of others; of tests */
@@ -111,9 +111,9 @@ export class PartitionedStorage implements StorageContract, AsyncDisposable {
   async reap(request: Request<"reap">): Answer<"reap"> {
     const queue = this.#queue(request.queue);
     const answer = await wide.reap(queue, request);
-    if (performance.now() - this.#trimmedAt >= TRIM_PAUSE) {
-      this.#trimmedAt = performance.now();
-      await this.#trim(queue, request.now);
+    if (performance.now() - this.#tidiedAt >= TIDY_PAUSE) {
+      this.#tidiedAt = performance.now();
+      await this.#tidy(queue, request.now);
     }
     return answer;
   }
@@ -206,9 +206,10 @@ export class PartitionedStorage implements StorageContract, AsyncDisposable {
   }
 
   /** A reap does not fail because of it: there is a next one. */
-  async #trim(queue: DividedQueue, now: number | undefined): Promise<void> {
+  async #tidy(queue: DividedQueue, now: number | undefined): Promise<void> {
     try {
       await wide.trimAll(queue, now, TRIMMED);
+      await keepGathered(queue, now);
     } catch (error) {
       if (!(error instanceof TaskqError)) throw error;
     }
