@@ -264,3 +264,27 @@ describe.skipIf(!hasTestServer)("a number that no loop would come to the end of"
     await removes(storage, id);
   });
 });
+
+describe.skipIf(!hasTestServer)("a job in a state that there is none of", () => {
+  test("leaves others that are stored with it their own answers", async () => {
+    const server = await startTestServer();
+    onTestFinished(() => server.stop());
+    const redis = new Redis(server.url);
+    onTestFinished(() => redis.disconnect());
+    const keyPrefix = newPrefix();
+    const storage = await opened({ url: server.url, keyPrefix });
+    const flows = ["first", "second"].map((id) => alone(newJob({ id })));
+    await storage.enqueue({ queue: QUEUE, flows });
+    const rows = keysOf(keyPrefix, QUEUE)[KEY_NAMES.indexOf("rows")] ?? "";
+    const row = (await redis.hgetBuffer(rows, "!first")) ?? Buffer.alloc(0);
+    // The state stands before the task.
+    row[row.indexOf(Buffer.from([0xa4, ...Buffer.from("work")])) - 1] = 20;
+    await redis.hset(rows, "!first", row);
+    const answer = await storage.enqueue({ queue: QUEUE, flows });
+    expect("flows" in answer ? answer.flows[1] : answer).toEqual({
+      status: "existing",
+      id: "second",
+      state: "ready",
+    });
+  });
+});

@@ -44,18 +44,18 @@ end
 local rows, remembered, holders = textsOf(${key("rows")}, keys), textsOf(${key("memory")}, names), textsOf(${key("uniques")}, uniques)
 for place = 1, ofFlows do if rows[keys[place]] then return 0 end end
 
--- The id, state and task of a row; nothing where that is a group. Claims, ends and promotions do not write it anew.
+-- The id, state and task of a row; nothing where that is a group, or in no state. Claims, ends and promotions do not write it anew.
 local function lookedAt(key, row)
   local order, enqueued = struct.unpack(">I5I6", row)
   local _, due, code, task = decode(row, 3, 11)
   local _, suffix, priority = decode(row, 2, (decode(row, 17, 11)))
-  if code > 31 then return nil end
   if code == 2 or code == 11 then
     local ended, own = call("HGET", ${key("ended")}, key), six(order) .. key
     if ended then _, code = decode(ended, 1)
     elseif call("ZSCORE", ${key("ready")}, six(enqueued + due) .. own) then code = 2
     elseif code == 2 or not call("ZSCORE", ${key("scheduled")}, four(priority) .. own) then code = 4 end
   end
+  if not STATES[code] then return nil end
   return suffix and key .. suffix or string.sub(key, 2), STATES[code], task
 end
 
