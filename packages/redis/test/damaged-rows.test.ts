@@ -1,6 +1,6 @@
 // Rows that somebody has written into, by commands: they are put aside, and no other job waits for them.
 import { createConsumer } from "@taskq/consumer";
-import { createQueue, every, group, task, type JobInfo, type Result } from "@taskq/core";
+import { createQueue, every, group, task, type JobInfo, type Result, type TaskqError } from "@taskq/core";
 import type { ClaimedJob, StorageContract } from "@taskq/core/storage";
 import { Redis } from "ioredis";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -26,7 +26,8 @@ const holding = task("holding", { lock: "two" }, async (n: number, { id }) => {
   if (n === 0) await new Promise<void>((done) => void (letGo = done));
   return n;
 });
-const tasks = { add, locked, sum, alert, only, holding };
+const limited = task("limited", { limit: { key: "few", max: 1, per: "2s" } }, async (n: number) => n);
+const tasks = { add, locked, sum, alert, only, holding, limited };
 
 async function setUp() {
   const server = await startTestServer();
@@ -41,7 +42,7 @@ async function setUp() {
   onTestFinished(() => queue.close());
   const key = (name: (typeof KEY_NAMES)[number]): string =>
     keysOf(server.keyPrefix, queue.name)[KEY_NAMES.indexOf(name)] ?? "";
-  return { redis, queue, key, logged };
+  return { redis, queue, key, logged, storage: storage as unknown as StorageContract };
 }
 
 type Damage = (row: Buffer) => Buffer | undefined;
@@ -263,6 +264,50 @@ describe.skipIf(!hasTestServer)("a number that no loop would come to the end of"
     await redis.hset(keyOf("rows"), place, Buffer.concat([row.subarray(0, at), many, row.subarray(at + 5)]));
     await removes(storage, id);
   });
+});
+
+describe.skipIf(!hasTestServer)("what stands beside the rows, and is damaged", () => {
+  test.each(["gates", "limits", "uniques", "memory", "owners", "values"] as const)(
+    "%s: no job waits for ever",
+    async (name) => {
+      const { redis, queue, key, storage } = await setUp();
+      await queue.values.set("kept", 1);
+      await queue.values.set("soon over", 1, { ttl: "1s" });
+      const jobs = [
+        add.job({ a: 0 }),
+        locked.job(0),
+        limited.job(0),
+        limited.job(0),
+        only.job(0),
+        locked.job(0),
+      ];
+      const claims = [1, 2].map((request) => ({ owner: `gone ${request}`, request }));
+      const results: Result[] = [];
+      for (const [n, job] of jobs.entries()) results.push(await queue.enqueue(job, { id: `job ${n}` }));
+      // Somebody has claimed some, and is gone.
+      for (const { owner, request } of claims) {
+        const about = {
+          queue: queue.name,
+          owner,
+          request,
+          tasks: Object.keys(tasks),
+          settled: [],
+          begun: [],
+        };
+        await storage.step({ ...about, claim: { begin: 3, ahead: 0, lease: 500 } });
+      }
+      for (const field of await redis.hkeysBuffer(key(name))) await redis.hset(key(name), field, "rubbish");
+      const consumer = createConsumer(queue, { workers: 2, lease: "1s" });
+      await consumer.start();
+      onTestFinished(() => consumer.stop());
+      for (const result of results) expect(await result.wait({ timeout: "20s" })).toBe(0);
+      expect(await (await queue.enqueue(only.job(1))).wait({ timeout: "20s" })).toBe(1);
+      expect(consumer.health().connected).toBe(true);
+      const told = await queue.values.get("kept").then(String, ({ code }: TaskqError) => code);
+      expect(told).toMatch(name === "values" ? /^TASKQ_/ : /^1$/);
+    },
+    60_000,
+  );
 });
 
 describe.skipIf(!hasTestServer)("a job in a state that there is none of", () => {

@@ -42,10 +42,16 @@ function M.gateOf(name, make)
   if gate == nil then
     local text = call("HGET", K.gates, name)
     if text then
-      local number, size, jobs, passing, opensAt, tickets, waiting, endsAt = decode(text)
-      gate = {name = name, number = number, size = size, jobs = jobs, passing = passing, opensAt = opensAt or nil,
-        tickets = named(tickets), waiting = named(waiting), endsAt = endsAt, text = text}
-      gate.planned = gate.opensAt
+      local fine, number, size, jobs, passing, opensAt, tickets, waiting, endsAt = pcall(decode, text)
+      if fine and type(passing) == "number" and type(tickets) == "table" and type(waiting) == "table" then
+        gate = {name = name, number = number, size = size, jobs = jobs, passing = passing, opensAt = opensAt or nil,
+          tickets = named(tickets), waiting = named(waiting), endsAt = endsAt, text = text}
+        gate.planned = gate.opensAt
+      else
+        -- Somebody has written into it: as if he had removed it.
+        gate, S.goneGates = false, S.goneGates or {}
+        S.goneGates[name] = true
+      end
     else gate = false end
     S.gates[name] = gate
   end

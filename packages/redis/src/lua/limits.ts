@@ -7,9 +7,9 @@ local function logOf(key, make)
   local log = S.logs[key]
   if log == nil then
     local text = call("HGET", K.limits, key)
-    if text then
-      local number, span = decode(text)
-      log = {key = key, number = number, span = span, text = text}
+    local fine, number, span = pcall(decode, text or "")
+    -- One that somebody has written into is as if he had removed it.
+    if fine and type(number) == "number" and type(span) == "number" then log = {key = key, number = number, span = span, text = text}
     else log = false end
     S.logs[key] = log
   end

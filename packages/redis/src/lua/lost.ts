@@ -83,7 +83,10 @@ local held = nil
 local function heldBy()
   held = {gates = {}, uniques = {}}
   local numbers, texts = {}, call("HGETALL", K.gates)
-  for place = 1, #texts, 2 do numbers[M.six((decode(texts[place + 1])))] = texts[place] end
+  for place = 1, #texts, 2 do
+    local fine, number = pcall(decode, texts[place + 1])
+    if fine and type(number) == "number" then numbers[M.six(number)] = texts[place] end
+  end
   for _, member in ipairs(call("ZRANGE", K.holds, 0, -1)) do
     local key, name = sub(member, 7), numbers[sub(member, 1, 6)]
     held.gates[key] = held.gates[key] or {}
@@ -91,8 +94,8 @@ local function heldBy()
   end
   local uniques = call("HGETALL", K.uniques)
   for place = 1, #uniques, 2 do
-    local holder, till = decode(uniques[place + 1])
-    if type(till) ~= "number" then held.uniques[M.likelyKeyOf(holder)] = uniques[place] end
+    local fine, holder, till = pcall(decode, uniques[place + 1])
+    if fine and type(holder) == "string" and type(till) ~= "number" then held.uniques[M.likelyKeyOf(holder)] = uniques[place] end
   end
 end
 

@@ -132,8 +132,9 @@ local function otherCount() return Q.counts[4] + Q.counts[5] + Q.counts[6] + Q.c
 function M.isForgotten(kind, text)
   if not text then return false end
   if kind == "t" then return tonumber(text) <= S.now end
-  local first, _, third = decode(text)
-  return (kind == "n" and third or first) <= S.now
+  local fine, first, _, third = pcall(decode, text)
+  if kind == "n" then first = third end
+  return not (fine and type(first) == "number" and first > S.now)
 end
 
 -- Forgets what is over: values, answers, names, logs of limits, unique keys.
@@ -147,12 +148,12 @@ local function forgetExpired(limit)
     -- What was stored anew, or anew under a name that was forgotten, goes on.
     if kind == "v" then
       local text = call("HGET", K.values, rest)
-      local _, _, till = decode(text or pack(nil, nil, false))
-      if text and till and till <= S.now then M.later("HDEL", K.values, rest) end
+      local fine, _, _, till = pcall(decode, text or "")
+      if text and (not fine or till and not (type(till) == "number" and till > S.now)) then M.later("HDEL", K.values, rest) end
     elseif kind == "o" then
       -- One that goes on asking is known as long as it does.
-      local text = call("HGET", K.owners, rest)
-      local _, _, _, at = decode(text or pack(0, 0, {}, 0))
+      local fine, _, _, _, at = pcall(decode, call("HGET", K.owners, rest) or "")
+      if not fine or type(at) ~= "number" then at = 0 end
       if rest == S.owner or at > S.now - OWNER_KEPT then M.expire((rest == S.owner and S.now or at) + OWNER_KEPT, name)
       else M.later("HDEL", K.owners, rest) end
     elseif kind == "u" then M.holderOf(rest)

@@ -9,8 +9,14 @@ function M.uniqueOf(key)
     local text = call("HGET", K.uniques, key)
     entry = false
     if text then
-      local holder, till, replacement, state = decode(text)
-      entry = {holder = holder, ["until"] = till, replacement = replacement, state = state, text = text}
+      local fine, holder, till, replacement, state = pcall(decode, text)
+      if fine and type(holder) == "string" then
+        entry = {holder = holder, ["until"] = till, replacement = replacement, state = state, text = text}
+      else
+        -- Somebody has written into it: as if he had removed it.
+        S.goneUniques = S.goneUniques or {}
+        S.goneUniques[key] = true
+      end
     end
     S.uniques[key] = entry
   end

@@ -8,7 +8,8 @@ SAID.effects = S.effects
 local function ownerOf(name)
   local text = call("HGET", K.owners, name)
   if not text then return {request = -1} end
-  local number, fence, keys, at, waited = decode(text)
+  local fine, number, fence, keys, at, waited = pcall(decode, text)
+  if not fine or type(number) ~= "number" or type(keys) ~= "table" then return {request = -1} end
   return {request = number, fence = fence, keys = keys, at = at, waited = waited}
 end
 

@@ -9,7 +9,12 @@ local function get(key)
     local text = call("HGET", K.values, key)
     value = false
     if text then
-      local number, content, till = decode(text)
+      local fine, number, content, till = pcall(decode, text)
+      -- One that somebody has written into has that for its bytes: whoever asks for it finds that they cannot be read.
+      local isSound = fine and type(number) == "boolean" and type(content) == (number and "number" or "string")
+      if not isSound or (till and type(till) ~= "number") then
+        number, content, till = false, text, nil
+      end
       value = {number = number, content = content, ["until"] = till}
     end
     known[key] = value

@@ -62,7 +62,8 @@ end
 -- Who has a unique key, and how that job stands; nothing where its time is over, and false where another one is next in line, or that job cannot be read.
 local free = {}
 local function holderOf(unique)
-  local holder, till, _, state = cmsgpack.unpack(holders[unique])
+  local read, holder, till, _, state = pcall(cmsgpack.unpack, holders[unique])
+  if not read or type(holder) ~= "string" then return false end
   if type(till) == "number" and till <= now then
     if call("HEXISTS", ${key("gates")}, "unique:" .. unique) == 1 then return false end
     free[#free + 1] = unique
