@@ -21,7 +21,9 @@ export function parseInput<Parsed>(
   what: string = "the input",
 ): Parsed | Promise<Parsed> {
   const result = schema["~standard"].validate(value);
-  return isPromise(result) ? result.then((settled) => parsedOf(settled, what)) : parsedOf(result, what);
+  if (!isPromise(result)) return parsedOf(result, what);
+  // One of another make is told from a value by nobody behind this.
+  return Promise.resolve(result).then((settled) => parsedOf(settled, what));
 }
 
 function parsedOf<Parsed>(result: StandardResult<Parsed>, what: string): Parsed {

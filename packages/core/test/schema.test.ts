@@ -1,3 +1,4 @@
+import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import type { StandardSchema } from "../src/index.js";
@@ -22,6 +23,18 @@ describe("parseInput", () => {
       code: "TASKQ_INPUT",
       message: "the input is refused by its schema: is unknown",
     });
+  });
+
+  test("waits for a promise of another realm", async () => {
+    const Foreign = runInNewContext("Promise") as PromiseConstructor;
+    const parsed = parseInput(
+      schemaOf(() => Foreign.resolve({ value: "ada" })),
+      "Ada",
+    );
+    expect(parsed).toBeInstanceOf(Promise);
+    expect(await parsed).toBe("ada");
+    const refusing = schemaOf(() => Foreign.resolve({ issues: [{ message: "no" }] }));
+    await expect(parseInput(refusing, "Ada")).rejects.toMatchObject({ code: "TASKQ_INPUT" });
   });
 
   test("says of each issue where it is, and keeps all of them as the cause", () => {

@@ -1,4 +1,5 @@
 /** A user's logger, so that one that breaks disturbs nothing. */
+import { isPromise } from "../is-promise.js";
 import { unexpectedSecret } from "../options.js";
 import type { Logger } from "../vocabulary/logger.js";
 import { errorText } from "./failure.js";
@@ -29,7 +30,7 @@ export function guardedLogger(given: Logger | undefined, queue: string): Logger 
       try {
         const answer: unknown =
           typeof first === "string" ? logger[level](first) : logger[level](first, second);
-        if (answer instanceof Promise) answer.catch(warn);
+        if (isPromise(answer)) Promise.resolve(answer).catch(warn);
       } catch (error) {
         warn(error);
       }

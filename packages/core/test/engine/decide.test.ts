@@ -1,3 +1,4 @@
+import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
 import { exponential } from "../../src/backoff.js";
 import { Cancel, Fatal, Retry } from "../../src/control-flow.js";
@@ -140,9 +141,12 @@ describe("what follows a run", () => {
     const unhandled: unknown[] = [];
     const hear = (reason: unknown): void => void unhandled.push(reason);
     process.on("unhandledRejection", hear);
-    const rejecting = (() => Promise.reject(new Error("late"))) as never;
-    for (const policy of [{ retryWhen: rejecting }, { backoff: rejecting }]) {
-      expect(decide({ kind: "threw", error }, { ...patient, ...policy }, 0, now).kind).toBe("fail");
+    const Foreign = runInNewContext("Promise") as PromiseConstructor;
+    for (const maker of [Promise, Foreign]) {
+      const rejecting = (() => maker.reject(new Error("late"))) as never;
+      for (const policy of [{ retryWhen: rejecting }, { backoff: rejecting }]) {
+        expect(decide({ kind: "threw", error }, { ...patient, ...policy }, 0, now).kind).toBe("fail");
+      }
     }
     await new Promise((resolve) => {
       setTimeout(resolve, 20);

@@ -1,3 +1,4 @@
+import { runInNewContext } from "node:vm";
 import {
   Cancel,
   createQueue,
@@ -10,6 +11,7 @@ import {
   Retry,
   task,
   type QueueEvent,
+  type StandardSchema,
 } from "@taskq/core";
 import { advance } from "@taskq/core/testing";
 import { describe, expect, test } from "vitest";
@@ -236,6 +238,28 @@ describe.each(storages)("jobs and results on $name", ({ make }) => {
     expect(await (await queue.enqueue(slow.job("yes"))).wait()).toBe("yes");
     await expect(queue.enqueue(slow.job("no"))).rejects.toMatchObject({ code: "TASKQ_INPUT" });
     expect(seen.slice(0, 2)).toEqual(["enqueue slow", "run 1"]);
+  });
+
+  test("a schema and a middleware are waited for whose promises are of another make", async () => {
+    const Foreign = runInNewContext("Promise") as PromiseConstructor;
+    const input: StandardSchema<number, number> = {
+      "~standard": {
+        version: 1,
+        vendor: "test",
+        validate: (value) =>
+          Foreign.resolve(
+            typeof value === "number" ? { value: value * 2 } : { issues: [{ message: "is no number" }] },
+          ),
+      },
+    };
+    const double = task("double", { input }, async (number) => number);
+    const queue = immediateQueue(make(), { double });
+    queue.use({ enqueue: (job, next) => Foreign.resolve().then(() => next(job)) });
+    expect(await (await queue.enqueue(double.job(2))).wait()).toBe(4);
+    await expect(queue.enqueue(double.job("two" as never))).rejects.toMatchObject({
+      code: "TASKQ_INPUT",
+      message: expect.stringContaining("is no number") as string,
+    });
   });
 
   test("a middleware that throws refuses the job, and one in the run fails it", async () => {

@@ -141,6 +141,37 @@ describe.each(storages)("signals on $name", ({ make }) => {
     expect(await (await queue.enqueue(work.job(7))).wait()).toBe(7);
   });
 
+  test("what a middleware writes into a job, before or after next(), is checked as well", async () => {
+    const queue = immediateQueue(make(), { work });
+    let write: ((job: Record<string, any>) => void) | undefined;
+    let isLate = false;
+    queue.use({
+      async enqueue(job, next) {
+        if (!isLate) write?.(job);
+        await next(job);
+        if (isLate) write?.(job);
+      },
+    });
+    for (const wrong of [
+      (job) => (job["headers"]["tenant"] = 5),
+      (job) => (job["priority"] = Number.NaN),
+      (job) => job["scheduledAt"].setTime(Number.NaN),
+      (job) => (job["id"] = "other"),
+      (job) => (job["task"] = "other"),
+    ] satisfies NonNullable<typeof write>[]) {
+      write = wrong;
+      isLate = false;
+      await expect(queue.enqueue(work.job(1))).rejects.toMatchObject({ code: "TASKQ_OPTION" });
+      // By then it has been handed on.
+      isLate = true;
+      expect(await (await queue.enqueue(work.job(7))).wait()).toBe(7);
+    }
+    isLate = false;
+    write = (job) => (job["headers"]["tenant"] = "open");
+    const result = await queue.enqueue(work.job(7));
+    expect((await result.info())?.headers).toEqual({ tenant: "open" });
+  });
+
   test("an id or a key that is cut in the middle of a character is refused", async () => {
     const keyed = task("keyed", { unique: { key: (name: string) => name } }, async (_name: string) => {});
     const queue = immediateQueue(make(), { work, keyed });
