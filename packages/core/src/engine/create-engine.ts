@@ -117,6 +117,8 @@ export function createEngine(options: Options, queue: () => Queue): MadeEngine {
     open: life.open,
     assertOpen: life.assertOpen,
   };
+  // Behind all that may be refused: what is no queue closes no storage.
+  acquireStorage(storage);
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => {
     endWaiting(engine);
@@ -168,7 +170,6 @@ function createLife(
   const assertOpen = (): void => {
     if (state === "closed") throw new TaskqError("TASKQ_CLOSED", `the queue '${queue}' is closed`);
   };
-  acquireStorage(storage);
   return {
     assertOpen,
     open() {

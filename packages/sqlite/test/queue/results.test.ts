@@ -349,6 +349,20 @@ describe.each(storages)("jobs and results on $name", ({ make }) => {
     expect(await (await queue.enqueue(quiet.job())).peek()).toEqual({ state: "completed", value: undefined });
   });
 
+  test("a queue that was refused for one of its options closes no storage, and keeps none open", async () => {
+    const storage = make();
+    for (const options of [{ serializer: {} }, { defaults: { retries: -1 } }, { redact: 5 }, { stacks: 1 }]) {
+      const refused = { storage, tasks: { add }, ...options } as never;
+      expect(() => createQueue(refused)).toThrow(expect.objectContaining({ code: "TASKQ_OPTION" }));
+    }
+    const queue = createQueue({ storage, tasks: { add } });
+    await queue.enqueue(add.job({ a: 1, b: 1 }));
+    await queue.close();
+    const late = createQueue({ storage, tasks: { add } });
+    await expect(late.enqueue(add.job({ a: 1, b: 1 }))).rejects.toMatchObject({ code: "TASKQ_CLOSED" });
+    await late.close();
+  });
+
   test("queues of different names on one storage keep apart, and the last to close closes it", async () => {
     const storage = make();
     const one = createQueue({ storage, tasks: { add }, name: "one", immediate: true });
