@@ -123,8 +123,12 @@ function nameIfAny(task: TaskReference | undefined): string | undefined {
 
 function use(engine: Engine, middleware: Middleware): Disposable {
   engine.middleware.push(checkedMiddleware(middleware));
+  let isUsed = true;
   return {
     [Symbol.dispose]: () => {
+      // It may be used twice, and this is but one of the uses.
+      if (!isUsed) return;
+      isUsed = false;
       const index = engine.middleware.indexOf(middleware);
       if (index >= 0) engine.middleware.splice(index, 1);
     },

@@ -163,6 +163,17 @@ describe.each(storages)("on $name", ({ make }) => {
     expect(layers.seen).toEqual(["add"]);
   });
 
+  test("middleware that is used twice is there once when one of the uses has ended, however often that is said", async () => {
+    let runs = 0;
+    const counting: Middleware = { run: (_context, next) => ((runs += 1), next()) };
+    const queue = immediateQueue(make(), { add });
+    const first = queue.use(counting);
+    queue.use(counting);
+    for (let times = 0; times < 2; times += 1) first[Symbol.dispose]();
+    await queue.enqueue(add.job({ a: 1, b: 1 }));
+    expect(runs).toBe(1);
+  });
+
   test.each<[unknown, string]>([
     [{ runs: () => {} }, "middleware: unknown option 'runs'; known are 'run', 'enqueue'"],
     [new Map(), "middleware: expected an object with 'run' or 'enqueue', got an instance of Map"],
