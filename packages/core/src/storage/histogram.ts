@@ -37,7 +37,9 @@ export class Histogram {
   }
 
   /** One more of this duration; what is negative counts as 0, as between clocks that differ. */
-  record(duration: number): void {
+  record(given: number): void {
+    // An endless one is as long as one can be.
+    const duration = Math.min(given, Number.MAX_VALUE);
     const bucket = bucketOf(duration);
     if (bucket >= this.#counts.length) this.#grow(bucket);
     this.#counts[bucket] = (this.#counts[bucket] ?? 0) + 1;

@@ -57,6 +57,13 @@ describe("a histogram", () => {
     expect(sum.data()).toEqual(histogramOf(values).data());
   });
 
+  test("an endless duration counts as the longest there is", () => {
+    const histogram = new Histogram();
+    histogram.record(Infinity);
+    expect(histogram.max).toBe(Number.MAX_VALUE);
+    expect(histogram.atShare(1)).toBe(Number.MAX_VALUE);
+  });
+
   test("counts what is negative or no number as 0, and answers 0 without values", () => {
     expect(histogramOf([-5, Number.NaN]).data()).toEqual({ max: 0, counts: [0, 2] });
     const none = new Histogram();
