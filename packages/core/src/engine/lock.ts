@@ -4,7 +4,7 @@ import { TaskqError } from "../errors.js";
 import { abortSignal, callable, integer, oneOf, refuseUnknown, shortText, unexpected } from "../options.js";
 import { sleep } from "../sleep.js";
 import type { KeysAnswer } from "../storage.js";
-import { LONGEST_TIMER } from "../timer.js";
+import { LONGEST_TIMER, startTimer } from "../timer.js";
 import type { HeldLock, Lock, LockOptions, Locks, SemaphoreOptions } from "../vocabulary/locks.js";
 import type { Engine } from "./engine-types.js";
 import { errorText } from "./failure.js";
@@ -82,14 +82,17 @@ async function acquireIn(engine: Engine, request: LockRequest, patience: Patienc
   });
   try {
     for (;;) {
+      // Its storage may go on without it, for other queues.
+      engine.assertOpen();
       heard = false;
       const asking = ask(engine, request, ticket);
       asked = asking;
       const answer = await patience.of(asking);
       if (answer.status === "held") {
-        const fresh = isFresh(engine, request, ticket, answer);
-        asked = fresh;
-        if (await patience.of(fresh)) return new TakenLock(engine, request, ticket, answer);
+        const renewing = renewIfOld(engine, request, ticket, answer);
+        asked = renewing;
+        const { status, expiresAt } = await patience.of(renewing);
+        if (status === "held") return new TakenLock(engine, request, ticket, { ...answer, expiresAt });
         continue;
       }
       if (!request.wait) throw locked(request.name, "is held");
@@ -141,17 +144,18 @@ function ask(engine: Engine, request: LockRequest, ticket: string): Promise<Keys
 }
 
 /**
- * Whether it is held for as long as it is taken to be. A process that stood still before it read the answer has less left,
- * perhaps less than until the first renewal.
+ * Until when it is held, if it is. A process that stood still before it read the answer has less left than it asked for, perhaps
+ * less than until the first renewal.
  */
-async function isFresh(
+async function renewIfOld(
   engine: Engine,
   request: LockRequest,
   ticket: string,
-  { expiresAt = 0 }: KeysAnswer,
-): Promise<boolean> {
-  if (expiresAt - engine.time.now() > (request.ttl * 2) / 3) return true;
-  return (await renew(engine, request, ticket)).status === "held";
+  answer: KeysAnswer,
+): Promise<KeysAnswer> {
+  const { expiresAt = 0 } = answer;
+  if (expiresAt - engine.time.now() > (request.ttl * 2) / 3) return answer;
+  return renew(engine, request, ticket);
 }
 
 function renew(
@@ -194,6 +198,7 @@ class TakenLock implements HeldLock {
   readonly #ttl: number;
   readonly #lost = new AbortController();
   readonly #timer: NodeJS.Timeout;
+  #lapse: NodeJS.Timeout | undefined;
   /** Until when it is held for sure, by the monotonic clock, and by the wall's: a machine that sleeps stops the one, and the other may be set back. */
   #heldUntil: { readonly monotonic: number; readonly wall: number };
   #released = false;
@@ -204,7 +209,9 @@ class TakenLock implements HeldLock {
     this.#ticket = ticket;
     this.#ttl = ttl;
     this.fence = answer.fence ?? 0;
-    this.#heldUntil = inTime(ttl);
+    const { expiresAt = Infinity } = answer;
+    this.#heldUntil = inTime(Math.min(ttl, expiresAt - engine.time.now()));
+    this.#awaitLapse();
     this.#timer = setInterval(() => void this.#renew(), intervalOf(ttl)).unref();
   }
 
@@ -215,7 +222,7 @@ class TakenLock implements HeldLock {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#released) return;
     this.#released = true;
-    clearInterval(this.#timer);
+    this.#stopTimers();
     await this.#engine.storage.keys({
       queue: this.#engine.name,
       kind: "release",
@@ -230,17 +237,37 @@ class TakenLock implements HeldLock {
     const heldUntil = inTime(this.#ttl);
     try {
       const { status } = await renew(this.#engine, { name: this.name, ttl: this.#ttl }, this.#ticket);
-      if (status === "held") this.#heldUntil = heldUntil;
-      else this.#lose();
+      if (status !== "held") return this.#lose();
+      this.#heldUntil = heldUntil;
+      if (!this.#released && !this.signal.aborted) this.#awaitLapse();
     } catch {
-      // A storage that is away for longer than the time to live has given the lock to somebody else.
-      const { monotonic, wall } = this.#heldUntil;
-      if (performance.now() >= monotonic || Date.now() >= wall) this.#lose();
+      this.#loseIfLapsed();
     }
   }
 
-  #lose(): void {
+  /** A storage that is away has a time of its own for each call, which may be longer than this one. */
+  #awaitLapse(): void {
+    clearTimeout(this.#lapse);
+    const left = Math.max(0, this.#heldUntil.monotonic - performance.now());
+    // What has been answered meanwhile is heard first: the process may have stood still.
+    const look = (): void => void setImmediate(() => this.#loseIfLapsed());
+    // A timer may fire a moment early.
+    this.#lapse = startTimer(look, Math.ceil(left) + 1).unref();
+  }
+
+  /** A storage that is away for longer than the time to live has given the lock to somebody else. */
+  #loseIfLapsed(): void {
+    const { monotonic, wall } = this.#heldUntil;
+    if (performance.now() >= monotonic || Date.now() >= wall) this.#lose();
+  }
+
+  #stopTimers(): void {
     clearInterval(this.#timer);
+    clearTimeout(this.#lapse);
+  }
+
+  #lose(): void {
+    this.#stopTimers();
     if (!this.#released)
       this.#lost.abort(new TaskqError("TASKQ_LEASE_LOST", `the lock '${this.name}' was lost`));
   }

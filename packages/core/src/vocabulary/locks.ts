@@ -16,7 +16,8 @@ export interface SemaphoreOptions extends LockOptions {
 }
 
 /**
- * A right not taken yet: to be the only holder of a name, over all processes.
+ * A right not taken yet: to be the only holder of a name, over all processes. Waiting ends with `timeout`, with `signal`, and
+ * when the queue is closed.
  *
  * @example
  * await queue.lock("daily-sync").run(({ signal }) => sync(signal));
@@ -37,7 +38,7 @@ export interface HeldLock extends AsyncDisposable {
   readonly name: string;
   /** Greater than that of any holder before; hand it to what must refuse a late writer. */
   readonly fence: number;
-  /** Aborts when the lock is lost. */
+  /** Aborts when the lock is lost: when its `ttl` is over at the latest, whether or not the storage answers. */
   readonly signal: AbortSignal;
 }
 
