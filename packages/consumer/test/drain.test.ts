@@ -1,7 +1,10 @@
 import { Cancel, createQueue, every, exponential, periodic, task, type Queue } from "@taskq/core";
 import { engineOf } from "@taskq/core/engine";
 import { virtualClock } from "@taskq/core/testing";
+import { execFile } from "node:child_process";
 import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import { drain } from "../src/index.js";
 import { closing } from "./serving.js";
@@ -180,3 +183,12 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
     expect(Math.abs((enqueuedAt?.getTime() ?? 0) - Date.now())).toBeLessThan(2_000);
   });
 });
+
+test.each(["drain", "immediate"])(
+  "a process waits for the timeout of a handler that waits for nothing else: %s",
+  async (mode) => {
+    const script = fileURLToPath(new URL("./fixtures/timing-out.mjs", import.meta.url));
+    const { stdout } = await promisify(execFile)(process.execPath, [script, mode], { timeout: 20_000 });
+    expect(stdout.trim()).toBe("TASKQ_TIMEOUT");
+  },
+);

@@ -31,6 +31,7 @@ export class InlineRunner {
     this.#host = {
       owner: `inline-${process.pid}-${randomUUID().slice(0, 8)}`,
       resources,
+      stays: true,
       serves: (other) => other.name === engine.name && other.storage === engine.storage,
     };
   }

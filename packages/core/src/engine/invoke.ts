@@ -26,7 +26,8 @@ export function invoke(run: Run, definition: Definition, input: unknown): unknow
 /** Aborts the run's signal when its time is over. Answers the timer, to be cleared. */
 export function startTimeout(run: Run, timeoutMs: number): ReturnType<typeof setTimeout> {
   run.deadlineAt = run.startedAt + timeoutMs;
-  return startTimer(() => run.aborting.abort(new TimeoutError(timeoutMs)), timeoutMs).unref();
+  const timer = startTimer(() => run.aborting.abort(new TimeoutError(timeoutMs)), timeoutMs);
+  return run.host.stays === true ? timer : timer.unref();
 }
 
 export function endOfReturn(run: Run, output: unknown): InvokedEnd {

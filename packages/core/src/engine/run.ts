@@ -14,6 +14,8 @@ export interface RunHost {
   readonly owner: string;
   /** Makes what `context.resources` holds; `undefined`: nothing. */
   readonly resources?: { readonly [name: string]: () => unknown } | undefined;
+  /** Whether the process stays for the timeouts of its runs: else it may leave handlers behind, and nobody waits for those. */
+  readonly stays?: boolean | undefined;
   /** Whether it also executes the jobs of that queue: a handler that waits for one could wait for ever. */
   readonly serves: (engine: Engine) => boolean;
 }
