@@ -297,6 +297,24 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
     });
   });
 
+  test("what a handler has left behind waits as anybody does, once the handler has ended", async () => {
+    const inner = task("inner", async (number: number) => number);
+    const left = new Gate();
+    const outer = task("outer", async (_: void, { enqueue }) => {
+      const result = await enqueue(inner.job(7));
+      later = left.opened.then(() => result.wait({ timeout: "5s" }));
+    });
+    let later: Promise<number> | undefined;
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { inner, outer } }));
+    await queue.pause(inner);
+    await serve(queue, { workers: 1 });
+    await (await queue.enqueue(outer.job())).wait({ timeout: "5s" });
+    left.open();
+    await sleep(20);
+    await queue.resume(inner);
+    expect(await later).toBe(7);
+  });
+
   test("a pipeline, a group and its callback run one after the other", async () => {
     const double = task("double", async (number: number) => number * 2);
     const sum = task("sum", async (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0));

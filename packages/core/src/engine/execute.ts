@@ -100,7 +100,7 @@ function begin(call: Call, input: unknown): void {
   const timer = timeoutMs === undefined ? undefined : startTimeout(run, timeoutMs);
   const end = (how: InvokedEnd): void => {
     if (timer !== undefined) clearTimeout(timer);
-    run.isOver = true;
+    run.isOver = run.hasEnded = true;
     const finished = settlementOf(run, how, message, policy);
     const kept = run.keeping?.ended();
     if (kept === undefined) ended(finished);

@@ -32,6 +32,7 @@ export class JobRun implements Run {
   /** Flows that this run makes part of what follows it. */
   joined: BuiltFlow[] | undefined;
   isOver = false;
+  hasEnded = false;
   startedAt = 0;
   /** The instant at which it times out. */
   deadlineAt: number | undefined;

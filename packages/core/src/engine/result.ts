@@ -19,7 +19,7 @@ import type { Engine } from "./engine-types.js";
 import { infoOf, logsOf, progressOf } from "./job-info.js";
 import { reportEffects } from "./report.js";
 import type { Run } from "./run.js";
-import { runScope } from "./run-scope.js";
+import { currentRun } from "./run-scope.js";
 import { contextOf, outcomeOf } from "./sources.js";
 import { readRecords } from "./read-records.js";
 import { finalSource, readOutcome } from "./stored-outcome.js";
@@ -152,7 +152,7 @@ class StoredResult implements Result {
   /** What comes before the waiting, if anything. */
   #readyToWait(): Promise<void> | undefined {
     const opening = this.#engine.open();
-    const run = runScope.getStore();
+    const run = currentRun();
     if (run === undefined || !run.host.serves(this.#engine)) return opening;
     return this.#refuseInHandler(run, opening);
   }

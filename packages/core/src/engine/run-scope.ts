@@ -19,9 +19,18 @@ export function movingRun(engine: Pick<Engine, "name" | "storage">, error: unkno
   return run;
 }
 
+/**
+ * The run within which code is executed, as long as its handler has not ended: what that has left behind, such as a timer or a
+ * listener, goes on within the scope.
+ */
+export function currentRun(): Run | undefined {
+  const run = runScope.getStore();
+  return run?.hasEnded === true ? undefined : run;
+}
+
 /** The run of this queue within which code is executed. */
 export function runOn({ name, storage }: Pick<Engine, "name" | "storage">): RunReference | undefined {
-  const run = runScope.getStore();
+  const run = currentRun();
   if (run === undefined || run.engine.name !== name || run.engine.storage !== storage) return undefined;
   return { id: run.id, fence: run.fence };
 }

@@ -33,6 +33,8 @@ export interface Run extends TaskContext {
   joined: BuiltFlow[] | undefined;
   /** Whether it has ended, or is no longer this consumer's: whatever its handler still does, it joins nothing more. */
   isOver: boolean;
+  /** Whether its handler has really ended. */
+  hasEnded: boolean;
   startedAt: number;
   /** The instant at which it times out. */
   deadlineAt: number | undefined;

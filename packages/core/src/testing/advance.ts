@@ -2,7 +2,7 @@ import { milliseconds, type Duration } from "../duration.js";
 import { engineOf } from "../engine/engine-of.js";
 import type { Engine } from "../engine/engine-types.js";
 import { inlineRunnerOf, type InlineRunner } from "../engine/inline.js";
-import { runScope } from "../engine/run-scope.js";
+import { currentRun } from "../engine/run-scope.js";
 import { Ticker } from "../engine/ticker.js";
 import { TaskqError } from "../errors.js";
 import type { Queue } from "../vocabulary/queue.js";
@@ -22,7 +22,7 @@ import type { VirtualClock } from "./virtual-clock.js";
 export async function advance(queues: Queue | readonly Queue[], by: Duration): Promise<void> {
   const stretch = milliseconds(by, "advance");
   const players = [queues].flat().map((queue) => playerOf(engineOf(queue)));
-  if (runScope.getStore() !== undefined) return advanceBy(players, stretch);
+  if (currentRun() !== undefined) return advanceBy(players, stretch);
   const clocks = players.map(({ clock }) => clock);
   const before = Promise.all(clocks.flatMap((clock) => lastCalls.get(clock) ?? []));
   const call = before.then(() => advanceBy(players, stretch));
