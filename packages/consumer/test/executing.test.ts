@@ -2,9 +2,11 @@ import {
   asCompleted,
   createQueue,
   group,
+  jsonSerializer,
   task,
   type Clock,
   type Result,
+  type Serializer,
   type TaskContext,
 } from "@taskq/core";
 import { systemClock } from "@taskq/core/storage";
@@ -313,6 +315,30 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
     await sleep(20);
     await queue.resume(inner);
     expect(await later).toBe(7);
+  });
+
+  test("an output of which a serializer makes no bytes fails its run, and keeps no other waiting", async () => {
+    const json = jsonSerializer();
+    const serializer: Serializer = {
+      id: "odd",
+      encode: (value, context) =>
+        value === "odd" ? (Promise.resolve("bytes") as never) : json.encode(value, context),
+      decode: (bytes, context) => json.decode(bytes, context),
+    };
+    const echo = task("echo", async ({ of }: { of: string }) => of);
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { echo }, serializer }));
+    await serve(queue);
+    const [odd, even] = await queue.enqueueMany(["odd", "even"].map((of) => echo.job({ of })));
+    await expect(odd!.wait({ timeout: "5s" })).rejects.toMatchObject({
+      code: "TASKQ_FAILED",
+      error: {
+        code: "TASKQ_INPUT",
+        message: expect.stringContaining(
+          "expected a Uint8Array from encode() of the serializer 'odd', got a promise",
+        ) as string,
+      },
+    });
+    expect(await even!.wait({ timeout: "5s" })).toBe("even");
   });
 
   test("a pipeline, a group and its callback run one after the other", async () => {

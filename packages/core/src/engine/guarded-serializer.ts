@@ -1,5 +1,7 @@
 /** A user's serializer, so that what it throws on bytes it cannot read is always an error of ours. */
+import { types } from "node:util";
 import { TaskqError } from "../errors.js";
+import { ignoreRejection } from "../ignore-rejection.js";
 import type { MessageContext, Serializer } from "../serializer/serializer.js";
 import { errorText } from "./failure.js";
 
@@ -8,7 +10,10 @@ const LONGEST_REASON = 500;
 /** Two queues with one serializer have one of these as well: a move between them tells by it that bytes stay as they are. */
 const guarded = new WeakMap<Serializer, Serializer>();
 
-/** Answers the same, and throws what the serializer throws only where that is a `TaskqError`. */
+/**
+ * Answers the same. What it throws at bytes is a `TaskqError`; and what is none of a storage's to keep never comes to one, which
+ * could not tell it from a fault of its own.
+ */
 export function guardedSerializer(serializer: Serializer): Serializer {
   const known = guarded.get(serializer) ?? guardedAnew(serializer);
   guarded.set(serializer, known);
@@ -19,7 +24,11 @@ function guardedAnew(serializer: Serializer): Serializer {
   return {
     id: serializer.id,
     seal: serializer.seal,
-    encode: (value, context) => serializer.encode(value, context),
+    encode(value, context) {
+      const bytes: unknown = serializer.encode(value, context);
+      if (types.isUint8Array(bytes)) return bytes;
+      throw noBytes(bytes, serializer, context);
+    },
     decode(bytes, context) {
       try {
         return serializer.decode(bytes, context);
@@ -28,6 +37,14 @@ function guardedAnew(serializer: Serializer): Serializer {
       }
     },
   };
+}
+
+function noBytes(came: unknown, { id }: Serializer, context: MessageContext): TaskqError {
+  const kind = ignoreRejection(came) ? "a promise" : `a value of type ${typeof came}`;
+  return new TaskqError(
+    "TASKQ_INPUT",
+    `${context.purpose}, id '${context.id}': expected a Uint8Array from encode() of the serializer '${id}', got ${kind}`,
+  );
 }
 
 function unreadable(error: unknown, { id }: Serializer, context: MessageContext): TaskqError {
