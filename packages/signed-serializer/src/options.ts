@@ -31,6 +31,6 @@ export type SignedSerializerOptions = SigningKeys & {
   readonly maxAge?: Duration;
   /** Read what was stored before signing; logged each time. For a migration only: whoever can write can then also forge. @default false */
   readonly acceptUnsigned?: boolean;
-  /** Told of each unsigned message that is accepted. @default warnings of the process, as `process.emitWarning` makes them */
+  /** Told of each unsigned message that is accepted; where it throws, the process warns. @default warnings of the process, as `process.emitWarning` makes them */
   readonly logger?: Pick<Logger, "warn">;
 };

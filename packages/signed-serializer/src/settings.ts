@@ -124,11 +124,21 @@ function kind(value: unknown): string {
 }
 
 function warnerOf(logger: Pick<Logger, "warn"> | undefined): Settings["warn"] {
-  if (logger === undefined) {
-    return (message) => process.emitWarning(message, { type: "TaskqWarning", code: "TASKQ_UNSIGNED" });
-  }
+  if (logger === undefined) return warnProcess;
   if (typeof logger?.warn !== "function") {
     throw unexpected(`${WHAT}: logger`, "a logger with warn()", logger);
   }
-  return (message) => logger.warn(message);
+  // One that breaks makes nothing unreadable: its job would be quarantined.
+  return (message) => {
+    try {
+      const answer: unknown = logger.warn(message);
+      Promise.resolve(answer).catch(() => warnProcess(message));
+    } catch {
+      warnProcess(message);
+    }
+  };
+}
+
+function warnProcess(message: string): void {
+  process.emitWarning(message, { type: "TaskqWarning", code: "TASKQ_UNSIGNED" });
 }

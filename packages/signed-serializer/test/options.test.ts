@@ -197,6 +197,21 @@ describe("unsigned messages", () => {
     expect(told).toHaveLength(2);
   });
 
+  test.each<[what: string, warn: () => unknown]>([
+    [
+      "throws",
+      () => {
+        throw new Error("the disk is full");
+      },
+    ],
+    ["rejects", () => Promise.reject(new Error("the disk is full"))],
+  ])("are read though the logger %s, and the process warns", async (_what, warn) => {
+    const warned = new Promise<Error>((resolve) => process.once("warning", resolve));
+    const serializer = signedSerializer({ secret, acceptUnsigned: true, logger: { warn } });
+    expect(serializer.decode(bytes, context)).toEqual({ a: 1 });
+    expect(await warned).toMatchObject({ name: "TaskqWarning", code: "TASKQ_UNSIGNED" });
+  });
+
   test("without a logger the process warns", async () => {
     const warned = new Promise<Error>((resolve) => process.once("warning", resolve));
     signedSerializer({ secret, acceptUnsigned: true }).decode(bytes, context);
