@@ -7,6 +7,8 @@ import { retryPause, type Outage } from "./outage.js";
 const SAFETY_LOOK = 30_000;
 /** How often they are read at most because something was heard, in milliseconds. */
 const SHORTEST_LOOK = 1_000;
+/** What has not been complained of for so long is told anew, in milliseconds. */
+const COMPLAINT_KEPT = 60_000;
 /** What concerns all schedules is complained of under no name. */
 const ALL = "";
 const FINAL_CODES: ReadonlySet<string> = new Set(["TASKQ_CLOSED", "TASKQ_MOVED"]);
@@ -17,7 +19,7 @@ export class PeriodicLoop {
   readonly #outage: Outage;
   readonly #doubt: () => void;
   readonly #ticker: Ticker;
-  readonly #complaints = new Map<string, string>();
+  readonly #complaints = new Map<string, Complaint>();
   #declared = false;
   #lookedAt = -Infinity;
   #failingSince: number | undefined;
@@ -54,10 +56,15 @@ export class PeriodicLoop {
     return this.#ticker.tick((name, error) => this.#complain(name, error));
   }
 
-  /** Once for each reason: it is tried again every second or two. */
+  /** Once for each reason, as long as it lasts: it is tried again every second or two. */
   #complain(name: string, error: TaskqError): void {
-    if (this.#complaints.get(name) === error.message) return;
-    this.#complaints.set(name, error.message);
+    const { message } = error;
+    const now = performance.now();
+    for (const [other, { at }] of this.#complaints)
+      if (now - at >= COMPLAINT_KEPT) this.#complaints.delete(other);
+    const isKnown = this.#complaints.get(name)?.message === message;
+    this.#complaints.set(name, { message, at: now });
+    if (isKnown) return;
     const schedule = name === ALL ? undefined : name;
     this.#engine.logger.error(
       { queue: this.#engine.name, schedule, error: String(error) },
@@ -77,4 +84,10 @@ export class PeriodicLoop {
     this.#doubt();
     return retryPause(now - this.#failingSince);
   }
+}
+
+interface Complaint {
+  readonly message: string;
+  /** When there last was reason for it, in milliseconds of `performance.now()`. */
+  readonly at: number;
 }

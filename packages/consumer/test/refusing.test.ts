@@ -1,10 +1,12 @@
 /** Storages that go on answering while they do not do all that they are asked for. */
 import { faultyStorage } from "@taskq/conformance";
 import { createQueue, every, periodic, task, TaskqError, type Storage } from "@taskq/core";
+import { engineOf } from "@taskq/core/engine";
 import type { StorageContract } from "@taskq/core/storage";
 import { memoryStorage } from "@taskq/memory";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { Outage } from "../src/outage.js";
+import { PeriodicLoop } from "../src/periodic-loop.js";
 import { closing, serve } from "./serving.js";
 import { recordingLogger, sleep, storages, until } from "./support.js";
 
@@ -35,6 +37,39 @@ test.each(storages)(
     await until(() => logger.lines.length > 1);
   },
 );
+
+test("a schedule that cannot be fired is told of once, and anew when it fails again after a while", async () => {
+  const logger = recordingLogger();
+  const work = task("work", async () => {});
+  const queue = closing(createQueue({ storage: memoryStorage(), tasks: { work }, logger }));
+  const engine = engineOf(queue);
+  await queue.schedules.upsert("often", { schedule: every(1), job: work.job(), overlap: "allow" });
+  const loop = new PeriodicLoop(engine, new Outage(engine.logger, queue.name), () => {});
+  const now = performance.now();
+  const clock = vi.spyOn(performance, "now");
+  onTestFinished(() => clock.mockRestore());
+  const failAt = async (seconds: number): Promise<void> => {
+    clock.mockReturnValue(now + seconds * 1_000);
+    const refusing = queue.use({
+      enqueue() {
+        throw new Error("not today");
+      },
+    });
+    await sleep(5);
+    await loop.tick();
+    refusing[Symbol.dispose]();
+  };
+  await failAt(0);
+  // It goes on without a word for as long as it lasts.
+  for (let seconds = 1; seconds < 200; seconds += 40) await failAt(seconds);
+  expect(logger.lines).toHaveLength(1);
+  await sleep(5);
+  await loop.tick();
+  expect(await queue.counts()).toMatchObject({ ready: 1 });
+  await failAt(300);
+  expect(logger.lines).toHaveLength(2);
+  expect(logger.lines[1]).toMatchObject({ level: "error", fields: { schedule: "often" } });
+});
 
 test("a step that is repeated, and not answered, is waited for without a look all the time", async () => {
   const storage = Object.assign(memoryStorage() as Storage & StorageContract, { lanes: 2 });
