@@ -154,6 +154,8 @@ export class QueueConsumer implements Consumer {
       this.#isSetUp = true;
     } catch (error) {
       this.#state = "stopped";
+      // Where one of several storages refuses to open, no other one is waited for.
+      this.#leaving.abort();
       throw error;
     }
     if (this.#stopping === undefined) this.#serve();

@@ -151,6 +151,24 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
     storage.faults.setAway(false);
   });
 
+  test("a start that fails at one storage no longer asks another one that is away", async () => {
+    const gone = faultyStorage(await makeStorage());
+    const closed = await makeStorage();
+    await closed[Symbol.asyncDispose]();
+    const tasks = { work: task("work", async () => 1) };
+    const queues = [
+      closing(createQueue({ storage: gone, name: "away", tasks })),
+      createQueue({ storage: closed, name: "closed", tasks }),
+    ];
+    gone.faults.setAway(true);
+    await expect(createConsumer(queues).start()).rejects.toMatchObject({ code: "TASKQ_CLOSED" });
+    await sleep(50);
+    const { length } = gone.faults.met;
+    await sleep(500);
+    expect(gone.faults.met).toHaveLength(length);
+    gone.faults.setAway(false);
+  });
+
   test("a stop settles what ended although the storage is busy for a while", async () => {
     const storage = faultyStorage(await makeStorage());
     const work = task("work", async () => sleep(30));
