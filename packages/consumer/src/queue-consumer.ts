@@ -185,7 +185,7 @@ export class QueueConsumer implements Consumer {
       if (!this.#serves) await this.#waitFor("start", started);
       this.#state = "stopping";
       if (this.#serves) await this.#wind();
-      if (this.#isSetUp) await this.#waitFor("teardown", Promise.resolve(this.#options.teardown?.()));
+      if (this.#isSetUp) await this.#tearDown();
     } finally {
       this.#state = "stopped";
       for (const [engine, stop] of this.#closings) engine.consumers.delete(stop);
@@ -194,6 +194,16 @@ export class QueueConsumer implements Consumer {
       this.#settling.clear();
     }
     if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  /** What made the consumer fail is told, and not what the teardown then makes of it. */
+  async #tearDown(): Promise<void> {
+    try {
+      await this.#waitFor("teardown", Promise.resolve(this.#options.teardown?.()));
+    } catch (error) {
+      if (this.#failure === undefined) throw error;
+      this.#logger.error({ error: String(error) }, "the teardown failed, too");
+    }
   }
 
   /** Waits for it; only for a moment, once it is to stop at once. */

@@ -237,6 +237,18 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
     expect(consumer.health().state).toBe("stopped");
   });
 
+  test("what made a consumer fail is told, though its teardown fails as well", async () => {
+    const logger = recordingLogger();
+    const work = task("work", async () => 1);
+    const queue = createQueue({ storage: await makeStorage(), tasks: { work }, logger });
+    const consumer = createConsumer(queue, { teardown: () => Promise.reject(new Error("no farewell")) });
+    const running = consumer.run().catch((error: unknown) => error);
+    await until(() => consumer.health().state === "running");
+    await queue.close();
+    expect(await running).toMatchObject({ code: "TASKQ_CLOSED" });
+    expect(logger.lines.map(({ message }) => message)).toContain("the teardown failed, too");
+  });
+
   test("run refuses what is no signal, and a signal that is not under its name, and begins nothing", async () => {
     const listeners = process.listenerCount("SIGTERM");
     const queue = closing(createQueue({ storage: await makeStorage(), tasks: {} }));
