@@ -7,9 +7,11 @@ import {
   type Clock,
   type Result,
   type Serializer,
+  type StandardSchema,
+  type Storage,
   type TaskContext,
 } from "@taskq/core";
-import { systemClock } from "@taskq/core/storage";
+import { systemClock, type StorageContract } from "@taskq/core/storage";
 import { once } from "node:events";
 import { setTimeout as abortableSleep } from "node:timers/promises";
 import { describe, expect, test, vi } from "vitest";
@@ -339,6 +341,60 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
       },
     });
     expect(await even!.wait({ timeout: "5s" })).toBe("even");
+  });
+
+  test("a handler does not begin once its run was revoked, however long what comes before it takes", async () => {
+    const [asked, goOn] = [new Gate(), new Gate()];
+    let runs = 0;
+    let isSlow = false;
+    const validate = async (value: unknown) => {
+      if (isSlow) {
+        asked.open();
+        await goOn.opened;
+      }
+      return { value: value as number };
+    };
+    const input: StandardSchema<number> = { "~standard": { version: 1, vendor: "test", validate } };
+    const work = task("work", { input }, async () => void (runs += 1));
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { work } }));
+    const result = await queue.enqueue(work.job(1));
+    isSlow = true;
+    await serve(queue);
+    await asked.opened;
+    expect(await result.revoke()).toBe(true);
+    await sleep(150);
+    goOn.open();
+    await expect(result.wait({ timeout: "5s" })).rejects.toMatchObject({ code: "TASKQ_CANCELLED" });
+    expect(runs).toBe(0);
+  });
+
+  test("a stage does not begin once it was revoked while what came before it was read", async () => {
+    const storage = (await makeStorage()) as Storage & StorageContract;
+    const [asked, goOn] = [new Gate(), new Gate()];
+    let isSlow = false;
+    const read = storage.read.bind(storage);
+    storage.read = async (request) => {
+      if (isSlow) {
+        asked.open();
+        await goOn.opened;
+      }
+      return read(request);
+    };
+    let runs = 0;
+    // Together too large to be handed out with the claim.
+    const page = task("page", async () => "x".repeat(40_000));
+    const bind = task("bind", async (_pages: readonly string[]) => void (runs += 1));
+    const queue = closing(createQueue({ storage, tasks: { page, bind } }));
+    const result = await queue.enqueue(group([page.job(), page.job(), page.job()]).pipe(bind));
+    isSlow = true;
+    await serve(queue);
+    await asked.opened;
+    expect(await result.revoke()).toBe(true);
+    await sleep(150);
+    isSlow = false;
+    goOn.open();
+    await expect(result.wait({ timeout: "5s" })).rejects.toMatchObject({ code: "TASKQ_CANCELLED" });
+    expect(runs).toBe(0);
   });
 
   test("a pipeline, a group and its callback run one after the other", async () => {

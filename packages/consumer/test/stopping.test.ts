@@ -83,6 +83,22 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
     expect(events.map(({ type }) => type)).toEqual(["enqueued", "started", "interrupted"]);
   });
 
+  test("a handler does not begin once its job was given back, as where its resource comes late", async () => {
+    const [asked, goOn] = [new Gate(), new Gate()];
+    let runs = 0;
+    const work = task("work", async () => void (runs += 1));
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { work } }));
+    const consumer = await serve(queue, {
+      resources: { connection: () => (asked.open(), goOn.opened.then(() => ({ number: 1 }))) },
+    });
+    const result = await queue.enqueue(work.job());
+    await asked.opened;
+    await consumer.stop({ grace: 0 });
+    goOn.open();
+    await sleep(50);
+    expect([await result.state(), runs]).toEqual(["ready", 0]);
+  });
+
   test("a second stop with less grace shortens the first", async () => {
     const begun = new Gate();
     const work = task("work", async (_: void, { signal }) => {

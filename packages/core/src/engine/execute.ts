@@ -20,6 +20,8 @@ import { withoutStacks } from "./without-stacks.js";
 /** How long a job of a newer version of its task is left to consumers that know it, in milliseconds. */
 const NEWER_VERSION_PAUSE = 5_000;
 
+const REVOKED: SettledOutcome = { kind: "cancelled", reason: "revoked" };
+
 /** Told how to settle a run, once. */
 export type Ended = (finished: FinishedRun) => void;
 
@@ -48,9 +50,15 @@ export function execute(run: Run, ended: Ended): void {
   const call: Call = { run, ended, definition, policy, message };
   if (!(input instanceof Promise)) return start(call, input);
   input.then(
-    (read) => start(call, read),
+    (read) => unlessAborted(call, () => start(call, read)),
     (error: unknown) => ended(unreadable(run, error)),
   );
+}
+
+/** Goes on behind what had to be waited for, unless the run was revoked meanwhile, taken away or given up: then it never begins. */
+function unlessAborted({ run, ended }: Call, next: () => void): void {
+  if (run.abortReason === undefined) return next();
+  ended(unrun(run, isRevoked(run) ? REVOKED : { kind: "released" }));
 }
 
 interface Call {
@@ -87,8 +95,12 @@ function startStage(call: Call, input: unknown): void {
   } catch (error) {
     return refuse(error);
   }
-  if (outcome instanceof Promise) outcome.then(goOn, refuse);
-  else goOn(outcome);
+  if (outcome instanceof Promise) {
+    outcome.then(
+      (made) => unlessAborted(call, () => goOn(made)),
+      (error: unknown) => unlessAborted(call, () => refuse(error)),
+    );
+  } else goOn(outcome);
 }
 
 function begin(call: Call, input: unknown): void {
@@ -129,7 +141,7 @@ function outputOf(run: Run, definition: Definition, input: unknown): Promise<unk
 /** What a job ends with that need not run. */
 function endBefore(run: Run): SettledOutcome | undefined {
   const { claimed, startedAt } = run;
-  if (isRevoked(run)) return { kind: "cancelled", reason: "revoked" };
+  if (isRevoked(run)) return REVOKED;
   if (claimed.expiresAt !== undefined && claimed.expiresAt <= startedAt) return { kind: "expired" };
   const { verdict } = claimed;
   if (verdict === undefined || verdict.kind === "fail") return undefined;

@@ -90,9 +90,11 @@ async function callGuarded(run: Run, definition: Definition, input: unknown): Pr
     const parsed =
       schema === undefined ? input : parseInput(schema, input, `the input of task '${definition.name}'`);
     const given = parsed instanceof Promise ? await parsed : parsed;
-    return await throughRunMiddleware(run, run.engine.middleware, async () =>
-      callHandler(run, definition, given),
-    );
+    return await throughRunMiddleware(run, run.engine.middleware, async () => {
+      // What is around it may have taken so long that nobody wants the run any more, or somebody else has it.
+      if (run.abortReason !== undefined) throw run.abortReason;
+      return callHandler(run, definition, given);
+    });
   } finally {
     if (run.host.resources !== undefined) await disposeResources(run);
   }
