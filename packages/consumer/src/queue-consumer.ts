@@ -7,6 +7,7 @@ import { TaskqError } from "@taskq/core/storage";
 import { checkedGrace, type CheckedOptions } from "./consumer-options.js";
 import type { Consumer, ConsumerHealth } from "./consumer.js";
 import { comesWithin, Deadline } from "./deadline.js";
+import { Hooks } from "./hooks.js";
 import { LagGuard } from "./lag-guard.js";
 import { openEngines, refuseIsolation } from "./opening.js";
 import { heedProcessSignals } from "./process-signals.js";
@@ -31,6 +32,7 @@ export class QueueConsumer implements Consumer {
   readonly #atOnce = new Deadline();
   /** Aborts while the storage is waited for at the start. */
   readonly #leaving = new AbortController();
+  readonly #hooks = new Hooks();
   #state: ConsumerHealth["state"] = "stopped";
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
@@ -111,7 +113,8 @@ export class QueueConsumer implements Consumer {
       return Promise.reject(error);
     }
     if (grace === 0) this.#atOnce.within(0);
-    return this.#stopWithin(grace);
+    const stopping = this.#stopWithin(grace);
+    return this.#hooks.isAsking ? Promise.resolve() : stopping;
   }
 
   health(): ConsumerHealth {
@@ -150,7 +153,7 @@ export class QueueConsumer implements Consumer {
       this.#state = "starting";
       await openEngines(this.#served, this.#leaving.signal);
       if (this.#leaving.signal.aborted) return;
-      await this.#options.setup?.();
+      await this.#hooks.call(this.#options.setup);
       this.#isSetUp = true;
     } catch (error) {
       this.#state = "stopped";
@@ -199,7 +202,7 @@ export class QueueConsumer implements Consumer {
   /** What made the consumer fail is told, and not what the teardown then makes of it. */
   async #tearDown(): Promise<void> {
     try {
-      await this.#waitFor("teardown", Promise.resolve(this.#options.teardown?.()));
+      await this.#waitFor("teardown", this.#hooks.call(this.#options.teardown));
     } catch (error) {
       if (this.#failure === undefined) throw error;
       this.#logger.error({ error: String(error) }, "the teardown failed, too");
@@ -259,7 +262,7 @@ export class QueueConsumer implements Consumer {
       const message = `the queue '${name}' was closed while a consumer served it: stop the consumer first`;
       this.#fail(new TaskqError("TASKQ_CLOSED", message), undefined);
     }
-    await this.#stopping?.catch(() => {});
+    if (!this.#hooks.isAsking) await this.#stopping?.catch(() => {});
   }
 
   #failed(cause: unknown): void {

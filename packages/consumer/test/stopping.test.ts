@@ -253,6 +253,56 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
     expect(consumer.health().state).toBe("stopped");
   });
 
+  test("a teardown may close the queue, and it or a setup stop the consumer: none waits for itself", async () => {
+    const work = task("work", async () => 1);
+    const queue = createQueue({ storage: await makeStorage(), tasks: { work } });
+    const result = await queue.enqueue(work.job());
+    const steps: string[] = [];
+    const closer = await serve(queue, {
+      teardown: async () => {
+        await closer.stop();
+        steps.push("stops");
+        await queue.close();
+        steps.push("closed");
+      },
+    });
+    await result.wait({ timeout: "5s" });
+    await closer.stop();
+    expect(steps).toEqual(["stops", "closed"]);
+    await expect(queue.enqueue(work.job())).rejects.toMatchObject({ code: "TASKQ_CLOSED" });
+
+    const other = closing(createQueue({ storage: await makeStorage(), tasks: { work } }));
+    const stopper = createConsumer(other, { setup: () => stopper.stop() });
+    await stopper.start();
+    await stopper.stop();
+    expect(stopper.health().state).toBe("stopped");
+  });
+
+  test("whoever else closes the queue waits for a teardown, also what a setup has left behind", async () => {
+    const [asked, goOn] = [new Gate(), new Gate()];
+    const queue = createQueue({ storage: await makeStorage(), tasks: {} });
+    const [left, steps] = [new Gate(), [] as string[]];
+    let leftBehind: Promise<void> | undefined;
+    const consumer = await serve(queue, {
+      setup: () =>
+        void (leftBehind = left.opened.then(() => consumer.stop()).then(() => void steps.push("stop"))),
+      teardown: async () => {
+        asked.open();
+        await goOn.opened;
+        await queue.counts();
+        steps.push("teardown");
+      },
+    });
+    left.open();
+    await asked.opened;
+    const closed = queue.close().then(() => void steps.push("close"));
+    await sleep(30);
+    goOn.open();
+    await Promise.all([closed, leftBehind]);
+    expect(steps[0]).toBe("teardown");
+    expect(steps.toSorted()).toEqual(["close", "stop", "teardown"]);
+  });
+
   test("what made a consumer fail is told, though its teardown fails as well", async () => {
     const logger = recordingLogger();
     const work = task("work", async () => 1);
