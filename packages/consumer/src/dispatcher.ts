@@ -38,6 +38,8 @@ export class Dispatcher implements SlotUser {
   #slotsInHand = 0;
   #turnBegan: number | undefined;
   #untold = false;
+  /** Runs that began and were cancelled by their handler before the storage knew that they had: their end does not tell. */
+  #cancelled: RunReference[] = [];
   #idle: (() => void) | undefined;
 
   constructor(options: DispatcherOptions) {
@@ -105,7 +107,8 @@ export class Dispatcher implements SlotUser {
   begun(): readonly RunReference[] {
     if (!this.#untold) return [];
     this.#untold = false;
-    const begun: RunReference[] = [];
+    const begun = this.#cancelled;
+    this.#cancelled = [];
     for (const held of this.running) {
       if (held.told) continue;
       held.told = true;
@@ -198,6 +201,10 @@ export class Dispatcher implements SlotUser {
       if (held.state === "running") {
         prefetch.ended(now - held.beganAt);
         held.finished = finished;
+        if (!held.told && isCancelledByHandler(finished)) {
+          const { id, fence } = held.claimed;
+          this.#cancelled.push({ id, fence });
+        }
         exchange.add(held);
       }
       changed();
@@ -233,4 +240,8 @@ export class Dispatcher implements SlotUser {
       this.#options.failed(error);
     }
   };
+}
+
+function isCancelledByHandler({ run, settlement }: FinishedRun): boolean {
+  return run.hasEnded && settlement.outcome.kind === "cancelled";
 }

@@ -1,4 +1,4 @@
-import { createQueue, task } from "@taskq/core";
+import { Cancel, createQueue, task } from "@taskq/core";
 import { describe, expect, test } from "vitest";
 import { closing, serve } from "./serving.js";
 import { Gate, sleep, storages, until } from "./support.js";
@@ -26,6 +26,27 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
     expect(first.health().busy).toBe(1);
     finish.open();
     await until(() => ran.length === 5);
+  });
+
+  test("a run that was claimed ahead and cancels its job is among its attempts, one that never began is not", async () => {
+    const turn = task("turn", async (number: number) => {
+      if (number % 2 === 1) throw new Cancel("odd");
+    });
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { turn } }));
+    const numbers = Array.from({ length: 20 }, (_, number) => number);
+    const results = await queue.enqueueMany(numbers.map((number) => turn.job(number)));
+    await serve(queue, { workers: 1, prefetch: 20 });
+    await until(async () => (await queue.counts()).completed === 10);
+    for (const result of results) {
+      await until(async () => (await result.peek()) !== undefined);
+      const { attempt, attempts } = (await result.info())!;
+      expect([attempt, attempts.map((one) => one.attempt)]).toEqual([1, [1]]);
+      expect(attempts[0]?.startedAt.getTime()).toBeGreaterThan(0);
+    }
+    await queue.pause();
+    const waiting = await queue.enqueue(turn.job(1));
+    await waiting.revoke();
+    expect((await waiting.info())?.attempts).toEqual([]);
   });
 
   test("adaptive prefetch holds nothing behind handlers that take long", async () => {
