@@ -14,7 +14,8 @@ type GroupOutput<Jobs extends readonly Job[], Mode> = {
 
 /**
  * Jobs side by side; the output is theirs, in the order given. A group piped into a task is a chord.
- * At most 10 000 members, which may be pipelines and groups; `group([])` completes at once with `[]`.
+ * At most 10 000 members, which may be pipelines and groups; `group([])` completes at once with `[]`. At most 500 groups inside
+ * each other: more are refused where they are enqueued.
  *
  * `all`: fails when a member does not complete. `settled`: always goes on, and yields outcomes. @default 'all'
  *

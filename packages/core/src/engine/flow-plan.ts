@@ -7,6 +7,9 @@ import type { Engine } from "./engine-types.js";
 import type { CheckedEnqueue } from "./enqueue-options.js";
 import { membersText } from "./members.js";
 
+/** Groups inside each other: more than anybody composes, and few enough for every storage to follow. */
+const DEEPEST_GROUP = 500;
+
 /** A job on its way to be stored. */
 export interface Draft {
   readonly id: string;
@@ -54,7 +57,7 @@ export function firstDraft(
   };
 }
 
-/** Lays a composition out as jobs, joins and edges; an id that was given is that of its end. @throws `TASKQ_UNKNOWN_TASK` */
+/** Lays a composition out as jobs, joins and edges; an id that was given is that of its end. @throws `TASKQ_UNKNOWN_TASK` `TASKQ_OPTION` */
 export function planFlow(
   composition: Composition,
   makeId: () => string,
@@ -82,7 +85,8 @@ export function planFlow(
     return id;
   };
 
-  const lay = (part: Composition, isEnd: boolean): string => {
+  /** @param levels of groups that it may still be made of */
+  const lay = (part: Composition, isEnd: boolean, levels: number): string => {
     switch (part.kind) {
       case "run":
         return add(
@@ -91,12 +95,13 @@ export function planFlow(
           isEnd,
         );
       case "pipe": {
-        const source = lay(part.before, false);
+        const source = lay(part.before, false, levels);
         const after: NewEdge[] = [{ source, on: "completed" }];
         return add(part.task, { input: undefined, stage: "pipe", extra: part.extra, after }, isEnd);
       }
       case "group": {
-        const members = part.members.map((member) => lay(member, false));
+        if (levels === 0) throw tooDeep();
+        const members = part.members.map((member) => lay(member, false, levels - 1));
         const named = isEnd && options.id !== undefined;
         const id = named ? options.id : makeId();
         joins.push({ id, ...(named ? { named } : {}), mode: part.mode, members });
@@ -105,7 +110,7 @@ export function planFlow(
         return id;
       }
       case "guarded": {
-        const end = lay(part.body, isEnd);
+        const end = lay(part.body, isEnd, levels);
         const after: NewEdge[] = [{ source: end, on: "failed" }];
         add(part.handler, { input: undefined, stage: "error", extra: undefined, after }, false);
         return end;
@@ -113,7 +118,7 @@ export function planFlow(
     }
   };
 
-  const end = lay(composition, true);
+  const end = lay(composition, true, DEEPEST_GROUP);
   return { end, drafts, joins, stages };
 }
 
@@ -122,4 +127,8 @@ function unknownTask(name: string): TaskqError {
     "TASKQ_UNKNOWN_TASK",
     `this queue has no task named '${name}': give it to createQueue({ tasks })`,
   );
+}
+
+function tooDeep(): TaskqError {
+  return new TaskqError("TASKQ_OPTION", `group: expected at most ${DEEPEST_GROUP} groups inside each other`);
 }

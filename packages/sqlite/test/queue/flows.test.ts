@@ -7,6 +7,7 @@ import {
   JobSkippedError,
   task,
   type FailureReport,
+  type Job,
   type Outcome,
 } from "@taskq/core";
 import { advance } from "@taskq/core/testing";
@@ -35,6 +36,26 @@ const big = task("big", async (size: number) => "x".repeat(size));
 const lengths = task("lengths", async (texts: readonly string[]) => texts.map((text) => text.length));
 
 describe.each(storages)("flows on $name", ({ make }) => {
+  test("groups are inside each other 500 times at most, and so many run", async () => {
+    const isReached = task("is-reached", async (output: readonly unknown[]) => {
+      let inner: unknown = output;
+      while (Array.isArray(inner)) inner = inner[0];
+      return inner;
+    });
+    const queue = immediateQueue(make(), { add, isReached });
+    const nested = (levels: number): Job<readonly unknown[]> => {
+      let job: Job<any> = add.job({ a: 2, b: 3 });
+      for (let level = 0; level < levels; level += 1) job = group([job]);
+      return job;
+    };
+    expect(await (await queue.enqueue(nested(500).pipe(isReached) as never)).wait()).toBe(5);
+    await expect(queue.enqueue(nested(501) as never)).rejects.toMatchObject({
+      code: "TASKQ_OPTION",
+      message: "group: expected at most 500 groups inside each other",
+    });
+    expect(await queue.counts()).toMatchObject({ blocked: 0, completed: 2 });
+  });
+
   function setUp() {
     const reports: FailureReport[] = [];
     const alert = task("alert", async (report: FailureReport) => void reports.push(report));
