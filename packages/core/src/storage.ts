@@ -122,6 +122,11 @@ export interface StorageContract {
    * fewer than 1,000, several are under way at the same time: the caller makes the next ones while the storage works elsewhere. @default 1000
    */
   readonly batchSize?: number;
+  /**
+   * Whether each call travels to a server: requests about single jobs of one moment are then made by one call for some tens of them, and
+   * a call about so many is to hold the server up no longer than one about few. @default false
+   */
+  readonly travels?: boolean;
 
   /**
    * Makes a queue ready for use; every other call about it comes after. Opening again changes its retention,

@@ -48,6 +48,7 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
   readonly description: string;
   readonly lanes = 2;
   readonly batchSize: number = BATCH;
+  readonly travels = true;
   readonly #settings: Settings;
   readonly #link: Link;
   readonly #atOnce: number | undefined;

@@ -32,6 +32,7 @@ import { runOn } from "./run-scope.js";
 import { UnknownTasks } from "./unknown-tasks.js";
 import { ServingConsumers } from "./serving-consumers.js";
 import { acquireStorage, releaseStorage } from "./storage-users.js";
+import { Together } from "./together.js";
 import { Waiter } from "./waiter.js";
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
@@ -113,6 +114,7 @@ export function createEngine(options: Options, queue: () => Queue): MadeEngine {
     runInline: immediate ? (jobs) => runUnlessMoved(engine, jobs) : undefined,
     makeId: createIdMaker(),
     waiter,
+    together: new Together(storage.travels === true),
     time,
     open: life.open,
     assertOpen: life.assertOpen,

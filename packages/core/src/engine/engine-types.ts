@@ -10,6 +10,7 @@ import type { Logger } from "../vocabulary/logger.js";
 import type { Middleware } from "../vocabulary/middleware.js";
 import type { EventHub } from "./event-hub.js";
 import type { ServingConsumers } from "./serving-consumers.js";
+import type { Together } from "./together.js";
 import type { UnknownTasks } from "./unknown-tasks.js";
 import type { Waiter } from "./waiter.js";
 
@@ -41,6 +42,7 @@ export interface Engine {
   readonly runInline: ((jobs?: Iterable<string>) => Promise<void>) | undefined;
   readonly makeId: IdMaker;
   readonly waiter: Waiter;
+  readonly together: Together;
   readonly time: EngineTime;
   /** Opens the queue on its storage, once; `undefined` when it is open. @throws `TASKQ_CLOSED` */
   open(): Promise<void> | undefined;

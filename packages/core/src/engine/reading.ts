@@ -1,11 +1,12 @@
 /** `queue.counts`, `queue.jobs`, `queue.job`, `queue.why`. */
 import { definitionOf } from "../definition.js";
 import { integer, oneOf, refuseUnknown, text } from "../options.js";
-import { STORED_STATES } from "../storage.js";
+import { STORED_STATES, type ExplainFact } from "../storage.js";
 import type { Counts, Explanation, JobFilter, JobInfo } from "../vocabulary/introspection.js";
 import type { Engine } from "./engine-types.js";
 import { explanationOf } from "./explanation.js";
 import { infoOf } from "./job-info.js";
+import { readRecord } from "./read-records.js";
 
 const PAGE = 100;
 
@@ -46,25 +47,19 @@ export async function* readJobs(engine: Engine, filter: JobFilter): AsyncGenerat
 }
 
 export async function readJob(engine: Engine, id: string): Promise<JobInfo | undefined> {
-  const ids = [text(id, "job id")];
+  const checked = text(id, "job id");
   await engine.open();
-  const [record] = await engine.storage.read({
-    queue: engine.name,
-    ids,
-    whole: true,
-    now: engine.time.requestNow(),
-  });
+  const record = await readRecord(engine, checked, true);
   return record?.kind === "job" ? infoOf(engine, record) : undefined;
 }
 
 export async function readWhy(engine: Engine, id: string): Promise<Explanation> {
-  const ids = [text(id, "why id")];
+  const checked = text(id, "why id");
   await engine.open();
-  const [fact] = await engine.storage.explain({
-    queue: engine.name,
-    ids,
-    tasks: engine.taskNames,
-    now: engine.time.requestNow(),
-  });
+  const { name: queue, storage, taskNames: tasks, together } = engine;
+  const now = engine.time.requestNow();
+  const ask = (ids: readonly string[]): Promise<readonly ExplainFact[]> =>
+    storage.explain({ queue, ids, tasks, now });
+  const fact: ExplainFact | undefined = await together.one(`why ${now}`, checked, ask);
   return explanationOf(fact ?? { id, state: "unknown", task: undefined, causes: [] });
 }

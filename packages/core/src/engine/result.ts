@@ -11,17 +11,17 @@ import {
 import { dueInstant, milliseconds, type When } from "../duration.js";
 import { abortSignal, flag, refuseUnknown, unexpected } from "../options.js";
 import { abortWith } from "../on-abort.js";
-import { isFinal, type Source, type StoredRecord } from "../storage.js";
+import { isFinal, type AmendRequest, type Source, type StoredRecord } from "../storage.js";
 import { startTimer } from "../timer.js";
 import type { JobInfo, JobState, LogEntry, Outcome } from "../vocabulary/introspection.js";
 import type { Result, ResultWaitOptions } from "../vocabulary/result.js";
 import type { Engine } from "./engine-types.js";
+import { amendOne } from "./amend-one.js";
 import { infoOf, logsOf, progressOf } from "./job-info.js";
-import { reportEffects } from "./report.js";
 import type { Run } from "./run.js";
 import { currentRun } from "./run-scope.js";
 import { contextOf, outcomeOf } from "./sources.js";
-import { readRecords } from "./read-records.js";
+import { readRecord } from "./read-records.js";
 import { finalSource, readOutcome } from "./stored-outcome.js";
 import { unlessAborted } from "./unless-aborted.js";
 import { noSuchJob } from "./waiter.js";
@@ -117,19 +117,13 @@ class StoredResult implements Result {
     return this.#amend({ kind: "reschedule", due: dueInstant(when, this.#engine.time.now(), "reschedule") });
   }
 
-  async #amend(change: Parameters<Engine["storage"]["amend"]>[0]["change"]): Promise<boolean> {
+  async #amend(change: AmendRequest["change"]): Promise<boolean> {
     await this.#open();
     const engine = this.#engine;
-    const { changed, effects } = await engine.storage.amend({
-      queue: engine.name,
-      ids: [this.id],
-      change,
-      now: engine.time.requestNow(),
-    });
-    reportEffects(engine, effects);
+    const isChanged = await amendOne(engine, this.id, change);
     // What was taken back or moved may be due at once, and so may what waited for the unique key of a revoked job.
-    if (changed.length > 0) await engine.runInline?.();
-    return changed.length > 0;
+    if (isChanged) await engine.runInline?.();
+    return isChanged;
   }
 
   async #open(): Promise<void> {
@@ -137,16 +131,9 @@ class StoredResult implements Result {
     if (opening !== undefined) await opening;
   }
 
-  async #record(whole?: boolean): Promise<StoredRecord | undefined> {
+  async #record(whole = false): Promise<StoredRecord | undefined> {
     await this.#open();
-    const engine = this.#engine;
-    const [record] = await engine.storage.read({
-      queue: engine.name,
-      ids: [this.id],
-      whole,
-      now: engine.time.requestNow(),
-    });
-    return record;
+    return readRecord(this.#engine, this.id, whole);
   }
 
   /** What comes before the waiting, if anything. */
@@ -160,7 +147,7 @@ class StoredResult implements Result {
   /** The slots of a consumer could all be taken by handlers that wait for jobs behind them. */
   async #refuseInHandler(run: Run, opening: Promise<void> | undefined): Promise<void> {
     if (opening !== undefined) await opening;
-    const [record] = await readRecords(this.#engine, [this.id]);
+    const record = await readRecord(this.#engine, this.id, false);
     if (record !== undefined && isFinal(record.state)) return;
     throw new TaskqError(
       "TASKQ_WAIT_IN_HANDLER",

@@ -4,13 +4,13 @@ import type { Source, StoredRecord } from "../storage.js";
 import { isFinal } from "../storage.js";
 import type { Outcome } from "../vocabulary/introspection.js";
 import type { Engine } from "./engine-types.js";
-import { readRecords } from "./read-records.js";
+import { readRecord, readRecords } from "./read-records.js";
 import { outcomeOf } from "./sources.js";
 import { sourceOfJob, wholeSource } from "./whole-source.js";
 
 /** `undefined`: not final, or not there; or a group of which a result is not there any more. */
 export async function readOutcome(engine: Engine, id: string): Promise<Outcome | undefined> {
-  const [record] = await readRecords(engine, [id]);
+  const record = await readRecord(engine, id, false);
   return record === undefined ? undefined : recordOutcome(engine, record);
 }
 

@@ -34,6 +34,7 @@ export class PartitionedStorage implements StorageContract, AsyncDisposable {
   readonly clock: StorageContract["clock"];
   readonly namespace: string;
   readonly description: string;
+  readonly travels = true;
   readonly #settings: Settings;
   readonly #link: Link;
   readonly #parts: readonly RedisStorage[];

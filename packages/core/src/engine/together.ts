@@ -1,0 +1,87 @@
+/** Requests about single jobs, those of one moment asked together where each would travel by itself. */
+import { TaskqError, type TaskqErrorCode } from "../errors.js";
+
+/** The most jobs of one request: what is told of each may be large. */
+const MOST = 64;
+/** What is no fault of any job among several. */
+const OF_ALL: ReadonlySet<TaskqErrorCode> = new Set(["TASKQ_UNAVAILABLE", "TASKQ_CLOSED", "TASKQ_MOVED"]);
+
+/** Answers what is asked about each of these jobs, in their order. */
+export type Ask<Answer> = (ids: readonly string[]) => Promise<readonly Answer[]>;
+
+interface Batch {
+  readonly kind: string;
+  readonly ids: Set<string>;
+  readonly answers: Promise<readonly unknown[]>;
+  readonly send: () => void;
+}
+
+/** One that comes while none is under way is asked at once. */
+export class Together {
+  /** Else each is asked alone. */
+  readonly #gathers: boolean;
+  #underWay = 0;
+  #batch: Batch | undefined;
+
+  constructor(gathers: boolean) {
+    this.#gathers = gathers;
+  }
+
+  /**
+   * What is asked about one job. Requests are sent in the order in which they came; those of one kind that follow each other may be
+   * one, and where that is refused, each is asked by itself.
+   */
+  one<Answer>(kind: string, id: string, ask: Ask<Answer>): Promise<Answer> {
+    if (!this.#gathers) return ask([id]).then(first);
+    if (this.#underWay === 0 && this.#batch === undefined) return this.#counted([id], ask).then(first);
+    const batch = this.#batchFor(kind, id, ask);
+    const place = batch.ids.size;
+    batch.ids.add(id);
+    if (batch.ids.size === MOST) this.#flush();
+    return batch.answers.then(
+      (answers) => answers[place] as Answer,
+      (error: unknown) => {
+        if (batch.ids.size === 1 || (error instanceof TaskqError && OF_ALL.has(error.code))) throw error;
+        return ask([id]).then(first);
+      },
+    );
+  }
+
+  /** The one to which it may be added. */
+  #batchFor<Answer>(kind: string, id: string, ask: Ask<Answer>): Batch {
+    const { kind: before, ids: others } = this.#batch ?? {};
+    if (before !== kind || others?.has(id) === true) this.#flush();
+    return (this.#batch ??= this.#begin(kind, ask));
+  }
+
+  #begin<Answer>(kind: string, ask: Ask<Answer>): Batch {
+    const ids = new Set<string>();
+    let send!: () => void;
+    const answers = new Promise<readonly Answer[]>((resolve) => {
+      send = () => resolve(this.#counted([...ids], ask));
+    });
+    const batch = { kind, ids, answers, send };
+    // Behind all that runs at this moment.
+    queueMicrotask(() => {
+      if (this.#batch === batch) this.#flush();
+    });
+    return batch;
+  }
+
+  #flush(): void {
+    const batch = this.#batch;
+    this.#batch = undefined;
+    batch?.send();
+  }
+
+  #counted<Answer>(ids: readonly string[], ask: Ask<Answer>): Promise<readonly Answer[]> {
+    this.#underWay += 1;
+    return ask(ids).finally(() => {
+      this.#underWay -= 1;
+    });
+  }
+}
+
+function first<Answer>([answer]: readonly Answer[]): Answer {
+  return answer as Answer;
+}

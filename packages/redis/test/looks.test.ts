@@ -1,0 +1,85 @@
+/** Single looks at jobs, and single changes of jobs, many at the same moment: a few calls for all of them. */
+import { createQueue, task, type Queue, type Result, type Storage } from "@taskq/core";
+import { describe, expect, test } from "vitest";
+import { serverBinary } from "./servers/binary.js";
+import { afterTest } from "./support/closing.js";
+import { ownServer } from "./support/own-server.js";
+import { connect, newPrefix } from "./support/store.js";
+
+const add = task("add", async ({ a }: { a: number }) => a);
+const JOBS = 1_000;
+/** One, then 64 in each. */
+const CALLS = 17;
+
+describe.skipIf(serverBinary() === undefined)("single calls of one moment", () => {
+  const own = ownServer();
+
+  async function scriptsOf(work: () => Promise<unknown>): Promise<number> {
+    await own.redis.config("RESETSTAT");
+    await work();
+    return Number(/cmdstat_evalsha:calls=(\d+)/.exec(await own.redis.info("commandstats"))?.[1]);
+  }
+
+  async function stored(): Promise<{ queue: Queue<"add">; results: readonly Result<number>[] }> {
+    const storage = connect(own.server, newPrefix()) as unknown as Storage;
+    const queue = createQueue({ storage, tasks: { add } });
+    afterTest(() => queue.close());
+    const results = await queue.enqueueMany(Array.from({ length: JOBS }, (_, a) => add.job({ a })));
+    // The scripts are known.
+    await results[0]?.info();
+    await queue.why(results[0]?.id ?? "");
+    await results[0]?.reschedule({ delay: 0 });
+    return { queue, results };
+  }
+
+  test("looks at many jobs are a few calls, and each is told of its own", async () => {
+    const { queue, results } = await stored();
+    const looks = async (): Promise<void> => {
+      const infos = await Promise.all(results.map(({ id }) => queue.job(id)));
+      expect(infos.map((info) => info?.id)).toEqual(results.map(({ id }) => id));
+      expect(infos.map((info) => info?.input)).toEqual(results.map((_, a) => ({ a })));
+    };
+    expect(await scriptsOf(looks)).toBe(CALLS);
+    const states = await scriptsOf(async () => {
+      const told = await Promise.all(results.map((result) => result.state()));
+      expect(new Set(told)).toEqual(new Set(["ready"]));
+    });
+    // Those that the short way cannot tell are asked for the long one.
+    expect(states).toBeLessThanOrEqual(2 * CALLS);
+    const reasons = await scriptsOf(async () => {
+      const told = await Promise.all(results.map(({ id }) => queue.why(id)));
+      expect(told.map(({ id }) => id)).toEqual(results.map(({ id }) => id));
+    });
+    expect(reasons).toBe(CALLS);
+  });
+
+  test("changes of many jobs are a few calls, and each is told of its own", async () => {
+    const { results } = await stored();
+    const [first, second] = results;
+    expect(await second?.revoke()).toBe(true);
+    const revoking = await scriptsOf(async () => {
+      const changed = await Promise.all(results.map((result) => result.revoke()));
+      expect(changed).toEqual(results.map((_, a) => a !== 1));
+    });
+    expect(revoking).toBe(CALLS);
+    expect(
+      await Promise.all([first, first, second, second].map(async (result) => result?.restore())),
+    ).toEqual([true, false, true, false]);
+  });
+
+  test("a call that comes while none is under way waits for no others, and each is asked before those behind it", async () => {
+    const { results } = await stored();
+    const [first, second, third] = results;
+    const [before, revoked, after] = await Promise.all([second?.state(), second?.revoke(), second?.state()]);
+    expect([before, revoked, after]).toEqual(["ready", true, "cancelled"]);
+    expect(await Promise.all([third?.revoke(), third?.revoke(), third?.revoke()])).toEqual([
+      true,
+      false,
+      false,
+    ]);
+    const one = await scriptsOf(async () => {
+      for (let n = 0; n < 3; n += 1) await first?.info();
+    });
+    expect(one).toBe(3);
+  });
+});
