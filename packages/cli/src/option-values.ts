@@ -5,13 +5,16 @@ import type { Duration } from "@taskq/core";
 
 /** That a consumer takes, in milliseconds. */
 const SHORTEST_LEASE = 100;
+/** That a consumer takes. */
+const MOST_WORKERS = 10_000;
+const MOST_AHEAD = 10_000;
 
 export function workers(text: string): number {
-  return wholeNumber(text, 1, 1_000);
+  return wholeNumber(text, 1, MOST_WORKERS);
 }
 
 export function prefetch(text: string): "adaptive" | number {
-  return text === "adaptive" ? text : wholeNumber(text, 0, 10_000);
+  return text === "adaptive" ? text : wholeNumber(text, 0, MOST_AHEAD);
 }
 
 export function duration(text: string): Duration {

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { createConsumer, type Consumer, type ConsumerOptions } from "@taskq/consumer";
 import { TaskqError, type Duration, type EventType, type Queue } from "@taskq/core";
 import { banner } from "./banner.js";
@@ -68,8 +69,11 @@ async function consume(consumer: Consumer, { grace, quiet }: RunOptions, tally: 
   const telling = tellOfStopping(consumer, grace ?? DEFAULTS.grace, say);
   const listening = tellOfEndsWithin(consumer);
   try {
+    const running = consumer.run();
+    // One that refuses to begin says so at once, and never runs.
+    await Promise.race([running, setImmediate()]);
     say("running; Ctrl-C or SIGTERM stops\n");
-    await consumer.run();
+    await running;
     say(`stopped: ${tally.text()}\n`);
   } finally {
     listening[Symbol.dispose]();

@@ -161,6 +161,19 @@ test("an immediate queue needs no consumer", async () => {
   expect(errors).not.toMatch(/^\s+at /m);
 });
 
+test("a task that no consumer takes is told of, and nothing is said to run", async () => {
+  const module = `
+    import { createQueue, task } from "@taskq/core";
+    import { memoryStorage } from "@taskq/memory";
+    const tasks = [task("apart", { isolate: "thread" }, async () => {})];
+    export const queue = createQueue({ storage: memoryStorage(), tasks });`;
+  await using project = await Project.with({ "queue.mjs": module });
+  await using command = project.taskq(["run", "queue.mjs"]);
+  expect(await command.ended()).toBe(1);
+  expect(command.errors).toContain("(TASKQ_NOT_YET)");
+  expect(command.output).not.toContain("running;");
+});
+
 test("a database that cannot be used is told of, without a stack", async () => {
   const module = `
     import { createQueue } from "@taskq/core";
@@ -195,8 +208,9 @@ test("a queue made by another copy of core is told from no queue", async () => {
 
 test.each([
   { args: ["run"], says: "missing required argument 'module'" },
-  { args: ["run", "queue.mjs", "--workers", "many"], says: "Expected a whole number from 1 to 1000." },
-  { args: ["run", "queue.mjs", "--workers", "0"], says: "Expected a whole number from 1 to 1000." },
+  { args: ["run", "queue.mjs", "--workers", "many"], says: "Expected a whole number from 1 to 10000." },
+  { args: ["run", "queue.mjs", "--workers", "10001"], says: "Expected a whole number from 1 to 10000." },
+  { args: ["run", "queue.mjs", "--workers", "0"], says: "Expected a whole number from 1 to 10000." },
   { args: ["run", "queue.mjs", "--lease", "10 minutes"], says: "Expected a duration such as 30s" },
   { args: ["run", "queue.mjs", "--lease", "0"], says: "Expected a duration of at least 100ms." },
   { args: ["run", "queue.mjs", "--lease", "99ms"], says: "Expected a duration of at least 100ms." },

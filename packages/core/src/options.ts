@@ -1,4 +1,5 @@
 import { TaskqError, type TaskqErrorCode } from "./errors.js";
+import { isPromise } from "./is-promise.js";
 
 /** A value as an error message shows it: short, on one line, and never throwing. */
 export function shown(value: unknown): string {
@@ -71,6 +72,7 @@ export function unexpectedSecret(what: string, expected: string, came: unknown):
 function kindOf(value: unknown): string {
   if (typeof value === "string") return `a text of ${value.length} characters`;
   if (Array.isArray(value)) return "an array";
+  if (isPromise(value)) return "a promise";
   return typeof value === "object" && value !== null ? "an object" : shown(value);
 }
 

@@ -4,6 +4,7 @@ import { milliseconds } from "../duration.js";
 import { TaskqError } from "../errors.js";
 import { ignoreRejection } from "../ignore-rejection.js";
 import { createIdMaker } from "../id.js";
+import { isPromise } from "../is-promise.js";
 import { checkedKeep } from "../keep.js";
 import {
   callable,
@@ -216,11 +217,10 @@ function checkedStorage(storage: unknown): StorageContract {
     "enqueue" in storage &&
     "clock" in storage;
   if (isContract) return storage as unknown as StorageContract;
-  throw unexpectedSecret(
-    "createQueue storage",
-    "a storage, such as sqliteStorage({ path: 'jobs.db' })",
-    storage,
-  );
+  const expected = isPromise(storage)
+    ? "a storage, not a promise of one: await it first"
+    : "a storage, such as sqliteStorage({ path: 'jobs.db' })";
+  throw unexpectedSecret("createQueue storage", expected, storage);
 }
 
 /** Immediate mode has a time of its own, which begins now and stands still. */

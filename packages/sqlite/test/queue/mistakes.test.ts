@@ -185,6 +185,18 @@ describe.each(storages)("on $name", ({ make }) => {
     expect(await (await queue.enqueue(add.job({ a: 1, b: 1 }))).wait()).toBe(2);
   });
 
+  test("a promise of a storage is told from a storage", () => {
+    const storage = Promise.resolve(make());
+    expect(() => createQueue({ storage: storage as never, tasks: { add } })).toThrow(
+      expect.objectContaining({
+        code: "TASKQ_OPTION",
+        message:
+          "createQueue storage: expected a storage, not a promise of one: await it first, got a promise",
+      }),
+    );
+    return storage.then((made) => createQueue({ storage: made, tasks: { add } }).close());
+  });
+
   test.each([
     { tasks: Promise.resolve({ add }), came: "a promise" },
     { tasks: new Map([["add", add]]), came: "an instance of Map" },
