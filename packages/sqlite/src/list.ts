@@ -10,7 +10,7 @@ import type { OpenQueue } from "./open-queue.js";
 import { asSkipped } from "./dead.js";
 import { endOfPart, LAST_KEY } from "./part.js";
 import { jobRecord } from "./read.js";
-import { JOIN, keyOf, ROW_COLUMNS, stateName, type Key, type Row } from "./row.js";
+import { ACTIVE, JOIN, keyOf, ROW_COLUMNS, stateName, STATES, type Key, type Row } from "./row.js";
 import { nameRow } from "./rows.js";
 
 /** The most jobs of one page. */
@@ -88,18 +88,22 @@ interface Part {
   readonly count: number;
 }
 
+/** Of the states that are asked for; with those that may count as skipped, which only a look at their joins tells. */
 function rowsOf(
   connection: Connection,
   queue: OpenQueue,
-  { request: { task }, from, end = LAST_KEY, count }: Part,
+  { request: { task, states = STATES }, from, end = LAST_KEY, count }: Part,
 ): Row[] {
+  const mask = states.reduce((bits, state) => bits | (1 << STATES.indexOf(state)), 0);
+  const alsoDead = states.includes("skipped") ? 1 : 0;
   const filter = task === undefined ? "" : "AND task = ? ";
   return connection
     .sql(
       `SELECT ${ROW_COLUMNS} FROM {jobs} WHERE key > ? AND key <= ? AND queue = ? AND flags & ${JOIN} = 0 ` +
+        `AND ((? >> state) & 1 OR (? AND state < ${ACTIVE} AND trunk IS NOT NULL)) ` +
         `${filter}ORDER BY {jobs}.key LIMIT ? + 0`,
     )
-    .all(from, end, queue.id, ...(task === undefined ? [] : [task]), count) as Row[];
+    .all(from, end, queue.id, mask, alsoDead, ...(task === undefined ? [] : [task]), count) as Row[];
 }
 
 function isAsked(row: Row, { states }: ListRequest): boolean {
