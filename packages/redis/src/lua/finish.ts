@@ -3,9 +3,38 @@ export const finish: string = String.raw`
 local GROUP_FAILED = "group failed"
 -- Rows that one script ends because of others; what is left is written down, and is done before anything else.
 local AT_ONCE = S.request.atOnce or 500
+-- Rows that it looks at meanwhile, most of which have ended by then.
+local LOOKED_AT_ONCE = AT_ONCE * 2
+-- Members of a failed join that it looks at together; and rows that lead to one of them, if it is looked at alone.
+local MEMBERS, BEFORE_MEMBER = 50, 50
 
--- What is still to be told, first to last; before that come those that are ended together: of a failed join, or by a user.
-local ended, endedFrom, stranded, written = {}, 1, {}, 0
+-- Ids, first to last. Those of earlier scripts stay packed, one behind the other, until their turn comes: they may be tens of thousands.
+local READ = 200
+local function idsFrom(text)
+  return {text = text, at = 0, read = {}, from = 1, added = {}}
+end
+
+local function firstOf(ids)
+  if ids.read[ids.from] then return ids.read[ids.from] end
+  ids.from = 1
+  if ids.at >= 0 and ids.at < #ids.text then
+    ids.read = {decodeFrom(ids.text, READ, ids.at)}
+    ids.at = table.remove(ids.read, 1)
+  else ids.read, ids.added = ids.added, {} end
+  return ids.read[1]
+end
+
+local function packedIds(ids)
+  local texts = {}
+  for place = ids.from, #ids.read do texts[#texts + 1] = pack(ids.read[place]) end
+  if ids.at >= 0 then texts[#texts + 1] = sub(ids.text, ids.at + 1) end
+  for _, id in ipairs(ids.added) do texts[#texts + 1] = pack(id) end
+  return table.concat(texts)
+end
+
+-- What is still to be told: of those that have ended, and of the first of them the place of the next that waits for it. Before that come
+-- those that are ended together: of a failed join, or by a user.
+local ended, nextPlace, stranded, written, looked = idsFrom(""), 1, {}, 0, 0
 -- Keys that they give back, each with who had it.
 local freed = {}
 
@@ -39,7 +68,7 @@ local function conclude(row, state, bytes, reason, broken)
   M.releaseWithheld(row)
   M.retain(row)
   insert(S.final, row.id)
-  insert(ended, {row.id, 1})
+  insert(ended.added, row.id)
   written = written + 1
 end
 
@@ -55,7 +84,7 @@ local function concludeJoin(join, broken)
   M.releaseWithheld(join)
   M.retain(join)
   insert(S.final, join.id)
-  insert(ended, {join.id, 1})
+  insert(ended.added, join.id)
   written = written + 1
 end
 
@@ -91,14 +120,44 @@ end
 -- A join fails with its first member that does not complete, and with it all that has not started for it.
 local function breakJoin(join, broken)
   concludeJoin(join, broken)
-  -- Of a join, the offset of the next in the list of its members; or ids, and the place of the next.
-  insert(stranded, {join.id, 0, broken.root, false})
+  insert(stranded, {join = join.id, offset = 0, root = broken.root})
+end
+
+-- Whether it is enough for one script.
+local function isEnough()
+  return S.bounded and (written >= AT_ONCE or looked >= LOOKED_AT_ONCE)
 end
 
 local function isOnlyMember(row, join)
   if row.kind ~= "job" or row.edges then return false end
   for _, dependent in ipairs(row.deps or {}) do if dependent[1] ~= join.id then return false end end
   return true
+end
+
+local function waits(row)
+  return not FINAL[row.state] and row.state ~= "active"
+end
+
+-- A member and what comes before it, where that leads to it alone; nil: it hangs together with more, or with much.
+local function aloneBefore(join, member)
+  local list, seen, open = {}, {[join.id] = true}, {member}
+  while #open > 0 do
+    local row = table.remove(open)
+    if not seen[row.id] and row.flow == join.flow and not row.removed then
+      if #list + #M.sourceIds(row) > BEFORE_MEMBER then return nil end
+      seen[row.id] = true
+      list[#list + 1] = row
+      for _, source in ipairs(M.sourcesOf(row)) do open[#open + 1] = source end
+    end
+  end
+  for _, row in ipairs(list) do
+    for _, dependent in ipairs(waits(row) and row.deps or {}) do
+      local target = not seen[dependent[1]] and M.rowOrGone(dependent[1])
+      -- An error handler that nothing waits for is no way elsewhere.
+      if target and not FINAL[target.state] and (dependent[2] ~= "f" or target.deps) then return nil end
+    end
+  end
+  return list
 end
 
 -- The next ids of a packed list behind an offset, and the offset behind them; -1 at its end.
@@ -112,49 +171,61 @@ local function nextIds(text, offset, count)
   return ids, table.remove(ids, 1)
 end
 
--- Members that belong to nothing else are let go as they come; whatever hangs together with others is looked at as a whole.
+local function isHandled(row)
+  for _, dependent in ipairs(row.deps or {}) do if dependent[2] == "f" then return true end end
+  return false
+end
+
+local function skipOne(row, broken)
+  if row.kind == "job" then skip(row, broken) else concludeJoin(row, broken) end
+end
+
+-- Members are let go as they come, with what leads to them alone; what hangs together with others is looked at as a whole.
 local function skipMembers(item, broken)
-  local join = M.rowOf(item[1])
+  local join = M.rowOf(item.join)
   -- One that this call has stored is not written yet.
   local own = join and S.members[join.key]
   local text = own and pack(own) or join and call("HGET", K.members, join.key)
-  while text and item[2] >= 0 do
-    if S.bounded and written >= AT_ONCE then return false end
+  while text and item.offset >= 0 do
+    if isEnough() then return false end
     local ids = nil
-    ids, item[2] = nextIds(text, item[2], math.max(1, math.min(AT_ONCE, AT_ONCE - written)))
+    ids, item.offset = nextIds(text, item.offset, math.max(1, math.min(MEMBERS, AT_ONCE - written)))
     M.readAhead(ids)
     for _, id in ipairs(ids) do
       local row = M.rowOf(id)
       if row and row.flow == join.flow then
-        if not isOnlyMember(row, join) then item[4] = true
-        elseif not FINAL[row.state] and row.state ~= "active" then skip(row, broken) end
+        local alone = isOnlyMember(row, join) and {row} or aloneBefore(join, row)
+        if not alone then item.whole = true end
+        for _, one in ipairs(alone or {}) do
+          looked = looked + 1
+          if waits(one) then
+            skipOne(one, broken)
+            -- Whatever else waits for it has ended with it, or is the join.
+            if not isHandled(one) then table.remove(ended.added) end
+          end
+        end
       end
     end
   end
-  if not item[4] and not (join and join.added) then return true end
-  local left = {}
-  for place, row in ipairs(M.strandedBefore(join)) do left[place] = row.id end
-  item[1], item[2] = left, 1
-  return nil
+  item.join, item.ids = nil, idsFrom("")
+  if not item.whole and not (join and join.added) then return true end
+  for _, row in ipairs(M.strandedBefore(join)) do insert(item.ids.added, row.id) end
+  return true
 end
 
 local function skipStranded()
   while #stranded > 0 do
     local item = stranded[1]
-    local broken = {root = item[3], reason = GROUP_FAILED, failure = false}
-    if type(item[1]) == "string" then
-      local done = skipMembers(item, broken)
-      if done == false then return false end
-      if done then item[1], item[2] = {}, 1 end
-    end
-    local ids = item[1]
-    while item[2] <= #ids do
-      if S.bounded and written >= AT_ONCE then return false end
-      local row = M.rowOf(ids[item[2]])
-      item[2] = item[2] + 1
-      if row and item[5] then conclude(row, item[5], nil, item[6])
-      elseif row and row.kind == "job" then skip(row, broken)
-      elseif row then concludeJoin(row, broken) end
+    local broken = {root = item.root, reason = GROUP_FAILED, failure = false}
+    if item.join and not skipMembers(item, broken) then return false end
+    local ids = item.ids
+    while firstOf(ids) do
+      if isEnough() then return false end
+      local row = M.rowOf(firstOf(ids))
+      ids.from = ids.from + 1
+      looked = looked + 1
+      if row and item.state then conclude(row, item.state, nil, item.reason)
+      elseif row then skipOne(row, broken) end
     end
     table.remove(stranded, 1)
   end
@@ -214,23 +285,23 @@ end
 -- Goes through what waited for rows that have ended, and for those that end by it; stops when it was enough for one script.
 function M.follow()
   if not skipStranded() then return M.postpone() end
-  while ended[endedFrom] do
+  while firstOf(ended) do
     freeKeys()
-    local item = ended[endedFrom]
-    local source = M.rowOrGone(item[1])
+    if S.bounded and looked >= LOOKED_AT_ONCE then return M.postpone() end
+    looked = looked + 1
+    local id = firstOf(ended)
+    local source = M.rowOrGone(id)
     local deps = source.deps or {}
-    while deps[item[2]] do
-      if S.bounded and written >= AT_ONCE then return M.postpone() end
-      local dependent = deps[item[2]]
-      item[2] = item[2] + 1
+    while deps[nextPlace] do
+      if isEnough() then return M.postpone() end
+      local dependent = deps[nextPlace]
+      nextPlace = nextPlace + 1
       tell(source, dependent)
       if not skipStranded() then return M.postpone() end
     end
-    letAwaitingGo(item[1])
-    ended[endedFrom] = false
-    endedFrom = endedFrom + 1
+    letAwaitingGo(id)
+    ended.from, nextPlace = ended.from + 1, 1
   end
-  ended, endedFrom = {}, 1
 end
 
 -- It stays in the lists: the script may add to them before it ends.
@@ -240,16 +311,16 @@ end
 
 -- What is postponed.
 function M.left()
-  local left = {}
-  for place = endedFrom, #ended do left[#left + 1] = ended[place] end
-  return pack({ended = left, stranded = stranded, freed = freed})
+  for _, item in ipairs(stranded) do item.ids = item.ids and packedIds(item.ids) end
+  return pack({ended = packedIds(ended), place = nextPlace, stranded = stranded, freed = freed})
 end
 
 -- Goes on where an earlier call has stopped.
 function M.resume()
   local text = call("GET", K.later)
-  local left = text and decode(text) or {ended = {}, stranded = {}}
-  ended, endedFrom, stranded, freed, written = left.ended, 1, left.stranded, left.freed or {}, 0
+  local left = text and decode(text) or {ended = "", place = 1, stranded = {}, freed = {}}
+  for _, item in ipairs(left.stranded) do item.ids = item.ids and idsFrom(item.ids) end
+  ended, nextPlace, stranded, freed, written, looked = idsFrom(left.ended), left.place, left.stranded, left.freed, 0, 0
   Q.later = false
   S.bounded = true
   M.follow()
@@ -264,9 +335,9 @@ end
 
 -- Likewise, as many as one script may; the others before anything else happens.
 function M.endTogether(rows, state, reason)
-  local ids = {}
-  for place, row in ipairs(rows) do ids[place] = row.id end
-  if #ids > 0 then insert(stranded, {ids, 1, false, false, state, reason}) end
+  local ids = idsFrom("")
+  for place, row in ipairs(rows) do ids.added[place] = row.id end
+  insert(stranded, {ids = ids, state = state, reason = reason})
   M.follow()
 end
 

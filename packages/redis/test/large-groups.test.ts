@@ -1,0 +1,68 @@
+/** What follows from the end of a member of a large group is done by scripts of bounded size, whatever hangs together in it. */
+import { createQueue, group, task, type FailureReport, type Job, type Storage } from "@taskq/core";
+import { engineOf, InlineRunner } from "@taskq/core/engine";
+import { Redis } from "ioredis";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { settingsOf } from "../src/options.js";
+import { RedisStorage } from "../src/redis-storage.js";
+import { hasTestServer, startTestServer } from "./servers/test-server.js";
+
+const MEMBERS = 400;
+/** Rows that one script ends because of others. */
+const AT_ONCE = 20;
+
+const first = task("first", async (number: number) => {
+  if (number === 0) throw new Error("member broke");
+  return number;
+});
+const second = task("second", async (number: number) => number);
+const sum = task("sum", async (numbers: readonly number[]) => numbers.length);
+const mend = task("mend", async (_failure: FailureReport) => {});
+
+type Member = Job<number, "first" | "second" | "mend">;
+const plain = (number: number): Member => first.job(number);
+const piped = (number: number): Member => first.job(number).pipe(second);
+const handled = (number: number): Member => piped(number).onError(mend);
+const nested = (number: number): Job<number, "first" | "second" | "sum"> =>
+  group([first.job(number), first.job(number).pipe(second)]).pipe(sum);
+
+/** How many rows each script reads, from now on. */
+async function watchReads(url: string, prefix: string): Promise<{ most: number }> {
+  const redis = new Redis(url);
+  onTestFinished(() => redis.disconnect());
+  const monitor = await redis.monitor();
+  onTestFinished(() => monitor.disconnect());
+  const reads = { most: 0 };
+  let own = 0;
+  monitor.on("monitor", (_time: string, [command = "", key = "", ...fields]: string[], source: string) => {
+    if (source !== "lua") own = 0;
+    else if (/^HM?GET$/i.test(command) && key.startsWith(prefix) && key.endsWith(":rows"))
+      own += fields.length;
+    reads.most = Math.max(reads.most, own);
+  });
+  return reads;
+}
+
+describe.skipIf(!hasTestServer)("a large group", () => {
+  test.each([
+    { kind: "alone", make: plain, rows: MEMBERS },
+    { kind: "with a stage before each", make: piped, rows: MEMBERS * 2 },
+    { kind: "with error handlers too", make: handled, rows: MEMBERS * 3 },
+    { kind: "of groups", make: nested, rows: MEMBERS * 3 },
+  ])("fails in parts: members $kind", async ({ make, rows }) => {
+    const server = await startTestServer();
+    onTestFinished(() => server.stop());
+    const { url, keyPrefix } = server;
+    const storage = new RedisStorage(settingsOf({ url, keyPrefix }), AT_ONCE) as unknown as Storage;
+    const queue = createQueue({ storage, tasks: { first, second, sum, mend } });
+    onTestFinished(() => queue.close());
+    await queue.enqueue(group(Array.from({ length: MEMBERS }, (_, number) => make(number))).pipe(sum));
+    const reads = await watchReads(url, keyPrefix);
+    await new InlineRunner(engineOf(queue)).runDue();
+    const counts = await queue.counts();
+    expect([counts.blocked, counts.ready, counts.active]).toEqual([0, 0, 0]);
+    expect(counts.skipped).toBeGreaterThan(rows / 2);
+    expect(reads.most).toBeGreaterThan(0);
+    expect(reads.most).toBeLessThan(MEMBERS);
+  });
+});
