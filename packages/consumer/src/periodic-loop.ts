@@ -5,7 +5,7 @@ import { retryPause, type Outage } from "./outage.js";
 
 /** How often schedules are read of which nothing was heard, in milliseconds: others may be made elsewhere. */
 const SAFETY_LOOK = 30_000;
-/** How often they are read at most because something was heard, in milliseconds. */
+/** How often they are read at most because something was heard, in milliseconds. What is due is fired meanwhile, as it was read last. */
 const SHORTEST_LOOK = 1_000;
 /** What has not been complained of for so long is told anew, in milliseconds. */
 const COMPLAINT_KEPT = 60_000;
@@ -21,7 +21,9 @@ export class PeriodicLoop {
   readonly #ticker: Ticker;
   readonly #complaints = new Map<string, Complaint>();
   #declared = false;
-  #lookedAt = -Infinity;
+  #readAt = -Infinity;
+  /** Something was, since they were read. */
+  #heard = false;
   #failingSince: number | undefined;
 
   /** @param doubt called when the storage does not carry out what is asked of it: somebody should look whether it is away */
@@ -32,28 +34,39 @@ export class PeriodicLoop {
     this.#ticker = new Ticker(engine);
   }
 
-  /** How soon schedules may be read again because something was heard, in milliseconds. */
-  get pause(): number {
-    return Math.max(0, this.#lookedAt + SHORTEST_LOOK - performance.now());
+  /** Schedules may be others by now. Answers how soon they may be read again, in milliseconds. */
+  hear(): number {
+    this.#heard = true;
+    return this.#untilRead;
+  }
+
+  get #untilRead(): number {
+    const pause = this.#heard ? SHORTEST_LOOK : SAFETY_LOOK;
+    return Math.max(0, this.#readAt + pause - performance.now());
   }
 
   async tick(): Promise<Rest> {
     if (!this.#outage.connected) return { most: Infinity };
-    this.#lookedAt = performance.now();
+    const rereads = this.#untilRead === 0;
+    if (rereads) {
+      this.#readAt = performance.now();
+      this.#heard = false;
+    }
     try {
-      const at = await this.#fire();
+      const at = await this.#fire(rereads);
       this.#failingSince = undefined;
       this.#complaints.delete(ALL);
-      return { at, most: SAFETY_LOOK };
+      return { at, most: this.#untilRead };
     } catch (error) {
+      this.#readAt = -Infinity;
       return { most: this.#afterError(error) };
     }
   }
 
-  async #fire(): Promise<number | undefined> {
+  async #fire(rereads: boolean): Promise<number | undefined> {
     if (!this.#declared) await this.#ticker.declare();
     this.#declared = true;
-    return this.#ticker.tick((name, error) => this.#complain(name, error));
+    return this.#ticker.tick((name, error) => this.#complain(name, error), rereads);
   }
 
   /** Once for each reason, as long as it lasts: it is tried again every second or two. */

@@ -26,6 +26,7 @@ export class ServedQueue {
       ...options,
       connectionChanged: () => {
         this.#reaping.wake();
+        this.#periodic?.hear();
         this.#firing?.wake();
       },
     });
@@ -70,6 +71,6 @@ export class ServedQueue {
   #hear(hint: WatchHint): void {
     this.worker.hear(hint);
     if (this.#periodic === undefined || hint.kind === "ready" || hint.kind === "final") return;
-    this.#firing?.wakeWithin(this.#periodic.pause);
+    this.#firing?.wakeWithin(this.#periodic.hear());
   }
 }

@@ -85,6 +85,33 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
     expect(inputs[0]).toBe("hello");
   });
 
+  test("schedules are read once in a while, and when something is heard of them, not at each instant", async () => {
+    const storage = await makeStorage();
+    const asked = vi.spyOn(storage as unknown as StorageContract, "schedules");
+    const reads = (): number =>
+      asked.mock.calls.filter(([{ change, name }]) => change === undefined && name === undefined).length;
+    const fired: string[] = [];
+    const note = task("note", async (text: string) => void fired.push(text));
+    const queue = closing(createQueue({ storage, tasks: { note } }));
+    for (const name of ["one", "other"]) {
+      await queue.schedules.upsert(name, { schedule: every("30ms"), job: note.job(name) });
+    }
+    await serve(queue);
+    await until(() => fired.length >= 40);
+    expect(reads()).toBeLessThan(10);
+    // What was heard is heeded within a second; and meanwhile nothing is fired that is paused, or is another one by now.
+    await queue.schedules.pause("one");
+    await queue.schedules.upsert("other", { schedule: every("30ms"), job: note.job("anew") });
+    await until(async () => (await queue.counts()).ready === 0);
+    await sleep(100);
+    fired.length = 0;
+    await until(() => fired.length >= 40);
+    expect(new Set(fired)).toEqual(new Set(["anew"]));
+    await queue.schedules.resume("one");
+    await until(() => fired.includes("one"));
+    expect(reads()).toBeLessThan(20);
+  });
+
   test("a periodic task whose schedule is removed is fired no more, until a consumer of it starts", async () => {
     const fired: number[] = [];
     const beat = periodic("beat", every("20ms"), async ({ scheduledAt }) => {

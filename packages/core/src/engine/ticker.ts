@@ -31,7 +31,7 @@ export type FiringListener = (name: string, error: TaskqError) => void;
 
 /** A rule that was read, with the bytes it was read from. */
 interface Known {
-  readonly bytes: Uint8Array;
+  bytes: Uint8Array;
   readonly rule: FiringRule | undefined;
   /** The last instant for which the next one was reckoned, and that. */
   last?: number;
@@ -42,6 +42,8 @@ export class Ticker {
   readonly #engine: Engine;
   readonly #known = new Map<string, Known>();
   readonly #complained = new Set<string>();
+  /** By name, as they were read last, or fired here since. `undefined`: they are to be read. */
+  #records: Map<string, ScheduleRecord> | undefined;
 
   constructor(engine: Engine) {
     this.#engine = engine;
@@ -55,24 +57,58 @@ export class Ticker {
   /**
    * Fires what is due and answers the next instant, if there is one. Epoch milliseconds. One that cannot be fired keeps
    * no other from it; without a listener, its error is thrown once all have had their turn.
+   *
+   * @param rereads whether all schedules are read; else those that were read last are, unless the storage knew one otherwise since
    */
-  async tick(failed?: FiringListener): Promise<number | undefined> {
+  async tick(failed?: FiringListener, rereads = true): Promise<number | undefined> {
+    const errors: TaskqError[] = [];
+    const told: FiringListener = failed ?? ((_name, error) => errors.push(error));
+    try {
+      const records = (rereads ? undefined : this.#records) ?? (await this.#readAll());
+      const earliest = await this.#fireAmong(records, told);
+      if (errors[0] !== undefined) throw errors[0];
+      return earliest;
+    } catch (error) {
+      this.#records = undefined;
+      throw error;
+    }
+  }
+
+  async #readAll(): Promise<Map<string, ScheduleRecord>> {
     const engine = this.#engine;
     const { schedules } = await engine.storage.schedules({
       queue: engine.name,
       now: engine.time.requestNow(),
     });
+    this.#forgetAllBut(schedules);
+    return (this.#records = new Map(schedules.map((record) => [record.name, record])));
+  }
+
+  async #fireAmong(
+    records: ReadonlyMap<string, ScheduleRecord>,
+    told: FiringListener,
+  ): Promise<number | undefined> {
+    const now = this.#engine.time.now();
     let earliest: number | undefined;
-    const errors: TaskqError[] = [];
-    const told: FiringListener = failed ?? ((_name, error) => errors.push(error));
-    for (const [place, record] of schedules.entries()) {
-      if (place % SCHEDULES_AT_ONCE === SCHEDULES_AT_ONCE - 1) await new Promise(setImmediate);
-      const next = record.paused ? undefined : await this.#fireOrTell(record, told);
+    let looked = 0;
+    for (const record of records.values()) {
+      if (record.paused) continue;
+      let next = this.#nextAfter(record, now);
+      if (next === undefined) {
+        looked += 1;
+        if (looked % SCHEDULES_AT_ONCE === 0) await new Promise(setImmediate);
+        next = await this.#fireOrTell(record, told);
+      }
       if (next !== undefined && (earliest === undefined || next < earliest)) earliest = next;
     }
-    this.#forgetAllBut(schedules);
-    if (errors[0] !== undefined) throw errors[0];
     return earliest;
+  }
+
+  /** Its next instant, if that was reckoned before and has not come. */
+  #nextAfter({ name, bytes, lastAt }: ScheduleRecord, now: number): number | undefined {
+    const known = this.#known.get(name);
+    if (known?.bytes !== bytes || known.last !== lastAt) return undefined;
+    return known.next !== undefined && known.next > now ? known.next : undefined;
   }
 
   /** Names that come and go are not remembered for ever. */
@@ -110,11 +146,14 @@ export class Ticker {
     if (known.next === undefined || known.next > now) return known.next;
     const { latest, run } = dueInstants(rule.schedule, last, now, rule.misfire);
     if (latest !== undefined) {
-      const answer = await this.#tick(rule, last, latest, run);
-      last = answer.lastAt ?? latest;
-      // Another process was first, with another instant: look again at once. If none was, it is too early by the storage's clock.
-      if (answer.status === "stale" && last < latest)
+      const { status, lastAt = latest } = await this.#tick(rule, last, latest, run);
+      last = lastAt;
+      // It is another one by now, or was fired elsewhere with another instant: look again at once. If not, it is too early by the storage's clock.
+      if (last !== latest || status === "removed" || status === "paused") {
+        this.#records = undefined;
         return last === record.lastAt ? now + PAUSE_IF_EARLY : now;
+      }
+      this.#records?.set(record.name, { ...record, lastAt: last });
     }
     return nextInstant(rule.schedule, last);
   }
@@ -144,7 +183,10 @@ export class Ticker {
   /** Without a rule: one that this program cannot fire, since it lacks a task; another one will. */
   #knownOf(record: ScheduleRecord): Known {
     const before = this.#known.get(record.name);
-    if (before !== undefined && Buffer.compare(before.bytes, record.bytes) === 0) return before;
+    if (before !== undefined && Buffer.compare(before.bytes, record.bytes) === 0) {
+      before.bytes = record.bytes;
+      return before;
+    }
     const known = { bytes: record.bytes, rule: this.#read(record) };
     this.#known.set(record.name, known);
     return known;
