@@ -130,6 +130,23 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
     expect(ran.filter((name) => name === "held").length).toBeGreaterThanOrEqual(4);
   });
 
+  test("with until, a handler gets a lock whose holder has died, once its time to live is over", async () => {
+    const locked = task("locked", async (_: void, { lock }) => lock("file").run(() => {}));
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { locked } }));
+    await queue.enqueue(locked.job());
+    const { storage, name } = engineOf(queue);
+    const held = {
+      queue: name,
+      kind: "acquire",
+      name: "file",
+      ticket: "dead",
+      owner: "dead",
+      max: 1,
+    } as const;
+    expect(await storage.keys({ ...held, ttl: 500, wait: undefined })).toMatchObject({ status: "held" });
+    expect(await drain(queue, { until: later(10_000) })).toEqual({ ...NOTHING, completed: 1 });
+  });
+
   test("with until, a handler that waits for a limit takes no real time, and keeps time from going back", async () => {
     const took: number[] = [];
     const order: string[] = [];

@@ -100,10 +100,13 @@ async function acquireIn(engine: Engine, request: LockRequest, patience: Patienc
       const { left } = patience;
       if (left <= 0) throw late(request);
       if (heard) continue;
+      const since = performance.now();
       await Promise.race([
         sleep(Math.min(left, LOOK_AGAIN), request.signal),
         new Promise<void>((resolve) => (wake = resolve)),
       ]);
+      // Virtual time goes on while a handler waits: a holder that has died would hold it for ever, and one that lives renews.
+      engine.time.pass?.(engine.time.now() + Math.ceil(performance.now() - since));
     }
   } catch (error) {
     // What was asked last may still be granted.
