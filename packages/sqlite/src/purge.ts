@@ -8,9 +8,10 @@ import { LEAVING } from "./moving.js";
 import type { OpenQueue } from "./open-queue.js";
 import { hasOver, removeCapped } from "./over-caps.js";
 import { forgetOwners } from "./owners.js";
+import { endOfPart, LAST_KEY } from "./part.js";
 import { isNeeded, isOfKeptGroup, removeRow } from "./removal.js";
 import { forgetStarts } from "./starts.js";
-import { COMPLETED, JOIN, KEPT, metaOf, ROW_COLUMNS, type Key, type Row } from "./row.js";
+import { COMPLETED, JOIN, KEPT, keyOf, metaOf, ROW_COLUMNS, type Key, type Row } from "./row.js";
 import { rowByKey } from "./rows.js";
 import { completedOf } from "./turn.js";
 
@@ -21,6 +22,9 @@ const LOOKED_AT_PER_RUN = 2;
 const LOOKED_AT_PER_CALL = 20_000;
 /** Rows that are read at a time. */
 const PAGE = 200;
+/** Rows of whatever queue that are passed on the way to those; and as how many of its own they count. */
+const PASSED = 5_000;
+const PASSED_AS = 64;
 /** Milliseconds between two walks over the rows, when a walk has found nothing more. */
 const PAUSE = 1000;
 const REMEMBERED = 600_000;
@@ -115,6 +119,8 @@ class Walk {
   private looked = 0;
   private glances: Glance[] = [];
   private position = 0;
+  /** Where to go on behind those, where only rows of other queues follow. */
+  private behind: Key | undefined;
 
   constructor(connection: Connection, queue: OpenQueue, now: number, cursor: Key) {
     this.connection = connection;
@@ -129,6 +135,8 @@ class Walk {
     for (;;) {
       const glance = this.glances[this.position];
       if (glance === undefined) {
+        this.cursor = this.behind ?? this.cursor;
+        this.behind = undefined;
         if (this.atEnd || !this.read(Math.min(looks - this.looked, PAGE))) return undefined;
         continue;
       }
@@ -150,6 +158,7 @@ class Walk {
     this.looked = 0;
     this.glances = [];
     this.position = 0;
+    this.behind = undefined;
   }
 
   get isStill(): boolean {
@@ -162,11 +171,27 @@ class Walk {
       this.atEnd = true;
       return false;
     }
-    this.glances = this.connection.raw(GLANCES).all(this.cursor, this.queue.id, size) as Glance[];
+    const end = this.lastKey();
+    const { connection, queue } = this;
+    this.glances = connection.raw(GLANCES).all(this.cursor, end, PASSED, queue.id, size) as Glance[];
     this.position = 0;
     this.looked += this.glances.length;
-    if (this.glances.length < size) this.atEnd = true;
-    return this.glances.length > 0;
+    if (this.glances.length === size) return true;
+    this.behind = endOfPart(connection, this.cursor, PASSED);
+    if (this.behind === undefined || BigInt(this.behind) >= BigInt(end)) {
+      this.behind = undefined;
+      this.atEnd = true;
+      return this.glances.length > 0;
+    }
+    this.looked += PASSED_AS;
+    return true;
+  }
+
+  /** The greatest that may be due. */
+  private lastKey(): Key {
+    const { horizon, completed, others } = this.bounds;
+    if (completed > 0 || others > 0) return LAST_KEY;
+    return horizon < 0 ? "-1" : keyOf(Math.floor(horizon) + 1, 0);
   }
 
   /** Keys are in the order of time: behind the first young row there are only young ones. */
@@ -203,8 +228,10 @@ class Walk {
 }
 
 const GLANCES =
-  "SELECT CAST(key AS TEXT), key >> 21, state, ended, flags FROM {jobs} WHERE key > ? AND queue = ? " +
-  "ORDER BY {jobs}.key LIMIT ? + 0";
+  // Of the inner rows no more are read than the outer ones ask for.
+  "SELECT CAST(key AS TEXT), key >> 21, state, ended, flags FROM " +
+  "(SELECT key, queue, state, ended, flags FROM {jobs} WHERE key > ? AND key <= ? ORDER BY {jobs}.key LIMIT ? + 0) " +
+  "WHERE queue = ? LIMIT ? + 0";
 
 function boundsOf(connection: Connection, queue: OpenQueue, now: number): Bounds {
   const [others, shortest, phase] = connection

@@ -1,0 +1,75 @@
+/** What a queue keeps no longer is found beside another queue with many more jobs in the same file. */
+import { join } from "node:path";
+import type { StorageContract } from "@taskq/core/storage";
+import { expect, test } from "vitest";
+import { flow, openStorage, QUEUE, temporaryFolder } from "./support.ts";
+
+const QUIET = "quiet";
+const OTHERS = 60_000;
+const KEPT = { for: 1_000, max: 1e6 };
+
+/** Looks at the quiet queue, as an idle consumer does once a second. Answers the milliseconds of this process that it took. */
+async function looks(storage: StorageContract, times: number, from: number): Promise<number> {
+  const before = process.cpuUsage();
+  for (let request = 1; request <= times; request += 1) {
+    await storage.step({
+      queue: QUIET,
+      owner: "owner",
+      request: from + request,
+      tasks: ["work"],
+      settled: [],
+      begun: [],
+      claim: { begin: 1, ahead: 0, lease: 30_000 },
+      now: from + request * 1_001,
+    });
+  }
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1_000;
+}
+
+async function storeFinal(storage: StorageContract): Promise<string> {
+  const one = flow();
+  await storage.enqueue({ queue: QUIET, flows: [one] });
+  await storage.amend({ queue: QUIET, ids: [one.end], change: { kind: "revoke", scope: "flow" } });
+  return one.end;
+}
+
+async function storeOthers(storage: StorageContract): Promise<void> {
+  for (let stored = 0; stored < OTHERS; stored += 5_000) {
+    await storage.enqueue({ queue: QUEUE, flows: Array.from({ length: 5_000 }, () => flow()) });
+  }
+}
+
+async function opened(kept: number): Promise<StorageContract> {
+  const storage = await openStorage({ path: join(temporaryFolder(), "jobs.db") });
+  await storage.open({
+    queue: QUIET,
+    retention: { completed: { ...KEPT, for: kept }, failed: { ...KEPT, for: kept } },
+  });
+  return storage;
+}
+
+test("looks for what a quiet queue keeps no longer cost as little beside many jobs of another", async () => {
+  const storage = await opened(3_600_000);
+  await storeFinal(storage);
+  const now = Date.now();
+  await looks(storage, 100, now);
+  const alone = await looks(storage, 100, now + 200_000);
+  await storeOthers(storage);
+  const beside = await looks(storage, 100, now + 400_000);
+  expect(beside).toBeLessThan(alone * 5 + 60);
+});
+
+test("what a quiet queue keeps no longer goes, on both sides of many jobs of another", async () => {
+  const storage = await opened(1_000);
+  const ids = [await storeFinal(storage)];
+  await storeOthers(storage);
+  ids.push(await storeFinal(storage));
+  const read = (): Promise<readonly unknown[]> => storage.read({ queue: QUIET, ids });
+  await looks(storage, 20, Date.now() + 10_000);
+  expect(await read()).toEqual([undefined, undefined]);
+  ids.splice(0, 2, await storeFinal(storage), await storeFinal(storage));
+  const purged = await storage.purge({ queue: QUIET, limit: 10, now: Date.now() + 10_000 });
+  expect(purged).toEqual({ removed: 2, more: false });
+  expect(await read()).toEqual([undefined, undefined]);
+});
