@@ -57,6 +57,7 @@ export class InlineRunner {
 
   async #run(listener: RunListener | undefined): Promise<number | undefined> {
     let finished: FinishedRun | undefined;
+    let lookedAgain = false;
     try {
       for (;;) {
         const answer = await this.#step(finished, listener);
@@ -66,8 +67,16 @@ export class InlineRunner {
         if (run !== undefined) this.#underWay.begin(run);
         if (finished !== undefined) this.#underWay.end(finished.run, followersOf(finished, answer));
         finished = undefined;
-        if (run !== undefined) finished = await new Promise<FinishedRun>((resolve) => execute(run, resolve));
-        else if (!answer.more) return answer.nextDue;
+        if (run !== undefined) {
+          finished = await new Promise<FinishedRun>((resolve) => execute(run, resolve));
+          lookedAgain = false;
+        } else if (!answer.more) {
+          // A line that the step itself has made may open at once: the next one lets its first go.
+          const isOver =
+            lookedAgain || answer.nextDue === undefined || answer.nextDue > this.#engine.time.now();
+          if (isOver) return answer.nextDue;
+          lookedAgain = true;
+        }
       }
     } finally {
       if (finished !== undefined) this.#underWay.end(finished.run, []);

@@ -284,6 +284,18 @@ describe.each(storages)("limits on $name", ({ make }) => {
     }
     expect([...counted, runs]).toEqual([400, 800, 900, 900]);
   });
+
+  test("who goes before the others in line, and has room where they have none, starts at once", async () => {
+    const narrow = task("narrow", { limit: { key: "shared", max: 1, per: "1m" } }, async () => {});
+    const wide = task("wide", { limit: { key: "shared", max: 2, per: "1m" }, priority: 1 }, async () => 7);
+    const queue = immediateQueue(make(), { narrow, wide });
+    await queue.enqueue(narrow.job());
+    const behind = await queue.enqueue(narrow.job());
+    const first = await queue.enqueue(wide.job(), { delay: "1s" });
+    await advance(queue, "1s");
+    expect(await first.peek()).toEqual({ state: "completed", value: 7 });
+    expect(await behind.state()).toBe("parked");
+  });
 });
 
 describe("bad options of limits", () => {
