@@ -106,13 +106,13 @@ export function reportReaped(engine: Engine, reaped: readonly ReapedRun[]): void
 
 /** Tells of flows that were stored. */
 export function reportEnqueued(engine: Engine, flows: readonly NewFlow[], answer: EnqueueAnswer): void {
-  reportEffects(engine, answer.effects);
   const { events } = engine;
-  if (!events.wants("enqueued") && !events.wants("scheduled")) return;
-  reportStored(
-    engine,
-    flows.filter((_, index) => answer.flows[index]?.status === "stored"),
-  );
+  if (events.wants("enqueued") || events.wants("scheduled")) {
+    const stored = flows.filter((_, index) => answer.flows[index]?.status === "stored");
+    reportStored(engine, stored);
+  }
+  // Some of them may have ended in the very same step.
+  reportEffects(engine, answer.effects);
 }
 
 /** A settlement does not tell whether an id of the caller's or a unique key was taken: of those nothing is told. */

@@ -1,4 +1,4 @@
-import { group, task, type Queue, type QueueEvent } from "@taskq/core";
+import { group, task, type FailureReport, type Queue, type QueueEvent } from "@taskq/core";
 import { advance } from "@taskq/core/testing";
 import { describe, expect, test, vi } from "vitest";
 import { immediateQueue, storages } from "./storages.js";
@@ -52,6 +52,19 @@ describe.each(storages)("events of one process on $name", ({ make }) => {
         .toSorted(),
     );
     expect(find(events, "skipped").reason).toBe("a job before it failed");
+  });
+
+  test("a job that ends as it is stored is told of as stored first", async () => {
+    const handler = task("handler", async ({ id }: FailureReport) => id);
+    const queue = immediateQueue(make(), { fine, handler });
+    const events = heardBy(queue);
+    await queue.enqueue(group([]).onError(handler));
+    expect(types(events)).toEqual(["enqueued", "skipped"]);
+
+    const unique = { key: "all", onConflict: "replace" } as const;
+    const [first, second] = await queue.enqueueMany([fine.job(1), fine.job(2)], { unique, delay: "1m" });
+    expect(types(events, first?.id)).toEqual(["scheduled", "cancelled"]);
+    expect(types(events, second?.id)).toEqual(["scheduled"]);
   });
 
   test("a job that waits for a lock tells so once", async () => {
