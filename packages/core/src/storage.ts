@@ -226,6 +226,7 @@ export interface StorageContract {
    * Promise: flows added by a completed run are stored, although a new id shares all but its random part with another
    * Promise: a run that adds what was given another task's id is refused and still held, and the others of its step are settled
    * Promise: what follows a completed run also waits for the flows it added
+   * Promise: what a completed run adds and is there already counts with what it came to
    * Promise: a job whose gate is closed is parked and does not run
    * Promise: a gate is never held by more than its maximum
    * Promise: a job that a gate lets go has its place, whatever those behind it allow

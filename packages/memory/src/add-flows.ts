@@ -1,8 +1,8 @@
 /** Flows that a completed run adds to what follows it. */
 import { isFinal, type NewFlow } from "@taskq/core/storage";
-import { addEdge } from "./edges.js";
+import { addEdge, verdictOf } from "./edges.js";
 import { storeFlows } from "./enqueue.js";
-import { finishAll } from "./finish.js";
+import { finishAll, reconsider } from "./finish.js";
 import { extendMember, GROUP_FAILED } from "./joins.js";
 import type { Move } from "./queue-state.js";
 import type { Dependent, JobRow, Row } from "./rows.js";
@@ -14,15 +14,20 @@ export function addFlows(move: Move, row: JobRow, flows: readonly NewFlow[]): vo
   const followers = [...row.dependents];
   for (const { stored, jobs } of storeFlows(move, flows, { part: row.flow })) {
     const end = move.queue.rows.get(stored.id);
-    if (end !== undefined) for (const follower of followers) extend(follower, end);
+    if (end !== undefined) for (const follower of followers) extend(move, follower, end);
     skipIfInVain(move, followers, jobs);
   }
 }
 
-function extend(follower: Dependent, end: Row): void {
+function extend(move: Move, follower: Dependent, end: Row): void {
   if (isFinal(follower.target.state)) return;
-  if (!("on" in follower)) extendMember(follower.target, follower.member, end);
-  else if (follower.on !== "failed") addEdge(follower.target, end, follower.on);
+  if (!("on" in follower)) return extendMember(follower.target, follower.member, end);
+  const { target, on } = follower;
+  if (on === "failed") return;
+  addEdge(target, end, on);
+  // One that was there already may have ended otherwise than by completing.
+  const verdict = verdictOf({ source: end, on });
+  if (typeof verdict === "object") reconsider(move, target, verdict);
 }
 
 /** Everything that follows the job is over, since its group has failed: so is what it adds. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { joinId, splitId, type ClaimedJob, type SettledOutcome } from "@taskq/core/storage";
+import { joinId, splitId, type ClaimedJob, type NewUnique, type SettledOutcome } from "@taskq/core/storage";
 import { bytes, text } from "../bytes.js";
 import { chain, flowOf, onError } from "../flows.js";
 import { promise, subject, type Subject } from "../promise.js";
@@ -165,5 +165,35 @@ export const additions: Subject = subject("step: added flows", [
       const record = await context.joinRecord(failing.end);
       assert.deepEqual([record.state, record.cause], ["failed", worse.id]);
     }
+  }),
+
+  promise("what a completed run adds and is there already counts with what it came to", async (context) => {
+    const unique: NewUnique = { key: "report", until: context.now + 60_000, onConflict: "ignore" };
+    const there = [context.job({ id: "report 1" }), context.job({ unique })];
+    await context.enqueue(...there);
+    await context.runToEnd(at(there, 0).id);
+    await context.runToFailure(at(there, 1).id, "boom");
+
+    const [job, next, alert, added] = context.jobs(4);
+    await context.enqueue(onError(chain(job, next), alert));
+    await context.runToEnd(job.id, "own", { add: [flowOf(at(there, 0)), flowOf(added)] });
+    assert.equal(await context.state(next.id), "blocked");
+    await context.runToEnd(added.id);
+    assert.deepEqual(await context.states(next.id, alert.id), ["ready", "blocked"]);
+    await context.runToEnd(next.id);
+
+    const [root, last, handler] = context.jobs(3);
+    await context.enqueue(onError(chain(root, last), handler));
+    await context.runToEnd(root.id, "own", { add: [flowOf(context.job({ unique }))] });
+    const { state, cause } = await context.jobRecord(last.id);
+    assert.deepEqual([state, cause], ["skipped", at(there, 1).id]);
+    assert.equal(await context.state(handler.id), "ready");
+
+    const [member, other] = context.jobs(2);
+    const group = context.group([member, other]);
+    await context.enqueue(group);
+    await context.runToEnd(member.id, "one", { add: [flowOf(context.job({ unique }))] });
+    const join = await context.joinRecord(group.end);
+    assert.deepEqual([join.state, join.cause], ["failed", at(there, 1).id]);
   }),
 ]);

@@ -61,8 +61,9 @@ export interface UniqueOptions<in Input = unknown> {
   /** How long the key is taken: until the job starts, until it is final, or for a time. @default 'unfinished' */
   readonly while?: "waiting" | "unfinished" | Duration;
   /**
-   * `ignore` answers the job that is there; `replace` cancels it, if it has not started. Of a pipeline the first job counts: with
-   * `ignore` nothing of it is stored, and the job that is there is answered. A later stage, and a job of a group, waits for the key.
+   * `ignore` answers the job that is there; `replace` cancels it unless it runs at that moment, also where it waits for a retry; behind
+   * one that runs the new job waits. Of a pipeline the first job counts: with `ignore` nothing of it is stored, and the job that is there
+   * is answered. A later stage waits for the key, and with `ignore` so does a job of a group.
    *
    * @default 'ignore'
    */

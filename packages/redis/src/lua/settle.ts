@@ -18,8 +18,12 @@ end
 local function extend(row, dependent, ending)
   local target = M.targetOf(row, dependent[1])
   if FINAL[target.state] then return end
-  if dependent[2] == "m" then M.extendMember(target, dependent[3] or row.id, ending)
-  elseif dependent[2] ~= "f" then M.addEdge(target, ending, dependent[2]) end
+  if dependent[2] == "m" then return M.extendMember(target, dependent[3] or row.id, ending) end
+  if dependent[2] == "f" then return end
+  M.addEdge(target, ending, dependent[2])
+  -- One that was there already may have ended otherwise than by completing.
+  local verdict = M.verdictOf(ending, dependent[2])
+  if type(verdict) == "table" then M.reconsider(target, verdict) end
 end
 
 local function isOver(target)
