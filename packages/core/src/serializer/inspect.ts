@@ -61,7 +61,7 @@ function sizeRefusal({ remaining, maxSize }: Inspection): Refusal | undefined {
 
 function inspectObject(object: object, inspection: Inspection): Refusal | undefined {
   if (isPlainObject(object)) return inspectContainer(object, inspectProperties, inspection);
-  if (types.isDate(object) && isMadeBy(object, "Date")) {
+  if (types.isDate(object) && isDateOfItsOwn(object)) {
     inspection.rich = true;
     return sizeRefusal(inspection);
   }
@@ -178,6 +178,15 @@ export function isPlainObject(object: object): boolean {
 /** By name, since a built-in of another realm is another object; a subclass has another name. */
 function isMadeBy(object: object, name: string): boolean {
   return classNameOf(object) === name;
+}
+
+/** Of no class of the user's. A test's fake clock makes dates of a class that stands for Date, or says in each that Date made it. */
+function isDateOfItsOwn(date: Date): boolean {
+  return (
+    isMadeBy(date, "Date") ||
+    Object.getPrototypeOf(date) === Date.prototype ||
+    (Object.hasOwn(date, "constructor") && date.constructor.name === "Date")
+  );
 }
 
 function classNameOf(object: object): string {

@@ -1,6 +1,6 @@
 import { runInNewContext } from "node:vm";
 import * as fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { jsonSerializer } from "../../src/serializer/json-serializer.ts";
 import { context } from "./context.ts";
 
@@ -37,6 +37,20 @@ describe("plain values", () => {
     const foreign: unknown = runInNewContext("({ a: [1, { b: new Date(0) }], m: new Map([[1, 2]]) })");
     expect(roundTrip(foreign)).toEqual({ a: [1, { b: new Date(0) }], m: new Map([[1, 2]]) });
     expect(textOf(runInNewContext("({ a: [1] })"))).toBe('{"a":[1]}');
+  });
+
+  test("dates that a fake clock makes are dates, also once the clock is the real one again; those of a class are none", () => {
+    class Day extends Date {}
+    onTestFinished(() => void vi.useRealTimers());
+    vi.useFakeTimers();
+    const faked = new Date(5);
+    expect(roundTrip({ at: faked })).toEqual({ at: new Date(5) });
+    expect(() => encode({ at: new Day(5) })).toThrow("at is an instance of Day");
+    vi.useRealTimers();
+    expect(roundTrip({ at: faked })).toEqual({ at: new Date(5) });
+
+    vi.setSystemTime(0);
+    expect(roundTrip({ at: new Date(7) })).toEqual({ at: new Date(7) });
   });
 
   test("a getter is read and a key of an enumerable polluted prototype is not", () => {
