@@ -1,4 +1,6 @@
-import { createRequire } from "node:module";
+// Not `createRequire` by its name: webpack puts what it makes of it, which is nothing, in its place.
+import nodeModule from "node:module";
+import { isAbsolute, join } from "node:path";
 import { TaskqError } from "@taskq/core/storage";
 import type { DriverFactory } from "./driver.js";
 
@@ -10,7 +12,27 @@ let loaded: DriverFactory | undefined;
 
 /** Loads better-sqlite3, once a process, unless that would crash it. @throws `TASKQ_STORAGE` */
 export function loadDriver(): DriverFactory {
-  return (loaded ??= load(createRequire(here())));
+  return (loaded ??= load(requireOfDriver()));
+}
+
+/**
+ * Found from this file, or else from the program that runs, or where it was started: within a bundle of webpack this file
+ * says that it lies where the bundle was made, which may be another machine.
+ */
+function requireOfDriver(): NodeJS.Require {
+  const own = nodeModule.createRequire(here());
+  const places = [process.argv[1] ?? "", join(process.cwd(), "package.json")].filter(isAbsolute);
+  const others = places.map((place) => nodeModule.createRequire(place));
+  return [own, ...others].find(findsDriver) ?? own;
+}
+
+function findsDriver(require: NodeJS.Require): boolean {
+  try {
+    require.resolve("better-sqlite3/package.json");
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Within a bundle of CommonJS, `import.meta` has no URL, and better-sqlite3 is found from where the bundle lies. */

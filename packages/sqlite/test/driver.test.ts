@@ -81,19 +81,33 @@ describe("a better-sqlite3 that cannot be loaded is told of with what helps, and
   });
 });
 
-test("within a bundle of CommonJS it is found from where the bundle lies", async () => {
+describe("within a bundle better-sqlite3 is found", () => {
+  test("of CommonJS, as esbuild makes it, from where the bundle lies", async () => {
+    expect(await runBundle((source) => source.replaceAll("import.meta", "({})"))).toBe("true\n");
+  });
+
+  test("as webpack makes it, which takes createRequire for its own and writes down where the bundle was made", async () => {
+    const written = await runBundle((source) =>
+      source
+        .replaceAll(/^import \{ createRequire \} from .*$/gm, "const createRequire = undefined;")
+        .replaceAll("import.meta", '({ url: "file:///made/elsewhere/load-driver.js" })'),
+    );
+    expect(written).toBe("true\n");
+  });
+});
+
+/** What a program prints that is the driver's loader as a bundler puts it into CommonJS. */
+async function runBundle(bundle: (source: string) => string): Promise<string> {
   const source = readFileSync(join(import.meta.dirname, "../dist/load-driver.js"), "utf8");
-  // As esbuild writes what it puts into a bundle of that format.
-  const bundled = source
-    .replaceAll("import.meta", "({})")
-    .replaceAll(/^import (\{.*\}) from (".*");$/gm, "const $1 = require($2);")
+  const bundled = bundle(source)
+    .replaceAll(/^import (\{.*\}|\w+) from (".*");$/gm, "const $1 = require($2);")
     .replaceAll(/^export /gm, "")
     .replace(/^\/\/# sourceMappingURL.*$/m, "");
   const folder = join(import.meta.dirname, "../.cache");
   mkdirSync(folder, { recursive: true });
-  const bundle = join(mkdtempSync(join(folder, "bundle-")), "bundle.cjs");
-  afterTest(() => rmSync(dirname(bundle), { recursive: true }));
-  writeFileSync(bundle, `${bundled}\nconsole.log(new (loadDriver())(":memory:").open);`);
-  const { stdout } = await promisify(execFile)(process.execPath, [bundle]);
-  expect(stdout).toBe("true\n");
-});
+  const file = join(mkdtempSync(join(folder, "bundle-")), "bundle.cjs");
+  afterTest(() => rmSync(dirname(file), { recursive: true }));
+  writeFileSync(file, `${bundled}\nconsole.log(new (loadDriver())(":memory:").open);`);
+  const { stdout } = await promisify(execFile)(process.execPath, [file]);
+  return stdout;
+}
