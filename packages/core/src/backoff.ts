@@ -8,7 +8,7 @@ export type Backoff = (failure: FailedAttempt) => Duration;
 
 /** What a backoff is told. */
 export interface FailedAttempt {
-  /** 1 for the first. */
+  /** 1 for the first. Runs that ended with `Retry`, or were lost with their consumer, do not count. */
   readonly attempt: number;
   readonly error: unknown;
 }

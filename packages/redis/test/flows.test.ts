@@ -1,6 +1,7 @@
 import { createConsumer } from "@taskq/consumer";
 import { createQueue, group, task, type Outcome } from "@taskq/core";
 import { engineOf, InlineRunner } from "@taskq/core/engine";
+import { STORED_STATES } from "@taskq/core/storage";
 import { Redis } from "ioredis";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { redisStorage } from "../src/index.js";
@@ -39,6 +40,15 @@ async function setUp() {
 }
 
 describe.skipIf(!hasTestServer)("flows", () => {
+  test("the states of jobs are counted in the order in which jobs pass through them", async () => {
+    const { queue, run } = await setUp();
+    await queue.enqueue(next.job(1));
+    await run();
+    const counts = await queue.counts();
+    expect(Object.keys(counts)).toEqual([...STORED_STATES]);
+    expect(counts.completed).toBe(1);
+  });
+
   test("a group that failed is told with the error of its member, also within a settled one", async () => {
     const { queue, run } = await setUp();
     const members = [broken.job(), broken.job().pipe(next), group([broken.job()])] as const;

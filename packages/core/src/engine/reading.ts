@@ -17,7 +17,8 @@ export async function readCounts(
   await engine.open();
   const counts = await engine.storage.counts({ queue: engine.name, by, now: engine.time.requestNow() });
   if (by === "task") return { ...counts };
-  return counts["*"] ?? (Object.fromEntries(STORED_STATES.map((state) => [state, 0])) as Counts);
+  // In the order in which a job passes through them, whatever the storage's own.
+  return Object.fromEntries(STORED_STATES.map((state) => [state, counts["*"]?.[state] ?? 0])) as Counts;
 }
 
 export async function* readJobs(engine: Engine, filter: JobFilter): AsyncGenerator<JobInfo> {

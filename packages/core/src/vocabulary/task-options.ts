@@ -16,7 +16,10 @@ export interface TaskOptions<in Input = unknown> {
   readonly backoff?: Duration | Backoff;
   /** Whether this error is worth a retry. Not asked of `Retry`, `Cancel` and `Fatal`. @default always */
   readonly retryWhen?: (failure: FailedAttempt) => boolean;
-  /** The longest one run may take; then `context.signal` aborts with a `TimeoutError`. @default none */
+  /**
+   * The longest one run may take; then `context.signal` aborts with a `TimeoutError`. The run has failed with that, whatever
+   * its handler then returns or throws, be it `Cancel` or `Fatal`; `retryWhen` says whether it is tried again. @default none
+   */
   readonly timeout?: Duration;
   /** An integer of 32 bits; higher first; first in, first out among equals. @default 0 */
   readonly priority?: number;
