@@ -44,13 +44,13 @@ export class Checkpointer {
     this.timer = undefined;
     const { driver } = this.connection;
     if (!driver.open || driver.inTransaction) return;
-    const size = statSync(this.log, { throwIfNoEntry: false })?.size ?? 0;
-    if (size < COPY_ABOVE) return;
-    const mode = size < RESTART_ABOVE ? "PASSIVE" : size < TRUNCATE_ABOVE ? "RESTART" : "TRUNCATE";
     try {
+      const size = statSync(this.log, { throwIfNoEntry: false })?.size ?? 0;
+      if (size < COPY_ABOVE) return;
+      const mode = size < RESTART_ABOVE ? "PASSIVE" : size < TRUNCATE_ABOVE ? "RESTART" : "TRUNCATE";
       driver.pragma(`wal_checkpoint(${mode})`);
     } catch {
-      // Somebody else does it, or writes: the next look comes with the next commit.
+      // Somebody else does it, or writes, or the way to the file is closed: the next look comes with the next commit.
     }
   }
 }

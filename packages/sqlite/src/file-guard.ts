@@ -117,7 +117,7 @@ export class FileGuard {
 
   /** Now. @throws `TASKQ_STORAGE` */
   look(): void {
-    this.lookedAt = performance.now();
+    const now = performance.now();
     const there = entryAt(this.path);
     if (there?.dev !== this.device || there.ino !== this.inode) {
       this.fail(
@@ -125,6 +125,8 @@ export class FileGuard {
       );
     }
     this.lookBeside();
+    // Not before: a look that could not see the file does not count.
+    this.lookedAt = now;
   }
 
   private lookBeside(): void {
