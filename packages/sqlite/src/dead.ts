@@ -1,5 +1,5 @@
 import type { Connection } from "./connection.js";
-import { ACTIVE, COMPLETED, isFinalState, SKIPPED, type Row } from "./row.js";
+import { ACTIVE, COMPLETED, isFinalState, SKIPPED, type Key, type Row } from "./row.js";
 import { rowByKey } from "./rows.js";
 
 /** Why members of a failed join do not run. */
@@ -8,12 +8,14 @@ export const GROUP_FAILED = "group failed";
 /** The failed join, at any distance downstream, because of which a row that waits counts as skipped. */
 export function deadJoin(connection: Connection, row: Pick<Row, "trunk" | "state">): Row | undefined {
   if (row.state >= ACTIVE) return undefined;
-  let { trunk } = row;
-  while (trunk !== null) {
+  // Of rows that somebody has written into, a join may lead to itself.
+  const passed = new Set<Key>();
+  for (let { trunk } = row; trunk !== null && !passed.has(trunk);) {
     const join = rowByKey(connection, trunk);
     if (join === undefined) return undefined;
     if (isFinalState(join.state)) return join.state === COMPLETED ? undefined : join;
-    trunk = join.trunk;
+    passed.add(trunk);
+    ({ trunk } = join);
   }
   return undefined;
 }

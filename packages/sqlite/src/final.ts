@@ -70,13 +70,21 @@ export function leaveRun(move: Move, row: Row, was: number): void {
 
 /** Gives back the places at gates that a row holds, or that are kept for it. */
 export function releaseGates(move: Move, row: Row): void {
-  for (const gate of metaOf(row).gates ?? []) {
+  const { gates } = metaOf(row);
+  if (gates === undefined) return releaseUntold(move, row);
+  for (const gate of gates) {
     const name = `${gate.kind}:${gate.key}`;
     const { changes } = move
       .sql("DELETE FROM {holders} WHERE queue = ? AND gate = ? AND holder = ?")
       .run(move.queue.id, name, row.key);
     if (changes > 0) move.opened.add(name);
   }
+}
+
+/** The same of a row that has gates and does not say which, since somebody has written into it: all that it holds. */
+function releaseUntold(move: Move, row: Row): void {
+  const held = move.raw("DELETE FROM {holders} WHERE queue = ? AND holder = ? RETURNING gate");
+  for (const [gate] of held.all(move.queue.id, row.key) as [string][]) move.opened.add(gate);
 }
 
 /** The owner need not be told any more. */
@@ -90,11 +98,19 @@ function forgetRevocation(move: Move, row: Row): void {
 /** Frees the unique key of a row that is final; one until an instant stays taken until then. */
 function freeOnFinal(move: Move, row: Row): void {
   const unique = metaOf(row).unique;
-  if (unique === undefined) return;
+  if (unique === undefined) return freeUntold(move, row);
   move
     .sql("UPDATE {uniques} SET waiting = NULL WHERE queue = ? AND name = ? AND waiting = ?")
     .run(move.queue.id, unique.key, row.key);
   if (typeof unique.until !== "number") freeUnique(move, row, unique.key);
+}
+
+/** The same of a row that has a key and does not say which, since somebody has written into it. */
+function freeUntold(move: Move, row: Row): void {
+  const held = move.raw(
+    "DELETE FROM {uniques} WHERE queue = ? AND holder = ? AND until IS NULL RETURNING name",
+  );
+  for (const [key] of held.all(move.queue.id, row.key) as [string][]) move.freed.add(key);
 }
 
 /** Frees the unique key of a row whose handler begins. */

@@ -61,11 +61,27 @@ export function openGate(move: Move, gate: string): void {
       if (taken >= ticket.max) return;
       grant(move, gate, ticket);
     } else if (row !== undefined) {
-      if (taken >= maxOf(row, gate)) return;
+      const own = ownGate(row, gate);
+      if (own === undefined) {
+        letStrangerGo(move, gate, row);
+        continue;
+      }
+      if (taken >= own.max) return;
       letThrough(move, gate, row);
     }
     taken += 1;
   }
+}
+
+/** What a row says of a gate; `undefined`: it was parked there, and says nothing of it since somebody has written into it. */
+export function ownGate(row: Row, gate: string): MetaGate | undefined {
+  return metaOf(row).gates?.find((candidate) => gateName(candidate) === gate);
+}
+
+/** Such a row would keep the line waiting for ever: it goes on without a place, which it would not give back. */
+export function letStrangerGo(move: Move, gate: string, row: Row): void {
+  makeReady(move, row, row.due);
+  move.effect(row, "readied", { gate: gateLabel(gate) });
 }
 
 /**
@@ -78,10 +94,6 @@ export function letThrough(move: Move, gate: string, row: Row): void {
     .run(move.queue.id, gate, row.key);
   makeReady(move, row, row.due);
   move.effect(row, "readied", { gate: gateLabel(gate) });
-}
-
-function maxOf(row: Row, gate: string): number {
-  return metaOf(row).gates?.find((candidate) => gateName(candidate) === gate)?.max ?? 1;
 }
 
 /** Makes a ticket a holder: one from the line until its place would have been lost, unless it is asked for again. */

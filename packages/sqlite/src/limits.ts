@@ -1,10 +1,10 @@
 import { CONSEQUENCES_PER_STEP, LET_GO_BY_LIMIT } from "@taskq/core/storage";
 import type { Connection } from "./connection.js";
-import { firstParked, letThrough, placesTaken } from "./gates.js";
+import { firstParked, letStrangerGo, letThrough, ownGate, placesTaken } from "./gates.js";
 import type { Move } from "./move.js";
 import type { OpenQueue } from "./open-queue.js";
 import { metaOf, type MetaGate, type Row } from "./row.js";
-import { addStart, countStarts, LIMIT, limitOf, removeStart, roomAt, type Limit } from "./starts.js";
+import { addStart, countStarts, limitOf, removeStart, roomAt, type Limit } from "./starts.js";
 
 /** Writes the start of a run down, in place of the place that was kept for it. */
 export function takeStart(move: Move, row: Row, gate: MetaGate, fence: number): void {
@@ -33,11 +33,16 @@ export function giveStartsBack(move: Move, row: Row): void {
 export function openLimit(move: Move, gate: string, limit: number = CONSEQUENCES_PER_STEP): number {
   for (let gone = 0; ; gone += 1) {
     const row = firstParked(move, gate);
-    const own = row === undefined ? undefined : ownLimit(row, gate);
-    if (row === undefined || own === undefined) {
+    if (row === undefined) {
       planOpening(move, gate, undefined);
       return gone;
     }
+    const said = ownGate(row, gate);
+    if (said === undefined) {
+      letStrangerGo(move, gate, row);
+      continue;
+    }
+    const own = limitOf(said);
     const kept = placesTaken(move, gate);
     const isFull = kept >= LET_GO_BY_LIMIT || countStarts(move, own) + kept >= own.max;
     if (isFull || gone >= limit) {
@@ -51,11 +56,6 @@ export function openLimit(move: Move, gate: string, limit: number = CONSEQUENCES
 /** Those that were let go tell, one after the other, while they are as many as may be. */
 function roomFor(move: Move, own: Limit, kept: number): number | undefined {
   return kept >= LET_GO_BY_LIMIT ? undefined : roomAt(move, own, kept);
-}
-
-function ownLimit(row: Row, gate: string): Limit | undefined {
-  const own = metaOf(row).gates?.find(({ kind, key }) => kind === "limit" && LIMIT + key === gate);
-  return own === undefined ? undefined : limitOf(own);
 }
 
 /** Notes when a limit with a line opens by itself; `undefined`: nobody waits, or somebody who goes will tell. */

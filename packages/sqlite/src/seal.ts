@@ -69,9 +69,12 @@ class Trunks {
   /** Of what follows first: flows may be thousands of stages long. */
   private leadingOf(first: Key): Leading {
     const open = [first];
+    // Where somebody has written into the edges, a row may follow itself.
+    const seen = new Set<Key>();
     for (let key = open.at(-1); key !== undefined; key = open.at(-1)) {
       const edges = this.known.has(key) ? [] : this.edgesBeyond(key);
-      const unknown = edges.filter(({ target }) => !this.known.has(target));
+      const unknown = seen.has(key) ? [] : edges.filter(({ target }) => !this.known.has(target));
+      seen.add(key);
       if (unknown.length > 0) open.push(...unknown.map(({ target }) => target));
       else {
         if (!this.known.has(key)) this.known.set(key, this.combine(edges));

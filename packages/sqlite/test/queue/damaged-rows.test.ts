@@ -1,6 +1,6 @@
 // Rows that somebody has written into, by SQL: what stands in them counts for less, and no other job waits for it.
 import { join } from "node:path";
-import { createQueue, group, task, type Queue } from "@taskq/core";
+import { createQueue, group, moveQueue, task, type Queue } from "@taskq/core";
 import { advance } from "@taskq/core/testing";
 import type { StorageContract } from "@taskq/core/storage";
 import { sqliteStorage } from "@taskq/sqlite";
@@ -225,4 +225,108 @@ test("a group that is a part of itself ends nobody who reads it, and what follow
   await work();
   expect(await other.peek()).toEqual({ state: "completed", value: 5 });
   expect((await chord.peek())?.state).toBe("quarantined");
+});
+
+test("a group that leads to itself hangs nobody who looks at its members, and all others run", async () => {
+  const { path, queue, work } = setUp();
+  const end = await queue.enqueue(group([add.job({ a: 1 }), add.job({ a: 2 })]).pipe(sum));
+  write(path, "UPDATE taskq_jobs SET trunk = key WHERE task = ''");
+  const other = await queue.enqueue(add.job({ a: 5 }));
+  expect((await end.info())?.state).toBe("blocked");
+  await work();
+  expect(await other.peek()).toEqual({ state: "completed", value: 5 });
+});
+
+const locked = task("locked", { lock: "one" }, async (n: number) => n);
+const limited = task("limited", { limit: { key: "few", max: 1, per: "10ms" } }, async (n: number) => n);
+const alone = task("alone", { unique: { key: "me", while: "unfinished" } }, async (n: number) => n);
+
+function jobOf(name: "locked" | "limited" | "alone", n: number) {
+  return name === "locked" ? locked.job(n) : name === "limited" ? limited.job(n) : alone.job(n);
+}
+
+/** Jobs of one task, of which the first is running and the others wait in its line. */
+async function line(name: "locked" | "limited" | "alone", count: number) {
+  const path = join(temporaryFolder(), "jobs.db");
+  const storage = sqliteStorage({ path });
+  const contract = storage as unknown as StorageContract;
+  const all = { locked, limited, alone };
+  const queue = createQueue({ storage, tasks: all });
+  afterTest(() => queue.close());
+  await queue.enqueueMany(Array.from({ length: count }, (_, n) => jobOf(name, n)));
+  const step = { ...REQUEST, tasks: [name], now: undefined, settled: [] };
+  const claim = { begin: count, ahead: 0, lease: 30_000 };
+  const [run, ...more] = (await contract.step({ ...step, request: ++request, claim })).claimed;
+  expect(more).toEqual([]);
+  return {
+    path,
+    queue,
+    end: async () => {
+      const outcome = { kind: "completed", result: undefined } as const;
+      const settlement = {
+        id: run!.id,
+        fence: run!.fence,
+        startedAt: NOW,
+        outcome,
+        add: undefined,
+        claimed: run,
+      };
+      const answer = await contract.step({ ...step, request: ++request, settled: [settlement] });
+      expect(answer.settled).toEqual(["applied"]);
+    },
+    work: async () => {
+      const worker = createQueue({ storage, tasks: all, immediate: true });
+      await advance(worker, "1m");
+      await worker.close();
+    },
+  };
+}
+
+test.each(["locked", "limited"] as const)(
+  "whoever waits in a line of a %s task goes on where the first one no longer says what it waits for",
+  async (name) => {
+    const { path, queue, end, work } = await line(name, 4);
+    write(
+      path,
+      "UPDATE taskq_jobs SET meta = '{}' WHERE key = (SELECT key FROM taskq_jobs WHERE state = 3 ORDER BY due, key LIMIT 1)",
+    );
+    await end();
+    await work();
+    expect(await queue.counts()).toMatchObject({ completed: 3, quarantined: 1, parked: 0 });
+    // Nor does it keep a place that nobody gives back.
+    await queue.enqueue(jobOf(name, 9));
+    await work();
+    expect(await queue.counts()).toMatchObject({ completed: 4, parked: 0 });
+  },
+);
+
+test("a lock is free when the run ends that held it, though its row no longer says that it did", async () => {
+  const { path, queue, end, work } = await line("locked", 3);
+  write(path, "UPDATE taskq_jobs SET meta = 'no JSON' WHERE state = 4");
+  await end();
+  await work();
+  expect(await queue.counts()).toMatchObject({ completed: 3, parked: 0 });
+});
+
+test("a unique key is free when the job ends that had it, though its row no longer says that it did", async () => {
+  const { path, queue, end, work } = await line("alone", 1);
+  write(path, "UPDATE taskq_jobs SET meta = 'no JSON' WHERE state = 4");
+  await end();
+  const next = await queue.enqueue(alone.job(2));
+  expect(next.existing).toBe(false);
+  await work();
+  expect(await next.peek()).toEqual({ state: "completed", value: 2 });
+});
+
+test("a row that follows itself does not keep a queue from moving", async () => {
+  const { path, queue } = setUp();
+  await queue.enqueue(group([add.job({ a: 1 })]).pipe(sum), { delay: "1h" });
+  write(path, "UPDATE taskq_edges SET id = follower, source = target WHERE condition = 0");
+  const target = createQueue({
+    storage: sqliteStorage({ path: join(temporaryFolder(), "target.db") }),
+    tasks,
+  });
+  afterTest(() => target.close());
+  await moveQueue(queue, target);
+  expect(await target.counts()).toMatchObject({ scheduled: 1, blocked: 1 });
 });
