@@ -1,6 +1,6 @@
 import type { Move } from "./move.js";
 import { makeReady } from "./line.js";
-import { gateLabel, metaOf, ROW_COLUMNS, type MetaGate, type Row } from "./row.js";
+import { GATED, gateLabel, metaOf, ROW_COLUMNS, type MetaGate, type Row } from "./row.js";
 
 /** Locks, concurrency keys and limits: each a space of names of its own. */
 export function gateName(gate: Pick<MetaGate, "kind" | "key">): string {
@@ -75,6 +75,7 @@ export function openGate(move: Move, gate: string): void {
 
 /** What a row says of a gate; `undefined`: it was parked there, and says nothing of it since somebody has written into it. */
 export function ownGate(row: Row, gate: string): MetaGate | undefined {
+  if ((row.flags & GATED) === 0) return undefined;
   return metaOf(row).gates?.find((candidate) => gateName(candidate) === gate);
 }
 

@@ -5,6 +5,7 @@ import type { OpenQueue } from "./open-queue.js";
 import { ownerNumber } from "./owners.js";
 import { hasPurgeable } from "./purge.js";
 import { readSeldom } from "./seldom.js";
+import { earliest } from "./step.js";
 
 type Look = [version: number, phase: number, wake: number | null, ready: number | null, later: number | null];
 
@@ -44,7 +45,7 @@ export function idleAnswer(
     settled: [],
     claimed: [],
     more: false,
-    nextDue: earliest(later, wake),
+    nextDue: earliest([wake, later]),
     revoked:
       seldom.revoked.length === 0
         ? []
@@ -70,11 +71,6 @@ function mayOpen(
   return gate.startsWith("task:")
     ? queue.knownTasks(request.tasks).has(gate.slice(5))
     : controls.get(gate.slice(6))?.paused !== true;
-}
-
-function earliest(first: number | null, second: number | null): number | undefined {
-  if (first === null) return second ?? undefined;
-  return second === null ? first : Math.min(first, second);
 }
 
 function revokedRuns(

@@ -1,6 +1,7 @@
 import type { RunReference, SettleAnswer, Settlement, StepAnswer, StepRequest } from "@taskq/core/storage";
 import { claimJobs, type Claimed } from "./claim.js";
 import { claimedBefore } from "./claimed-job.js";
+import { numberIfAny } from "./columns.js";
 import { complete, followConsequences } from "./consequences.js";
 import { refuseMoved } from "./enqueue.js";
 import { writeFeed } from "./feed.js";
@@ -205,8 +206,12 @@ function duesOf(move: Move): Dues {
     .get(move.queue.id) as Dues;
 }
 
-/** When something next becomes due: a scheduled job, or a gate. */
-function earliest([wake, later]: Dues): number | undefined {
+/**
+ * When something next becomes due: a scheduled job, or a gate. An instant that is none, since somebody has written there,
+ * takes the place of no other.
+ */
+export function earliest(dues: Dues): number | undefined {
+  const [wake, later] = [numberIfAny(dues[0]), numberIfAny(dues[1])];
   if (wake === null) return later ?? undefined;
   return later === null ? wake : Math.min(wake, later);
 }
