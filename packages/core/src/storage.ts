@@ -268,6 +268,7 @@ export interface StorageContract {
    *
    * Promise: a run whose lease is over is suspect first and taken half a lease later, by any process
    * Promise: however many leases are over, each is suspect at once
+   * Promise: runs that are reaped together end in the order in which they were claimed
    * Promise: a reaped run that had begun counts as a crash, an unbegun one does not
    * Promise: a reaped job is ready again within its crashes times the lease
    * Promise: a job over the crash budget ends failed with reason crashed, and its edges with it

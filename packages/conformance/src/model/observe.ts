@@ -16,15 +16,10 @@ export async function observe(world: World): Promise<void> {
     tested: await read("tested"),
   };
   for (const [index, id] of ids.entries()) {
-    const pair = { reference: records.reference[index], tested: records.tested[index] };
-    const { reference, tested } = pair;
-    const told =
-      tested !== undefined && isChosen(pair, records) ? { ...tested, cause: reference?.cause } : tested;
-    assert.deepEqual(
-      normalRecord(told, now, world.nameRun.tested),
-      normalRecord(reference, now, world.nameRun.reference),
-      `the record of ${id} differs`,
+    const [expected, actual] = SIDES.map((side) =>
+      normalRecord(records[side][index], now, world.nameRun[side]),
     );
+    assert.deepEqual(actual, expected, `the record of ${id} differs`);
   }
   for (const side of SIDES) await checkCounts(world, side, records[side]);
   world.known = new Map(
@@ -33,24 +28,6 @@ export async function observe(world: World): Promise<void> {
   await world.feed.read(world);
   checkSleep(world);
   coverStates(world, records.tested);
-}
-
-/** Of runs that one reap takes, a storage chooses which ends first, and so which of them is the cause of what follows. */
-function isChosen(
-  { reference, tested }: Pair<StoredRecord | undefined>,
-  records: Pair<readonly (StoredRecord | undefined)[]>,
-): boolean {
-  const causes = [reference?.cause, tested?.cause];
-  if (causes[0] === causes[1]) return false;
-  const ends = causes.flatMap((cause) =>
-    SIDES.map((side) => {
-      const record = records[side].find((each) => each?.id === cause);
-      const reaped =
-        record?.kind === "job" && (record.reason === "crashed" || record.reason === "interrupted");
-      return reaped ? record.finishedAt : undefined;
-    }),
-  );
-  return ends[0] !== undefined && ends.every((end) => end === ends[0]);
 }
 
 /** Whoever sleeps until the instant that a claim answered must not sleep past a job that is due before. */

@@ -64,6 +64,29 @@ export const reaping: Subject = subject("reap", [
     assert.equal(taken.size, jobs.length);
   }),
 
+  promise("runs that are reaped together end in the order in which they were claimed", async (context) => {
+    const delivery = "at-most-once";
+    const [first, second] = [context.job({ delivery, priority: -1 }), context.job({ delivery, priority: 1 })];
+    const last = context.job({ delivery, priority: 2 });
+    const group = context.group([first, last, second]);
+    await context.enqueue(group);
+    await context.claimOne(second.id);
+    assert.deepEqual(
+      (await context.claim({ n: 2 })).map(({ id }) => id),
+      [last.id, first.id],
+    );
+    context.advance(LEASE + 1);
+    await reap(context);
+    context.advance(LEASE / 2);
+    const { reaped } = await reap(context);
+    assert.deepEqual(
+      reaped.map(({ id }) => id),
+      [second.id, last.id, first.id],
+    );
+    const [record] = await context.storage.read({ queue: context.queue, ids: [group.end], now: context.now });
+    assert.equal(record?.cause, second.id);
+  }),
+
   promise("a reaped run that had begun counts as a crash, an unbegun one does not", async (context) => {
     const [begun, ahead, startedLater] = context.jobs(3);
     await context.enqueue(begun, ahead, startedLater);

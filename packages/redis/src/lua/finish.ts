@@ -152,7 +152,7 @@ local function aloneBefore(join, member)
   end
   for _, row in ipairs(list) do
     for _, dependent in ipairs(waits(row) and row.deps or {}) do
-      local target = not seen[dependent[1]] and M.rowOrGone(dependent[1])
+      local target = not seen[dependent[1]] and M.targetOf(row, dependent[1])
       -- An error handler that nothing waits for is no way elsewhere.
       if target and not FINAL[target.state] and (dependent[2] ~= "f" or target.deps) then return nil end
     end

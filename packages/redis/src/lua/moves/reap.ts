@@ -29,6 +29,15 @@ local function takeRun(row, run)
   return {id = row.id, fence = run.fence, task = row.task, attempt = attempt, begun = run.begun, state = FINAL[row.state] and row.state or "ready"}
 end
 
+-- As they were claimed: what failed first is told as the cause of what fails with it.
+local function isBefore(left, right)
+  local row, other = left.row, right.row
+  if left.run.fence ~= right.run.fence then return left.run.fence < right.run.fence end
+  if row.priority ~= other.priority then return row.priority > other.priority end
+  if row.due ~= other.due then return row.due < other.due end
+  return row.key < other.key
+end
+
 local function claimOf(entry)
   return M.claimAt(tonumber(sub(entry, 2)))
 end
@@ -141,7 +150,7 @@ return M.run(function()
     if isNew then rebuilt = "places" end
     openLimits()
   end
-  local reaped, nextAt, resting = {}, nil, {}
+  local reaped, nextAt, resting, due = {}, nil, {}, {}
   local keys, entries, isPart = overdue(from)
   for _, key in ipairs(keys) do
     local till = restsUntil(key)
@@ -158,9 +167,16 @@ return M.run(function()
       -- Since later than now: the clock has been set back.
       run.suspectSince = math.min(run.suspectSince or S.now, S.now)
       local at = takenAt(run)
-      if S.now >= at and #reaped < S.request.limit and not Q.later then reaped[#reaped + 1] = takeRun(row, run)
+      if S.now >= at then due[#due + 1] = {row = row, run = run, at = at}
       elseif not nextAt or at < nextAt then nextAt = at end
     end
+  end
+  table.sort(due, isBefore)
+  for _, own in ipairs(due) do
+    -- One may have ended with another.
+    local isThere = own.row.run == own.run
+    if isThere and #reaped < S.request.limit and not Q.later then reaped[#reaped + 1] = takeRun(own.row, own.run)
+    elseif isThere then nextAt = math.min(nextAt or own.at, own.at) end
   end
   local following = call("ZRANGEBYSCORE", K.active, string.format("%.17g", S.now), "+inf", "WITHSCORES", "LIMIT", 0, 1)
   if following[2] and (not nextAt or following[2] + 1 < nextAt) then nextAt = following[2] + 1 end
