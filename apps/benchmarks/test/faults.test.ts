@@ -19,6 +19,6 @@ it.skipIf(serverBinary() === undefined)(
 it("a fault that there is not is refused with those that there are", async () => {
   const { code, output } = await runProgram("faults", ["--only", "earthquakes"]);
 
-  expect(code).toBe(1);
+  expect(code).toBe(2);
   expect(output).toMatch(/--only: expected some of connections,.*, got "earthquakes"/);
 });
