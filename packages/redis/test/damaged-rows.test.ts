@@ -29,11 +29,26 @@ const holding = task("holding", { lock: "two" }, async (n: number, { id }) => {
 const limited = task("limited", { limit: { key: "few", max: 1, per: "2s" } }, async (n: number) => n);
 const tasks = { add, locked, sum, alert, only, holding, limited };
 
-async function setUp() {
+async function connected() {
   const server = await startTestServer();
   onTestFinished(() => server.stop());
   const redis = new Redis(server.url);
   onTestFinished(() => redis.disconnect());
+  return { server, redis };
+}
+
+/** A queue by the contract alone. */
+async function store() {
+  const { server, redis } = await connected();
+  const keyPrefix = newPrefix();
+  const storage = await opened({ url: server.url, keyPrefix });
+  const keyOf = (name: (typeof KEY_NAMES)[number]): string =>
+    keysOf(keyPrefix, QUEUE)[KEY_NAMES.indexOf(name)] ?? "";
+  return { redis, storage, keyOf };
+}
+
+async function setUp() {
+  const { server, redis } = await connected();
   const logged: string[] = [];
   const write = (fields: object): void => void logged.push(JSON.stringify(fields));
   const logger = { debug() {}, info() {}, warn: write, error: write } as never;
@@ -214,12 +229,7 @@ describe.skipIf(!hasTestServer)("a schedule that is damaged", () => {
 
 /** A job that has failed once and left a line in its log, and its row. */
 async function endedJob() {
-  const server = await startTestServer();
-  onTestFinished(() => server.stop());
-  const redis = new Redis(server.url);
-  onTestFinished(() => redis.disconnect());
-  const keyPrefix = newPrefix();
-  const storage = await opened({ url: server.url, keyPrefix });
+  const { redis, storage, keyOf } = await store();
   const job = newJob();
   await storage.enqueue({ queue: QUEUE, flows: [alone(job)] });
   const [run] = (await step(storage, { claim: { begin: 1, ahead: 0, lease: 30_000 } })).claimed;
@@ -233,8 +243,6 @@ async function endedJob() {
   await storage.note(note);
   const outcome = { kind: "failed", error: Buffer.from("boom") } as const;
   await step(storage, { settled: [{ id: job.id, fence, startedAt: 1, outcome, add: undefined }] });
-  const keyOf = (name: (typeof KEY_NAMES)[number]): string =>
-    keysOf(keyPrefix, QUEUE)[KEY_NAMES.indexOf(name)] ?? "";
   return { redis, storage, id: job.id, place: placeOf(job.id) ?? "", keyOf };
 }
 
@@ -281,20 +289,12 @@ describe.skipIf(!hasTestServer)("what stands beside the rows, and is damaged", (
         only.job(0),
         locked.job(0),
       ];
-      const claims = [1, 2].map((request) => ({ owner: `gone ${request}`, request }));
       const results: Result[] = [];
       for (const [n, job] of jobs.entries()) results.push(await queue.enqueue(job, { id: `job ${n}` }));
       // Somebody has claimed some, and is gone.
-      for (const { owner, request } of claims) {
-        const about = {
-          queue: queue.name,
-          owner,
-          request,
-          tasks: Object.keys(tasks),
-          settled: [],
-          begun: [],
-        };
-        await storage.step({ ...about, claim: { begin: 3, ahead: 0, lease: 500 } });
+      for (const owner of ["gone 1", "gone 2"]) {
+        const claim = { begin: 3, ahead: 0, lease: 500 };
+        await step(storage, { queue: queue.name, owner, tasks: Object.keys(tasks), claim });
       }
       for (const field of await redis.hkeysBuffer(key(name))) await redis.hset(key(name), field, "rubbish");
       const consumer = createConsumer(queue, { workers: 2, lease: "1s" });
@@ -312,15 +312,10 @@ describe.skipIf(!hasTestServer)("what stands beside the rows, and is damaged", (
 
 describe.skipIf(!hasTestServer)("a job in a state that there is none of", () => {
   test("leaves others that are stored with it their own answers", async () => {
-    const server = await startTestServer();
-    onTestFinished(() => server.stop());
-    const redis = new Redis(server.url);
-    onTestFinished(() => redis.disconnect());
-    const keyPrefix = newPrefix();
-    const storage = await opened({ url: server.url, keyPrefix });
+    const { redis, storage, keyOf } = await store();
     const flows = ["first", "second"].map((id) => alone(newJob({ id })));
     await storage.enqueue({ queue: QUEUE, flows });
-    const rows = keysOf(keyPrefix, QUEUE)[KEY_NAMES.indexOf("rows")] ?? "";
+    const rows = keyOf("rows");
     const row = (await redis.hgetBuffer(rows, "!first")) ?? Buffer.alloc(0);
     // The state stands before the task.
     row[row.indexOf(Buffer.from([0xa4, ...Buffer.from("work")])) - 1] = 20;

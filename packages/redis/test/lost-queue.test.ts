@@ -62,6 +62,20 @@ async function complete(storage: StorageContract, owner: string, run: ClaimedJob
   return (await storage.step({ ...step, claim: undefined })).settled[0] ?? "none";
 }
 
+/** Three jobs with one lock, which the first one holds: it has begun, and the others stand in line. */
+async function lockedJobs() {
+  const { url, port } = await sharedServer();
+  const keyPrefix = newPrefix();
+  const storage = await opened({ url, keyPrefix });
+  const gates = [{ kind: "lock", key: "l", max: 1, per: undefined, onBusy: "wait" }] as const;
+  const jobs = Array.from({ length: 3 }, () => newJob({ gates }));
+  await storage.enqueue({ queue: QUEUE, flows: jobs.map(alone) });
+  const begun = await claim(storage, "one", 5);
+  expect(begun).toHaveLength(1);
+  const remove = (name: string): Promise<string> => ask(port, [["DEL", `${keyPrefix}:{${QUEUE}}:${name}`]]);
+  return { storage, jobs, gates, begun, remove };
+}
+
 async function enqueueTen(storage: StorageContract): Promise<void> {
   await storage.enqueue({ queue: QUEUE, flows: Array.from({ length: 10 }, () => alone(newJob())) });
 }
@@ -304,15 +318,9 @@ describe.skipIf(serverBinary() === undefined)("a server that has lost a queue", 
 
   test.each(["lines", "gates", "holds"])("%s that are removed alone are made anew", async (name) => {
     const losses = lossesOfTest();
-    const { url, port } = await sharedServer();
-    const keyPrefix = newPrefix();
-    const storage = await opened({ url, keyPrefix });
-    const gates = [{ kind: "lock", key: "l", max: 1, per: undefined, onBusy: "wait" }] as const;
-    const jobs = Array.from({ length: 3 }, () => newJob({ gates }));
-    await storage.enqueue({ queue: QUEUE, flows: jobs.map(alone) });
-    let runs = await claim(storage, "one", 5);
-    expect(runs).toHaveLength(1);
-    await ask(port, [["DEL", `${keyPrefix}:{${QUEUE}}:${name}`]]);
+    const { storage, jobs, gates, begun, remove } = await lockedJobs();
+    let runs = begun;
+    await remove(name);
     // Another one stands in line: what was lost is not made anew by that.
     await storage.enqueue({ queue: QUEUE, flows: [alone(newJob({ gates }))] });
     runs = [...runs, ...(await claim(storage, "one", 5))];
@@ -361,14 +369,8 @@ describe.skipIf(serverBinary() === undefined)("a server that has lost a queue", 
   );
 
   test("a lock of a run whose claim was removed goes on", async () => {
-    const { url, port } = await sharedServer();
-    const keyPrefix = newPrefix();
-    const storage = await opened({ url, keyPrefix });
-    const gates = [{ kind: "lock", key: "l", max: 1, per: undefined, onBusy: "wait" }] as const;
-    const jobs = Array.from({ length: 3 }, () => newJob({ gates }));
-    await storage.enqueue({ queue: QUEUE, flows: jobs.map(alone) });
-    expect(await claim(storage, "one", 5)).toHaveLength(1);
-    await ask(port, [["DEL", `${keyPrefix}:{${QUEUE}}:claims`]]);
+    const { storage, jobs, remove } = await lockedJobs();
+    await remove("claims");
     await storage.reap({ queue: QUEUE, limit: 10 });
     const done: string[] = [];
     for (let runs = await claim(storage, "two", 5); runs.length > 0; runs = await claim(storage, "two", 5)) {

@@ -95,7 +95,7 @@ end
 
 local function storiesOf(row)
   local attempts = {}
-  for place = 1, row.stories and M.storyCount(row) or 0 do
+  for place = 1, M.storyCount(row) do
     local text = call("HGET", K.stories, place .. ":" .. row.key)
     if text then attempts[#attempts + 1] = decode(text) end
   end

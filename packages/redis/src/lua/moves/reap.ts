@@ -72,9 +72,8 @@ local function takenAt(run)
 end
 
 -- Of one that is suspect, and not to be taken yet, until when it is left; no more of its row is looked at, since many may be such.
-local function restsUntil(key)
-  local text = S.rows[key] == nil and call("HGET", K.rows, key)
-  local fine, _, _, _, _, _, _, _, _, _, _, _, _, _, _, lease, _, odd = pcall(decodeFrom, text or "", 16, 11)
+local function restsUntil(text)
+  local fine, _, _, _, _, _, _, _, _, _, _, _, _, _, _, lease, _, odd = pcall(decodeFrom, text, 16, 11)
   if not fine or type(odd) ~= "table" or not odd[1] or type(lease) ~= "number" then return nil end
   local _, at = struct.unpack(">I5I6", text)
   local run = {suspectSince = at + odd[1], lease = lease}
@@ -153,8 +152,9 @@ return M.run(function()
   local reaped, nextAt, resting, due = {}, nil, {}, {}
   local keys, entries, isPart = overdue(from)
   for _, key in ipairs(keys) do
-    local till = restsUntil(key)
-    local row = not till and M.rowAt(key)
+    local text = S.rows[key] == nil and call("HGET", K.rows, key) or nil
+    local till = text and restsUntil(text)
+    local row = not till and M.rowAt(key, nil, text)
     local run = row and row.run
     if till then
       resting[key] = true
