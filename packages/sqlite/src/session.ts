@@ -121,6 +121,11 @@ export class Session {
     };
   }
 
+  /** A claim was answered. */
+  claimed(more: boolean): void {
+    this.files.claimed(more);
+  }
+
   private tellAll(hint: WatchHint): void {
     for (const queue of this.queues.values()) queue.tell(hint);
   }

@@ -115,11 +115,13 @@ class SqliteStore implements StorageContract, AsyncDisposable {
 
   async step(request: Request<"step">): Answer<"step"> {
     const { session, queue, now } = this.#target(request);
-    if (request.settled.length === 0 && session.writer.idle) {
-      const answer = await session.read((connection) => idleAnswer(connection, queue, request, now));
-      if (answer !== undefined) return answer;
-    }
-    return session.write(queue, now, (move) => step(move, request));
+    const answer =
+      request.settled.length === 0 && session.writer.idle
+        ? await session.read((connection) => idleAnswer(connection, queue, request, now))
+        : undefined;
+    const given = answer ?? (await session.write(queue, now, (move) => step(move, request)));
+    if (request.claim !== undefined) session.claimed(given.more);
+    return given;
   }
 
   async renew(request: Request<"renew">): Answer<"renew"> {

@@ -13,6 +13,13 @@ const LOOK_AGAIN = [1, 2, 5, 10, 20];
 /** Looks before those, one each turn of the event loop: most commits can be seen by then. */
 const LOOKS_AT_ONCE = 120;
 
+/** Milliseconds for which claims have followed each other, each leaving more to claim, before the system is let go. */
+const BUSY_FOR = 20;
+/** Milliseconds between two claims that still follow each other. */
+const BUSY_STILL = 50;
+/** Milliseconds between two looks meanwhile. */
+const LOOK_WHILE_BUSY = 5;
+
 const ANY: WatchHint = { kind: "any" };
 
 export interface FileWatchOptions {
@@ -26,6 +33,10 @@ export interface FileWatchOptions {
 /**
  * Notices what other processes and connections write, while somebody wants to know: the system tells of changes to the
  * log, and SQLite's data version says whether they were ours.
+ *
+ * Whoever claims and claims needs no telling, and several who do would be woken by each page that another one writes, in
+ * the midst of its commit. So the system is not listened to for as long as that goes on: a look every few milliseconds is
+ * enough.
  */
 export class FileWatch {
   private readonly options: FileWatchOptions;
@@ -38,6 +49,10 @@ export class FileWatch {
   private looksAgain = 0;
   private looksAtOnce = 0;
   private hasWritten = false;
+  private busySince = 0;
+  private busyUntil = 0;
+  /** Set while the system is not listened to. */
+  private busy: NodeJS.Timeout | undefined;
 
   constructor(options: FileWatchOptions) {
     this.options = options;
@@ -51,7 +66,7 @@ export class FileWatch {
     if (this.users > 1) return;
     this.version = this.options.connection.dataVersion();
     this.timer = setInterval(() => this.poll(), POLL).unref();
-    this.watchFolder();
+    this.listen();
   }
 
   stop(): void {
@@ -62,10 +77,9 @@ export class FileWatch {
   end(): void {
     this.users = 0;
     clearInterval(this.timer);
-    clearTimeout(this.again);
-    this.again = undefined;
-    this.watcher?.close();
-    this.watcher = undefined;
+    clearInterval(this.busy);
+    this.busy = undefined;
+    this.letGo();
   }
 
   /** This connection has written: what the system tells next is most likely that. */
@@ -73,13 +87,50 @@ export class FileWatch {
     this.hasWritten = true;
   }
 
-  private watchFolder(): void {
+  /** This connection has claimed, and found more than it wanted, or not. */
+  claimed(more: boolean): void {
+    const now = performance.now();
+    if (!more) {
+      this.busyUntil = 0;
+      if (this.busy !== undefined) this.listenAgain();
+      return;
+    }
+    if (now > this.busyUntil) this.busySince = now;
+    this.busyUntil = now + BUSY_STILL;
+    if (this.busy === undefined && this.users > 0 && now - this.busySince > BUSY_FOR) this.beBusy();
+  }
+
+  private beBusy(): void {
+    this.letGo();
+    this.looksAtOnce = 0;
+    this.busy = setInterval(() => {
+      if (performance.now() > this.busyUntil) this.listenAgain();
+      else this.look();
+    }, LOOK_WHILE_BUSY).unref();
+  }
+
+  private listenAgain(): void {
+    clearInterval(this.busy);
+    this.busy = undefined;
+    this.listen();
+    // After that, so that nothing is written between the two.
+    this.look();
+  }
+
+  private letGo(): void {
+    clearTimeout(this.again);
+    this.again = undefined;
+    this.watcher?.close();
+    this.watcher = undefined;
+  }
+
+  private listen(): void {
     try {
       this.watcher = watchFiles(dirname(this.options.connection.path), { persistent: false }, (_, name) => {
         if (name === null || this.names.has(name)) this.told();
       });
-      // Without it, the poll is left.
-      this.watcher.on("error", () => this.watcher?.close());
+      // Without it the poll is left, which tries to have it again.
+      this.watcher.on("error", () => this.letGo());
     } catch {
       this.watcher = undefined;
     }
@@ -97,7 +148,7 @@ export class FileWatch {
     this.looksAtOnce = times;
     // Not unreferenced: the event loop would then wait for something else before it runs this.
     setImmediate(() => {
-      if (this.look()) this.looksAtOnce = 0;
+      if (this.busy !== undefined || this.look()) this.looksAtOnce = 0;
       else if (this.looksAtOnce > 1) this.lookAtOnce(this.looksAtOnce - 1);
       else {
         this.looksAtOnce = 0;
@@ -124,6 +175,7 @@ export class FileWatch {
       this.options.changed(ANY);
       return;
     }
+    if (this.watcher === undefined && this.busy === undefined && this.users > 0) this.listen();
     this.look();
   }
 

@@ -1,6 +1,6 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, symlinkSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import type { StorageContract, WatchHint } from "@taskq/core/storage";
 import { expect, test } from "vitest";
@@ -132,6 +132,81 @@ test("a listener that throws does not keep the call from being answered, nor oth
   await new Promise(setImmediate);
   expect(errors).toMatchObject([{ message: "of a listener" }]);
 });
+
+/** Whether this process has the system tell of changes in a folder: Linux says so. */
+function isListenedTo(folder: string): boolean {
+  const inode = statSync(folder).ino.toString(16);
+  return readdirSync("/proc/self/fdinfo").some((name) => {
+    try {
+      const told = readFileSync(`/proc/self/fdinfo/${name}`, "utf8");
+      return told.split("\n").some((line) => line.startsWith("inotify ") && line.includes(` ino:${inode} `));
+    } catch {
+      // The folder was read by a descriptor that is closed by now.
+      return false;
+    }
+  });
+}
+
+/** Claims one job after the other, of more than that, until it is told to stop. */
+async function claimOn(storage: StorageContract, goesOn: () => boolean): Promise<void> {
+  for (let request = 1; goesOn(); request += 1) {
+    expect(await claim(storage, request)).toHaveLength(1);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
+
+test.runIf(process.platform === "linux")(
+  "who claims and claims is not woken by each write of others, and is told of them all the same",
+  async () => {
+    const folder = temporaryFolder();
+    const path = join(folder, "jobs.db");
+    const storage = await openStorage({ path });
+    const child = await other(path);
+    const heard = listen(storage);
+    await storage.enqueue({ queue: QUEUE, flows: Array.from({ length: 10_000 }, () => flow()) });
+    expect(isListenedTo(folder)).toBe(true);
+    let goesOn = true;
+    const claiming = claimOn(storage, () => goesOn);
+    await expect.poll(() => isListenedTo(folder)).toBe(false);
+    const delays: number[] = [];
+    for (let turn = 0; turn < 10; turn += 1) {
+      const next = heard.next();
+      await Promise.all([once(child, "message"), Promise.resolve(child.send("store"))]);
+      const stored = performance.now();
+      expect((await next).kind).toBe("any");
+      delays.push(performance.now() - stored);
+    }
+    expect(isListenedTo(folder)).toBe(false);
+    expect(delays.toSorted((a, b) => a - b)[5]).toBeLessThan(100);
+    goesOn = false;
+    await claiming;
+    await expect.poll(() => isListenedTo(folder)).toBe(true);
+  },
+  20_000,
+);
+
+test.runIf(process.platform === "linux")(
+  "who has found nothing more listens again at once, and hears what was written before",
+  async () => {
+    const folder = temporaryFolder();
+    const path = join(folder, "jobs.db");
+    const storage = await openStorage({ path });
+    const child = await other(path);
+    const heard = listen(storage);
+    await storage.enqueue({ queue: QUEUE, flows: Array.from({ length: 2_000 }, () => flow()) });
+    let request = 1;
+    for (; isListenedTo(folder) && request < 1_000; request += 1) {
+      await claim(storage, request);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    const before = heard.hints.length;
+    await Promise.all([once(child, "message"), Promise.resolve(child.send("store"))]);
+    await claim(storage, request, 10_000);
+    expect(isListenedTo(folder)).toBe(true);
+    expect(heard.hints.slice(before)).toContainEqual({ kind: "any" });
+  },
+  20_000,
+);
 
 test("a process that only watches may end", async () => {
   const path = join(temporaryFolder(), "jobs.db");
