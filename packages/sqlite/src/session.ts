@@ -1,4 +1,4 @@
-import { TaskqError, type OpenRequest, type WatchHint } from "@taskq/core/storage";
+import { TaskqError, type OpenRequest, type StepAnswer, type WatchHint } from "@taskq/core/storage";
 import { Checkpointer } from "./checkpoint.js";
 import type { Connection } from "./connection.js";
 import { isBusy, storageError } from "./failure.js";
@@ -122,8 +122,14 @@ export class Session {
   }
 
   /** A claim was answered. */
-  claimed(more: boolean): void {
+  claimed({ claimed, more }: StepAnswer): void {
+    if (claimed.length > 0) this.files.wasOfUse();
     this.files.claimed(more);
+  }
+
+  /** Somebody reads what he waits for. */
+  lookedFor(): void {
+    this.files.wasOfUse();
   }
 
   private tellAll(hint: WatchHint): void {

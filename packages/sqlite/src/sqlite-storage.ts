@@ -120,7 +120,7 @@ class SqliteStore implements StorageContract, AsyncDisposable {
         ? await session.read((connection) => idleAnswer(connection, queue, request, now))
         : undefined;
     const given = answer ?? (await session.write(queue, now, (move) => step(move, request)));
-    if (request.claim !== undefined) session.claimed(given.more);
+    if (request.claim !== undefined) session.claimed(given);
     return given;
   }
 
@@ -169,6 +169,7 @@ class SqliteStore implements StorageContract, AsyncDisposable {
 
   async read(request: Request<"read">): Answer<"read"> {
     const { session, queue } = this.#target(request);
+    session.lookedFor();
     return session.read((connection) =>
       request.ids.map((id) => readId(connection, queue, id, request.whole === true)),
     );
@@ -264,6 +265,7 @@ class SqliteStore implements StorageContract, AsyncDisposable {
 
   async events(request: Request<"events">): Answer<"events"> {
     const { session, queue, now } = this.#target(request);
+    session.lookedFor();
     const read = await session.read((connection) => readFeed(connection, queue, request, now));
     return read ?? session.write(queue, now, (move) => followFeed(move, request));
   }

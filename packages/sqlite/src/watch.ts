@@ -10,7 +10,10 @@ const POLL = 500;
  * is before the commit can be seen: a look at once may come too early.
  */
 const LOOK_AGAIN = [1, 2, 5, 10, 20];
-/** Looks before those, one each turn of the event loop: most commits can be seen by then. */
+/**
+ * Looks before those, one each turn of the event loop: most commits can be seen by then. Half as many each time that what
+ * was seen was of no use, as it mostly is where several consumers hear of each job that one of them gets.
+ */
 const LOOKS_AT_ONCE = 120;
 
 /** Milliseconds for which claims have followed each other, each leaving more to claim, before the system is let go. */
@@ -48,6 +51,7 @@ export class FileWatch {
   private again: NodeJS.Timeout | undefined;
   private looksAgain = 0;
   private looksAtOnce = 0;
+  private patience = LOOKS_AT_ONCE;
   private hasWritten = false;
   private busySince = 0;
   private busyUntil = 0;
@@ -85,6 +89,11 @@ export class FileWatch {
   /** This connection has written: what the system tells next is most likely that. */
   wrote(): void {
     this.hasWritten = true;
+  }
+
+  /** Somebody has looked for what others have written, or found it. */
+  wasOfUse(): void {
+    this.patience = LOOKS_AT_ONCE;
   }
 
   /** This connection has claimed, and found more than it wanted, or not. */
@@ -138,10 +147,12 @@ export class FileWatch {
 
   private told(): void {
     this.looksAgain = 0;
-    if (!this.hasWritten && this.look()) return;
+    const isOwn = this.hasWritten;
+    if (!isOwn && this.look()) return;
     // Even if the write was our own: another one may have come right behind it, told of by the same event.
-    if (this.looksAtOnce === 0) this.lookAtOnce(LOOKS_AT_ONCE);
-    else this.looksAtOnce = LOOKS_AT_ONCE;
+    const looks = isOwn ? 1 : this.patience;
+    if (this.looksAtOnce === 0) this.lookAtOnce(looks);
+    else this.looksAtOnce = Math.max(looks, this.looksAtOnce);
   }
 
   private lookAtOnce(times: number): void {
@@ -188,6 +199,7 @@ export class FileWatch {
       const version = connection.dataVersion();
       if (version === this.version) return false;
       this.version = version;
+      this.patience = Math.max(1, this.patience >> 1);
     } catch {
       return false;
     }

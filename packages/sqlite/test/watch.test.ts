@@ -64,6 +64,22 @@ test.each([
   20_000,
 );
 
+test("what was of no use to anybody is told of all the same", async () => {
+  const path = join(temporaryFolder(), "jobs.db");
+  const storage = await openStorage({ path });
+  const child = await other(path);
+  const heard = listen(storage);
+  const delays: number[] = [];
+  for (let turn = 0; turn < 20; turn += 1) {
+    const next = heard.next();
+    await Promise.all([once(child, "message"), Promise.resolve(child.send("store"))]);
+    const stored = performance.now();
+    expect((await next).kind).toBe("any");
+    delays.push(performance.now() - stored);
+  }
+  expect(delays.toSorted((a, b) => a - b)[10]).toBeLessThan(100);
+}, 20_000);
+
 test("what this process stores and settles is told with its kind and ids", async () => {
   const storage = await openStorage({ path: join(temporaryFolder(), "jobs.db") });
   const heard = listen(storage);
