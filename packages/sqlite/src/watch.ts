@@ -19,7 +19,7 @@ const LOOKS_AT_ONCE = 120;
 /** Milliseconds for which claims have followed each other, each leaving more to claim, before the system is let go. */
 const BUSY_FOR = 20;
 /** Milliseconds between two claims that still follow each other. */
-const BUSY_STILL = 50;
+const BUSY_STILL = 200;
 /** Milliseconds between two looks meanwhile. */
 const LOOK_WHILE_BUSY = 5;
 
