@@ -52,7 +52,8 @@ export class FileWatch {
   private looksAgain = 0;
   private looksAtOnce = 0;
   private patience = LOOKS_AT_ONCE;
-  private hasWritten = false;
+  /** Turns of the event loop in which what is told is most likely known. */
+  private knownFor = 0;
   private busySince = 0;
   private busyUntil = 0;
   /** Set while the system is not listened to. */
@@ -88,8 +89,19 @@ export class FileWatch {
 
   /** This connection has written: what the system tells next is most likely that. */
   wrote(): void {
-    this.hasWritten = true;
+    if (this.watcher !== undefined) this.isKnown();
   }
+
+  /** What has been written until now: it is told in this turn of the event loop, or in the next one. */
+  private isKnown(): void {
+    if (this.knownFor === 0) setImmediate(this.turned);
+    this.knownFor = 2;
+  }
+
+  private readonly turned = (): void => {
+    this.knownFor -= 1;
+    if (this.knownFor > 0) setImmediate(this.turned);
+  };
 
   /** Somebody has looked for what others have written, or found it. */
   wasOfUse(): void {
@@ -147,10 +159,9 @@ export class FileWatch {
 
   private told(): void {
     this.looksAgain = 0;
-    const isOwn = this.hasWritten;
-    if (!isOwn && this.look()) return;
-    // Even if the write was our own: another one may have come right behind it, told of by the same event.
-    const looks = isOwn ? 1 : this.patience;
+    if (this.knownFor === 0 && this.look()) return;
+    // Even if it is known: another write may have come right behind it, told of by the same event.
+    const looks = this.knownFor > 0 ? 1 : this.patience;
     if (this.looksAtOnce === 0) this.lookAtOnce(looks);
     else this.looksAtOnce = Math.max(looks, this.looksAtOnce);
   }
@@ -194,12 +205,12 @@ export class FileWatch {
   private look(): boolean {
     const { connection } = this.options;
     if (this.users === 0 || !connection.driver.open || connection.driver.inTransaction) return false;
-    this.hasWritten = false;
     try {
       const version = connection.dataVersion();
       if (version === this.version) return false;
       this.version = version;
       this.patience = Math.max(1, this.patience >> 1);
+      this.isKnown();
     } catch {
       return false;
     }
