@@ -1,6 +1,7 @@
 import {
   asCompleted,
   createQueue,
+  Fatal,
   group,
   jsonSerializer,
   task,
@@ -464,6 +465,27 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
     await expect(result.wait({ timeout: "5s" })).rejects.toMatchObject({ code: "TASKQ_FAILED" });
     expect(events.map(({ type }) => type)).toContain("timeout");
   });
+
+  test.each(["answers", "throws"])(
+    "a handler that blocks past its timeout, having waited before, and then %s has timed out, as any other",
+    async (how) => {
+      const block = task("block", { timeout: 50, retries: 1 }, async (_: void, { attempt, signal }) => {
+        if (attempt === 2) return signal.aborted;
+        await sleep(5);
+        const end = performance.now() + 60;
+        while (performance.now() < end);
+        if (how === "throws") throw new Fatal("too late to tell");
+        return true;
+      });
+      const queue = closing(createQueue({ storage: await makeStorage(), tasks: { block } }));
+      const events = recordEvents(queue);
+      await serve(queue);
+      const result = await queue.enqueue(block.job());
+      expect(await result.wait({ timeout: "5s" })).toBe(false);
+      expect(only(events, "timeout")).toMatchObject([{ attempt: 1, timeoutMs: 50 }]);
+      expect(only(events, "retrying")).toMatchObject([{ error: { code: "TASKQ_TIMEOUT" } }]);
+    },
+  );
 
   test("revoking a running job aborts its signal at once", async () => {
     let [begun, abortedAt] = [new Gate(), 0];

@@ -6,12 +6,13 @@ import type { SettledOutcome } from "../storage.js";
 import { checkedMessage } from "./checked-message.js";
 import { encodeError } from "./failure.js";
 import type { FinishedRun } from "./finished-run.js";
-import { endOfReturn, endOfThrow, invoke, isRevoked, startTimeout, type InvokedEnd } from "./invoke.js";
+import { endOfReturn, endOfThrow, invoke, isRevoked, type InvokedEnd } from "./invoke.js";
 import type { Run } from "./run.js";
 import type { MaybePromise } from "./maybe-promise.js";
 import { decodeMessage, difference, type JobMessage } from "./message.js";
 import type { Policy } from "./policy.js";
 import { quarantineError } from "./quarantine.js";
+import { RunTimeout } from "./run-timeout.js";
 import { settlementOf } from "./settle-run.js";
 import { contextOf, inputOf } from "./sources.js";
 import { keysOfStage } from "./stage-keys.js";
@@ -109,9 +110,8 @@ function begin(call: Call, input: unknown): void {
   run.instant = message.instant;
   tellStarted(run);
   const timeoutMs = message.options?.timeout ?? policy.timeoutMs;
-  const timer = timeoutMs === undefined ? undefined : startTimeout(run, timeoutMs);
+  const timeout = timeoutMs === undefined ? undefined : new RunTimeout(run, timeoutMs);
   const end = (how: InvokedEnd): void => {
-    if (timer !== undefined) clearTimeout(timer);
     run.isOver = run.hasEnded = true;
     const finished = settlementOf(run, how, message, policy);
     const kept = run.keeping?.ended();
@@ -124,8 +124,14 @@ function begin(call: Call, input: unknown): void {
   // Its own `then` would be a handler's: it may throw, or never call.
   void Promise.prototype.then.call(
     answer,
-    (output) => end(endOfReturn(run, output)),
-    (error: unknown) => end(endOfThrow(run, error)),
+    (output) => {
+      timeout?.end();
+      end(endOfReturn(run, output));
+    },
+    (error: unknown) => {
+      timeout?.end();
+      end(endOfThrow(run, error));
+    },
   );
 }
 

@@ -3,7 +3,6 @@ import type { Definition } from "../definition.js";
 import { TaskqError, TimeoutError } from "../errors.js";
 import { parseInput } from "../schema.js";
 import type { GateVerdict } from "../storage.js";
-import { startTimer } from "../timer.js";
 import type { Middleware } from "../vocabulary/middleware.js";
 import type { RunEnd } from "./decide.js";
 import type { Run } from "./run.js";
@@ -21,13 +20,6 @@ export type InvokedEnd = RunEnd & { readonly output?: unknown };
  */
 export function invoke(run: Run, definition: Definition, input: unknown): unknown {
   return runScope.run(run, isPlain(run, definition) ? callHandler : callGuarded, run, definition, input);
-}
-
-/** Aborts the run's signal when its time is over. Answers the timer, to be cleared. */
-export function startTimeout(run: Run, timeoutMs: number): ReturnType<typeof setTimeout> {
-  run.deadlineAt = run.startedAt + timeoutMs;
-  const timer = startTimer(() => run.aborting.abort(new TimeoutError(timeoutMs)), timeoutMs);
-  return run.host.stays === true ? timer : timer.unref();
 }
 
 export function endOfReturn(run: Run, output: unknown): InvokedEnd {
