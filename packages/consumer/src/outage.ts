@@ -81,9 +81,13 @@ export class Outage {
   /**
    * Asks the storage; `undefined` if it is away.
    *
+   * @param failed told why it is
    * @throws what no further attempt cures
    */
-  async ask<Answer>(call: () => Promise<Answer>): Promise<Answer | undefined> {
+  async ask<Answer>(
+    call: () => Promise<Answer>,
+    failed?: (error: unknown) => void,
+  ): Promise<Answer | undefined> {
     try {
       const answer = await call();
       this.answered();
@@ -91,6 +95,7 @@ export class Outage {
     } catch (error) {
       if (!isPassing(error)) throw error;
       this.failed(error);
+      failed?.(error);
       return undefined;
     }
   }

@@ -203,10 +203,10 @@ export class QueueWorker {
     const { underWay } = this.#exchange;
     const now = performance.now();
     const handedBack = this.#handBack(now);
-    const { repeats } = this.#exchange;
-    const claim = repeats || handedBack ? undefined : this.#claim(now);
+    const { repeats, isOneByOne } = this.#exchange;
+    const claim = repeats || isOneByOne || handedBack ? undefined : this.#claim(now);
     if (underWay > 0 && claim === undefined && !repeats) return;
-    const begun = repeats ? [] : this.dispatcher.begun();
+    const begun = repeats || isOneByOne ? [] : this.dispatcher.begun();
     if (claim === undefined && begun.length === 0 && this.#exchange.empty && now < this.#revocationsAt)
       return;
     this.#steppedAt = now;

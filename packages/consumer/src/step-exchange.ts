@@ -1,5 +1,5 @@
 /** What a consumer tells a storage, and is told, in steps: each is repeated word for word until it is answered. */
-import { reportEffects, reportSettled, type Engine } from "@taskq/core/engine";
+import { isRefusal, reportEffects, reportSettled, type Engine } from "@taskq/core/engine";
 import {
   TaskqError,
   type ClaimRequest,
@@ -11,10 +11,17 @@ import {
 } from "@taskq/core/storage";
 import type { HeldRun } from "./held-run.js";
 import type { HeldRuns } from "./held-runs.js";
+import { OneByOne } from "./one-by-one.js";
 import type { Outage } from "./outage.js";
 import { stampNow, type Stamp } from "./stamp.js";
 
 const RELEASED: SettledOutcome = { kind: "released" };
+/**
+ * Answers with an error to the same step, leases renewed before each, after which what it settles is settled one by one; and to a
+ * step that settles one.
+ */
+const REFUSALS = 5;
+const REFUSALS_OF_ONE = 2;
 
 /** One step at a time, repeated until it is answered. */
 interface Lane {
@@ -28,6 +35,10 @@ interface Sent {
   readonly ended: readonly HeldRun[];
   /** Of the first attempt: a repeated claim may have been made then. */
   readonly stamp: Stamp;
+  /** Whether it settles one run, since the storage refuses some. */
+  readonly isOfOne: boolean;
+  /** How often in a row the storage has answered it with an error. */
+  refusals: number;
 }
 
 /** An answer, with the moment from which its leases count. */
@@ -52,6 +63,7 @@ export interface StepExchangeOptions {
 export class StepExchange {
   readonly #options: StepExchangeOptions;
   readonly #lanes: readonly Lane[];
+  readonly #oneByOne: OneByOne;
   #idle: (() => void) | undefined;
   #number = 0;
   #settlements: Settlement[] = [];
@@ -65,6 +77,8 @@ export class StepExchange {
       isUnderWay: false,
       sent: undefined,
     }));
+    const { engine, runs } = options;
+    this.#oneByOne = new OneByOne({ engine, runs, others: () => this.#takeEnded() });
   }
 
   /** Whether something has ended that was not sent yet. */
@@ -74,7 +88,14 @@ export class StepExchange {
 
   /** Whether everything that has ended is settled, and every request answered. */
   get empty(): boolean {
-    return this.#ended.length === 0 && this.#lanes.every(({ sent }) => sent === undefined);
+    return (
+      this.#ended.length === 0 && !this.isOneByOne && this.#lanes.every(({ sent }) => sent === undefined)
+    );
+  }
+
+  /** Whether runs are settled one by one: then a step does nothing else, and no other one is under way. */
+  get isOneByOne(): boolean {
+    return this.#oneByOne.next !== undefined;
   }
 
   /** Whether several steps may be under way. */
@@ -89,6 +110,7 @@ export class StepExchange {
 
   /** Whether no further step can be sent now. */
   get isFull(): boolean {
+    if (this.isOneByOne) return this.underWay > 0;
     return !this.#lanes.some(isFree);
   }
 
@@ -108,7 +130,7 @@ export class StepExchange {
   add(held: HeldRun): void {
     held.state = "ended";
     this.#ended.push(held);
-    this.#settlements.push(held.finished?.settlement ?? this.#release(held));
+    this.#settlements.push(this.#settlementOf(held));
   }
 
   /** Sends what is there; `undefined` if the storage is away, and the same is sent again. */
@@ -123,13 +145,17 @@ export class StepExchange {
     lane.isUnderWay = true;
     try {
       const began = performance.now();
-      const asking = outage.ask(() => engine.storage.step(sent.request));
+      const asking = outage.ask(
+        () => engine.storage.step(sent.request),
+        (error) => this.#unanswered(lane, sent, error),
+      );
       const asked = performance.now();
       const answer = await asking;
       if (answer === undefined) return undefined;
       const elsewhere = performance.now() - asked > asked - began;
       lane.sent = undefined;
-      const { request, ended, stamp } = sent;
+      const { request, ended, stamp, isOfOne } = sent;
+      if (isOfOne) this.#oneByOne.taken();
       return { answer, claim: request.claim, ended, stamp, elsewhere };
     } catch (error) {
       return this.#refused(lane, sent, error);
@@ -160,6 +186,19 @@ export class StepExchange {
     await this.#options.engine.storage.step({ ...this.#compose(0, undefined, []).request, last: true });
   }
 
+  /** A step that the storage goes on refusing is asked without what it settles: that goes one by one, once this is answered. */
+  #unanswered(lane: Lane, sent: Sent, error: unknown): void {
+    sent.refusals = isRefusal(error) ? sent.refusals + 1 : 0;
+    const { request, ended, isOfOne } = sent;
+    if (isOfOne && sent.refusals >= REFUSALS_OF_ONE) {
+      lane.sent = undefined;
+      this.#oneByOne.refused(error);
+    } else if (ended.length > 0 && sent.refusals >= REFUSALS) {
+      lane.sent = { ...sent, request: { ...request, settled: [] }, ended: [], refusals: 0 };
+      this.#oneByOne.add(ended);
+    }
+  }
+
   /** A queue that moves to another storage hands out nothing more, but takes what ended. */
   #refused(lane: Lane, { request, ended }: Sent, error: unknown): undefined {
     if (request.claim === undefined || !(error instanceof TaskqError) || error.code !== "TASKQ_MOVED") {
@@ -174,10 +213,9 @@ export class StepExchange {
   #compose(lane: number, claim: ClaimRequest | undefined, begun: readonly RunReference[]): Sent {
     const { engine, owner } = this.#options;
     const { name, taskNames, time } = engine;
-    const settled = this.#settlements;
-    const ended = this.#ended;
-    this.#settlements = [];
-    this.#ended = [];
+    const { next } = this.#oneByOne;
+    const settled = next === undefined ? this.#settlements : [this.#settlementOf(next)];
+    const ended = next === undefined ? this.#takeEnded() : [next];
     this.#number += 1;
     const request: StepRequest = {
       queue: name,
@@ -190,7 +228,19 @@ export class StepExchange {
       claim,
       now: time.requestNow(),
     };
-    return { request, ended, stamp: stampNow() };
+    return { request, ended, stamp: stampNow(), isOfOne: next !== undefined, refusals: 0 };
+  }
+
+  #takeEnded(): readonly HeldRun[] {
+    const ended = this.#ended;
+    this.#settlements = [];
+    this.#ended = [];
+    return ended;
+  }
+
+  /** As it finished, or, unbegun, as released. */
+  #settlementOf(held: HeldRun): Settlement {
+    return held.finished?.settlement ?? this.#release(held);
   }
 
   #settle(ended: readonly HeldRun[], answer: StepAnswer): boolean {

@@ -10,6 +10,7 @@ export { InlineRunner } from "./engine/inline.js";
 export type { RunListener } from "./engine/inline.js";
 export { JobRun } from "./engine/job-run.js";
 export type { Run, RunHost } from "./engine/run.js";
+export { isRefusal, refusedRun } from "./engine/refused-run.js";
 export { prepareNow, preparedFlow } from "./engine/prepare.js";
 export type { PreparedFlow } from "./engine/prepare.js";
 export { reportEffects, reportLost, reportReaped, reportSettled } from "./engine/report.js";

@@ -1,4 +1,4 @@
-import { TaskqError } from "@taskq/core/storage";
+import { metByAll, TaskqError } from "@taskq/core/storage";
 
 /** SQLite's code of an error, such as `SQLITE_BUSY`; `undefined` for another error. */
 function sqliteCode(error: unknown): string | undefined {
@@ -38,9 +38,10 @@ export function storageError(error: unknown, path: string): unknown {
     return isOfDamage(error) ? damaged(path, error) : error;
   }
   const message = error instanceof Error ? error.message : String(error);
-  return new TaskqError("TASKQ_STORAGE", `the SQLite file ${path}: ${explained(code)}${message}`, {
+  const told = new TaskqError("TASKQ_STORAGE", `the SQLite file ${path}: ${explained(code)}${message}`, {
     cause: error,
   });
+  return isOfFile(error) ? metByAll(told) : told;
 }
 
 /** What a row makes of us that somebody has written into: it is of another type, out of range, or no JSON. */

@@ -1,5 +1,5 @@
 import type { Storage } from "@taskq/core";
-import { TaskqError, type StorageContract } from "@taskq/core/storage";
+import { TaskqError, type StorageContract, type StorageRequest } from "@taskq/core/storage";
 import { randomSource } from "./random-source.js";
 
 /** The calls that can meet a fault: all that answer a promise, but `close`. */
@@ -63,6 +63,14 @@ export interface FaultControl {
   readonly met: readonly Fault[];
   /** The next call of this method meets this fault, whatever the plan says. */
   inject(method: FaultyMethod, kind: FaultKind): void;
+  /**
+   * From now on every call of this method whose request is such is `broken`, whatever the plan says, as by what a storage can
+   * never take.
+   */
+  breakWhen<Method extends FaultyMethod>(
+    method: Method,
+    isSuch: (request: StorageRequest<Method>) => boolean,
+  ): void;
   /** From now on every call is refused, until it is told otherwise: the storage is away. */
   setAway(away: boolean): void;
   /** From now on the plan is heeded, or not. What was injected is met all the same. */
@@ -121,7 +129,9 @@ export function faultyStorage(storage: Storage | StorageContract, plan: FaultPla
     const known = calls.get(method);
     if (known !== undefined) return known;
     const call: Call = async (...parameters) =>
-      faults.meet(method, async () => Reflect.apply(callOf(storage, method), storage, parameters));
+      faults.meet(method, parameters[0], async () =>
+        Reflect.apply(callOf(storage, method), storage, parameters),
+      );
     calls.set(method, call);
     return call;
   };
@@ -143,6 +153,7 @@ function callOf(storage: Storage | StorageContract, method: FaultyMethod): Call 
 class Faults implements FaultControl {
   readonly met: Fault[] = [];
   readonly #injected = new Map<FaultyMethod, FaultKind[]>();
+  readonly #broken: { readonly method: FaultyMethod; readonly isSuch: (request: never) => boolean }[] = [];
   readonly #plan: FaultPlan;
   readonly #random: () => number;
   #away = false;
@@ -160,6 +171,13 @@ class Faults implements FaultControl {
     this.#injected.set(method, kinds);
   }
 
+  breakWhen<Method extends FaultyMethod>(
+    method: Method,
+    isSuch: (request: StorageRequest<Method>) => boolean,
+  ): void {
+    this.#broken.push({ method, isSuch });
+  }
+
   setAway(away: boolean): void {
     this.#away = away;
   }
@@ -168,8 +186,8 @@ class Faults implements FaultControl {
     this.#planned = planned;
   }
 
-  async meet(method: FaultyMethod, carryOut: () => Promise<unknown>): Promise<unknown> {
-    const kind = this.#next(method);
+  async meet(method: FaultyMethod, request: unknown, carryOut: () => Promise<unknown>): Promise<unknown> {
+    const kind = this.#next(method, request);
     if (kind === undefined) return carryOut();
     this.met.push({ method, kind });
     if (kind === "refused") throw unavailable(method, "before it reached the storage");
@@ -180,8 +198,9 @@ class Faults implements FaultControl {
     return answer;
   }
 
-  #next(method: FaultyMethod): FaultKind | undefined {
+  #next(method: FaultyMethod, request: unknown): FaultKind | undefined {
     if (this.#away) return "refused";
+    if (this.#broken.some((one) => one.method === method && one.isSuch(request as never))) return "broken";
     const injected = this.#injected.get(method)?.shift();
     if (injected !== undefined) return injected;
     if (!this.#planned || !concerns(this.#plan, method)) return undefined;

@@ -1,15 +1,14 @@
 /** Executes one claimed job and decides what follows. */
 import type { Definition } from "../definition.js";
 import { TaskqError } from "../errors.js";
-import type { MessageContext } from "../serializer/serializer.js";
 import type { SettledOutcome } from "../storage.js";
-import { checkedMessage } from "./checked-message.js";
 import { encodeError } from "./failure.js";
 import type { FinishedRun } from "./finished-run.js";
 import { endOfReturn, endOfThrow, invoke, isRevoked, type InvokedEnd } from "./invoke.js";
 import type { Run } from "./run.js";
 import type { MaybePromise } from "./maybe-promise.js";
-import { decodeMessage, difference, type JobMessage } from "./message.js";
+import type { JobMessage } from "./message.js";
+import { openMessage } from "./open-message.js";
 import type { Policy } from "./policy.js";
 import { quarantineError } from "./quarantine.js";
 import { RunTimeout } from "./run-timeout.js";
@@ -156,21 +155,6 @@ function endBefore(run: Run): SettledOutcome | undefined {
     kind: "skipped",
     reason: gateKind === "limit" ? `the limit '${gate}' is used up` : `'${gate}' was busy`,
   };
-}
-
-/** @throws what makes the job one to quarantine */
-function openMessage({ engine, claimed }: Run): JobMessage {
-  const context: MessageContext = {
-    purpose: "task",
-    namespace: engine.storage.namespace,
-    queue: engine.name,
-    id: claimed.id,
-    task: claimed.task,
-  };
-  const message = decodeMessage(engine.serializer, claimed.body, context);
-  const differs = difference(checkedMessage(message), claimed);
-  if (differs === undefined) return message;
-  throw new TaskqError("TASKQ_SIGNATURE", `what is stored beside the job differs from its bytes: ${differs}`);
 }
 
 /** A storage that was away while a predecessor's result was read. */

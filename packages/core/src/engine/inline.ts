@@ -7,6 +7,7 @@ import { execute } from "./execute.js";
 import type { FinishedRun } from "./finished-run.js";
 import { revokeRun } from "./invoke.js";
 import { JobRun } from "./job-run.js";
+import { isRefusal, refusedRun } from "./refused-run.js";
 import type { RunHost } from "./run.js";
 import { RunsUnderWay } from "./runs-under-way.js";
 import { reportEffects, reportSettled } from "./report.js";
@@ -88,16 +89,19 @@ export class InlineRunner {
     const settled = finished === undefined ? [] : [finished.settlement];
     let moved: TaskqError | undefined;
     let answer: StepAnswer;
+    let told = finished;
     try {
       answer = await this.#ask(settled, { begin: 1, ahead: 0, lease: LEASE });
     } catch (error) {
-      if (finished === undefined || !(error instanceof TaskqError) || error.code !== "TASKQ_MOVED")
-        throw error;
-      // A queue that moves hands out nothing more, but takes what ended.
-      moved = error;
-      answer = await this.#ask(settled, undefined);
+      if (finished === undefined) throw error;
+      if (error instanceof TaskqError && error.code === "TASKQ_MOVED") {
+        // A queue that moves hands out nothing more, but takes what ended.
+        moved = error;
+        answer = await this.#ask(settled, undefined);
+      } else {
+        [told, answer] = await this.#settleAlone(finished, error);
+      }
     }
-    let told = finished;
     if (answer.settled[0] === "refused" && finished?.afterRefusal !== undefined) {
       told = finished.afterRefusal();
       answer = afterBoth(answer, await this.#ask([told.settlement], undefined));
@@ -110,6 +114,22 @@ export class InlineRunner {
     this.#abortRevoked(answer.revoked);
     if (moved !== undefined) throw moved;
     return answer;
+  }
+
+  /**
+   * Settles what a step was refused with: as it ended, or as a failed attempt.
+   *
+   * @throws what that was, if the storage takes neither
+   */
+  async #settleAlone(finished: FinishedRun, refusal: unknown): Promise<[FinishedRun, StepAnswer]> {
+    if (!isRefusal(refusal)) throw refusal;
+    try {
+      return [finished, withMore(await this.#ask([finished.settlement], undefined))];
+    } catch (error) {
+      const otherwise = isRefusal(error) ? refusedRun(finished, error) : undefined;
+      if (otherwise === undefined) throw error;
+      return [otherwise, withMore(await this.#ask([otherwise.settlement], undefined))];
+    }
   }
 
   /** One step at a time, in the order of their numbers: a storage takes an earlier number for a repeated request. */
@@ -177,6 +197,11 @@ export class InlineRunner {
       if (run !== undefined) revokeRun(run);
     }
   }
+}
+
+/** The answer to a step that has not claimed: there may be something to claim. */
+function withMore({ settled, nextDue, revoked, effects }: StepAnswer): StepAnswer {
+  return { settled, claimed: [], more: true, nextDue, revoked, effects };
 }
 
 /** What a step has claimed, and what came of settling otherwise what it refused: that may be due again. */

@@ -43,6 +43,21 @@ function refused(run: Run, message: JobMessage, policy: Policy): FinishedRun {
   return decided(run, run.engine.time.now(), { kind: "threw", error }, message, policy);
 }
 
+/** The same for one whose end the storage does not keep, for whatever reason: of what it threw, its error is told instead. */
+export function failedInstead(
+  { run, settlement: { outcome } }: FinishedRun,
+  error: TaskqError,
+  message: JobMessage,
+  policy: Policy,
+): FinishedRun {
+  const endedAt = run.engine.time.now();
+  if (outcome.kind !== "failed" && outcome.kind !== "retry") {
+    return decided(run, endedAt, { kind: "threw", error }, message, policy);
+  }
+  const told = describe(run, error, message);
+  return finish(run, endedAt, { ...outcome, error: bytesOf(run, told) }, told);
+}
+
 function decided(run: Run, endedAt: number, end: RunEnd, message: JobMessage, policy: Policy): FinishedRun {
   const decision = decide(end, retryPolicy(message, policy), run.claimed.failures, endedAt);
   return finishDecided(run, endedAt, decision, message);

@@ -1,4 +1,4 @@
-import { TaskqError } from "@taskq/core/storage";
+import { metByAll, TaskqError } from "@taskq/core/storage";
 import { withoutSecrets } from "./secrets.js";
 
 /** What follows an error of one attempt. */
@@ -49,6 +49,9 @@ const EXPLAINED: Readonly<Record<string, string>> = {
     "queue (the key that ends with :queue) is made anew from its jobs once it is gone (DEL)",
 };
 
+/** What the keys of a queue are to blame for: a call about others does not meet it. */
+const OF_KEYS: ReadonlySet<string> = new Set(["WRONGTYPE", "DAMAGED", "CROSSSLOT"]);
+
 /** Judges what an attempt was rejected with. */
 export function judge(error: unknown, what: string): Verdict {
   if (error instanceof TaskqError) return { kind: "fail", error };
@@ -64,7 +67,8 @@ export function judge(error: unknown, what: string): Verdict {
 function failed(error: unknown, what: string, code: string): Extract<Verdict, { kind: "fail" }> {
   const explained = EXPLAINED[code];
   const message = `${what}: ${explained === undefined ? "" : `${explained}: `}${messageOf(error)}`;
-  return { kind: "fail", error: new TaskqError("TASKQ_STORAGE", message, { cause: withoutSecrets(error) }) };
+  const told = new TaskqError("TASKQ_STORAGE", message, { cause: withoutSecrets(error) });
+  return { kind: "fail", error: explained === undefined || OF_KEYS.has(code) ? told : metByAll(told) };
 }
 
 /** The error of a connection that no other attempt mends, so that it is of no use to wait for the deadline. */
