@@ -323,6 +323,7 @@ export interface StorageContract {
    * Promise: the flows of a tick run one after the other, unless they may overlap
    * Promise: a tick of a paused or removed schedule enqueues nothing
    * Promise: a tick uses up a task revoked once
+   * Promise: of several instants in one tick, a task revoked once skips the first alone
    */
   tick(request: TickRequest): Promise<TickAnswer>;
 

@@ -24,27 +24,37 @@ export function tick(move: Move, request: TickRequest): TickAnswer {
   }
   checkFlows(move, request.flows);
   schedule.record = { ...schedule.record, lastAt: request.at };
-  const { status, flows } = fire(move, schedule, request);
-  return { status, lastAt: request.at, flows, effects: move.effects };
+  return { ...fire(move, schedule, request), lastAt: request.at, effects: move.effects };
 }
 
 interface Fired {
   readonly status: TickAnswer["status"];
   readonly flows: readonly StoredFlow[];
+  readonly skipped: number;
 }
 
 function fire(move: Move, schedule: Schedule, { flows, overlap }: TickRequest): Fired {
-  const { queue, now } = move;
-  const { task, paused } = schedule.record;
-  if (paused) return { status: "paused", flows: [] };
-  if (flows.length > 0 && revocationOf(queue, task, now) !== undefined) {
-    useUpRevocation(queue, task);
-    return { status: "revoked", flows: [] };
-  }
-  const stored = flows
+  const { paused } = schedule.record;
+  const skipped = paused ? 0 : skip(move, schedule, flows.length);
+  if (paused) return { status: "paused", flows: [], skipped };
+  if (skipped > 0 && skipped === flows.length) return { status: "revoked", flows: [], skipped };
+  const asked = flows.slice(skipped);
+  const stored = asked
     .slice(0, allowed(move, schedule, overlap))
     .map((flow) => store(move, schedule, flow, overlap !== "allow"));
-  return { status: flows.length > 0 && stored.length === 0 ? "overlapped" : "applied", flows: stored };
+  return {
+    status: asked.length > 0 && stored.length === 0 ? "overlapped" : "applied",
+    flows: stored,
+    skipped,
+  };
+}
+
+/** How many of the first flows are skipped, since their task is revoked: all, or one that uses it up. */
+function skip({ queue, now }: Move, { record }: Schedule, flows: number): number {
+  const revocation = flows > 0 ? revocationOf(queue, record.task, now) : undefined;
+  if (revocation === undefined) return 0;
+  useUpRevocation(queue, record.task);
+  return revocation.once ? 1 : flows;
 }
 
 /** How many flows may be enqueued: all, or one to wait for a run that has begun. */

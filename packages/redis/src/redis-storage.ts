@@ -184,6 +184,7 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
       status: answer["status"] as TickAnswer["status"],
       lastAt: numberIfAny(answer["lastAt"]),
       flows: listOf(answer["flows"], storedFlowOf),
+      skipped: numberIfAny(answer["skipped"]),
       effects,
     };
   }

@@ -21,26 +21,25 @@ export function tick(move: Move, request: TickRequest): TickAnswer {
   move
     .sql("UPDATE {schedules} SET last_at = ? WHERE queue = ? AND name = ?")
     .run(request.at, move.queue.id, request.name);
-  const { status, flows } = fire(move, known, request);
+  const fired = fire(move, known, request);
   complete(move);
-  return { status, lastAt: request.at, flows, effects: move.effects };
+  return { ...fired, lastAt: request.at, effects: move.effects };
 }
 
 interface Fired {
   readonly status: TickAnswer["status"];
   readonly flows: readonly StoredFlow[];
+  readonly skipped: number;
 }
 
 function fire(move: Move, known: ScheduleRecord, { flows, overlap }: TickRequest): Fired {
-  if (known.paused) return { status: "paused", flows: [] };
-  const control = move.seldom().controls.get(known.task);
-  if (flows.length > 0 && isRevoked(control, move.now)) {
-    if (control?.once === true) dropRevocation(move, known.task);
-    return { status: "revoked", flows: [] };
-  }
+  const skipped = known.paused ? 0 : skip(move, known, flows.length);
+  if (known.paused) return { status: "paused", flows: [], skipped };
+  if (skipped > 0 && skipped === flows.length) return { status: "revoked", flows: [], skipped };
   const stored: StoredFlow[] = [];
+  const asked = flows.slice(skipped);
   let lastId = known.lastId;
-  for (const flow of flows.slice(0, allowed(move, known, overlap))) {
+  for (const flow of asked.slice(0, allowed(move, known, overlap))) {
     const result = store(move, known.name, flow, overlap === "allow" ? undefined : lastId);
     if (result.status === "stored") lastId = flow.end;
     stored.push(result);
@@ -50,7 +49,20 @@ function fire(move: Move, known: ScheduleRecord, { flows, overlap }: TickRequest
       .sql("UPDATE {schedules} SET last_id = ? WHERE queue = ? AND name = ?")
       .run(lastId, move.queue.id, known.name);
   }
-  return { status: flows.length > 0 && stored.length === 0 ? "overlapped" : "applied", flows: stored };
+  return {
+    status: asked.length > 0 && stored.length === 0 ? "overlapped" : "applied",
+    flows: stored,
+    skipped,
+  };
+}
+
+/** How many of the first flows are skipped, since their task is revoked: all, or one that uses it up. */
+function skip(move: Move, { task }: ScheduleRecord, flows: number): number {
+  const control = move.seldom().controls.get(task);
+  if (flows === 0 || !isRevoked(control, move.now)) return 0;
+  if (control?.once !== true) return flows;
+  dropRevocation(move, task);
+  return 1;
 }
 
 /** How many flows may be enqueued: all, or one to wait for a run that has begun. */

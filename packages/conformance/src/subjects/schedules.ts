@@ -204,6 +204,37 @@ export const ticking: Subject = subject("tick", [
     assert.equal((await tick(context, next)).status, "applied");
     assert.equal((await context.claimOne()).id, next.id);
   }),
+
+  promise("of several instants in one tick, a task revoked once skips the first alone", async (context) => {
+    await declare(context);
+    for (const overlap of ["allow", "skip", "queue"] as const) {
+      const revocation = { kind: "revoke", once: true, until: undefined } as const;
+      await context.storage.control({
+        queue: context.queue,
+        task: TASK,
+        change: revocation,
+        now: context.now,
+      });
+      const jobs = context.jobs(3);
+      const [skipped, second, third] = jobs;
+      context.advance(HOUR);
+      const flows = jobs.map((job) => flowOf(job));
+      const answer = await tick(context, skipped, { overlap, flows });
+      assert.deepEqual([answer.status, answer.skipped, answer.lastAt], ["applied", 1, context.now]);
+      assert.deepEqual(
+        answer.flows.map(({ id }) => id),
+        [second.id, third.id],
+      );
+      assert.equal(await context.state(skipped.id), undefined);
+      for (const job of [second, third]) await context.complete(await context.claimOne(job.id));
+    }
+    const until = { kind: "revoke", once: false, until: context.now + 2 * HOUR } as const;
+    await context.storage.control({ queue: context.queue, task: TASK, change: until, now: context.now });
+    context.advance(HOUR);
+    const all = context.jobs(2);
+    const answer = await tick(context, all[0], { flows: all.map((job) => flowOf(job)) });
+    assert.deepEqual([answer.status, answer.flows], ["revoked", []]);
+  }),
 ]);
 
 export const scheduling: Subject = subject("schedules", [

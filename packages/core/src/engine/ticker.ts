@@ -176,7 +176,7 @@ export class Ticker {
       overlap: rule.overlap,
       now: engine.time.requestNow(),
     });
-    if (answer.status === "applied") reportEnqueued(engine, flows, answer);
+    if (answer.status === "applied") reportEnqueued(engine, flows.slice(answer.skipped ?? 0), answer);
     return answer;
   }
 

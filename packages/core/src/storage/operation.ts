@@ -101,6 +101,8 @@ export interface TickAnswer {
   readonly status: "applied" | "stale" | "overlapped" | "paused" | "revoked" | "removed";
   readonly lastAt: number | undefined;
   readonly flows: readonly StoredFlow[];
+  /** How many of the first flows of the request were skipped, since the task was revoked once: `flows` begins behind them. @default 0 */
+  readonly skipped?: number | undefined;
   readonly effects: readonly JobEffect[];
 }
 

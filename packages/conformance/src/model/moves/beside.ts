@@ -131,10 +131,11 @@ async function playTick(world: World, { name, shapes, overlap, stale }: TickAske
   world.cover(`tick: ${reference.status}`);
 }
 
-function plainTick({ status, lastAt, flows, effects }: TickAnswer): unknown {
+function plainTick({ status, lastAt, flows, skipped = 0, effects }: TickAnswer): unknown {
   return {
     status,
     lastAt,
+    skipped,
     flows: flows.map((stored) => [stored.status, stored.id]),
     effects: normalEffects(effects),
   };

@@ -47,15 +47,23 @@ local function storeOne(record, flow)
   return rows.stored
 end
 
+-- How many of the first flows are skipped, since their task is revoked: all, or one that uses it up.
+local function skip(record)
+  local revoked = #request.flows > 0 and M.revocationOf(record.task)
+  if not revoked then return 0 end
+  if not revoked.once then return #request.flows end
+  M.useUpRevocation(record.task)
+  return 1
+end
+
 local function fire(record)
-  if record.paused then return "paused", {} end
-  if #request.flows > 0 and M.revocationOf(record.task) then
-    M.useUpRevocation(record.task)
-    return "revoked", {}
-  end
+  if record.paused then return "paused", {}, 0 end
+  local skipped = skip(record)
+  local left = #request.flows - skipped
+  if skipped > 0 and left == 0 then return "revoked", {}, skipped end
   local stored = {}
-  for place = 1, math.min(#request.flows, allowed(record)) do stored[place] = storeOne(record, request.flows[place]) end
-  return (#request.flows > 0 and #stored == 0) and "overlapped" or "applied", stored
+  for place = 1, math.min(left, allowed(record)) do stored[place] = storeOne(record, request.flows[skipped + place]) end
+  return (left > 0 and #stored == 0) and "overlapped" or "applied", stored, skipped
 end
 
 return M.run(function()
@@ -70,8 +78,8 @@ return M.run(function()
   end
   M.checkFlows(request.flows)
   record.lastAt = request.at
-  local status, flows = fire(record)
+  local status, flows, skipped = fire(record)
   M.later("HSET", K.schedules, request.name, pack(record))
-  return {status = status, lastAt = request.at, flows = flows}
+  return {status = status, lastAt = request.at, flows = flows, skipped = skipped}
 end)
 `;
