@@ -15,7 +15,7 @@ export interface ConsumerOptions {
   readonly workers?: number;
   /** How long a job outlives a consumer that died; renewed while it runs. At least 100 ms. @default '30s' */
   readonly lease?: Duration;
-  /** How long a stop waits for what has begun. @default '25s' */
+  /** How long a stop waits for what has begun, and then for the `teardown`. @default '25s' */
   readonly grace?: Duration;
   /** Jobs claimed ahead of free workers. @default 'adaptive' */
   readonly prefetch?: "adaptive" | number;

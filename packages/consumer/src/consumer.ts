@@ -16,7 +16,8 @@ export interface Consumer extends AsyncDisposable {
   start(): Promise<void>;
   /**
    * Claims no more, waits `grace` for what has begun, then gives it back. Again: the same promise; a shorter `grace` counts.
-   * A `setup` or a `teardown` that calls it does not wait for its own end.
+   * A `setup` that has not ended, and then the `teardown`, have as long each; what takes longer is left behind, and the log tells.
+   * One that calls this does not wait for its own end.
    * A storage that is away is then asked for up to 10 s to take what has ended; what it has not taken by then runs again.
    *
    * With a `grace` of 0 it stops at once: handlers, `setup`, `teardown` and a storage that is away have half a second

@@ -30,6 +30,10 @@ export class QueueConsumer implements Consumer {
   readonly #settling = new Deadline();
   /** Reached when somebody asks it to stop at once. */
   readonly #atOnce = new Deadline();
+  /** How long a stop waits, in milliseconds: for what has begun, and for each hook. */
+  #graceMs = Infinity;
+  /** When the hook is left behind that is waited for. */
+  #patience: Deadline | undefined;
   /** Aborts while the storage is waited for at the start. */
   readonly #leaving = new AbortController();
   readonly #hooks = new Hooks();
@@ -136,7 +140,10 @@ export class QueueConsumer implements Consumer {
 
   #stopWithin(grace: number | undefined): Promise<void> {
     if (grace !== undefined || this.#stopping === undefined) {
-      this.#grace.within(grace ?? this.#options.grace);
+      const most = grace ?? this.#options.grace;
+      this.#grace.within(most);
+      this.#graceMs = Math.min(this.#graceMs, most);
+      this.#limitPatience();
     }
     if (this.#stopping === undefined) {
       this.#leaving.abort();
@@ -209,11 +216,25 @@ export class QueueConsumer implements Consumer {
     }
   }
 
-  /** Waits for it; only for a moment, once it is to stop at once. */
+  /** Waits for it as long as for what has begun; only for a moment, once it is to stop at once. */
   async #waitFor(what: string, awaited: Promise<unknown>): Promise<void> {
-    const late = this.#atOnce.reached.then(() => comesWithin(LAST_MOMENT, awaited));
-    const came = await Promise.race([awaited.then(() => true), late]);
-    if (!came) this.#logger.error(`the consumer stops at once, and leaves its ${what} behind`);
+    const patience = (this.#patience = new Deadline());
+    this.#limitPatience();
+    const atOnce = this.#atOnce.reached.then(() => comesWithin(LAST_MOMENT, awaited));
+    try {
+      const why = await Promise.race([
+        awaited.then(() => undefined),
+        atOnce.then((came) => (came ? undefined : "stops at once")),
+        patience.reached.then(() => "has waited for as long as its grace"),
+      ]);
+      if (why !== undefined) this.#logger.error(`the consumer ${why}, and leaves its ${what} behind`);
+    } finally {
+      patience.clear();
+    }
+  }
+
+  #limitPatience(): void {
+    if (this.#graceMs > 0) this.#patience?.within(Math.max(LAST_MOMENT, this.#graceMs));
   }
 
   /** Lets what has begun end, or ends it, and settles it. */

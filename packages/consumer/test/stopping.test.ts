@@ -192,6 +192,45 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
     ]);
   });
 
+  test("a setup or a teardown that hangs keeps a stop waiting as long as its grace, and is told of", async () => {
+    const logger = recordingLogger();
+    const work = task("work", async () => 1);
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { work }, logger }));
+    const starting = createConsumer(queue, { setup: hang, grace: "600ms" });
+    const leaving = createConsumer(queue, { teardown: hang });
+    const running = [starting.run(), leaving.run()];
+    await until(() => starting.health().state === "starting" && leaving.health().state === "running");
+    const before = performance.now();
+    await Promise.all([starting.stop(), leaving.stop({ grace: "700ms" })]);
+    const took = performance.now() - before;
+    expect(took).toBeGreaterThan(650);
+    expect(took).toBeLessThan(5_000);
+    await Promise.all(running);
+    const why = "the consumer has waited for as long as its grace, and leaves its";
+    expect(logger.lines.map(({ level, message }) => [level, message])).toEqual([
+      ["error", `${why} start behind`],
+      ["error", `${why} teardown behind`],
+    ]);
+  });
+
+  test("a teardown has its time though the handlers have used up the grace", async () => {
+    const logger = recordingLogger();
+    let torn = false;
+    const work = task("work", async () => hang());
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { work }, logger }));
+    const consumer = await serve(queue, {
+      grace: "100ms",
+      async teardown() {
+        await sleep(300);
+        torn = true;
+      },
+    });
+    await queue.enqueue(work.job());
+    await until(() => consumer.health().busy === 1);
+    await consumer.stop();
+    expect(torn).toBe(true);
+  });
+
   test("a stop at once lets a teardown end that takes a moment", async () => {
     let torn = false;
     const work = task("work", async () => 1);
