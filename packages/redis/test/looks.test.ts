@@ -67,6 +67,37 @@ describe.skipIf(serverBinary() === undefined)("single calls of one moment", () =
     ).toEqual([true, false, true, false]);
   });
 
+  test("operations on many values are a few calls, carried out in their order, and each is told of its own", async () => {
+    const { queue } = await stored();
+    const { values } = queue;
+    await values.set("first", 0);
+    await values.get("first");
+    const keys = Array.from({ length: JOBS }, (_, n) => `key ${n}`);
+    const setting = await scriptsOf(() => Promise.all(keys.map((key, n) => values.set(key, n))));
+    expect(setting).toBe(CALLS);
+    const getting = await scriptsOf(async () => {
+      expect(await Promise.all(keys.map((key) => values.get(key)))).toEqual(keys.map((_, n) => n));
+    });
+    expect(getting).toBe(CALLS);
+    const counting = await scriptsOf(async () => {
+      const counts = await Promise.all(keys.map(() => values.increment("all")));
+      expect(counts).toEqual(keys.map((_, n) => n + 1));
+    });
+    expect(counting).toBe(CALLS);
+    const [before, , after, taken, gone, number] = await Promise.all([
+      values.get("key 1"),
+      values.set("key 1", "x".repeat(100_000)),
+      values.get<string>("key 1"),
+      values.take("key 2"),
+      values.get("key 2"),
+      // A text that was set is none to count on; one that is refused keeps no other.
+      values.increment("key 1").catch((error: unknown) => error),
+    ]);
+    expect([before, after?.length, taken, gone]).toEqual([1, 100_000, 2, undefined]);
+    expect(number).toMatchObject({ code: "TASKQ_NOT_A_NUMBER" });
+    expect(await values.increment("key 3", 2)).toBe(5);
+  });
+
   test("a call that comes while none is under way waits for no others, and each is asked before those behind it", async () => {
     const { results } = await stored();
     const [first, second, third] = results;

@@ -3,6 +3,8 @@ import { TaskqError, type TaskqErrorCode } from "../errors.js";
 
 /** The most jobs of one request: what is told of each may be large. */
 const MOST = 64;
+/** The most requests under way: a server that works them off one after the other answers the last of them in time. */
+const MOST_UNDER_WAY = 256;
 /** What is no fault of any job among several. */
 const OF_ALL: ReadonlySet<TaskqErrorCode> = new Set(["TASKQ_UNAVAILABLE", "TASKQ_CLOSED", "TASKQ_MOVED"]);
 
@@ -16,11 +18,20 @@ interface Batch {
   readonly send: () => void;
 }
 
+/** A request that waits until fewer are under way. */
+interface Held {
+  readonly go: () => void;
+  readonly fail: (error: unknown) => void;
+}
+
 /** One that comes while none is under way is asked at once. */
 export class Together {
   /** Else each is asked alone. */
   readonly #gathers: boolean;
   #underWay = 0;
+  #held: Held[] = [];
+  /** Of those, the first that has not gone. */
+  #next = 0;
   #batch: Batch | undefined;
 
   constructor(gathers: boolean) {
@@ -41,7 +52,7 @@ export class Together {
     return batch.answers.then(
       (answers) => answers[place] as Answer,
       (error: unknown) => {
-        if (batch.ids.size === 1 || (error instanceof TaskqError && OF_ALL.has(error.code))) throw error;
+        if (batch.ids.size === 1 || isOfAll(error)) throw error;
         return ask([id]).then(first);
       },
     );
@@ -74,12 +85,38 @@ export class Together {
     batch?.send();
   }
 
-  #counted<Answer>(ids: readonly string[], ask: Ask<Answer>): Promise<readonly Answer[]> {
-    this.#underWay += 1;
-    return ask(ids).finally(() => {
-      this.#underWay -= 1;
-    });
+  async #counted<Answer>(ids: readonly string[], ask: Ask<Answer>): Promise<readonly Answer[]> {
+    if (this.#underWay < MOST_UNDER_WAY) this.#underWay += 1;
+    else await new Promise<void>((go, fail) => this.#held.push({ go, fail }));
+    try {
+      return await ask(ids);
+    } catch (error) {
+      // They would only learn the same, one after the other.
+      if (isOfAll(error)) for (const { fail } of this.#takeHeld()) fail(error);
+      throw error;
+    } finally {
+      this.#goOn();
+    }
   }
+
+  #goOn(): void {
+    const next = this.#held[this.#next];
+    this.#next += 1;
+    if (next !== undefined) return next.go();
+    this.#takeHeld();
+    this.#underWay -= 1;
+  }
+
+  #takeHeld(): readonly Held[] {
+    const held = this.#held.slice(this.#next);
+    this.#held = [];
+    this.#next = 0;
+    return held;
+  }
+}
+
+function isOfAll(error: unknown): boolean {
+  return error instanceof TaskqError && OF_ALL.has(error.code);
 }
 
 function first<Answer>([answer]: readonly Answer[]): Answer {

@@ -6,21 +6,17 @@ import type { ValueAnswer, ValueOperation } from "../storage.js";
 import type { MessageContext } from "../serializer/serializer.js";
 import type { ValueOptions, Values } from "../vocabulary/values.js";
 import type { Engine } from "./engine-types.js";
+import { ValuesTogether } from "./values-together.js";
 
 const LONGEST_KEY = 512;
 
 export function createValues(engine: Engine): Values {
+  const together = new ValuesTogether(engine);
   /** Carries out operations in one step. Answers the last. */
   const ask = async (...operations: readonly ValueOperation[]): Promise<ValueAnswer> => {
     const opening = engine.open();
     if (opening !== undefined) await opening;
-    const answers = await engine.storage.values({
-      queue: engine.name,
-      operation: engine.makeId(engine.time.now()),
-      operations,
-      now: engine.time.requestNow(),
-    });
-    return answers.at(-1) ?? { kind: "none" };
+    return together.ask(operations);
   };
   const encode = (key: string, value: unknown): Uint8Array =>
     engine.serializer.encode(value, contextOf(engine, key));

@@ -43,3 +43,39 @@ test("what is asked otherwise, or about the same job, goes in a call of its own,
   expect(await Promise.all(requests)).toEqual(["a", "b", "c", "b", "b", "a"]);
   expect(asked).toEqual(["x a", "x b,c", "y b", "y b", "x a"]);
 });
+
+test("of very many, some are under way at a time, in their order, and each has its answer", async () => {
+  const together = new Together(true);
+  let [underWay, most] = [0, 0];
+  const begun: string[] = [];
+  const ask = async (ids: readonly string[]): Promise<readonly string[]> => {
+    begun.push(...ids);
+    underWay += 1;
+    most = Math.max(most, underWay);
+    await new Promise(setImmediate);
+    underWay -= 1;
+    return ids.map((id) => `told of ${id}`);
+  };
+  const ids = Array.from({ length: 2_000 }, (_, n) => `${n}`);
+  // Of a kind of its own each, so that none goes with another.
+  const told = await Promise.all(ids.map((id) => together.one(`restore ${id}`, id, ask)));
+  expect(told).toEqual(ids.map((id) => `told of ${id}`));
+  expect(begun).toEqual(ids);
+  expect(most).toBe(256);
+  expect(await together.one("restore", "last", ask)).toBe("told of last");
+});
+
+test("those that wait for others are told at once that the storage is away", async () => {
+  const together = new Together(true);
+  let calls = 0;
+  const away = async (): Promise<never> => {
+    calls += 1;
+    await new Promise(setImmediate);
+    throw new TaskqError("TASKQ_UNAVAILABLE", "away");
+  };
+  const asked = Array.from({ length: 1_000 }, (_, n) => together.one(`restore ${n}`, `${n}`, away));
+  const told = await Promise.allSettled(asked);
+  expect(new Set(told.map(({ status }) => status))).toEqual(new Set(["rejected"]));
+  expect(calls).toBe(256);
+  expect(await together.one("restore", "later", async (ids) => ids)).toBe("later");
+});
