@@ -368,6 +368,52 @@ describe.skipIf(serverBinary() === undefined)("a server that has lost a queue", 
     },
   );
 
+  test("holders that are lost are noticed among many lines of limits", async () => {
+    const losses = lossesOfTest();
+    const { storage, jobs, remove } = await lockedJobs();
+    const lines = Array.from({ length: 1_000 }, (_, n) => {
+      const limit = { kind: "limit", key: `l${n}`, max: 1, per: 3_600_000, onBusy: "wait" } as const;
+      return [newJob({ gates: [limit] }), newJob({ gates: [limit] })].map(alone);
+    });
+    await storage.enqueue({ queue: QUEUE, flows: lines.flat() });
+    for (let turn = 0; turn < 40; turn += 1) await claim(storage, "one", 100);
+    const parked = { parked: 1_000 + jobs.length - 1 };
+    expect(await storage.counts({ queue: QUEUE })).toMatchObject({ "*": parked });
+    await remove("holds");
+    for (let turn = 0; turn < 100 && losses.length === 0; turn += 1) {
+      await storage.reap({ queue: QUEUE, limit: 10 });
+      await sleep(1);
+    }
+    expect(losses).toEqual([expect.stringMatching(/they stand in line anew/)]);
+  });
+
+  test("what somebody has written into claims and among scheduled jobs stops nothing, and runs of those claims are claimed again", async () => {
+    const { url, port } = await sharedServer();
+    const keyPrefix = newPrefix();
+    const storage = await opened({ url, keyPrefix });
+    const jobs = Array.from({ length: 20 }, () => newJob());
+    await storage.enqueue({ queue: QUEUE, flows: jobs.map(alone) });
+    const claimed = await claim(storage, "one", 10);
+    const [claims, scheduled] = ["claims", "scheduled"].map((name) => `${keyPrefix}:{${QUEUE}}:${name}`);
+    const redis = new Redis(url);
+    afterTest(() => redis.disconnect());
+    const fields = await redis.hkeys(String(claims));
+    expect(fields).toHaveLength(1);
+    await redis.hset(String(claims), String(fields[0]), "no claim of taskq", "no fence", "nor that");
+    await ask(port, [["ZADD", String(scheduled), "1", "no", "2", "nobody"]]);
+    const done = new Set<string>();
+    let runs: readonly ClaimedJob[] = claimed;
+    for (let turn = 0; turn < 6 && done.size < jobs.length; turn += 1) {
+      for (const run of runs) if ((await complete(storage, "one", run)) === "applied") done.add(run.id);
+      await storage.reap({ queue: QUEUE, limit: 10 });
+      runs = await claim(storage, "one", 40);
+    }
+    expect(jobs.filter(({ id }) => !done.has(id))).toEqual([]);
+    const counts = (await storage.counts({ queue: QUEUE }))["*"];
+    expect(counts).toMatchObject({ ready: 0, active: 0, completed: 20, scheduled: 0 });
+    expect(await redis.exists(String(claims))).toBe(0);
+  });
+
   test("a lock of a run whose claim was removed goes on", async () => {
     const { storage, jobs, remove } = await lockedJobs();
     await remove("claims");

@@ -6,15 +6,22 @@ export const claims: string = String.raw`
 -- By fence; then by the key of a row, of those that were looked for.
 local claims, claimOfKey, ends, hasAll, hasClaims, hasEnds = {}, {}, {}, false, nil, nil
 
-local function learnClaim(fence, text)
+local function readClaim(fence, text)
   local left, owner, lease, at, list, held = decode(text)
-  local claim = {left = left, owner = owner, lease = lease, at = at, fence = fence, list = list, held = held or {}, runs = {}}
-  for place = 1, #list, 2 do
-    local key = M.keyIn(list[place])
-    claim.runs[key] = place
-    claimOfKey[key] = claim
+  local claim = {left = left + 0, owner = owner, lease = lease + 0, at = at + 0, fence = fence + 0, list = list, held = held or {}, runs = {}}
+  for place = 1, #list, 2 do claim.runs[M.keyIn(list[place])] = place end
+  return claim
+end
+
+-- One that somebody has written into is as if he had removed it.
+local function learnClaim(field, text)
+  local fine, claim = pcall(readClaim, tonumber(field), text)
+  if not fine then
+    M.later("HDEL", K.claims, field)
+    return false
   end
-  claims[fence] = claim
+  for key in pairs(claim.runs) do claimOfKey[key] = claim end
+  claims[claim.fence] = claim
   return claim
 end
 
@@ -23,8 +30,9 @@ function M.claimAt(fence)
   if type(fence) ~= "number" or fence ~= fence then return nil end
   local claim = claims[fence]
   if claim == nil then
-    local text = not hasAll and call("HGET", K.claims, string.format("%d", fence))
-    claim = text and learnClaim(fence, text) or false
+    local field = string.format("%d", fence)
+    local text = not hasAll and call("HGET", K.claims, field)
+    claim = text and learnClaim(field, text) or false
     claims[fence] = claim
   end
   return claim or nil
@@ -35,7 +43,7 @@ local function learnAll()
   local list = call("HGETALL", K.claims)
   for place = 1, #list, 2 do
     local fence = tonumber(list[place])
-    if claims[fence] == nil then learnClaim(fence, list[place + 1]) end
+    if not fence or claims[fence] == nil then learnClaim(list[place], list[place + 1]) end
   end
 end
 
@@ -43,8 +51,8 @@ end
 function M.countActive()
   local runs = call("ZCARD", K.active)
   for _, text in ipairs(call("HVALS", K.claims)) do
-    local _, left = decodeFrom(text, 1)
-    runs = runs + left - 1
+    local fine, _, left = pcall(decodeFrom, text, 1)
+    if fine and type(left) == "number" then runs = runs + left - 1 end
   end
   return runs
 end

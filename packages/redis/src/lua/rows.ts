@@ -227,6 +227,8 @@ end
 function M.rowInLine(member, key, known)
   local row = M.rowAt(key, true, known)
   if row and not row.isLost and row.kind == "job" then return row end
+  -- Shorter than any of ours: nobody is lost.
+  if #key < 2 then return nil end
   local _, order = struct.unpack(">I6I6", member)
   M.lose(key, "ready", order)
 end
