@@ -9,7 +9,7 @@ import { refuseUnknown } from "./options.js";
  * @example throw new Retry({ delay: '1m', cause: error });
  */
 export class Retry extends Error {
-  /** When to run again; with neither `delay` nor `at`, by the backoff of the task. */
+  /** When to run again; with neither `delay` nor `at`, by the backoff of the task, which such runs do not let grow. */
   readonly when: When;
   constructor(options: When & { readonly cause?: unknown } = {}) {
     refuseUnknown(options, ["delay", "at", "cause"], "Retry");

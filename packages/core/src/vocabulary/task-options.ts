@@ -12,7 +12,7 @@ import type { Keep } from "./keep.js";
 export interface TaskOptions<in Input = unknown> {
   /** Runs after the first one that a failing job gets. An integer, 0 or more. @default 0 */
   readonly retries?: number;
-  /** The pause before a retry. @default at once */
+  /** The pause before a retry; grows with failed attempts, and not with runs that ended with `Retry`. @default at once */
   readonly backoff?: Duration | Backoff;
   /** Whether this error is worth a retry. Not asked of `Retry`, `Cancel` and `Fatal`. @default always */
   readonly retryWhen?: (failure: FailedAttempt) => boolean;
