@@ -1,6 +1,12 @@
 /** Jobs that are stored together, in the order of enqueue: they share entries of the listing. */
 import { plainJob } from "@taskq/conformance";
-import { createIdMaker, type NewJob, type StorageContract } from "@taskq/core/storage";
+import {
+  createIdMaker,
+  STORED_STATES,
+  type NewJob,
+  type StorageContract,
+  type StoredState,
+} from "@taskq/core/storage";
 import { describe, expect, test } from "vitest";
 import { BLOCK } from "../src/lua/listing.js";
 import { serverBinary } from "./servers/binary.js";
@@ -134,6 +140,39 @@ describe.skipIf(serverBinary() === undefined)("the listing", () => {
     const others = jobs.map(({ id }) => id).filter((id) => id !== first);
     expect(await listed(storage, 10)).toEqual([...others, first]);
     await scan(own.server.url, prefix, QUEUE);
+  });
+
+  test("jobs are listed by state, and those of a state that none is in without a look at the others", async () => {
+    const { storage } = await filled();
+    const now = Date.now();
+    await complete(storage, 300, now);
+    const request = { queue: QUEUE, owner: "owner", tasks: ["work"], settled: [], begun: [], now };
+    await storage.step({ ...request, request: 1_000, claim: { begin: 7, ahead: 0, lease: 30_000 } });
+    const later = [
+      plainJob(makeId(now), { due: now + 60_000 }),
+      plainJob(makeId(now), { task: "unheard of" }),
+    ];
+    await store(storage, later, now);
+    const all = async (states?: readonly StoredState[]) =>
+      (await storage.list({ queue: QUEUE, states, task: undefined, limit: 1_000, after: undefined })).records;
+    const some = (await all(["ready"])).slice(3, 5).map(({ id }) => id);
+    await storage.amend({ queue: QUEUE, ids: some, change: { kind: "revoke", scope: "later" }, now });
+    const records = await all();
+    const met = new Set(records.map(({ state }) => state));
+    expect(met).toEqual(new Set(["completed", "active", "ready", "cancelled", "scheduled"]));
+    for (const state of STORED_STATES) {
+      expect(await all([state])).toEqual(records.filter((record) => record.state === state));
+    }
+    expect(await all(["failed", "active"])).toHaveLength(7);
+
+    await store(
+      storage,
+      Array.from({ length: 3_000 }, () => plainJob(makeId(now))),
+      now,
+    );
+    await own.redis.config("RESETSTAT");
+    expect(await all(["failed", "expired", "parked"])).toEqual([]);
+    expect(await own.redis.info("commandstats")).toMatch(/cmdstat_evalsha:calls=1,/);
   });
 
   test("a flush takes all, a part of a block at a time", async () => {

@@ -123,7 +123,10 @@ function isNoDatabase(error: unknown): boolean {
 
 /** What a script was to unpack is nothing that was packed. */
 function isUnreadable(error: unknown): boolean {
-  return error instanceof Error && /request to unpack|bytes in input|Bad data format/.test(error.message);
+  return (
+    error instanceof Error &&
+    /request to unpack|bytes in input|Bad data format|data string too short/.test(error.message)
+  );
 }
 
 /** An error and those below it: a Cluster hides why its nodes failed in `lastNodeError`. */
