@@ -6,6 +6,7 @@ import { Redis } from "ioredis";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { redisStorage } from "../src/index.js";
 import { hasTestServer, startTestServer } from "./servers/test-server.js";
+import { alone, chain, newJob, opened, QUEUE, step } from "./support/spread.js";
 
 const broken = task("broken", { retries: 1 }, async (): Promise<number> => {
   throw new Error("member broke");
@@ -40,6 +41,57 @@ async function setUp() {
 }
 
 describe.skipIf(!hasTestServer)("flows", () => {
+  test.each([
+    ["a little", 5_000],
+    ["by days", 200_000_000],
+  ])(
+    "an id that is given again once the clock was set back %s is none of the job before",
+    async (_what, back) => {
+      const server = await startTestServer();
+      onTestFinished(() => server.stop());
+      const storage = await opened({ url: server.url, keyPrefix: server.keyPrefix });
+      let now = Date.now();
+      const keep = { completed: 1_000, failed: 1_000 };
+      const revoke = (ids: readonly string[], scope: "flow" | "later") =>
+        storage.amend({ queue: QUEUE, ids, change: { kind: "revoke", scope }, now });
+      const states = async (...ids: readonly string[]) =>
+        (await storage.read({ queue: QUEUE, ids, now })).map((record) => record?.state);
+      const claimed = async (id: string) => {
+        const claim = { begin: 1, ahead: 0, lease: 200_000, ids: [id] };
+        return (await step(storage, { claim, now })).claimed[0];
+      };
+      const complete = async (one: { readonly id: string; readonly fence: number } | undefined) => {
+        if (one === undefined) throw new Error("nothing was claimed");
+        const { id, fence } = one;
+        const outcome = { kind: "completed", result: undefined } as const;
+        await step(storage, { now, settled: [{ id, fence, startedAt: now, outcome, add: undefined }] });
+      };
+      const make = (more: Parameters<typeof newJob>[0] = {}) => newJob({ due: now, ...more });
+      const [running, last] = [make(), make({ due: now + 1 })];
+      const flows = [
+        chain(running, make({ id: "waiting", keep })),
+        chain(make({ id: "source", keep }), last),
+      ];
+      await storage.enqueue({ queue: QUEUE, flows, now });
+      const held = await claimed(running.id);
+      await complete(await claimed("source"));
+      await revoke(["waiting", last.id], "later");
+      now += 86_400_001;
+      await storage.purge({ queue: QUEUE, limit: 10, now });
+      expect(await states("waiting", "source")).toEqual([undefined, undefined]);
+      now -= back;
+      const other = make();
+      const anew = [chain(other, make({ id: "waiting" })), alone(make({ id: "source" }))];
+      await storage.enqueue({ queue: QUEUE, flows: anew, now });
+      await revoke([last.id], "flow");
+      expect(await states("source", "waiting")).toEqual(["ready", "blocked"]);
+      await complete(held);
+      expect(await states("waiting")).toEqual(["blocked"]);
+      await complete(await claimed(other.id));
+      expect(await states("waiting")).toEqual(["ready"]);
+    },
+  );
+
   test("the states of jobs are counted in the order in which jobs pass through them", async () => {
     const { queue, run } = await setUp();
     await queue.enqueue(next.job(1));

@@ -28,16 +28,22 @@ local function hasSource(row, id)
   return false
 end
 
+-- Whether it was stored so much later; the clock may have been set back since.
+local function isLater(own, row, much)
+  if own.enqueuedAt < row.enqueuedAt then return own.order > row.order end
+  return own.enqueuedAt > row.enqueuedAt + much
+end
+
 -- A day after a caller has given an id, it may be given again: then it is another row, which has nothing to do with those that knew the one before.
 function M.sourceOf(row, id)
   local source = M.rowOrGone(id)
-  local isOther = source.named and source.enqueuedAt > row.enqueuedAt and not hasTarget(source, row.id)
+  local isOther = source.named and isLater(source, row, 0) and not hasTarget(source, row.id)
   return isOther and M.goneRow(id) or source
 end
 
 function M.targetOf(row, id)
   local target = M.rowOrGone(id)
-  local isOther = target.named and target.enqueuedAt >= row.enqueuedAt + M.REMEMBERED and not hasSource(target, row.id)
+  local isOther = target.named and isLater(target, row, M.REMEMBERED / 2) and not hasSource(target, row.id)
   return isOther and M.goneRow(id) or target
 end
 
