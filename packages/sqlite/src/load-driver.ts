@@ -35,9 +35,12 @@ function findsDriver(require: NodeJS.Require): boolean {
   }
 }
 
-/** Within a bundle of CommonJS, `import.meta` has no URL, and better-sqlite3 is found from where the bundle lies. */
+/**
+ * Within a bundle of CommonJS, `import.meta` has no URL, and better-sqlite3 is found from where the bundle lies. In one piece,
+ * for tools that know no more of it than `import.meta.url` (Babel, for Jest).
+ */
 function here(): string {
-  const { url } = import.meta as { readonly url?: string };
+  const url = import.meta.url as string | undefined;
   return url ?? __filename;
 }
 

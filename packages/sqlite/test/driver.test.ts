@@ -111,3 +111,9 @@ async function runBundle(bundle: (source: string) => string): Promise<string> {
   const { stdout } = await promisify(execFile)(process.execPath, [file]);
   return stdout;
 }
+
+test("what tools replace that compile it to CommonJS is written as they know it", () => {
+  const source = readFileSync(new URL("../src/load-driver.ts", import.meta.url), "utf8");
+  const code = source.replaceAll(/\/\*\*[^]*?\*\//g, "");
+  expect(code.match(/import\.meta\b.{4}/g)).toEqual(["import.meta.url"]);
+});
