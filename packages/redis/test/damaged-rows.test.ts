@@ -15,6 +15,9 @@ import { newPrefix } from "./support/store.js";
 
 const add = task("add", { retries: 1 }, async ({ a }: { a: number }) => a);
 const locked = task("locked", { lock: "one" }, async (n: number) => n);
+const fail = task("fail", async (): Promise<number> => {
+  throw new Error("no luck");
+});
 const sum = task("sum", async (numbers: readonly number[]) => numbers.length);
 const alerts: string[] = [];
 const alert = task("alert", async ({ id }: { id: string; error: unknown }) => void alerts.push(id));
@@ -27,7 +30,7 @@ const holding = task("holding", { lock: "two" }, async (n: number, { id }) => {
   return n;
 });
 const limited = task("limited", { limit: { key: "few", max: 1, per: "2s" } }, async (n: number) => n);
-const tasks = { add, locked, sum, alert, only, holding, limited };
+const tasks = { add, locked, fail, sum, alert, only, holding, limited };
 
 async function connected() {
   const server = await startTestServer();
@@ -275,6 +278,36 @@ describe.skipIf(!hasTestServer)("a number that no loop would come to the end of"
 });
 
 describe.skipIf(!hasTestServer)("what stands beside the rows, and is damaged", () => {
+  test.each([
+    ["rubbish", Buffer.from("rubbish")],
+    ["nothing", Buffer.alloc(0)],
+    ["bytes that are never packed", Buffer.alloc(40, 0xc1)],
+    ["a list of numbers", Buffer.from([0x93, 1, 2, 3])],
+  ])(
+    "%s in place of the members of a group: what follows is put aside, and no other job waits",
+    async (_what, damaged) => {
+      const { redis, queue, key } = await setUp();
+      const whole = await queue.enqueue(group([1, 2, 3].map((a) => add.job({ a }))).pipe(sum));
+      const broken = await queue.enqueue(group([add.job({ a: 1 }), fail.job(), add.job({ a: 2 })]).pipe(sum));
+      const revoked = await queue.enqueue(group([1, 2, 3].map((a) => add.job({ a }))).pipe(sum));
+      for (const field of await redis.hkeysBuffer(key("members")))
+        await redis.hset(key("members"), field, damaged);
+      const last = await queue.enqueue(group([add.job({ a: 7 })]).pipe(sum));
+      await revoked.revoke();
+      const consumer = createConsumer(queue, { workers: 2, lease: "1s" });
+      onTestFinished(() => consumer.stop());
+      await consumer.start();
+      expect(await last.wait({ timeout: "20s" })).toBe(1);
+      await expect(whole.wait({ timeout: "20s" })).rejects.toMatchObject({
+        error: { code: "TASKQ_QUARANTINED", details: { code: "TASKQ_SIGNATURE" } },
+      });
+      await expect(broken.wait({ timeout: "20s" })).rejects.toMatchObject({ code: "TASKQ_SKIPPED" });
+      await expect.poll(() => revoked.state(), { timeout: 20_000 }).toMatch(/cancelled|skipped/);
+      await expect.poll(async () => (await queue.counts()).active, { timeout: 20_000 }).toBe(0);
+      for (const { id } of [whole, broken, revoked]) expect(await queue.why(id)).toMatchObject({ id });
+    },
+  );
+
   test.each(["gates", "limits", "uniques", "memory", "owners", "values"] as const)(
     "%s: no job waits for ever",
     async (name) => {

@@ -146,8 +146,8 @@ describe.skipIf(serverBinary() === undefined)("the listing", () => {
     const { storage } = await filled();
     const now = Date.now();
     await complete(storage, 300, now);
-    const request = { queue: QUEUE, owner: "owner", tasks: ["work"], settled: [], begun: [], now };
-    await storage.step({ ...request, request: 1_000, claim: { begin: 7, ahead: 0, lease: 30_000 } });
+    const nothing = { queue: QUEUE, owner: "owner", tasks: ["work"], settled: [], begun: [], now };
+    await storage.step({ ...nothing, request: 1_000, claim: { begin: 7, ahead: 0, lease: 30_000 } });
     const later = [
       plainJob(makeId(now), { due: now + 60_000 }),
       plainJob(makeId(now), { task: "unheard of" }),

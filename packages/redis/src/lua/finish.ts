@@ -188,8 +188,10 @@ local function skipMembers(item, broken)
   local text = own and pack(own) or join and call("HGET", K.members, join.key)
   while text and item.offset >= 0 do
     if isEnough() then return false end
-    local ids = nil
-    ids, item.offset = nextIds(text, item.offset, math.max(1, math.min(MEMBERS, AT_ONCE - written)))
+    local fine, ids, offset = pcall(nextIds, text, item.offset, math.max(1, math.min(MEMBERS, AT_ONCE - written)))
+    -- What somebody has written there names none.
+    if not fine or type(ids[1]) ~= "string" then ids, offset = {}, -1 end
+    item.offset = offset
     M.readAhead(ids)
     for _, id in ipairs(ids) do
       local row = M.rowOf(id)

@@ -316,12 +316,13 @@ function M.dropRow(row)
   S.dropped[row.key] = row
 end
 
--- Ids of the members of a join.
+-- Ids of the members of a join. What somebody has written there names none, and whoever is handed the join finds that its members are others.
 function M.memberIds(join)
   local ids = S.members[join.key]
   if not ids then
     local text = call("HGET", K.members, join.key)
-    ids = text and decode(text) or {}
+    local fine, list = pcall(decode, text or "\144")
+    ids = fine and type(list) == "table" and type(list[1]) == "string" and list or {}
     S.members[join.key] = ids
   end
   return ids
