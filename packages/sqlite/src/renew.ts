@@ -22,7 +22,10 @@ export function renew(move: Move, request: RenewRequest): RenewAnswer {
     if (keys === undefined) kept.set(run.fence, new Set([row.key]));
     else keys.add(row.key);
   }
-  for (const [fence, keys] of kept) extend(move, { fence, keys, length: request.lease, until: leaseUntil });
+  const leases = leasesByFence(move, kept);
+  for (const [fence, keys] of kept) {
+    extend(move, { leases: leases.get(fence) ?? [], fence, keys, length: request.lease, until: leaseUntil });
+  }
   return { leaseUntil, lost, revoked: revokedOf(move, request.owner) };
 }
 
@@ -30,7 +33,27 @@ function isHeld(row: Row, fence: number, owner: number | undefined): boolean {
   return row.state === ACTIVE && row.fence === fence && row.owner === owner;
 }
 
+/** The leases under these fences, found in one look at all: no index has them, and a consumer may hold a thousand. */
+function leasesByFence(
+  { scope, queue }: Move,
+  fences: ReadonlyMap<number, unknown>,
+): Map<number, LeaseRow[]> {
+  const found = new Map<number, LeaseRow[]>();
+  if (fences.size === 0) return found;
+  const rows = scope.connection.sql(
+    `SELECT ${LEASE_COLUMNS} FROM {leases} WHERE queue = ? ORDER BY until DESC`,
+  );
+  for (const row of rows.all(queue.id) as LeaseRow[]) {
+    if (!fences.has(row.fence)) continue;
+    const known = found.get(row.fence);
+    if (known === undefined) found.set(row.fence, [row]);
+    else known.push(row);
+  }
+  return found;
+}
+
 interface Extension {
+  readonly leases: readonly LeaseRow[];
   readonly fence: number;
   readonly keys: ReadonlySet<Key>;
   readonly length: number;
@@ -38,11 +61,8 @@ interface Extension {
 }
 
 /** Extends a lease; runs of it that the owner does not ask for keep the old one, in a row of their own. */
-function extend(move: Move, { fence, keys, length, until }: Extension): void {
-  const lease = move
-    .sql(`SELECT ${LEASE_COLUMNS} FROM {leases} WHERE queue = ? AND fence = ? ORDER BY until DESC`)
-    .all(move.queue.id, fence) as LeaseRow[];
-  for (const row of lease) {
+function extend(move: Move, { leases, fence, keys, length, until }: Extension): void {
+  for (const row of leases) {
     const others = unpackKeys(row.jobs).filter((key) => !keys.has(key) && isActive(move, key, fence));
     if (others.length > 0) split(move, row, others);
     move
