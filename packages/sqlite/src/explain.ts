@@ -143,21 +143,19 @@ function lineLength(
   return parked[0] + tickets[0];
 }
 
-/** How many stand before a job, among the ready ones or in the line of a gate. */
+/**
+ * How many stand before a job, among the ready ones or in the line of a gate: of a higher priority, due earlier, and
+ * enqueued earlier. One count each: asked for together, all that wait are looked at, those behind it too.
+ */
 function countBefore({ connection, queue }: Explaining, row: Row, gate: string | undefined): number {
+  const { priority, due, key } = row;
+  const line = gate === undefined ? [queue.id] : [queue.id, gate];
   const among = gate === undefined ? "state = 0" : "gate = ? AND state = 3";
-  const before = "(priority > ? OR (priority = ? AND (due < ? OR (due = ? AND key < ?))))";
-  const found = connection
-    .raw(`SELECT count(*) FROM {jobs} WHERE queue = ? AND ${among} AND ${before}`)
-    .get(
-      ...(gate === undefined ? [queue.id] : [queue.id, gate]),
-      row.priority,
-      row.priority,
-      row.due,
-      row.due,
-      row.key,
-    ) as [number];
-  return found[0];
+  const count = `(SELECT count(*) FROM {jobs} WHERE queue = ? AND ${among} AND priority`;
+  const [found] = connection
+    .raw(`SELECT ${count} > ?) + ${count} = ? AND due < ?) + ${count} = ? AND due = ? AND key < ?)`)
+    .get(...line, priority, ...line, priority, due, ...line, priority, due, key) as [number];
+  return found;
 }
 
 const CODES: Readonly<Record<string, "locked" | "limited" | "no-slot">> = {
