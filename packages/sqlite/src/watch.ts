@@ -1,7 +1,6 @@
-import { watch as watchFiles, type FSWatcher } from "node:fs";
-import { basename, dirname } from "node:path";
 import type { WatchHint } from "@taskq/core/storage";
 import type { Connection } from "./connection.js";
+import { FolderWatch } from "./folder-watch.js";
 
 /** Milliseconds between two looks at the file, should the system have told nothing. */
 const POLL = 500;
@@ -15,7 +14,6 @@ const LOOK_AGAIN = [1, 2, 5, 10, 20];
  * was seen was of no use, as it mostly is where several consumers hear of each job that one of them gets.
  */
 const LOOKS_AT_ONCE = 120;
-
 /** Milliseconds for which claims have followed each other, each leaving more to claim, before the system is let go. */
 const BUSY_FOR = 20;
 /** Milliseconds between two claims that still follow each other. */
@@ -43,10 +41,9 @@ export interface FileWatchOptions {
  */
 export class FileWatch {
   private readonly options: FileWatchOptions;
-  private readonly names: ReadonlySet<string>;
+  private readonly folder: FolderWatch;
   private users = 0;
   private version = 0;
-  private watcher: FSWatcher | undefined;
   private timer: NodeJS.Timeout | undefined;
   private again: NodeJS.Timeout | undefined;
   private looksAgain = 0;
@@ -61,8 +58,8 @@ export class FileWatch {
 
   constructor(options: FileWatchOptions) {
     this.options = options;
-    const name = basename(options.connection.path);
-    this.names = new Set([name, `${name}-wal`]);
+    const instead = `looked at every ${POLL} ms for what other processes write`;
+    this.folder = new FolderWatch({ path: options.connection.path, told: () => this.told(), instead });
   }
 
   /** Begins, or goes on, until as many have stopped as have started. */
@@ -71,7 +68,7 @@ export class FileWatch {
     if (this.users > 1) return;
     this.version = this.options.connection.dataVersion();
     this.timer = setInterval(() => this.poll(), POLL).unref();
-    this.listen();
+    this.folder.listen();
   }
 
   stop(): void {
@@ -89,7 +86,7 @@ export class FileWatch {
 
   /** This connection has written: what the system tells next is most likely that. */
   wrote(): void {
-    if (this.watcher !== undefined) this.isKnown();
+    if (this.folder.isListening) this.isKnown();
   }
 
   /** What has been written until now: it is told in this turn of the event loop, or in the next one. */
@@ -133,7 +130,7 @@ export class FileWatch {
   private listenAgain(): void {
     clearInterval(this.busy);
     this.busy = undefined;
-    this.listen();
+    this.folder.listen();
     // After that, so that nothing is written between the two.
     this.look();
   }
@@ -141,20 +138,7 @@ export class FileWatch {
   private letGo(): void {
     clearTimeout(this.again);
     this.again = undefined;
-    this.watcher?.close();
-    this.watcher = undefined;
-  }
-
-  private listen(): void {
-    try {
-      this.watcher = watchFiles(dirname(this.options.connection.path), { persistent: false }, (_, name) => {
-        if (name === null || this.names.has(name)) this.told();
-      });
-      // Without it the poll is left, which tries to have it again.
-      this.watcher.on("error", () => this.letGo());
-    } catch {
-      this.watcher = undefined;
-    }
+    this.folder.letGo();
   }
 
   private told(): void {
@@ -197,7 +181,7 @@ export class FileWatch {
       this.options.changed(ANY);
       return;
     }
-    if (this.watcher === undefined && this.busy === undefined && this.users > 0) this.listen();
+    this.folder.tryAgain();
     this.look();
   }
 

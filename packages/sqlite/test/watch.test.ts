@@ -1,9 +1,10 @@
-import { fork, type ChildProcess } from "node:child_process";
+import { fork, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import type { StorageContract, WatchHint } from "@taskq/core/storage";
-import { expect, test } from "vitest";
+import { fileURLToPath } from "node:url";
+import { expect, test, vi } from "vitest";
 import { afterTest, claim, flow, openStorage, QUEUE, temporaryFolder } from "./support.ts";
 
 interface Heard {
@@ -233,4 +234,23 @@ test("a process that only watches may end", async () => {
   afterTest(() => void child.kill("SIGKILL"));
   const [code] = (await once(child, "exit")) as [number | null];
   expect(code).toBe(0);
+});
+
+test("where the system has no watches left, a warning says so, and what others store is told all the same", async () => {
+  const path = join(temporaryFolder(), "jobs.db");
+  const storage = await openStorage({ path });
+  const script = fileURLToPath(new URL("./watch-without.js", import.meta.url));
+  const child = spawn("sh", ["-c", `ulimit -n 256; exec "${process.execPath}" "${script}"`], {
+    env: { ...process.env, TASKQ_FILE: path },
+    stdio: ["ignore", "ignore", "inherit", "ipc"],
+  });
+  afterTest(() => void child.kill("SIGKILL"));
+  const told: { readonly code?: string; readonly message?: string; readonly kind?: string }[] = [];
+  child.on("message", (message) => told.push(message as (typeof told)[number]));
+  await vi.waitFor(() => expect(told).toHaveLength(2), 10_000);
+  const warnings = told.filter(({ code }) => code !== undefined);
+  expect(warnings).toMatchObject([{ code: "TASKQ_FILE_WATCH" }]);
+  expect(warnings[0]?.message).toMatch(/jobs\.db is looked at every 500 ms .*: EMFILE.*fs\.inotify/);
+  await storage.enqueue({ queue: QUEUE, flows: [flow()] });
+  await vi.waitFor(() => expect(told).toContainEqual({ kind: "any" }), 5_000);
 });
