@@ -1,6 +1,7 @@
 import { accessSync, constants, statfsSync, statSync, type Stats } from "node:fs";
 import { dirname } from "node:path";
 import { TaskqError } from "@taskq/core/storage";
+import { isLoneMount } from "./lone-mount.js";
 
 /** File systems across a network, by the number that statfs answers on Linux: SQLite's locks do not hold there. */
 const NETWORK_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
@@ -43,6 +44,7 @@ export function checkPlace(path: string): void {
   if (file === undefined) return;
   checkWritable(path, `the SQLite file ${path}`);
   warnOfOthers(path, file);
+  warnOfLoneMount(path);
 }
 
 /** What there is, if anything. @throws `TASKQ_STORAGE` where the way there is closed */
@@ -79,6 +81,15 @@ function warnOfOthers(path: string, { mode }: Stats): void {
     {
       code: "TASKQ_FILE_MODE",
     },
+  );
+}
+
+function warnOfLoneMount(path: string): void {
+  if (!isLoneMount(path)) return;
+  process.emitWarning(
+    `the SQLite file ${path} is mounted by itself: its log lies beside it, within this container alone, and what it holds is ` +
+      "lost with the container; two containers would damage the file. Mount its folder",
+    { code: "TASKQ_FILE_MOUNT" },
   );
 }
 
