@@ -118,24 +118,18 @@ export function controls({ connection, queue }: Exporting, [task]: After, limit:
 
 interface ValueRow {
   readonly name: string;
-  readonly bytes: Buffer | null;
   readonly number: number | null;
   readonly expires: number | null;
 }
 
-export function values({ connection, queue }: Exporting, [name]: After, limit: number): readonly Placed[] {
+export function* values({ connection, queue }: Exporting, [name]: After, limit: number): Generator<Placed> {
   const found = connection
-    .sql(
-      "SELECT name, bytes, number, expires FROM {values} WHERE queue = ? AND name > ? ORDER BY name LIMIT ? + 0",
-    )
+    .sql("SELECT name, number, expires FROM {values} WHERE queue = ? AND name > ? ORDER BY name LIMIT ? + 0")
     .all(queue.id, name, limit) as ValueRow[];
-  return found.map((row) => [
-    {
-      kind: "value",
-      key: row.name,
-      value: row.bytes === null ? (row.number ?? 0) : bytesOf(row.bytes),
-      expiresAt: row.expires ?? undefined,
-    },
-    [row.name],
-  ]);
+  const bytesUnder = connection.raw("SELECT bytes FROM {values} WHERE queue = ? AND name = ?");
+  for (const row of found) {
+    const [bytes] = bytesUnder.get(queue.id, row.name) as [Buffer | null];
+    const value = bytes === null ? (row.number ?? 0) : bytesOf(bytes);
+    yield [{ kind: "value", key: row.name, value, expiresAt: row.expires ?? undefined }, [row.name]];
+  }
 }

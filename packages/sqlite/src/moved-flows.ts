@@ -6,11 +6,11 @@ import { movedRow } from "./moved-row.js";
 import { idByKey, type After, type Exporting, type Placed } from "./moved-section.js";
 import { ROW_COLUMNS, type Key, type Row } from "./row.js";
 
-export function rows({ connection, queue, now }: Exporting, [key]: After, limit: number): readonly Placed[] {
+export function* rows({ connection, queue, now }: Exporting, [key]: After, limit: number): Generator<Placed> {
   const found = connection
     .sql(`SELECT ${ROW_COLUMNS} FROM {jobs} WHERE key > ? AND queue = ? ORDER BY {jobs}.key LIMIT ? + 0`)
     .all(key, queue.id, limit) as Row[];
-  return found.map((row) => [movedRow(connection, row, now), [row.key]]);
+  for (const row of found) yield [movedRow(connection, row, now), [row.key]];
 }
 
 const IN_QUEUE = "EXISTS (SELECT 1 FROM {jobs} WHERE {jobs}.key = OF AND {jobs}.queue = ?)";

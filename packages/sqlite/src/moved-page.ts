@@ -1,9 +1,15 @@
-import { MOVED_AT_ONCE, pageLength, TaskqError, type ExportAnswer } from "@taskq/core/storage";
+import {
+  MOVED_AT_ONCE,
+  pageLength,
+  TaskqError,
+  type ExportAnswer,
+  type MovedRecord,
+} from "@taskq/core/storage";
 import { controls, holds, names, schedules, uniques, values } from "./moved-beside.js";
 import { starts, statistics } from "./moved-history.js";
 import { events, feeds } from "./moved-feed.js";
 import { attempts, edges, notes, rows } from "./moved-flows.js";
-import type { After, Exporting, Placed, Section } from "./moved-section.js";
+import type { After, Exporting, Section } from "./moved-section.js";
 
 /** Rows that are gone have keys below those of rows. */
 const FIRST_KEY = "-9223372036854775808";
@@ -34,30 +40,41 @@ export function movedPage(
 ): Pick<ExportAnswer, "records" | "cursor"> {
   const most = Math.max(1, Math.min(limit, MOVED_AT_ONCE));
   let [section, after] = placeOf(cursor);
-  const placed: Placed[] = [];
-  const sections: number[] = [];
-  while (placed.length < most) {
+  const records: MovedRecord[] = [];
+  const places: (readonly [section: number, ...after: After])[] = [];
+  while (records.length < most) {
     const entry = SECTIONS[section];
     if (entry === undefined) break;
-    const wanted = most - placed.length;
-    const found = entry[0](exporting, after ?? entry[1], wanted);
-    for (const one of found) {
-      placed.push(one);
-      sections.push(section);
+    const before = records.length;
+    for (const [record, place] of entry[0](exporting, after ?? entry[1], most - before)) {
+      records.push(record);
+      places.push([section, ...place]);
+      if (isLarger(records, most)) return pageOf(records, places, most);
     }
-    if (found.length < wanted) {
+    if (records.length < most) {
       section += 1;
       after = undefined;
     }
   }
-  const records = placed.map(([record]) => record);
+  const page = pageOf(records, places, most);
+  const isLast = page.records.length === records.length && section >= SECTIONS.length;
+  return isLast ? { records, cursor: undefined } : page;
+}
+
+/** Whether these are more than a page may have: what comes behind them would be read in vain, with its bytes. */
+function isLarger(records: readonly MovedRecord[], most: number): boolean {
+  return pageLength(records, most) < records.length;
+}
+
+/** As many of these as a page may have, and where the next one begins. */
+function pageOf(
+  records: readonly MovedRecord[],
+  places: readonly After[],
+  most: number,
+): Pick<ExportAnswer, "records" | "cursor"> {
   const count = records.length === 0 ? 0 : pageLength(records, most);
-  const isLast = count === records.length && section >= SECTIONS.length;
-  const last = placed[count - 1];
-  return {
-    records: records.slice(0, count),
-    cursor: isLast || last === undefined ? undefined : JSON.stringify([sections[count - 1], ...last[1]]),
-  };
+  const last = places[count - 1];
+  return { records: records.slice(0, count), cursor: last === undefined ? undefined : JSON.stringify(last) };
 }
 
 function placeOf(cursor: string | undefined): [section: number, after: After | undefined] {

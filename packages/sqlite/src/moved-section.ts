@@ -14,8 +14,11 @@ export interface Exporting {
 export type Placed = readonly [record: MovedRecord, after: readonly (string | number)[]];
 export type After = readonly (string | number)[];
 
-/** Reads on behind a place; with fewer than asked for, the section is at its end. */
-export type Section = (exporting: Exporting, after: After, limit: number) => readonly Placed[];
+/**
+ * Reads on behind a place; with fewer than asked for, the section is at its end. Where records may be large, each is read
+ * as it is asked for: a page may be full before.
+ */
+export type Section = (exporting: Exporting, after: After, limit: number) => Iterable<Placed>;
 
 /** The id of a row; empty where there is none. */
 export function idByKey(connection: Connection, key: Key): string {
