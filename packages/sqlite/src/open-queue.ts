@@ -37,6 +37,13 @@ export interface HeldLease {
   readonly isBare: boolean;
 }
 
+/** A lease that was found to be over, as it was then, and when, by the clock of this process. */
+export interface Sighting {
+  readonly fence: number;
+  readonly until: number;
+  readonly since: number;
+}
+
 /** What a process keeps of a queue in memory; nothing here is needed after a crash. */
 export class OpenQueue {
   readonly id: number;
@@ -59,6 +66,8 @@ export class OpenQueue {
   feedPrunedAt = 0;
   /** As of when runs were last looked for whose lease is over; an earlier instant: the clock has been set back. */
   reapedAt: number = Infinity;
+  /** Leases that this process has found to be over, by their row. */
+  readonly sightings: Map<number, Sighting> = new Map();
   private tasksGiven: readonly string[] | undefined;
   private tasksKnown: ReadonlySet<string> = new Set();
 

@@ -32,14 +32,29 @@ function isOver(lease: LeaseRow, now: number): boolean {
 }
 
 /** When a reap has something to do about a lease; not later than now: now. */
-function attentionAt(lease: LeaseRow, now: number): number {
+function attentionAt(queue: OpenQueue, lease: LeaseRow, now: number): number {
   if (!isOver(lease, now)) return lease.until + 1;
-  return isSuspect(lease, now) ? lease.suspect + lease.length / 2 : now;
+  const since = suspectSince(queue, lease, now);
+  return since === undefined ? now : since + lease.length / 2;
 }
 
-/** Whether a lease was found to be over before; later than now: by a clock that has been set back since. */
-function isSuspect(lease: LeaseRow, now: number): lease is LeaseRow & { readonly suspect: number } {
-  return lease.suspect !== null && lease.suspect <= now;
+/**
+ * A suspicion is looked after half a lease later. One that is older than two leases, and than a process may be busy with
+ * something else, was written by another clock.
+ */
+const LONGEST_ABSENCE = 10_000;
+
+/**
+ * Since when a lease is known to be over: as it is written down, or, where another clock wrote that, as this process has
+ * seen it. Each process would else write it anew for ever, or take what the other has only just found.
+ */
+function suspectSince(queue: OpenQueue, lease: LeaseRow, now: number): number | undefined {
+  const isOfThisClock = (since: number): boolean =>
+    since <= now && now - since <= 2 * lease.length + LONGEST_ABSENCE;
+  if (lease.suspect !== null && isOfThisClock(lease.suspect)) return lease.suspect;
+  const seen = queue.sightings.get(lease.id);
+  const isSame = seen?.fence === lease.fence && seen.until === lease.until;
+  return isSame && isOfThisClock(seen.since) ? seen.since : undefined;
 }
 
 function leasesOf(connection: Connection, queue: OpenQueue): LeaseRow[] {
@@ -60,7 +75,7 @@ export function idleReap(connection: Connection, queue: OpenQueue, now: number):
   if (now < queue.reapedAt && hasOpenings(connection, queue, now)) return undefined;
   let nextAt: number | undefined;
   for (const lease of leasesOf(connection, queue)) {
-    const at = attentionAt(lease, now);
+    const at = attentionAt(queue, lease, now);
     if (at <= now) return undefined;
     nextAt = Math.min(nextAt ?? at, at);
   }
@@ -73,14 +88,16 @@ export function reap(move: Move, { limit }: ReapRequest): ReapAnswer {
   if (move.now < move.queue.reapedAt) openAnew(move);
   const reaped: ReapedRun[] = [];
   let nextAt: number | undefined;
-  for (const lease of leasesOf(move.scope.connection, move.queue)) {
-    let at = attentionAt(lease, move.now);
+  const leases = leasesOf(move.scope.connection, move.queue);
+  for (const lease of leases) {
+    let at = attentionAt(move.queue, lease, move.now);
     if (at <= move.now) {
-      if (!isSuspect(lease, move.now) || !isOver(lease, move.now)) at = suspect(move, lease);
+      if (suspectSince(move.queue, lease, move.now) === undefined) at = suspect(move, lease);
       else if (takeLease(move, lease, limit, reaped)) continue;
     }
     nextAt = Math.min(nextAt ?? at, at);
   }
+  forgetSightings(move.queue, leases);
   complete(move);
   move.scope.onCommit(() => (move.queue.reapedAt = move.now));
   return { reaped, effects: move.effects, nextAt };
@@ -92,7 +109,15 @@ function suspect(move: Move, lease: LeaseRow): number {
     return Infinity;
   }
   move.sql("UPDATE {leases} SET suspect = ? WHERE id = ?").run(move.now, lease.id);
+  move.queue.sightings.set(lease.id, { fence: lease.fence, until: lease.until, since: move.now });
   return move.now + lease.length / 2;
+}
+
+/** Of leases that are gone. */
+function forgetSightings({ sightings }: OpenQueue, leases: readonly LeaseRow[]): void {
+  if (sightings.size === 0) return;
+  const there = new Set(leases.map(({ id }) => id));
+  for (const id of sightings.keys()) if (!there.has(id)) sightings.delete(id);
 }
 
 function activeRows(move: Move, lease: LeaseRow): Row[] {
