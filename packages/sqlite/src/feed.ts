@@ -1,7 +1,9 @@
 /** The feed of jobs that became final: one row for each move, written only while somebody follows the queue. */
 import { FEED_ERROR_BYTES, FEED_KEPT, FEED_KEPT_FOR, type FeedBounds } from "@taskq/core/storage";
+import type { Connection } from "./connection.js";
 import { AFTER, entryKey, NUMBER, type Entry } from "./feed-rows.js";
 import type { Move } from "./move.js";
+import type { OpenQueue } from "./open-queue.js";
 import { FAILED, idOf, isFinalState, QUARANTINED } from "./row.js";
 
 /** Events of one row, at most. */
@@ -10,6 +12,9 @@ const PER_ROW = 256;
 const PRUNED_EVERY = 1024;
 const PRUNED_AFTER = 60_000;
 const ROWS_PER_PRUNE = 2 * PRUNED_EVERY;
+
+/** Rows up to the last one that was let go: `queue, queue`. */
+const GONE = `id > ${entryKey("?", "0")} AND id <= (SELECT ${entryKey("queue", "gone")} FROM {feeds} WHERE queue = ?)`;
 
 type Ended = [
   random: number,
@@ -79,6 +84,7 @@ function isPruneDue({ queue, now }: Move, last: number, count: number): boolean 
 function prune(move: Move, last: number): void {
   const { queue, now } = move;
   queue.feedPrunedAt = now;
+  if (forgetEvents(move)) return;
   const oldest = move.raw(`SELECT ${NUMBER}, time FROM {events} WHERE ${AFTER} ORDER BY id LIMIT ? + 0`);
   let gone: number | undefined;
   // Mostly the first one is young enough already.
@@ -94,9 +100,22 @@ function prune(move: Move, last: number): void {
 }
 
 function letGo(move: Move, gone: number): void {
+  move.sql("UPDATE {feeds} SET gone = ? WHERE queue = ?").run(gone, move.queue.id);
+  forgetEvents(move);
+}
+
+/** Removes rows that were let go, which nobody reads; a bounded number. Answers whether there may be more. */
+export function forgetEvents(move: Move): boolean {
   const { id } = move.queue;
-  move.sql(`DELETE FROM {events} WHERE ${AFTER}`).run(id, 0, id, gone);
-  move.sql("UPDATE {feeds} SET gone = ? WHERE queue = ?").run(gone, id);
+  const { changes } = move
+    .sql(`DELETE FROM {events} WHERE id IN (SELECT id FROM {events} WHERE ${GONE} LIMIT ${ROWS_PER_PRUNE})`)
+    .run(id, id);
+  return changes === ROWS_PER_PRUNE;
+}
+
+/** Whether there are such rows. */
+export function hasForgotten(connection: Connection, { id }: OpenQueue): boolean {
+  return connection.raw(`SELECT 1 FROM {events} WHERE ${GONE} LIMIT 1`).get(id, id) !== undefined;
 }
 
 /** Lets go of everything so far: a flush. */

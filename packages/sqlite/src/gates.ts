@@ -1,3 +1,4 @@
+import { CONSEQUENCES_PER_STEP } from "@taskq/core/storage";
 import type { Move } from "./move.js";
 import { makeReady } from "./line.js";
 import { GATED, gateLabel, metaOf, ROW_COLUMNS, type MetaGate, type Row } from "./row.js";
@@ -137,11 +138,9 @@ export function takeGate(
 
 /** Forgets holders and waiting tickets whose time is over, and lets others go; notes when to look again. */
 export function openDueGates(move: Move): void {
-  const holders = move.raw("DELETE FROM {holders} WHERE queue = ? AND expires <= ? RETURNING gate");
-  for (const [gate] of holders.all(move.queue.id, move.now) as [string][]) move.opened.add(gate);
-  const tickets = move.raw("DELETE FROM {tickets} WHERE queue = ? AND until <= ? RETURNING gate");
-  for (const [gate] of tickets.all(move.queue.id, move.now) as [string][]) move.opened.add(gate);
-  endDueUniques(move);
+  for (const gate of forgetDue(move, "holders", "expires", "gate, holder")) move.opened.add(gate);
+  for (const gate of forgetDue(move, "tickets", "until", "gate, ticket")) move.opened.add(gate);
+  for (const name of forgetDue(move, "uniques", "until", "name")) move.freed.add(name);
   move
     .sql(
       "UPDATE {queues} SET wake = (SELECT min(instant) FROM (" +
@@ -154,7 +153,20 @@ export function openDueGates(move: Move): void {
     .run(move.queue.id);
 }
 
-function endDueUniques(move: Move): void {
-  const names = move.raw("DELETE FROM {uniques} WHERE queue = ? AND until <= ? RETURNING name");
-  for (const [name] of names.all(move.queue.id, move.now) as [string][]) move.freed.add(name);
+/**
+ * Forgets what is over, a bounded number, and answers where it stood. What is left goes with the next steps, for which it
+ * is due; whoever asks meanwhile sees by its instant that it is over.
+ */
+function forgetDue(
+  move: Move,
+  table: "holders" | "tickets" | "uniques",
+  instant: "expires" | "until",
+  name: "gate, holder" | "gate, ticket" | "name",
+): readonly string[] {
+  const { id } = move.queue;
+  const gone = move.raw(
+    `DELETE FROM {${table}} WHERE (queue, ${name}) IN (SELECT queue, ${name} FROM {${table}} ` +
+      `WHERE queue = ? AND ${instant} <= ? ORDER BY ${instant} LIMIT ${CONSEQUENCES_PER_STEP}) RETURNING ${name}`,
+  );
+  return (gone.all(id, move.now) as [string, ...unknown[]][]).map(([first]) => first);
 }

@@ -15,7 +15,7 @@ import {
   type MovingRow,
 } from "./moving.js";
 import { arrivedId, forgetHistory, mergeHistory } from "./moved-history.js";
-import { flush } from "./purge.js";
+import { flush } from "./flush.js";
 import { insertMoved } from "./insert-moved.js";
 import { sealRows } from "./seal.js";
 import { forgetCompleted } from "./turn.js";

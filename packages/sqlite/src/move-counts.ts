@@ -1,6 +1,7 @@
 import { countedAs, type MoveCounts } from "@taskq/core/storage";
 import type { Connection } from "./connection.js";
 import { TURN } from "./edge-rows.js";
+import { entryKey } from "./feed-rows.js";
 import type { OpenQueue } from "./open-queue.js";
 import { JOIN, stateName } from "./row.js";
 
@@ -25,8 +26,8 @@ const COUNTS: readonly (readonly [string, string])[] = [
   ["feed", "SELECT count(*) FROM {feeds} WHERE queue = ? AND until IS NOT NULL"],
   [
     "event",
-    "SELECT coalesce(sum(json_array_length(entries)), 0) FROM {queues} JOIN {events} " +
-      "ON {events}.id > {queues}.id << 40 AND {events}.id < ({queues}.id + 1) << 40 WHERE {queues}.id = ?",
+    "SELECT coalesce(sum(json_array_length(entries)), 0) FROM {feeds} JOIN {events} " +
+      `ON {events}.id > ${entryKey("queue", "gone")} AND {events}.id < ${entryKey("(queue + 1)", "0")} WHERE queue = ?`,
   ],
 ];
 

@@ -1,17 +1,15 @@
 import type { PurgeRequest } from "@taskq/core/storage";
 import { complete } from "./consequences.js";
 import type { Connection } from "./connection.js";
-import { emptyFeed } from "./feed.js";
-import { leaveRun } from "./final.js";
+import { flush } from "./flush.js";
+import { forgetOld, hasOld } from "./forget.js";
 import type { Move } from "./move.js";
 import { LEAVING } from "./moving.js";
 import type { OpenQueue } from "./open-queue.js";
 import { hasOver, removeCapped } from "./over-caps.js";
-import { forgetOwners } from "./owners.js";
 import { endOfPart, LAST_KEY } from "./part.js";
 import { isNeeded, isOfKeptGroup, removeRow } from "./removal.js";
-import { forgetStarts } from "./starts.js";
-import { COMPLETED, JOIN, KEPT, keyOf, metaOf, ROW_COLUMNS, type Key, type Row } from "./row.js";
+import { COMPLETED, JOIN, KEPT, keyOf, metaOf, type Key, type Row } from "./row.js";
 import { rowByKey } from "./rows.js";
 import { completedOf } from "./turn.js";
 
@@ -27,7 +25,6 @@ const PASSED = 5_000;
 const PASSED_AS = 64;
 /** Milliseconds between two walks over the rows, when a walk has found nothing more. */
 const PAUSE = 1000;
-const REMEMBERED = 600_000;
 
 /** Removes what is due, or everything. */
 export function purge(
@@ -59,8 +56,8 @@ export function purgeSome(move: Move, settled: number): void {
   const walk = new Walk(move.scope.connection, queue, move.now, queue.purgeFrom);
   removeFound(move, walk, looks, looks);
   if (!walk.isStill && (walk.atEnd || move.hasCapped)) removeCapped(move, looks);
-  if (walk.atEnd && !walk.isStill) forgetOld(move);
-  planNext(queue, walk, move.now);
+  const isLeft = walk.atEnd && !walk.isStill && forgetOld(move);
+  planNext(queue, walk, move.now, isLeft);
 }
 
 /** Looks, without writing, whether a step would remove something. */
@@ -68,8 +65,10 @@ export function hasPurgeable(connection: Connection, queue: OpenQueue, now: numb
   if (isTooEarly(queue, now)) return false;
   const walk = new Walk(connection, queue, now, queue.purgeFrom);
   if (walk.next(LOOKED_AT_PER_STEP) !== undefined) return true;
-  if (walk.atEnd && !walk.isStill && hasOver(connection, queue, { now, looks: LOOKED_AT_PER_STEP }))
-    return true;
+  if (walk.atEnd && !walk.isStill) {
+    if (hasOver(connection, queue, { now, looks: LOOKED_AT_PER_STEP })) return true;
+    if (hasOld(connection, queue, now)) return true;
+  }
   planNext(queue, walk, now);
   return false;
 }
@@ -79,9 +78,10 @@ function isTooEarly({ purgeAt }: OpenQueue, now: number): boolean {
   return purgeAt > now && purgeAt - now <= PAUSE;
 }
 
-function planNext(queue: OpenQueue, walk: Walk, now: number): void {
+/** @param isLeft whether there was more than one step may do */
+function planNext(queue: OpenQueue, walk: Walk, now: number, isLeft = false): void {
   queue.purgeFrom = walk.atEnd ? "-1" : walk.cursor;
-  queue.purgeAt = walk.atEnd ? now + PAUSE : now;
+  queue.purgeAt = walk.atEnd && !isLeft ? now + PAUSE : now;
 }
 
 function removeFound(move: Move, walk: Walk, limit: number, looks: number): number {
@@ -96,7 +96,15 @@ function removeFound(move: Move, walk: Walk, limit: number, looks: number): numb
 }
 
 /** The few columns that say whether a row may be due. */
-type Glance = [key: Key, time: number, state: number, ended: number | null, flags: number];
+type Glance = [
+  key: Key,
+  time: number,
+  state: number,
+  ended: number | null,
+  flags: number,
+  /** Of a row that says itself how long it is kept. */
+  meta: string | null,
+];
 
 /** What is decided for a whole walk. */
 interface Bounds {
@@ -200,37 +208,31 @@ class Walk {
     return time > horizon && completed <= 0 && others <= 0;
   }
 
-  private due([key, , state, ended, flags]: Glance): Row | undefined {
+  private due([key, , state, ended, flags, meta]: Glance): Row | undefined {
     if (state < COMPLETED || ended === null) return undefined;
     const over =
       (flags & JOIN) === 0 && (state === COMPLETED ? this.bounds.completed : this.bounds.others) > 0;
-    if (!over && (flags & KEPT) === 0 && ended + this.usual(state) > this.now) return undefined;
+    if (!over && ended + this.keepFor(state, meta) > this.now) return undefined;
     const row = rowByKey(this.connection, key);
-    if (row === undefined) return undefined;
-    if (!over && ended + this.keepFor(row) > this.now) return undefined;
-    if (isNeeded(this.connection, row)) return undefined;
+    if (row === undefined || isNeeded(this.connection, row)) return undefined;
     if (!over && isOfKeptGroup(this.connection, row)) return undefined;
     if (over && state === COMPLETED) this.bounds.completed -= 1;
     else if (over) this.bounds.others -= 1;
     return row;
   }
 
-  private usual(state: number): number {
+  /** How long a final row is kept: as its own says, or else as the queue does. */
+  private keepFor(state: number, meta: string | null): number {
     const { completed, failed } = this.queue.retention;
-    return state === COMPLETED ? completed.for : failed.for;
-  }
-
-  private keepFor(row: Row): number {
-    const keep = (row.flags & KEPT) === 0 ? undefined : metaOf(row).keep;
-    const own = row.state === COMPLETED ? keep?.completed : keep?.failed;
-    return own ?? this.usual(row.state);
+    const keep = meta === null ? undefined : metaOf({ meta }).keep;
+    return state === COMPLETED ? (keep?.completed ?? completed.for) : (keep?.failed ?? failed.for);
   }
 }
 
 const GLANCES =
   // Of the inner rows no more are read than the outer ones ask for.
-  "SELECT CAST(key AS TEXT), key >> 21, state, ended, flags FROM " +
-  "(SELECT key, queue, state, ended, flags FROM {jobs} WHERE key > ? AND key <= ? ORDER BY {jobs}.key LIMIT ? + 0) " +
+  `SELECT CAST(key AS TEXT), key >> 21, state, ended, flags, CASE WHEN flags & ${KEPT} <> 0 THEN meta END FROM ` +
+  "(SELECT key, queue, state, ended, flags, meta FROM {jobs} WHERE key > ? AND key <= ? ORDER BY {jobs}.key LIMIT ? + 0) " +
   "WHERE queue = ? LIMIT ? + 0";
 
 function boundsOf(connection: Connection, queue: OpenQueue, now: number): Bounds {
@@ -249,56 +251,4 @@ function boundsOf(connection: Connection, queue: OpenQueue, now: number): Bounds
     others: others - retention.failed.max,
     isStill: false,
   };
-}
-
-/** Forgets names, answers, values and owners whose time is over; a bounded number. */
-function forgetOld(move: Move): void {
-  const { id } = move.queue;
-  move
-    .sql(
-      "DELETE FROM {names} WHERE queue = ? AND name IN " +
-        "(SELECT name FROM {names} WHERE queue = ? AND key IS NULL AND until <= ? LIMIT 500)",
-    )
-    .run(id, id, move.now);
-  move
-    .sql(
-      "DELETE FROM {values} WHERE queue = ? AND name IN " +
-        "(SELECT name FROM {values} WHERE queue = ? AND expires IS NOT NULL AND expires <= ? LIMIT 500)",
-    )
-    .run(id, id, move.now);
-  move
-    .sql(
-      "DELETE FROM {operations} WHERE queue = ? AND name IN " +
-        "(SELECT name FROM {operations} WHERE queue = ? AND time <= ? LIMIT 500)",
-    )
-    .run(id, id, move.now - REMEMBERED);
-  forgetStarts(move);
-  forgetOwners(move);
-}
-
-/** A flush leaves the queue's settings: schedules, pauses and locks. */
-export function flush(move: Move, limit: number): { readonly removed: number; readonly more: boolean } {
-  const { id } = move.queue;
-  const rows = move
-    .sql(`SELECT ${ROW_COLUMNS} FROM {jobs} WHERE queue = ? ORDER BY {jobs}.key LIMIT ? + 0`)
-    .all(id, limit) as Row[];
-  for (const row of rows) {
-    leaveRun(move, row, row.state);
-    removeRow(move, row);
-    move.sql("DELETE FROM {edges} WHERE source = ?").run(row.key);
-  }
-  if (
-    rows.length === limit &&
-    move.raw("SELECT 1 FROM {jobs} WHERE queue = ? LIMIT 1").get(id) !== undefined
-  ) {
-    complete(move);
-    return { removed: rows.length, more: true };
-  }
-  for (const table of ["names", "values", "operations", "uniques", "parking"]) {
-    move.sql(`DELETE FROM {${table}} WHERE queue = ?`).run(id);
-  }
-  emptyFeed(move);
-  move.changeSeldom();
-  complete(move);
-  return { removed: rows.length, more: false };
 }

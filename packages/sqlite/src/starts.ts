@@ -1,3 +1,4 @@
+import type { Connection } from "./connection.js";
 import type { DriverStatement } from "./driver.js";
 import type { Move } from "./move.js";
 import type { OpenQueue } from "./open-queue.js";
@@ -9,6 +10,8 @@ export const LIMIT = "limit:";
 
 /** Old starts of a gate that a new one removes with it: more than one, so that a log grows no longer than it has to. */
 const FORGOTTEN_PER_START = 8;
+/** Starts of whatever gates that a purge removes. */
+const FORGOTTEN_AT_ONCE = 500;
 
 /**
  * How long a start is kept beyond its window, in milliseconds. A call reads the clock, and then may wait for the file for
@@ -109,12 +112,19 @@ export function removeStart(move: Move, gate: string, { holder, fence }: Holder)
   return changes > 0;
 }
 
-/** Forgets starts that are out of every window; a bounded number. */
-export function forgetStarts(move: Move): void {
-  move
+/** Forgets starts that are out of every window; a bounded number. Answers whether there may be more. */
+export function forgetStarts(move: Move): boolean {
+  const { changes } = move
     .sql(
-      "DELETE FROM {starts} WHERE (queue, gate, time, fence, holder) IN " +
-        "(SELECT queue, gate, time, fence, holder FROM {starts} WHERE queue = ? AND until <= ? LIMIT 500)",
+      "DELETE FROM {starts} WHERE (queue, gate, time, fence, holder) IN (SELECT queue, gate, time, fence, holder " +
+        `FROM {starts} WHERE queue = ? AND until <= ? LIMIT ${FORGOTTEN_AT_ONCE})`,
     )
     .run(move.queue.id, move.now - KEPT_BEYOND);
+  return changes === FORGOTTEN_AT_ONCE;
+}
+
+/** Whether there are such starts. */
+export function hasOldStarts(connection: Connection, { id }: OpenQueue, now: number): boolean {
+  const old = connection.raw("SELECT 1 FROM {starts} WHERE queue = ? AND until <= ? LIMIT 1");
+  return old.get(id, now - KEPT_BEYOND) !== undefined;
 }
