@@ -31,6 +31,16 @@ export function putBody(move: Move, time: number, low: number, body: Uint8Array)
   move.sql("INSERT OR REPLACE INTO {bodies} (key, body) VALUES ((? << 21) | ?, ?)").run(time, low, body);
 }
 
+/** The body of a row that says that it stands apart; of one that somebody has taken away, what the row itself holds. */
+export function bodyApart(
+  move: Move,
+  [time, low]: readonly [number, number, ...unknown[]],
+  held: Uint8Array,
+): Uint8Array {
+  const row = move.raw("SELECT body FROM {bodies} WHERE key = (? << 21) | ?").get(time, low);
+  return (row as [Uint8Array] | undefined)?.[0] ?? held;
+}
+
 /** The same in place of one that the row had before. */
 export function replaceBody(move: Move, key: Key, body: Uint8Array): void {
   removeBody(move, key);

@@ -82,12 +82,13 @@ function takeFirst(claiming: Claiming, taken: Taken): void {
     left = Math.min(wanted - taken.jobs.length, taken.slack)
   ) {
     const { slack } = taken;
-    const rows = readyRows(move, { doomed, limit: left, offset: taken.passedOver });
+    const { rows, isCut } = readyRows(move, { doomed, limit: left, offset: taken.passedOver });
     if (areAllPlain(claiming, taken, rows)) takeAll(claiming, taken, rows);
     else if (takeInTurn(claiming, taken, rows)) continue;
     // What was turned away may have let others go.
     if (taken.slack < slack) followConsequences(move);
-    else if (rows.length < left) return;
+    else if (rows.length < left && !isCut) return;
+    if (isCut) break;
   }
   taken.more = true;
 }

@@ -1,8 +1,9 @@
 /** Rows that may be claimed, as they are read. */
-import { BODY } from "./bodies.js";
+import { BODY, bodyApart } from "./bodies.js";
 import { bytesOf } from "./bytes.js";
 import { isUntold } from "./failure.js";
 import type { Move } from "./move.js";
+import { APART } from "./row.js";
 
 /** In the order of `COLUMNS`. */
 export type ReadyRow = [
@@ -32,7 +33,8 @@ const COLUMNS =
 const FIRST =
   "FROM {jobs} WHERE queue = ? AND state = 0 ORDER BY priority DESC, due, {jobs}.key LIMIT ? + 0 OFFSET ?";
 
-const READ = `SELECT ${COLUMNS}, ${BODY} ${FIRST}`;
+/** Bodies that stand apart are read by themselves: so many at a time that they fit into memory. */
+const READ = `SELECT ${COLUMNS}, body ${FIRST}`;
 
 /** The same, while members of failed joins are not all written down: those are passed over. */
 const READ_ALIVE = READ.replace(
@@ -48,16 +50,40 @@ const READ_MANY =
   "SELECT json_group_array(json_array(time, low, random, task, attempt, failures, crashes, priority, due, expires, " +
   "flags, enqueued, meta, octet_length(body))), CAST(group_concat(CAST(body AS TEXT), '') AS BLOB) " +
   "FROM (SELECT key >> 21 AS time, key & 2097151 AS low, random, task, attempt, failures, crashes, priority, due, " +
-  `expires, flags, enqueued, meta, ${BODY} AS body ${FIRST})`;
+  `expires, flags, enqueued, meta, body ${FIRST})`;
 
 /** From this number on, rows are read and claimed together. Measured: below it, one by one is as quick. */
 export const MANY = 8;
 
+/** Bytes of large bodies after which a claim takes no more rows: more are there for the next one. */
+const MOST_BYTES = 64 * 1024 * 1024;
+
+export interface ReadyRows {
+  readonly rows: readonly ReadyRow[];
+  /** Whether those behind them were left because these are large. */
+  readonly isCut: boolean;
+}
+
+interface Asked {
+  readonly doomed: boolean;
+  readonly limit: number;
+  readonly offset: number;
+}
+
 /** Up to `limit` rows behind the first `offset`, without the members of failed joins if there are `doomed` ones. */
-export function readyRows(
-  move: Move,
-  { doomed, limit, offset }: { readonly doomed: boolean; readonly limit: number; readonly offset: number },
-): ReadyRow[] {
+export function readyRows(move: Move, asked: Asked): ReadyRows {
+  const rows = rowsOf(move, asked);
+  let left = MOST_BYTES;
+  for (const [index, row] of rows.entries()) {
+    if ((row[FLAGS_AT] & APART) === 0) continue;
+    if (left <= 0) return { rows: rows.slice(0, index), isCut: true };
+    row[BODY_AT] = bodyApart(move, row, row[BODY_AT]);
+    left -= row[BODY_AT].length;
+  }
+  return { rows, isCut: false };
+}
+
+function rowsOf(move: Move, { doomed, limit, offset }: Asked): ReadyRow[] {
   const { id } = move.queue;
   if (doomed) return move.raw(READ_ALIVE).all(id, limit, offset) as ReadyRow[];
   // Bytes as text and back are the same bytes in the encoding of the file only if that is UTF-8.
@@ -107,4 +133,5 @@ function withBodies(rows: unknown[][], bodies: Uint8Array): ReadyRow[] {
   return rows as ReadyRow[];
 }
 
+const FLAGS_AT = 10;
 const BODY_AT = 13;
