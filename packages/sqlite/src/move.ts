@@ -5,7 +5,7 @@ import type { OpenQueue, SeldomState } from "./open-queue.js";
 import { COMPLETED, idOf, isFinalState, JOIN, type Row } from "./row.js";
 import { readSeldom } from "./seldom.js";
 import type { TransactionScope } from "./transaction-scope.js";
-import { addCompleted, nextTurn } from "./turn.js";
+import { addCompleted, nextFence } from "./turn.js";
 
 /** How many runs of one claim have ended. */
 interface EndedRuns {
@@ -118,7 +118,7 @@ export class Move {
   /** The next fence of the queue. */
   nextFence(): number {
     const [epoch] = this.raw("SELECT epoch FROM {queues} WHERE id = ?").get(this.queue.id) as [number];
-    return fullFence(epoch, nextTurn(this.scope.connection, this.queue, 0));
+    return nextFence(this.scope.connection, this.queue, epoch, 0);
   }
 
   /** Something opens at that instant: a step looks at the gates then. */
@@ -178,9 +178,4 @@ export class Move {
   isOver(row: Row): boolean {
     return isFinalState(row.state);
   }
-}
-
-/** A fence as callers see it. */
-export function fullFence(epoch: number, counter: number): number {
-  return epoch * 2 ** 40 + counter;
 }

@@ -62,6 +62,9 @@ export class OpenQueue {
   /** Where the next bounded purge goes on, and when one is due. */
   purgeFrom: string = "-1";
   purgeAt = 0;
+  /** Whether the walk that is due, or goes on, looks for runs without a lease; and as of when one did last. */
+  searchesOrphans = true;
+  searchedAt = 0;
   /** When old rows of the feed were last looked for. */
   feedPrunedAt = 0;
   /** As of when runs were last looked for whose lease is over; an earlier instant: the clock has been set back. */

@@ -9,7 +9,8 @@ import type { OpenQueue } from "./open-queue.js";
 import { hasOver, removeCapped } from "./over-caps.js";
 import { endOfPart, LAST_KEY } from "./part.js";
 import { isNeeded, isOfKeptGroup, removeRow } from "./removal.js";
-import { COMPLETED, JOIN, KEPT, keyOf, metaOf, type Key, type Row } from "./row.js";
+import { OrphanSearch } from "./orphans.js";
+import { ACTIVE, COMPLETED, JOIN, KEPT, keyOf, metaOf, type Key, type Row } from "./row.js";
 import { rowByKey } from "./rows.js";
 import { completedOf } from "./turn.js";
 
@@ -25,6 +26,8 @@ const PASSED = 5_000;
 const PASSED_AS = 64;
 /** Milliseconds between two walks over the rows, when a walk has found nothing more. */
 const PAUSE = 1000;
+/** Milliseconds between two walks that look for runs without a lease. */
+const SEARCH_EVERY = 60_000;
 
 /** Removes what is due, or everything. */
 export function purge(
@@ -64,7 +67,7 @@ export function purgeSome(move: Move, settled: number): void {
 export function hasPurgeable(connection: Connection, queue: OpenQueue, now: number): boolean {
   if (isTooEarly(queue, now)) return false;
   const walk = new Walk(connection, queue, now, queue.purgeFrom);
-  if (walk.next(LOOKED_AT_PER_STEP) !== undefined) return true;
+  if (walk.next(LOOKED_AT_PER_STEP) !== undefined || walk.orphans?.hasFound === true) return true;
   if (walk.atEnd && !walk.isStill) {
     if (hasOver(connection, queue, { now, looks: LOOKED_AT_PER_STEP })) return true;
     if (hasOld(connection, queue, now)) return true;
@@ -82,6 +85,13 @@ function isTooEarly({ purgeAt }: OpenQueue, now: number): boolean {
 function planNext(queue: OpenQueue, walk: Walk, now: number, isLeft = false): void {
   queue.purgeFrom = walk.atEnd ? "-1" : walk.cursor;
   queue.purgeAt = walk.atEnd && !isLeft ? now + PAUSE : now;
+  if (walk.atEnd) planSearch(queue, now);
+}
+
+/** The next walk looks for runs without a lease, if none has for a while. */
+function planSearch(queue: OpenQueue, now: number): void {
+  queue.searchesOrphans = Math.abs(now - queue.searchedAt) >= SEARCH_EVERY;
+  if (queue.searchesOrphans) queue.searchedAt = now;
 }
 
 function removeFound(move: Move, walk: Walk, limit: number, looks: number): number {
@@ -92,6 +102,7 @@ function removeFound(move: Move, walk: Walk, limit: number, looks: number): numb
     removeRow(move, row);
     removed += 1;
   }
+  walk.orphans?.adopt(move);
   return removed;
 }
 
@@ -127,6 +138,8 @@ class Walk {
   private looked = 0;
   private glances: Glance[] = [];
   private position = 0;
+  /** Looks, on some walks, for runs that no lease has. */
+  readonly orphans: OrphanSearch | undefined;
   /** Where to go on behind those, where only rows of other queues follow. */
   private behind: Key | undefined;
 
@@ -136,6 +149,7 @@ class Walk {
     this.now = now;
     this.cursor = cursor;
     this.bounds = boundsOf(connection, queue, now);
+    if (queue.searchesOrphans) this.orphans = new OrphanSearch(connection, queue);
   }
 
   /** The next one, unless so many rows have been looked at. */
@@ -209,6 +223,7 @@ class Walk {
   }
 
   private due([key, , state, ended, flags, meta]: Glance): Row | undefined {
+    if (state === ACTIVE) this.orphans?.look(key);
     if (state < COMPLETED || ended === null) return undefined;
     const over =
       (flags & JOIN) === 0 && (state === COMPLETED ? this.bounds.completed : this.bounds.others) > 0;

@@ -10,7 +10,7 @@ import { openDueGates } from "./gates.js";
 import { writeConsequences } from "./joins.js";
 import { openDueLimits } from "./limits.js";
 import { writeLease } from "./lease.js";
-import { fullFence, type Move } from "./move.js";
+import type { Move } from "./move.js";
 import type { SeldomState } from "./open-queue.js";
 import { lastRequest } from "./last-request.js";
 import { internOwner, ownerNumber } from "./owners.js";
@@ -22,7 +22,7 @@ import { settle } from "./settle.js";
 import { likeEnds, settleTogether, TOGETHER } from "./settle-together.js";
 import { gatherStats } from "./stats.js";
 import { endUnknown } from "./unknown.js";
-import { nextTurn } from "./turn.js";
+import { nextFence } from "./turn.js";
 
 /** Due jobs that one step makes ready. */
 const PROMOTED_PER_STEP = 1000;
@@ -123,8 +123,7 @@ function claimNew(move: Move, request: StepRequest): StepClaimed {
   const seldom = prepare(move, request, current, wake);
   if (isPaused(seldom)) return NOTHING;
   if (isDue(move, later)) promote(move);
-  const counter = nextTurn(move.scope.connection, move.queue, move.takeCompleted());
-  const fence = fullFence(epoch, counter);
+  const fence = nextFence(move.scope.connection, move.queue, epoch, move.takeCompleted());
   const owner = internOwner(move, request.owner);
   const claimed = claimJobs({ move, request, claim, fence, owner, seldom });
   remember(move, request, fence);

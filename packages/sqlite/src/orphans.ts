@@ -1,0 +1,70 @@
+/**
+ * Runs that no lease has, since somebody has removed its row: nobody would ever find that they are over. Purging comes by
+ * them, and looks once in a while whether there are such.
+ */
+import type { Connection } from "./connection.js";
+import { packKeys, unpackKeys } from "./lease.js";
+import type { Move } from "./move.js";
+import type { OpenQueue } from "./open-queue.js";
+import { ACTIVE, type Key, type Row } from "./row.js";
+import { rowByKey } from "./rows.js";
+
+/** The lease that such a run is given, in milliseconds: its holder, if it lives, renews it before it is over. */
+const LENGTH = 30_000;
+
+/** The runs that leases have, by fence. */
+type Held = ReadonlyMap<number, Set<Key>>;
+
+/** Looks for them, with one look at the leases. */
+export class OrphanSearch {
+  private readonly found: Row[] = [];
+  private readonly connection: Connection;
+  private readonly queue: OpenQueue;
+  private held: Held | undefined;
+
+  constructor(connection: Connection, queue: OpenQueue) {
+    this.connection = connection;
+    this.queue = queue;
+  }
+
+  get hasFound(): boolean {
+    return this.found.length > 0;
+  }
+
+  /** A row that is active has come by. */
+  look(key: Key): void {
+    const row = rowByKey(this.connection, key);
+    if (row?.state !== ACTIVE) return;
+    this.held ??= heldRuns(this.connection, this.queue);
+    if (this.held.get(row.fence)?.has(key) !== true) this.found.push(row);
+  }
+
+  /** Gives each that was found a lease that begins now. */
+  adopt(move: Move): void {
+    for (const row of this.found.splice(0)) giveLease(move, row);
+    // Read anew, with those.
+    this.held = undefined;
+  }
+}
+
+function heldRuns(connection: Connection, { id }: OpenQueue): Held {
+  const held = new Map<number, Set<Key>>();
+  const leases = connection.raw("SELECT fence, jobs FROM {leases} WHERE queue = ?").all(id) as [
+    number,
+    Buffer,
+  ][];
+  for (const [fence, jobs] of leases) {
+    const keys = held.get(fence) ?? new Set();
+    held.set(fence, keys);
+    for (const key of unpackKeys(jobs)) keys.add(key);
+  }
+  return held;
+}
+
+function giveLease(move: Move, row: Row): void {
+  move
+    .sql(
+      "INSERT INTO {leases} (queue, fence, owner, request, until, length, jobs) VALUES (?, ?, ?, 0, ?, ?, ?)",
+    )
+    .run(move.queue.id, row.fence, row.owner ?? 0, move.now + LENGTH, LENGTH, packKeys([row]));
+}
