@@ -168,5 +168,7 @@ function forgetDue(
     `DELETE FROM {${table}} WHERE (queue, ${name}) IN (SELECT queue, ${name} FROM {${table}} ` +
       `WHERE queue = ? AND ${instant} <= ? ORDER BY ${instant} LIMIT ${CONSEQUENCES_PER_STEP}) RETURNING ${name}`,
   );
-  return (gone.all(id, move.now) as [string, ...unknown[]][]).map(([first]) => first);
+  const rows = gone.all(id, move.now) as [string, ...unknown[]][];
+  if (rows.length === CONSEQUENCES_PER_STEP) move.hasMoreDue = true;
+  return rows.map(([first]) => first);
 }

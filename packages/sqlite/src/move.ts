@@ -31,6 +31,8 @@ export class Move {
   readonly endedRuns: Map<number, EndedRuns> = new Map();
   /** Rows that may still be written down of those that count as skipped already. */
   consequencesLeft: number = CONSEQUENCES_PER_STEP;
+  /** More is over than one move may forget. */
+  hasMoreDue = false;
   /** A join has failed, before which something waits. */
   hasDoomed = false;
   /** A job of a task has become final that keeps no more than so many. */

@@ -50,7 +50,7 @@ export function step(move: Move, request: StepRequest): StepAnswer {
   return {
     settled,
     claimed: claimed.jobs,
-    more: claimed.more,
+    more: claimed.more || move.hasMoreDue,
     nextDue: earliest(claimed.dues ?? duesOf(move)),
     revoked: revokedOf(move, request.owner),
     effects: move.effects,

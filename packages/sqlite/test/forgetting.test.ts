@@ -44,8 +44,9 @@ async function storeKeyed(storage: StorageContract, key: string, due = START): P
 test("of keys that run out together some go with each step, and all are free at once", async () => {
   const { storage, rows } = await setUp();
   for (let key = 0; key < MANY; key += 1) await storeKeyed(storage, `${key}`);
-  const { nextDue } = await step(storage, START + 1_000);
+  const { more, nextDue } = await step(storage, START + 1_000);
   expect(rows("uniques")).toBe(MANY - 500);
+  expect(more).toBe(true);
   expect(nextDue).toBeLessThanOrEqual(START + 1_000);
   expect(await storeKeyed(storage, `${MANY - 1}`, START + 1_000)).toBe("stored");
   for (let turn = 0; turn < 5; turn += 1) await step(storage, START + 1_001);
