@@ -148,8 +148,8 @@ describe.each(pairs)("running while the queue moves from $name", ({ from: makeFr
     await begun;
     const { storage } = engineOf(from);
     const later = Date.now() + 3_600_000;
-    await storage.reap({ queue: from.name, limit: 10, now: later });
-    await storage.reap({ queue: from.name, limit: 10, now: later + 3_600_000 });
+    const { nextAt } = await storage.reap({ queue: from.name, limit: 10, now: later });
+    await storage.reap({ queue: from.name, limit: 10, now: nextAt });
     await moveQueue(from, to);
     go();
     await running;
