@@ -4,6 +4,7 @@ import type { Connection } from "./connection.js";
 import { isBusy, storageError } from "./failure.js";
 import type { FileGuard } from "./file-guard.js";
 import { loadDriver } from "./load-driver.js";
+import { LoopTurn } from "./loop-turn.js";
 import { Move } from "./move.js";
 import { findQueue, writeQueue, type OpenedQueue } from "./open.js";
 import { openFile } from "./open-file.js";
@@ -25,6 +26,7 @@ export class Session {
   private readonly files: FileWatch;
   private readonly checkpointer: Checkpointer;
   private readonly busyLimit: number;
+  private readonly turn = new LoopTurn();
   private isClosed = false;
 
   private constructor(connection: Connection, guard: FileGuard, busyLimit: number, syncs: boolean) {
@@ -36,7 +38,7 @@ export class Session {
       this.checkpointer.committed(rows);
       this.files.wrote();
     };
-    this.writer = new Writer({ connection, guard: guard.check, committed, busyLimit });
+    this.writer = new Writer({ connection, guard: guard.check, committed, turn: this.turn, busyLimit });
     this.batches = new TickBatches(this.writer);
     this.files = new FileWatch({
       connection,
@@ -97,6 +99,7 @@ export class Session {
 
   /** A read; of what is waiting to be written it sees nothing. @throws `TASKQ_CLOSED` */
   async read<T>(work: (connection: Connection) => T): Promise<T> {
+    if (this.turn.isLong()) await new Promise(setImmediate);
     for (const since = performance.now(); ;) {
       if (this.isClosed) throw closedError();
       try {

@@ -2,6 +2,7 @@ import { TaskqError } from "@taskq/core/storage";
 import type { Connection } from "./connection.js";
 import type { DriverStatement } from "./driver.js";
 import { isBusy, isOfFile, storageError } from "./failure.js";
+import type { LoopTurn } from "./loop-turn.js";
 import { TransactionScope } from "./transaction-scope.js";
 
 /** Milliseconds after which a write that found the file busy gives up. */
@@ -47,6 +48,7 @@ export interface WriterOptions {
   readonly guard: () => void;
   /** Called after each commit. */
   readonly committed: (rows: number) => void;
+  readonly turn: LoopTurn;
   /** @default `BUSY_LIMIT` */
   readonly busyLimit?: number | undefined;
 }
@@ -62,7 +64,7 @@ export class Writer {
   private readonly rollback: DriverStatement;
   private pending: Job[] = [];
   private scheduled = false;
-  private readonly turn: Turn = new Turn();
+  private readonly turn: LoopTurn;
   private hasGoneAlone = false;
   private readonly mayGoAlone = (): void => {
     this.hasGoneAlone = false;
@@ -75,6 +77,7 @@ export class Writer {
 
   constructor(options: WriterOptions) {
     this.options = options;
+    this.turn = options.turn;
     this.begin = options.connection.sql("BEGIN IMMEDIATE");
     this.commit = options.connection.sql("COMMIT");
     this.rollback = options.connection.sql("ROLLBACK");
@@ -118,12 +121,12 @@ export class Writer {
 
   private schedule(): void {
     if (this.scheduled || this.waiting) return;
+    if (this.turn.isLong()) return this.scheduleLate();
     this.scheduled = true;
-    if (this.turn.isLong()) setImmediate(this.flush);
-    else process.nextTick(this.flush);
+    process.nextTick(this.flush);
   }
 
-  /** At once, together with what is waiting. The work may be run more than once. */
+  /** At once, together with what is waiting, unless others have waited for their turn. The work may be run more than once. */
   now<T>(work: Work<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       this.pending.push({
@@ -135,8 +138,15 @@ export class Writer {
         since: performance.now(),
         value: undefined,
       });
-      this.flush();
+      if (this.turn.isLong()) this.scheduleLate();
+      else this.flush();
     });
+  }
+
+  private scheduleLate(): void {
+    if (this.scheduled || this.waiting) return;
+    this.scheduled = true;
+    setImmediate(this.flush);
   }
 
   /** Called by the work of `storage.transaction`: what is written now would be undone with it, though it was told of. */
@@ -196,6 +206,7 @@ export class Writer {
 
   private wasCommitted(scope: TransactionScope): void {
     this.tries = 0;
+    this.turn.wrote(scope.rows);
     scope.committed();
     this.options.committed(scope.rows);
   }
@@ -273,33 +284,6 @@ function doneAlone(jobs: readonly Job[], scope: TransactionScope): boolean {
   if (jobs.length !== 1 || job?.alone === undefined) return false;
   job.value = job.alone(scope);
   return job.value !== undefined;
-}
-
-/** Milliseconds for which writes may follow each other without the event loop going round. */
-const LONGEST_TURN = 4;
-/** Writes that are over before a turn is worth timing: they may also be one each of many turns. */
-const UNTIMED = 16;
-
-/**
- * How long the event loop has been at one turn. A write at the end of what runs now is sooner than one after the next
- * look for events; but a caller that awaits one after the other would then keep all others waiting.
- */
-class Turn {
-  private writes = 0;
-  private began = 0;
-
-  isLong(): boolean {
-    this.writes += 1;
-    if (this.writes < UNTIMED) return false;
-    if (this.writes > UNTIMED) return performance.now() - this.began > LONGEST_TURN;
-    this.began = performance.now();
-    setImmediate(this.end);
-    return false;
-  }
-
-  private readonly end = (): void => {
-    this.writes = 0;
-  };
 }
 
 /** Random, and longer with each try, so that those who wait for the same file part. */

@@ -164,6 +164,8 @@ export class Arrival {
     for (;;) {
       const answer = await this.#import(request);
       if (!answer.more) return answer;
+      // The signal that breaks the load off has its turn.
+      await new Promise(setImmediate);
     }
   }
 

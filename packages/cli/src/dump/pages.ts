@@ -17,5 +17,7 @@ export async function* pagesOf(queue: Queue, departure: string): AsyncGenerator<
     });
     yield page.records;
     cursor = page.cursor;
+    // A storage in this process answers at once, and the signal that breaks the dump off would come after all pages.
+    await new Promise(setImmediate);
   } while (cursor !== undefined);
 }

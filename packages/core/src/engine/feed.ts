@@ -78,6 +78,8 @@ class Follower {
         }
         if (answer !== undefined) this.#from = answer.cursor;
         if (answer === undefined || answer.events.length < PAGE) await this.#pause(answer === undefined);
+        // Far behind: a storage in this process answers at once, and timers and sockets would wait for the last page.
+        else await new Promise(setImmediate);
       }
     } finally {
       stop();

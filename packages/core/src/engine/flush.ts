@@ -48,7 +48,10 @@ function refuseUndefined(options: FlushOptions): void {
 
 async function flushAll(engine: Engine): Promise<void> {
   const request = { queue: engine.name, limit: ALL_AT_ONCE, everything: true } as const;
-  while ((await engine.storage.purge({ ...request, now: engine.time.requestNow() })).more);
+  while ((await engine.storage.purge({ ...request, now: engine.time.requestNow() })).more) {
+    // A storage in this process answers at once, and timers and sockets would wait for all of it.
+    await new Promise(setImmediate);
+  }
 }
 
 interface Filter {
@@ -69,6 +72,7 @@ async function flushSome(engine: Engine, filter: Filter, until: number): Promise
     if (!isLast) page = await read(after);
     await remove(engine, old);
     if (isLast) return;
+    await new Promise(setImmediate);
   }
 }
 

@@ -125,6 +125,7 @@ async function cancelArrival(target: Engine, about: About): Promise<ImportAnswer
   for (;;) {
     const answer = await target.storage.import({ ...about, kind: "cancel", departure: undefined });
     if (!answer.more) return answer;
+    await new Promise(setImmediate);
   }
 }
 
@@ -187,6 +188,7 @@ async function begin(move: Moving, left: ExportAnswer, departure: string): Promi
     const request = { ...move.about, kind: "begin", departure, epoch, arrival: destination } as const;
     const answer = await storage.import(request);
     if (!answer.more) return answer;
+    await new Promise(setImmediate);
   }
 }
 
@@ -211,6 +213,8 @@ async function copy(move: Moving, departure: string, from: string | undefined): 
     move.records += page.records.length;
     move.tell("copying", 0);
     cursor = page.cursor;
+    // A storage in this process answers at once, and whoever breaks it off would wait for all of it.
+    await new Promise(setImmediate);
   } while (cursor !== undefined);
 }
 
@@ -221,7 +225,10 @@ async function compare(move: Moving, departure: string): Promise<MoveCounts> {
     move.check();
     move.tell("comparing", 0);
     const answer = await target.storage.import({ ...about, kind: "seal", departure });
-    if (answer.more) continue;
+    if (answer.more) {
+      await new Promise(setImmediate);
+      continue;
+    }
     const { counts: expected = {} } = await source.storage.export({ ...about, kind: "count", departure });
     const counts = answer.counts ?? {};
     const different = [...new Set([...Object.keys(expected), ...Object.keys(counts)])].filter(

@@ -44,6 +44,8 @@ export async function* readJobs(engine: Engine, filter: JobFilter): AsyncGenerat
     left -= page.records.length;
     if (page.after === undefined) return;
     after = page.after;
+    // A storage in this process answers at once, and timers and sockets would wait for the last page.
+    await new Promise(setImmediate);
   }
 }
 
