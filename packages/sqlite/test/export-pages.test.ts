@@ -13,16 +13,21 @@ const COUNT = 20;
 /** A connection that counts the bytes that it hands over. */
 function counting(connection: Connection): { readonly counted: Connection; readonly read: () => number } {
   let read = 0;
-  const counted = Object.create(connection) as Connection;
-  counted.raw = (text) => {
-    const statement = connection.raw(text);
-    const get = (...parameters: unknown[]): unknown => {
-      const row = statement.get(...parameters) as unknown[] | undefined;
-      for (const value of row ?? []) if (value instanceof Uint8Array) read += value.length;
-      return row;
-    };
-    return { ...statement, get, all: (...parameters) => statement.all(...parameters) };
+  const count = <Row>(row: Row): Row => {
+    for (const value of Object.values(row ?? {})) if (value instanceof Uint8Array) read += value.length;
+    return row;
   };
+  const counted = Object.create(connection) as Connection;
+  for (const kind of ["raw", "sql"] as const) {
+    counted[kind] = (text) => {
+      const statement = connection[kind](text);
+      return {
+        ...statement,
+        get: (...parameters) => count(statement.get(...parameters)),
+        all: (...parameters) => statement.all(...parameters).map(count),
+      };
+    };
+  }
   return { counted, read: () => read };
 }
 
