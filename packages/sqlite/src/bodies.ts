@@ -34,7 +34,7 @@ export function putBody(move: Move, time: number, low: number, body: Uint8Array)
 /** The body of a row that says that it stands apart; of one that somebody has taken away, what the row itself holds. */
 export function bodyApart(
   move: Move,
-  [time, low]: readonly [number, number, ...unknown[]],
+  [time, low]: readonly [time: number, low: number, ...unknown[]],
   held: Uint8Array,
 ): Uint8Array {
   const row = move.raw("SELECT body FROM {bodies} WHERE key = (? << 21) | ?").get(time, low);

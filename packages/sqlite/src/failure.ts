@@ -18,6 +18,11 @@ export function isUntold(error: unknown): boolean {
   return sqliteCode(error) === "SQLITE_ERROR";
 }
 
+/** Whether a value would be larger than SQLite makes them: a gigabyte. */
+export function isTooLarge(error: unknown): boolean {
+  return sqliteCode(error) === "SQLITE_TOOBIG";
+}
+
 /** What the file does to every write: a full disk, one that fails, a file that can no longer be written. */
 const OF_FILE = ["SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN"];
 

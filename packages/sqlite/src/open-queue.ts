@@ -57,6 +57,8 @@ export class OpenQueue {
   readonly stats: PendingStats = new PendingStats();
   /** The shortest time for which a job of this process is kept, where that is its own. */
   shortest: number = Infinity;
+  /** Whether the last claim of many was so large that the next one reads no more than fits into memory. */
+  claimsLarge = false;
   /** How many rows ahead the next claim looks at. */
   reach: number = Infinity;
   /** Where the next bounded purge goes on, and when one is due. */

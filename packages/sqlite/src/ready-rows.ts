@@ -1,7 +1,7 @@
 /** Rows that may be claimed, as they are read. */
 import { BODY, bodyApart } from "./bodies.js";
 import { bytesOf } from "./bytes.js";
-import { isUntold } from "./failure.js";
+import { isTooLarge, isUntold } from "./failure.js";
 import type { Move } from "./move.js";
 import { APART } from "./row.js";
 
@@ -33,8 +33,7 @@ const COLUMNS =
 const FIRST =
   "FROM {jobs} WHERE queue = ? AND state = 0 ORDER BY priority DESC, due, {jobs}.key LIMIT ? + 0 OFFSET ?";
 
-/** Bodies that stand apart are read by themselves: so many at a time that they fit into memory. */
-const READ = `SELECT ${COLUMNS}, body ${FIRST}`;
+const READ = `SELECT ${COLUMNS}, ${BODY} ${FIRST}`;
 
 /** The same, while members of failed joins are not all written down: those are passed over. */
 const READ_ALIVE = READ.replace(
@@ -50,12 +49,12 @@ const READ_MANY =
   "SELECT json_group_array(json_array(time, low, random, task, attempt, failures, crashes, priority, due, expires, " +
   "flags, enqueued, meta, octet_length(body))), CAST(group_concat(CAST(body AS TEXT), '') AS BLOB) " +
   "FROM (SELECT key >> 21 AS time, key & 2097151 AS low, random, task, attempt, failures, crashes, priority, due, " +
-  `expires, flags, enqueued, meta, body ${FIRST})`;
+  `expires, flags, enqueued, meta, ${BODY} AS body ${FIRST})`;
 
 /** From this number on, rows are read and claimed together. Measured: below it, one by one is as quick. */
 export const MANY = 8;
 
-/** Bytes of large bodies after which a claim takes no more rows: more are there for the next one. */
+/** Bytes of bodies after which a claim takes no more rows: they are there for the next one. */
 const MOST_BYTES = 64 * 1024 * 1024;
 
 export interface ReadyRows {
@@ -72,7 +71,32 @@ interface Asked {
 
 /** Up to `limit` rows behind the first `offset`, without the members of failed joins if there are `doomed` ones. */
 export function readyRows(move: Move, asked: Asked): ReadyRows {
-  const rows = rowsOf(move, asked);
+  // Bytes as text and back are the same bytes in the encoding of the file only if that is UTF-8.
+  const asMany = !asked.doomed && asked.limit >= MANY && move.scope.connection.isUtf8;
+  if (!asMany) return { rows: allOf(move, asked), isCut: false };
+  if (move.queue.claimsLarge) return fittingOf(move, asked);
+  const many = asOne(move, asked);
+  if (many === "large") {
+    move.queue.claimsLarge = true;
+    return fittingOf(move, asked);
+  }
+  if (many === undefined) return { rows: allOf(move, asked), isCut: false };
+  const [json, bodies] = many;
+  if (bodies === null) return { rows: [], isCut: false };
+  move.queue.claimsLarge = bodies.length > MOST_BYTES;
+  return { rows: withBodies(JSON.parse(json) as unknown[][], bodies), isCut: false };
+}
+
+function allOf(move: Move, { doomed, limit, offset }: Asked): ReadyRow[] {
+  return move.raw(doomed ? READ_ALIVE : READ).all(move.queue.id, limit, offset) as ReadyRow[];
+}
+
+const READ_WITHOUT = `SELECT ${COLUMNS}, body ${FIRST}`;
+
+/** As many as fit into memory, once a claim was large: each large body is read by itself. */
+function fittingOf(move: Move, { limit, offset }: Asked): ReadyRows {
+  const { queue } = move;
+  const rows = move.raw(READ_WITHOUT).all(queue.id, limit, offset) as ReadyRow[];
   let left = MOST_BYTES;
   for (const [index, row] of rows.entries()) {
     if ((row[FLAGS_AT] & APART) === 0) continue;
@@ -80,31 +104,23 @@ export function readyRows(move: Move, asked: Asked): ReadyRows {
     row[BODY_AT] = bodyApart(move, row, row[BODY_AT]);
     left -= row[BODY_AT].length;
   }
+  queue.claimsLarge = false;
   return { rows, isCut: false };
 }
 
-function rowsOf(move: Move, { doomed, limit, offset }: Asked): ReadyRow[] {
-  const { id } = move.queue;
-  if (doomed) return move.raw(READ_ALIVE).all(id, limit, offset) as ReadyRow[];
-  // Bytes as text and back are the same bytes in the encoding of the file only if that is UTF-8.
-  if (limit < MANY || !move.scope.connection.isUtf8)
-    return move.raw(READ).all(id, limit, offset) as ReadyRow[];
-  const many = asOne(move, limit, offset);
-  if (many === undefined) return move.raw(READ).all(id, limit, offset) as ReadyRow[];
-  const [json, bodies] = many;
-  return bodies === null ? [] : withBodies(JSON.parse(json) as unknown[][], bodies);
-}
-
-/** `undefined`: one of them cannot be told in JSON, since somebody has made bytes of what is text. */
+/**
+ * `undefined`: one of them cannot be told in JSON, since somebody has made bytes of what is text. `large`: together they
+ * are more than SQLite hands over.
+ */
 function asOne(
   move: Move,
-  limit: number,
-  offset: number,
-): readonly [json: string, bodies: Uint8Array | null] | undefined {
+  { limit, offset }: Asked,
+): readonly [json: string, bodies: Uint8Array | null] | "large" | undefined {
   try {
     return move.raw(READ_MANY).get(move.queue.id, limit, offset) as [string, Uint8Array | null];
   } catch (error) {
     if (isUntold(error)) return undefined;
+    if (isTooLarge(error)) return "large";
     throw error;
   }
 }
