@@ -1,5 +1,5 @@
 import { accessSync, constants, statfsSync, statSync, type Stats } from "node:fs";
-import { dirname } from "node:path";
+import { basename, dirname } from "node:path";
 import { TaskqError } from "@taskq/core/storage";
 import { isLoneMount } from "./lone-mount.js";
 
@@ -23,6 +23,8 @@ const NETWORK_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
 /** How long a look at the file counts, in milliseconds: what is stored meanwhile may be lost. A look takes 7 µs. */
 const LOOK_AGAIN_AFTER = 20;
 const WRITABLE_BY_OTHERS = 0o022;
+/** A name has 255 bytes at most, nearly everywhere; the longest that SQLite makes of it is that of a journal. */
+const LONGEST_NAME = 255 - "-journal".length;
 
 function refusal(message: string, cause?: unknown): TaskqError {
   return new TaskqError("TASKQ_STORAGE", message, cause === undefined ? undefined : { cause });
@@ -30,6 +32,11 @@ function refusal(message: string, cause?: unknown): TaskqError {
 
 /** Refuses a place where no database can be, before one is made there. @throws `TASKQ_STORAGE` */
 export function checkPlace(path: string): void {
+  if (Buffer.byteLength(basename(path)) > LONGEST_NAME) {
+    throw refusal(
+      `the SQLite file ${path}: expected a name of at most ${LONGEST_NAME} bytes, behind which SQLite can put '-journal'`,
+    );
+  }
   const folder = dirname(path);
   const there = entryAt(folder, path);
   if (there === undefined || !there.isDirectory()) {

@@ -84,7 +84,7 @@ function createPrivately(path: string): void {
     if ((error as NodeJS.ErrnoException).code === "EEXIST") return;
     throw new TaskqError(
       "TASKQ_STORAGE",
-      `the SQLite file ${path}: expected to be able to create it, got a refusal`,
+      `the SQLite file ${path}: expected to be able to create it, got ${error instanceof Error ? error.message : String(error)}`,
       {
         cause: error,
       },

@@ -159,6 +159,21 @@ describe("places", () => {
     expect(error.cause).toMatchObject({ code: "ELOOP" });
   });
 
+  test("a name behind which SQLite can put nothing is refused, and no file is made", async () => {
+    const folder = temporaryFolder();
+    const longest = `${"é".repeat(123)}a`;
+    await openStorage({ path: join(folder, longest) });
+    const { message } = await refused(join(folder, `${longest}b`));
+    expect(message).toMatch(/expected a name of at most 247 bytes, behind which SQLite can put '-journal'$/);
+    expect(existsSync(join(folder, `${longest}b`))).toBe(false);
+  });
+
+  test("a file that cannot be made is told of with the reason", async () => {
+    expect((await refused("/proc/jobs.db")).message).toMatch(
+      /expected to be able to create it, got E[A-Z]+: /,
+    );
+  });
+
   test("a folder that nobody can write to is refused", async () => {
     expect((await refused("/proc/jobs.db")).message).toMatch(/expected/);
   });
