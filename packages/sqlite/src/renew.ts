@@ -40,11 +40,13 @@ function leasesByFence(
 ): Map<number, LeaseRow[]> {
   const found = new Map<number, LeaseRow[]>();
   if (fences.size === 0) return found;
-  const rows = scope.connection.sql(
-    `SELECT ${LEASE_COLUMNS} FROM {leases} WHERE queue = ? ORDER BY until DESC`,
-  );
-  for (const row of rows.all(queue.id) as LeaseRow[]) {
-    if (!fences.has(row.fence)) continue;
+  const rows = scope.connection
+    .sql(
+      `SELECT ${LEASE_COLUMNS} FROM {leases} WHERE queue = ? AND fence IN (SELECT value FROM json_each(?)) ` +
+        "ORDER BY until DESC",
+    )
+    .all(queue.id, JSON.stringify([...fences.keys()])) as LeaseRow[];
+  for (const row of rows) {
     const known = found.get(row.fence);
     if (known === undefined) found.set(row.fence, [row]);
     else known.push(row);
