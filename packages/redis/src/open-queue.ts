@@ -31,6 +31,9 @@ import { HangingRuns } from "./hanging-runs.js";
 import { QueueKeys } from "./queue-keys.js";
 import { WaitingClaims, type WaitingOptions } from "./waiting-claims.js";
 
+/** How often the time that the server tells is compared with what is known of it, in milliseconds. */
+const COMPARED_EVERY = 1_000;
+
 /** Those for which a caller may want copies. */
 const STORES: ReadonlySet<Script> = new Set([SCRIPTS.enqueue, SCRIPTS.add, SCRIPTS.addOne, SCRIPTS.addMixed]);
 
@@ -76,6 +79,8 @@ export class OpenQueue {
   readonly waiting: WaitingClaims;
   /** Whether a few processes heard the last hint of jobs that became final. */
   isWaitedFor = false;
+  /** When the server's time was last compared. */
+  #comparedAt = -Infinity;
   readonly #hints = new Hints();
   readonly #channel: string;
   readonly #database: number;
@@ -158,11 +163,33 @@ export class OpenQueue {
     return told.length === 0 ? undefined : toldHint(settlements, told, this.#database);
   }
 
+  /** The time of the server, as far as it is known. */
+  now(): number {
+    return this.#link.clock.now();
+  }
+
   /** If they were due by what is known of the server's time, its clock has been set back. */
   sawScheduled(jobs: NewFlow["jobs"]): void {
     const { clock } = this.#link;
     const now = clock.now();
     if (jobs.some(({ after, due }) => after === undefined && due <= now)) clock.askAgain();
+  }
+
+  /** Whether the server's time is to be compared with a call of this moment. Other partitions may lie on servers with other clocks. */
+  comparesTime(now: number): boolean {
+    return this.partition === 0 && Math.abs(now - this.#comparedAt) >= COMPARED_EVERY;
+  }
+
+  /** The server has told its time with a call that was made at `since`. */
+  sawTime(time: number | undefined, since: number): void {
+    if (time === undefined) return;
+    this.#comparedAt = since;
+    this.#link.clock.compare(time, since);
+  }
+
+  /** The server says that something is still to come. Whoever waits for it would ask all the time if that had passed by what is known here. */
+  sawComing(instant: number | undefined): void {
+    if (instant !== undefined) this.#link.clock.awaits(instant);
   }
 
   #listen(channel: string): () => void {

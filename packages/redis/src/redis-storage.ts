@@ -180,6 +180,9 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
 
   async tick(request: Request<"tick">): Answer<"tick"> {
     const { answer, effects } = await this.#ask("tick", request, { flows: request.flows.map(flowRequest) });
+    const { now, at, previous } = request;
+    const isEarly = answer["status"] === "stale" && answer["lastAt"] === previous && at > previous;
+    if (isEarly && now === undefined) this.#queue(request.queue).sawComing(at);
     return {
       status: answer["status"] as TickAnswer["status"],
       lastAt: numberIfAny(answer["lastAt"]),
@@ -239,7 +242,9 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
 
   async take(request: Request<"take">): Answer<"take"> {
     const { answer } = await this.#ask("take", request);
-    return { taken: answer["taken"] === true, opensAt: numberIfAny(answer["opensAt"]) };
+    const opensAt = numberIfAny(answer["opensAt"]);
+    if (request.now === undefined) this.#queue(request.queue).sawComing(opensAt);
+    return { taken: answer["taken"] === true, opensAt };
   }
 
   watch(queue: string, ...watching: Watching): () => void {

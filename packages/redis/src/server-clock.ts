@@ -11,6 +11,8 @@ const PARTED = 1_000;
 const LOOK = 1_000;
 /** How often it is asked at first: one answer may have been read late. */
 const FIRST_LOOKS = 3;
+/** By how much what is known of it must be wrong to be asked for again at once, in milliseconds. */
+const WRONG = 1_000;
 
 /**
  * The time of a server: its scripts go by it, and the clock of this machine may be wrong, or be set. Told from the time
@@ -59,6 +61,16 @@ export class ServerClock implements Clock {
   /** It may be another server, or its clock may have been set. */
   askAgain(): void {
     if (this.#lookAt < Infinity) void this.#look();
+  }
+
+  /** The server told this time, some time after `since` by this clock. */
+  compare(time: number, since: number): void {
+    if (time < since - WRONG || time > this.now() + WRONG) this.askAgain();
+  }
+
+  /** The server still awaits this instant. */
+  awaits(instant: number): void {
+    if (instant < this.now() - WRONG) this.askAgain();
   }
 
   #doubt(monotonic: number): void {

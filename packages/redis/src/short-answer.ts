@@ -27,7 +27,8 @@ export const UNCLAIMED = 8;
 export const WITH_REST = 16;
 /** It has claimed nothing, and waits. */
 export const WAITS = 32;
-/** Places in the reply of a short step: how many it has claimed, and what the long way has told besides. */
+/** Places in the reply of a short step: the time of the server, how many it has claimed, and what the long way has told besides. */
+export const TIME = 2;
 export const COUNT = 3;
 export const OTHERS = 7;
 

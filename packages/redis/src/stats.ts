@@ -2,7 +2,6 @@
 import {
   STATS_KEPT,
   STATS_MINUTE,
-  systemClock,
   type StatsAnswer,
   type StatsRequest,
   type StatsRow,
@@ -48,7 +47,7 @@ export async function statsOf(queue: OpenQueue, now: number | undefined): Promis
 }
 
 async function read(queue: OpenQueue, since: number, now: number | undefined): Promise<StatsAnswer> {
-  const oldest = Math.max(since, (now ?? systemClock.now()) - STATS_KEPT);
+  const oldest = Math.max(since, (now ?? queue.now()) - STATS_KEPT);
   const fields: Uint8Array[] = [];
   let oldestDue: number | undefined;
   for (let from: number | string | undefined = oldest - STATS_MINUTE; from !== undefined;) {

@@ -1,6 +1,5 @@
 /** Settling and claiming: one script, and others only where more follows from a settlement than one script may do. */
 import {
-  systemClock,
   type JobEffect,
   type RunReference,
   type SettleAnswer,
@@ -24,6 +23,7 @@ import {
   ShortAnswer,
   type ShortReply,
   UNCLAIMED,
+  TIME,
   WAITS,
   WITH_REST,
 } from "./short-answer.js";
@@ -107,7 +107,7 @@ function exchange(queue: OpenQueue, request: StepRequest): Promise<StepAnswer> {
   const { hanging, atOnce, unanswered } = queue;
   if (atOnce !== undefined || unanswered.has(laneOf(request))) return wholeStep(queue, request);
   const split = splitStep(request, {
-    hasMore: queue.stats.isDue(nowOf(request)),
+    hasMore: queue.stats.isDue(nowOf(queue, request)),
     hanging,
     claimsShort: queue.stepsAreShort || queue.stepsAreMixed,
   });
@@ -129,13 +129,18 @@ async function stepInTwo(queue: OpenQueue, { seldom, usual, places }: SplitStep)
 /** Of a call that nobody else has yet. */
 type Answered = { -readonly [Field in keyof StepAnswer]: StepAnswer[Field] };
 
-function nowOf({ now }: StepRequest): number {
-  return now ?? systemClock.now();
+/** The time of the server then. */
+function timeOf(answer: AnswerRecord, short: ShortReply | undefined): number | undefined {
+  return short === undefined ? numberIfAny(answer["time"]) : Number(short[TIME].toString());
+}
+
+function nowOf(queue: OpenQueue, { now }: StepRequest): number {
+  return now ?? queue.now();
 }
 
 /** @param goesAhead of another call of the same step, the long way */
 async function wholeStep(queue: OpenQueue, request: StepRequest, goesAhead = false): Promise<Answered> {
-  const now = nowOf(request);
+  const now = nowOf(queue, request);
   const effects: JobEffect[] = [];
   let settled: readonly SettleAnswer[] = [];
   for (;;) {
@@ -152,6 +157,7 @@ async function wholeStep(queue: OpenQueue, request: StepRequest, goesAhead = fal
       return new ShortAnswer({
         hanging: queue.hanging,
         reply: short,
+    if (request.now === undefined && queue.comparesTime(now)) queue.sawTime(timeOf(answer, short), now);
         asked: request.claim,
         others,
         settled,

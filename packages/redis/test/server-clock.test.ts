@@ -112,15 +112,73 @@ describe.skipIf(serverBinary() === undefined)("a server whose clock is set back"
         return (await queue.enqueueMany([work.job(), work.job()]))[1]?.state();
       };
       expect(await enqueue()).toBe("ready");
-      // To this process it looks as if all but the server went on for so long.
-      const now = performance.now.bind(performance);
-      vi.spyOn(performance, "now").mockImplementation(() => now() + 8_000);
-      wallClockIsWrongBy(8_000);
+      serverIsSetBackBy(8_000);
       expect(await enqueue()).toBe("scheduled");
       await vi.waitFor(async () => expect(await enqueue()).toBe("ready"), { timeout: 500 });
     },
   );
 });
+
+/** To this process it looks as if all but the server went on for so long. */
+function serverIsSetBackBy(milliseconds: number): void {
+  const now = performance.now.bind(performance);
+  vi.spyOn(performance, "now").mockImplementation(() => now() + milliseconds);
+  wallClockIsWrongBy(milliseconds);
+}
+
+/** A queue with a consumer, on a server of its own. */
+async function serving() {
+  const server = await serverOfTest();
+  const work = task("work", { retries: 1, backoff: 100 }, async (_: undefined, { attempt }) => {
+    if (attempt === 1) throw new Error("again");
+  });
+  const queue = createQueue({ storage: redisStorage({ url: server.url }), tasks: { work } });
+  const consumer = createConsumer(queue);
+  afterTest(async () => {
+    await consumer.stop();
+    await queue.close();
+  });
+  await consumer.start();
+  return { port: server.port, queue, work };
+}
+
+describe.skipIf(serverBinary() === undefined)("a server whose clock is set back while it is used", () => {
+  /** Less than after which it is asked for anyway. */
+  const BACK = 6_000;
+
+  test("puts no delay and no retry off, once a consumer has looked for jobs", async () => {
+    const { queue, work } = await serving();
+    serverIsSetBackBy(BACK);
+    await sleep(1_500);
+    const result = await queue.enqueue(work.job(), { delay: 100 });
+    await expect(result.wait({ timeout: "3s" })).resolves.toBeUndefined();
+  });
+
+  test("is not asked all the time by whoever waits for a limit", async () => {
+    const { port, queue } = await serving();
+    const limit = queue.limit("starts", { max: 1, per: "3s" });
+    await limit.acquire();
+    serverIsSetBackBy(BACK);
+    const before = await scriptsOf(port);
+    const waiting = limit.acquire();
+    await sleep(1_000);
+    expect((await scriptsOf(port)) - before).toBeLessThan(100);
+    await waiting;
+  });
+
+  test("takes no lock away", async () => {
+    const { queue } = await serving();
+    serverIsSetBackBy(BACK);
+    await using held = await queue.lock("name", { ttl: "2s" }).acquire();
+    await sleep(300);
+    expect(held.signal.aborted).toBe(false);
+  });
+});
+
+async function scriptsOf(port: number): Promise<number> {
+  const stats = await ask(port, [["INFO", "commandstats"]]);
+  return Number(/^cmdstat_evalsha:calls=(\d+)/m.exec(stats)?.[1]);
+}
 
 describe.skipIf(serverBinary() === undefined)("a process whose clock is wrong", () => {
   test.each([
@@ -155,6 +213,28 @@ describe.skipIf(serverBinary() === undefined)("a process whose clock is wrong", 
     },
   );
 
+  test.each([
+    ["did it, and is behind", -72 * HOUR, 0],
+    ["asks, and is ahead", 0, 72 * HOUR],
+  ])("is told what was done in the minutes of the server: one that %s", async (_, atWork, asking) => {
+    const server = await serverOfTest();
+    const work = task("work", async () => {});
+    const open = () => {
+      const queue = createQueue({ storage: redisStorage({ url: server.url }), tasks: { work } });
+      afterTest(() => queue.close());
+      return queue;
+    };
+    wallClockIsWrongBy(atWork);
+    const queue = open();
+    const consumer = createConsumer(queue);
+    await consumer.start();
+    await (await queue.enqueue(work.job())).wait();
+    await consumer.stop();
+    vi.restoreAllMocks();
+    wallClockIsWrongBy(asking);
+    expect((await open().stats()).tasks["work"]).toMatchObject({ completed: 1 });
+  });
+
   test(
     "ahead does not ask all the time for what is due by its clock alone",
     { timeout: 30_000 },
@@ -170,16 +250,12 @@ describe.skipIf(serverBinary() === undefined)("a process whose clock is wrong", 
         await consumer.stop();
         await queue.close();
       });
-      const scripts = async (): Promise<number> => {
-        const stats = await ask(server.port, [["INFO", "commandstats"]]);
-        return Number(/^cmdstat_evalsha:calls=(\d+)/m.exec(stats)?.[1]);
-      };
       await queue.enqueue(work.job(), { at });
       await consumer.start();
       await sleep(500);
-      const before = await scripts();
+      const before = await scriptsOf(server.port);
       await sleep(2_000);
-      expect((await scripts()) - before).toBeLessThan(40);
+      expect((await scriptsOf(server.port)) - before).toBeLessThan(40);
     },
   );
 });

@@ -85,14 +85,21 @@ async function acquireIn(engine: Engine, request: LockRequest, patience: Patienc
       // Its storage may go on without it, for other queues.
       engine.assertOpen();
       heard = false;
+      let heldUntil = inTime(request.ttl);
       const asking = ask(engine, request, ticket);
       asked = asking;
       const answer = await patience.of(asking);
       if (answer.status === "held") {
-        const renewing = renewIfOld(engine, request, ticket, answer);
-        asked = renewing;
-        const { status, expiresAt } = await patience.of(renewing);
-        if (status === "held") return new TakenLock(engine, request, ticket, { ...answer, expiresAt });
+        let status: KeysAnswer["status"] = answer.status;
+        // A process that stood still before it read the answer has less left than it asked for, perhaps less than until the first renewal.
+        if (leftUntil(heldUntil) <= (request.ttl * 2) / 3) {
+          heldUntil = inTime(request.ttl);
+          const renewing = renew(engine, request, ticket);
+          asked = renewing;
+          ({ status } = await patience.of(renewing));
+        }
+        if (status === "held")
+          return new TakenLock(engine, request, ticket, { fence: answer.fence, heldUntil });
         continue;
       }
       if (!request.wait) throw locked(request.name, "is held");
@@ -146,21 +153,6 @@ function ask(engine: Engine, request: LockRequest, ticket: string): Promise<Keys
   });
 }
 
-/**
- * Until when it is held, if it is. A process that stood still before it read the answer has less left than it asked for, perhaps
- * less than until the first renewal.
- */
-async function renewIfOld(
-  engine: Engine,
-  request: LockRequest,
-  ticket: string,
-  answer: KeysAnswer,
-): Promise<KeysAnswer> {
-  const { expiresAt = 0 } = answer;
-  if (expiresAt - engine.time.now() > (request.ttl * 2) / 3) return answer;
-  return renew(engine, request, ticket);
-}
-
 function renew(
   engine: Engine,
   { name, ttl }: Pick<LockRequest, "name" | "ttl">,
@@ -202,18 +194,16 @@ class TakenLock implements HeldLock {
   readonly #lost = new AbortController();
   readonly #timer: NodeJS.Timeout;
   #lapse: NodeJS.Timeout | undefined;
-  /** Until when it is held for sure, by the monotonic clock, and by the wall's: a machine that sleeps stops the one, and the other may be set back. */
-  #heldUntil: { readonly monotonic: number; readonly wall: number };
+  #heldUntil: Until;
   #released = false;
 
-  constructor(engine: Engine, { name, ttl }: LockRequest, ticket: string, answer: KeysAnswer) {
+  constructor(engine: Engine, { name, ttl }: LockRequest, ticket: string, { fence, heldUntil }: Held) {
     this.#engine = engine;
     this.name = name;
     this.#ticket = ticket;
     this.#ttl = ttl;
-    this.fence = answer.fence ?? 0;
-    const { expiresAt = Infinity } = answer;
-    this.#heldUntil = inTime(Math.min(ttl, expiresAt - engine.time.now()));
+    this.fence = fence ?? 0;
+    this.#heldUntil = heldUntil;
     this.#awaitLapse();
     this.#timer = setInterval(() => void this.#renew(), intervalOf(ttl)).unref();
   }
@@ -260,8 +250,7 @@ class TakenLock implements HeldLock {
 
   /** A storage that is away for longer than the time to live has given the lock to somebody else. */
   #loseIfLapsed(): void {
-    const { monotonic, wall } = this.#heldUntil;
-    if (performance.now() >= monotonic || Date.now() >= wall) this.#lose();
+    if (leftUntil(this.#heldUntil) <= 0) this.#lose();
   }
 
   #stopTimers(): void {
@@ -276,8 +265,27 @@ class TakenLock implements HeldLock {
   }
 }
 
-function inTime(ttl: number): { readonly monotonic: number; readonly wall: number } {
+/**
+ * Until when it is held for sure, counted from when that was asked for, whatever the storage's clock says: by the monotonic clock, and
+ * by the wall's. A machine that sleeps stops the one, and the other may be set back.
+ */
+interface Until {
+  readonly monotonic: number;
+  readonly wall: number;
+}
+
+interface Held {
+  readonly fence: number | undefined;
+  readonly heldUntil: Until;
+}
+
+function inTime(ttl: number): Until {
   return { monotonic: performance.now() + ttl, wall: Date.now() + ttl };
+}
+
+/** Milliseconds, none or less once it is over. */
+function leftUntil({ monotonic, wall }: Until): number {
+  return Math.min(monotonic - performance.now(), wall - Date.now());
 }
 
 /** How often a lock is renewed, in milliseconds. */

@@ -11,7 +11,6 @@ import type {
   StepAnswer,
   StepRequest,
 } from "@taskq/core/storage";
-import { systemClock } from "@taskq/core/storage";
 import { unavailable } from "../connection/failure.js";
 import { storeAdded } from "./added.js";
 import { ClaimRound } from "./claim-round.js";
@@ -194,7 +193,7 @@ export class DividedStep {
 
   #isOverdue(number: number): boolean {
     const last = this.queue.askedAt[number] ?? 0;
-    const now = this.request.now ?? systemClock.now();
-    return performance.now() - last >= LOOKED_AFTER || this.queue.queue(number).stats.isDue(now);
+    const part = this.queue.queue(number);
+    return performance.now() - last >= LOOKED_AFTER || part.stats.isDue(this.request.now ?? part.now());
   }
 }

@@ -139,6 +139,6 @@ return M.run(function()
   local waiting = request.claim and #rows == 0 and not (more or moreParked or S.part or isRepeat or Q.later) and waits(S.now, M.nextDue())
   return {waits = waiting or nil, settled = settled, part = S.part, claimed = toldOf(rows), more = more or (moreParked and not Q.paused), nextDue = M.nextDue(),
     revoked = M.revokedRuns(request.owner),
-    passed = passed}
+    passed = passed, time = S.now}
 end)
 `;
