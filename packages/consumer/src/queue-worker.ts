@@ -14,6 +14,8 @@ import { handedOut, StepExchange, type Exchanged } from "./step-exchange.js";
 
 /** How often revoked runs are asked for at most, in milliseconds. */
 const REVOCATION_PAUSE = 50;
+/** How often it is told that the storage hands out nothing, in milliseconds. */
+const UNCLAIMED_TOLD_EVERY = 60_000;
 /**
  * For how long jobs are only claimed ahead, in milliseconds: those that are not to be held without running wait all the
  * while, though they may be the first in line.
@@ -60,6 +62,7 @@ export class QueueWorker {
   #untaken: Exchanged[] = [];
   /** When to ask for revoked runs, in milliseconds of `performance.now()`. */
   #revocationsAt = Infinity;
+  #unclaimedToldAt = -Infinity;
   #settled: (() => void) | undefined;
   #broken = false;
 
@@ -235,10 +238,21 @@ export class QueueWorker {
     this.#timing.learn(claim, answer);
     if (claim !== undefined) this.lastClaimAt = Date.now();
     if (answer.passedOver === false) this.#beginsAt = performance.now();
+    if (answer.unclaimed !== undefined) this.#tellUnclaimed(answer.unclaimed);
     if (claim !== undefined) this.#ahead.learn(claim, answer);
     this.#overlaps = elsewhere && this.#claiming && claim !== undefined && this.#ahead.goesOn(claim, answer);
     this.#untaken.push(exchanged);
     if (!this.#overlaps) this.#take();
+  }
+
+  #tellUnclaimed(error: TaskqError): void {
+    const now = performance.now();
+    if (now - this.#unclaimedToldAt < UNCLAIMED_TOLD_EVERY) return;
+    this.#unclaimedToldAt = now;
+    this.engine.logger.warn(
+      { queue: this.engine.name, error: String(error) },
+      "the storage has no room for what jobs come to: what runs is ended, and no other begins",
+    );
   }
 
   /** Goes into answers: what has ended is gone, what was claimed begins. */

@@ -9,7 +9,7 @@ import {
   type MoveCounts,
   type QueuePhase,
 } from "@taskq/core/storage";
-import { SCRIPTS } from "./lua/scripts.js";
+import { always, SCRIPTS } from "./lua/scripts.js";
 import type { OpenQueue } from "./open-queue.js";
 import { statsOf, writeStats } from "./stats.js";
 import { listOf, numberIfAny, textIfAny } from "./wire/values.js";
@@ -93,13 +93,18 @@ function exportAnswer(
   };
 }
 
+/** What has arrived is opened, and what has not is removed, also where there is no room for more. */
+const ENDS: ReadonlySet<ImportRequest["kind"]> = new Set(["open", "cancel"]);
+const ending = always(SCRIPTS.import);
+
 export async function importQueue(queue: OpenQueue, request: ImportRequest): Promise<ImportAnswer> {
   if (request.kind === "begin") queue.stats.startAnew();
   const records = request.kind === "page" ? request.records.map(movedRequest) : undefined;
   const name = randomUUID();
-  let { answer } = await queue.ask(SCRIPTS.import, request, { records, name });
+  const script = ENDS.has(request.kind) ? ending : SCRIPTS.import;
+  let { answer } = await queue.ask(script, request, { records, name });
   // Each script does a bounded part of it.
-  while (answer["more"] === true) ({ answer } = await queue.ask(SCRIPTS.import, request, { name }));
+  while (answer["more"] === true) ({ answer } = await queue.ask(script, request, { name }));
   const counts = request.kind === "seal" ? await sealedCounts(queue, request, answer) : undefined;
   return {
     phase: answer["phase"] as QueuePhase,

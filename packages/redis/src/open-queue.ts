@@ -14,7 +14,7 @@ import type { Receiver } from "./connection/call.js";
 import type { Parameter, Reply } from "./connection/client.js";
 import type { Script } from "./connection/script.js";
 import { databaseOf } from "./connection/source.js";
-import type { SentAgain } from "./connection/sending.js";
+import type { SentAgain, WhenFull } from "./connection/sending.js";
 import { SCRIPTS } from "./lua/scripts.js";
 import { effectOf } from "./wire/answers.js";
 import { completedFrom, toldHint, toldOf } from "./wire/told.js";
@@ -294,8 +294,8 @@ export class OpenQueue {
   }
 
   /**
-   * Runs a script, and answers what it replied. Of scripts of one call, all but the first say `since` when it began; `hintsFirst` is
-   * as of `Caller`.
+   * Runs a script, and answers what it replied. Of scripts of one call, all but the first say `since` when it began; `hintsFirst`
+   * and `whenFull` are as of `Caller`.
    */
   run(
     script: Script,
@@ -303,8 +303,9 @@ export class OpenQueue {
     since?: number,
     again?: SentAgain,
     hintsFirst?: boolean,
+    whenFull?: WhenFull,
   ): Promise<Reply> {
-    const options = { copies: this.#copiesOf(script), since, again, hintsFirst };
+    const options = { copies: this.#copiesOf(script), since, again, hintsFirst, whenFull };
     return this.#link.caller.run(script, this.#keys.of(script), parameters, options);
   }
 

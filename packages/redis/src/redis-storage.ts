@@ -17,7 +17,7 @@ import { Link } from "./link.js";
 import { countsByTask, list } from "./listing.js";
 import { events } from "./events.js";
 import { exportQueue, importQueue } from "./moving.js";
-import { SCRIPTS, type ScriptName } from "./lua/scripts.js";
+import { always, SCRIPTS, type ScriptName } from "./lua/scripts.js";
 import { checkUndivided } from "./partitions/division.js";
 import { OpenAgain } from "./opening/open-again.js";
 import { openPart, type OpenedPart } from "./opening/open-part.js";
@@ -41,6 +41,10 @@ export interface Partition {
   /** Opens all partitions of a queue where the server has lost one. */
   readonly openAgain: (queue: string) => Promise<void>;
 }
+
+/** Of values: these are carried out also where there is no room for more. */
+const REMOVALS: ReadonlySet<string> = new Set(["get", "take", "delete", "compare-and-delete"]);
+const removing = always(SCRIPTS.values);
 
 export class RedisStorage implements StorageContract, AsyncDisposable {
   readonly clock: StorageContract["clock"];
@@ -226,7 +230,9 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
   }
 
   async values(request: Request<"values">): Answer<"values"> {
-    const { answer } = await this.#ask("values", request);
+    const removes = request.operations.every(({ kind }) => REMOVALS.has(kind));
+    const script = removes ? removing : SCRIPTS.values;
+    const { answer } = await this.#queue(request.queue).ask(script, request);
     return listOf(answer["answers"], valueOf);
   }
 

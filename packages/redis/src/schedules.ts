@@ -1,6 +1,6 @@
 /** Schedules of a queue, and those that this process has declared: if the server loses the queue, they are declared again. */
 import type { SchedulesAnswer, SchedulesRequest } from "@taskq/core/storage";
-import { SCRIPTS } from "./lua/scripts.js";
+import { always, SCRIPTS } from "./lua/scripts.js";
 import type { OpenQueue, Told } from "./open-queue.js";
 import { scheduleOf } from "./wire/answers.js";
 import { listOf, textIfAny } from "./wire/values.js";
@@ -31,6 +31,10 @@ export async function schedules(queue: OpenQueue, request: SchedulesRequest): Pr
   return { changed, schedules: records.toSorted((left, right) => (left.name < right.name ? -1 : 1)) };
 }
 
+const changing = always(SCRIPTS.schedules);
+
+/** A server whose memory is full takes no new ones. */
 function ask(queue: OpenQueue, request: SchedulesRequest): Promise<Told> {
-  return queue.ask(SCRIPTS.schedules, request);
+  const kind = request.change?.kind;
+  return queue.ask(kind === "declare" || kind === "upsert" ? SCRIPTS.schedules : changing, request);
 }

@@ -99,6 +99,7 @@ export class ShortAnswer implements StepAnswer {
   readonly passedOver: boolean;
   readonly more: boolean;
   readonly nextDue: number | undefined;
+  readonly unclaimed: StepAnswer["unclaimed"] = undefined;
   readonly revoked: StepAnswer["revoked"] = [];
   effects: readonly JobEffect[];
   readonly #hanging: HangingRuns;

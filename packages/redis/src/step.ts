@@ -6,10 +6,11 @@ import {
   type Settlement,
   type StepAnswer,
   type StepRequest,
+  type TaskqError,
 } from "@taskq/core/storage";
 import type { CallParameter } from "./connection/caller.js";
-import type { Reply } from "./connection/client.js";
-import type { SentAgain } from "./connection/sending.js";
+import type { Parameter, Reply } from "./connection/client.js";
+import type { SentAgain, WhenFull } from "./connection/sending.js";
 import { SCRIPTS } from "./lua/scripts.js";
 import { joined } from "./joined-tasks.js";
 import type { OpenQueue } from "./open-queue.js";
@@ -22,8 +23,8 @@ import {
   othersOf,
   ShortAnswer,
   type ShortReply,
-  UNCLAIMED,
   TIME,
+  UNCLAIMED,
   WAITS,
   WITH_REST,
 } from "./short-answer.js";
@@ -146,30 +147,31 @@ async function wholeStep(queue: OpenQueue, request: StepRequest, goesAhead = fal
   for (;;) {
     const rest = settled.length === 0 ? request.settled : request.settled.slice(settled.length);
     const fields = queue.stats.due(now, request.last === true);
-    const { answer, effects: more, short, isSettled } = await ask(queue, request, rest, fields, goesAhead);
+    const {
+      answer,
+      effects: more,
+      short,
+      isSettled,
+      full,
+    } = await ask(queue, request, rest, fields, goesAhead);
     effects.push(...more);
     const answers = isSettled ? rest.map(() => APPLIED) : (textsOf(answer["settled"]) as SettleAnswer[]);
     queue.stats.record(rest, answers, now);
+    if (request.now === undefined && queue.comparesTime(now)) queue.sawTime(timeOf(answer, short), now);
     settled = settled.length === 0 ? answers : [...settled, ...answers];
     if (!queue.hanging.isEmpty) for (const { id } of rest) queue.hanging.delete(id);
     if (short !== undefined) {
       const others = othersOf(queue.hanging, answer);
-      return new ShortAnswer({
-        hanging: queue.hanging,
-        reply: short,
-    if (request.now === undefined && queue.comparesTime(now)) queue.sawTime(timeOf(answer, short), now);
-        asked: request.claim,
-        others,
-        settled,
-        effects,
-      });
+      const { hanging } = queue;
+      const { claim: asked } = request;
+      return unclaimed(full, new ShortAnswer({ hanging, reply: short, asked, others, settled, effects }));
     }
     const done = answer["part"] !== true;
     if (done || (settled.length === request.settled.length && request.claim === undefined)) {
       if (request.last === true) await writeLast(queue, now);
       const claimed = claimedLong(queue.hanging, answer);
       if (!goesAhead) queue.waiting.told(request, claimed);
-      return {
+      return unclaimed(full, {
         settled,
         claimed,
         passedOver: answer["passed"] !== false,
@@ -177,10 +179,18 @@ async function wholeStep(queue: OpenQueue, request: StepRequest, goesAhead = fal
         nextDue: numberIfAny(answer["nextDue"]),
         revoked: listOf(answer["revoked"], runOf),
         effects,
-      };
+      });
     }
     effects.push(...(await queue.catchUp(request.now)));
   }
+}
+
+/** Where there is no room for what would be claimed, it is not asked for again at once. */
+function unclaimed(full: TaskqError | undefined, answer: Answered): Answered {
+  if (full !== undefined && answer.more) {
+    [answer.unclaimed, answer.more, answer.nextDue] = [full, false, undefined];
+  }
+  return answer;
 }
 
 const APPLIED: SettleAnswer = "applied";
@@ -191,6 +201,8 @@ interface Asked {
   readonly short?: ShortReply | undefined;
   /** Whether all that there was to settle was the caller's to settle, and is. */
   readonly isSettled: boolean;
+  /** What the server said if nothing was claimed because its memory is full. */
+  readonly full: TaskqError | undefined;
 }
 
 async function ask(
@@ -213,6 +225,10 @@ async function ask(
       : { place: SELDOM, parameter: () => notedOf(queue, stats) };
   let short: ShortReply | undefined;
   let isSettled = false;
+  let full: TaskqError | undefined;
+  const whenFull: WhenFull = (sent, error) => {
+    if (claimNothing(sent)) full = error;
+  };
   const before: JobEffect[] = [];
   try {
     const { answer, effects } = await queue.caughtUp(request.now, async () => {
@@ -221,7 +237,8 @@ async function ask(
       const { generation } = queue;
       let reply: Reply = 0;
       if (mayBeShort && queue.stepsAreShort) {
-        reply = await queue.run(SCRIPTS.shortStep, parameters, undefined, again, parameters[HINT] !== "");
+        const hintsFirst = parameters[HINT] !== "";
+        reply = await queue.run(SCRIPTS.shortStep, parameters, undefined, again, hintsFirst, whenFull);
         if (reply === GONE) reply = askUnder(queue, request, parameters, left);
         else if (left !== undefined) parameters[LEFT] = "";
         if (reply !== 0 && ((reply as ShortReply)[0] & UNCLAIMED) !== 0) {
@@ -231,10 +248,12 @@ async function ask(
         }
         if (queue.generation !== generation) parameters[SELDOM] = notedOf(queue, stats);
       }
-      if (reply === 0) reply = await queue.run(SCRIPTS.step, parameters, begun, again);
+      const whole = (): Promise<Reply> =>
+        queue.run(SCRIPTS.step, parameters, begun, again, undefined, whenFull);
+      if (reply === 0) reply = await whole();
       if (reply === GONE) {
         askUnder(queue, request, parameters, left);
-        reply = await queue.run(SCRIPTS.step, parameters, begun, again);
+        reply = await whole();
       }
       const isLong = Buffer.isBuffer(reply);
       if (mayBeShort) {
@@ -250,7 +269,8 @@ async function ask(
     });
     if (unanswered.size > 0 && !goesAhead) unanswered.delete(lane);
     if (!goesAhead) queue.waiting.answered(request, isWaiting(answer, short) ? waits : undefined);
-    return { answer, effects: [...before, ...effects], short, isSettled: isSettled || short !== undefined };
+    isSettled ||= short !== undefined;
+    return { answer, effects: [...before, ...effects], short, isSettled, full };
   } catch (error) {
     // What goes ahead of a claim says nothing of that.
     if (!goesAhead) {
@@ -283,9 +303,21 @@ function settledBy(
 }
 
 /** Places among the parameters; the last two are there where something is to wait, or has waited. */
-const [NUMBER, IDS, BEGUN, SELDOM, SETTLED, HINT, WAITS_FOR, LEFT] = [3, 8, 9, 10, 11, 13, 14, 15];
+const [NUMBER, BEGIN, AHEAD, IDS, BEGUN, SELDOM, SETTLED, HINT, WAITS_FOR, LEFT] = [
+  3, 4, 5, 8, 9, 10, 11, 13, 14, 15,
+];
 /** A job has come for what waited, and nothing was done yet: as `lua/short/hand.ts` replies. */
 const GONE = 1;
+
+/**
+ * A server whose memory is full goes on with what has begun: that is bounded, and removes what need not be kept. What is claimed would
+ * fill it further, since jobs that ended take as much room as before until then, and their results come to it. Answers whether it claimed.
+ */
+function claimNothing(parameters: Parameter[]): boolean {
+  if (parameters[BEGIN] === "") return false;
+  [parameters[BEGIN], parameters[AHEAD]] = [0, 0];
+  return true;
+}
 
 /** Leaves and takes back nothing, and asks under the number of what is gone. */
 function askUnder(

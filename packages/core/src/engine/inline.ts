@@ -84,19 +84,20 @@ export class InlineRunner {
     }
   }
 
-  /** Settles what ended, and claims the next one. @throws `TASKQ_MOVED` */
+  /** Settles what ended, and claims the next one. @throws `TASKQ_MOVED`, and why the storage hands out none */
   async #step(finished: FinishedRun | undefined, listener: RunListener | undefined): Promise<StepAnswer> {
     const settled = finished === undefined ? [] : [finished.settlement];
-    let moved: TaskqError | undefined;
+    let over: TaskqError | undefined;
     let answer: StepAnswer;
     let told = finished;
     try {
       answer = await this.#ask(settled, { begin: 1, ahead: 0, lease: LEASE });
+      over = answer.unclaimed;
     } catch (error) {
       if (finished === undefined) throw error;
       if (error instanceof TaskqError && error.code === "TASKQ_MOVED") {
         // A queue that moves hands out nothing more, but takes what ended.
-        moved = error;
+        over = error;
         answer = await this.#ask(settled, undefined);
       } else {
         [told, answer] = await this.#settleAlone(finished, error);
@@ -112,7 +113,7 @@ export class InlineRunner {
     }
     reportEffects(this.#engine, answer.effects);
     this.#abortRevoked(answer.revoked);
-    if (moved !== undefined) throw moved;
+    if (over !== undefined) throw over;
     return answer;
   }
 

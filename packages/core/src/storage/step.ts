@@ -1,4 +1,5 @@
 /** The hot path: settle what ended, claim what is free. */
+import type { TaskqError } from "../errors.js";
 import type { JobEffect, NewFlow, NewGate, NewUnique, StoredState } from "./flow.js";
 
 /** One run: the right to it is proved by the fence. */
@@ -107,6 +108,8 @@ export interface StepAnswer {
   readonly passedOver?: boolean | undefined;
   /** There may be more to claim at once. */
   readonly more: boolean;
+  /** Why none was claimed though there are some, where the storage has no room for what would come of them; what was settled is. */
+  readonly unclaimed?: TaskqError | undefined;
   /** When the next job or gate becomes due, as far as known. */
   readonly nextDue: number | undefined;
   /** Runs of this owner that a user has revoked. */

@@ -30,6 +30,8 @@ export interface Sending {
   send(client: Client | ClusterClient, hearing: Hearing): void;
   /** After the server has said that it does not know the script. */
   sendWhole(client: Client | ClusterClient, hearing: Hearing): void;
+  /** After the server has said that its memory is full: whether it is now such that it is carried out all the same. */
+  press?(error: TaskqError): boolean;
   /** What must be true before the answer counts; rejects if it is not. `remaining` is in milliseconds. */
   readonly confirm?: ((client: Client | ClusterClient, remaining: number) => Promise<void>) | undefined;
 }
@@ -124,6 +126,9 @@ export class Call implements Hearing {
     switch (verdict.kind) {
       case "fail":
         return this.reject(verdict.error);
+      case "full":
+        if (this.#sending.press?.(verdict.error) !== true) return this.reject(verdict.error);
+        return this.#send(client, false, performance.now());
       case "unknown-script":
         return this.#send(client, true, performance.now());
       case "again":

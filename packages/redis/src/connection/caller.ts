@@ -27,7 +27,7 @@ import { connectionTo, type Connection } from "./connection.js";
 import { copiesOf } from "./copies.js";
 import { Deadlines } from "./deadlines.js";
 import type { Script } from "./script.js";
-import { CommandSending, ScriptSending, SentTexts, type SentAgain } from "./sending.js";
+import { CommandSending, ScriptSending, SentTexts, type SentAgain, type WhenFull } from "./sending.js";
 import { slotOf } from "./slot.js";
 import type { Source } from "./source.js";
 
@@ -45,6 +45,8 @@ export interface CallOptions {
   readonly again?: SentAgain | undefined;
   /** Whether those whom its hints reach are to hear of it before the caller has its reply. @default false */
   readonly hintsFirst?: boolean | undefined;
+  /** Of a script that a full server carries out `always`: told when it is, and may change the parameters. */
+  readonly whenFull?: WhenFull | undefined;
 }
 
 export interface CallerOptions {
@@ -54,6 +56,7 @@ export interface CallerOptions {
 }
 
 const NO_OPTIONS: CallOptions = {};
+const AS_IT_IS: WhenFull = () => {};
 
 /** See the head of this file. */
 export class Caller {
@@ -111,9 +114,19 @@ export class Caller {
     parameters: Parameter[],
     options: CallOptions = NO_OPTIONS,
   ): void {
-    const { copies = 0, again, hintsFirst } = options;
+    const { copies = 0, again, hintsFirst, whenFull = AS_IT_IS } = options;
     const confirm = copies === 0 ? undefined : copiesOf(keys[0] ?? "", copies, script.name);
-    const sending = new ScriptSending(script, keys, parameters, this.#texts, confirm, again, hintsFirst);
+    const full = script.always === true ? whenFull : undefined;
+    const sending = new ScriptSending(
+      script,
+      keys,
+      parameters,
+      this.#texts,
+      confirm,
+      again,
+      hintsFirst,
+      full,
+    );
     this.#call(receiver, sending, options);
   }
 

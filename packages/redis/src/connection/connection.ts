@@ -191,8 +191,7 @@ export class Connection {
   #refused(client: Client | ClusterClient, error: unknown): void {
     if (client !== this.#making) return;
     const verdict = judge(error, `database ${this.#options.database}`);
-    if (verdict.kind !== "again")
-      return this.doubt(client, verdict.kind === "fail" ? verdict.error : undefined);
+    if (verdict.kind !== "again") return this.doubt(client, "error" in verdict ? verdict.error : undefined);
     this.failure = error;
     setTimeout(() => this.#select(client), verdict.pause).unref();
   }

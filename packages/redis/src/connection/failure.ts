@@ -9,6 +9,8 @@ export type Verdict =
   | { readonly kind: "reconnect"; /** Whether the server said so. */ readonly said: boolean }
   /** The server does not know the script. */
   | { readonly kind: "unknown-script" }
+  /** The server has no room for what it may write. */
+  | { readonly kind: "full"; readonly error: TaskqError }
   /** It will not get better by itself. */
   | { readonly kind: "fail"; readonly error: TaskqError };
 
@@ -61,6 +63,7 @@ export function judge(error: unknown, what: string): Verdict {
   if (code === "NOSCRIPT") return { kind: "unknown-script" };
   if (code === "READONLY" || code === "UNBLOCKED") return { kind: "reconnect", said: true };
   if (PASSING.has(code)) return { kind: "again", pause: PAUSE };
+  if (code === "OOM") return { ...failed(error, what, code), kind: "full" };
   return failed(error, what, isNoDatabase(error) ? "NO-DATABASE" : isUnreadable(error) ? "DAMAGED" : code);
 }
 

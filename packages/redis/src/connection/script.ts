@@ -11,6 +11,8 @@ export interface Script {
   readonly keys?: number | undefined;
   /** Sent whole at first on each connection: a server that did not know it would carry it out behind calls that were made later. */
   readonly inOrder?: boolean | undefined;
+  /** A server whose memory is full carries it out all the same: it ends or removes what is there, and takes little by itself. */
+  readonly always?: boolean | undefined;
 }
 
 /**
@@ -22,4 +24,20 @@ export interface Script {
  */
 export function script(name: string, source: string): Script {
   return { name, source, sha: createHash("sha1").update(source).digest("hex"), keys: undefined };
+}
+
+const pressed = new Map<string, Script>();
+
+/**
+ * The same for a server whose memory is full: it refuses a script's first write if that may take memory, and no other once there was
+ * one. So this begins with a write that takes none, and changes nothing, to the rows, which all scripts declare as the second key.
+ */
+export function pressing(refused: Script): Script {
+  let own = pressed.get(refused.sha);
+  if (own === undefined) {
+    const source = `redis.call("HDEL", KEYS[2], "")\n${refused.source}`;
+    own = { ...refused, source, sha: createHash("sha1").update(source).digest("hex") };
+    pressed.set(refused.sha, own);
+  }
+  return own;
 }

@@ -1,8 +1,9 @@
+import type { TaskqError } from "@taskq/core/storage";
 import { hear, type Hearing, type Sending } from "./call.js";
 import { isCluster, type Client, type ClusterClient, type Parameter } from "./client.js";
 import { nodeOf } from "./copies.js";
 import { framed, sendBytes, takesBytes, takesLooks } from "./framed.js";
-import type { Script } from "./script.js";
+import { pressing, type Script } from "./script.js";
 
 /** Which client the whole text of a script was sent to last, so that it is sent once while many calls ask for it. */
 export class SentTexts {
@@ -38,15 +39,19 @@ export interface SentAgain {
   readonly parameter: () => Parameter;
 }
 
+/** Changes the parameters of a script for a server whose memory is full, which has said so. */
+export type WhenFull = (parameters: Parameter[], error: TaskqError) => void;
+
 /** A script with its keys and parameters. */
 export class ScriptSending implements Sending {
   readonly confirm: Sending["confirm"];
-  readonly #script: Script;
+  #script: Script;
   readonly #keys: readonly string[];
   readonly #parameters: Parameter[];
   readonly #texts: SentTexts;
   readonly #again: SentAgain | undefined;
   readonly #hintsFirst: boolean;
+  #whenFull: WhenFull | undefined;
   #number = 0;
   #isUnknown = false;
   /** Whether a copy is under way of which it is not known what became. */
@@ -55,6 +60,7 @@ export class ScriptSending implements Sending {
   /**
    * @param again what is otherwise from the second time on that it is sent
    * @param hintsFirst whether those whom its hints reach are to hear of it before the caller has its reply
+   * @param whenFull called once a server whose memory is full has refused it, and before it is sent such that it is carried out
    */
   constructor(
     script: Script,
@@ -64,6 +70,7 @@ export class ScriptSending implements Sending {
     confirm?: Sending["confirm"],
     again?: SentAgain,
     hintsFirst = false,
+    whenFull?: WhenFull,
   ) {
     this.#script = script;
     this.#keys = keys;
@@ -72,6 +79,7 @@ export class ScriptSending implements Sending {
     this.confirm = confirm;
     this.#again = again;
     this.#hintsFirst = hintsFirst;
+    this.#whenFull = whenFull;
   }
 
   get what(): string {
@@ -104,6 +112,18 @@ export class ScriptSending implements Sending {
     this.#texts.noted(sha, client);
     this.#mayRun = true;
     hear(client, hearing, client.callBuffer("eval", [source, ...this.#words()]));
+  }
+
+  press(error: TaskqError): boolean {
+    const whenFull = this.#whenFull;
+    if (whenFull === undefined) return false;
+    this.#whenFull = undefined;
+    this.#script = pressing(this.#script);
+    this.#isUnknown = false;
+    // What was sent last was refused.
+    this.#mayRun = false;
+    whenFull(this.#parameters, error);
+    return true;
   }
 
   /** What follows the script. */

@@ -75,6 +75,11 @@ export function made(name: string, parts: readonly string[], move: string): Scri
   return scriptOf(name, [`-- taskq ${name}\n`, packed, keys, apart([...parts, flush]), move].join(""));
 }
 
+/** See `Script`. */
+export function always(one: Script): Script {
+  return { ...one, always: true };
+}
+
 /** With a short way at the head, for what is common; the rest is made only for what it leaves. */
 const step = scriptOf(
   "step",
@@ -125,7 +130,7 @@ export type ScriptName =
 
 /** By move. */
 export const SCRIPTS: Readonly<Record<ScriptName, Script>> = {
-  open: script("open", [rebuild], moves.open),
+  open: always(script("open", [rebuild], moves.open)),
   enqueue: script("enqueue", [], moves.enqueue),
   /** Jobs that belong to nothing; answers 0 for all others, and has done nothing. */
   add: short.upTo("wake", "add", `-- taskq add\n${short.add}`),
@@ -133,18 +138,20 @@ export const SCRIPTS: Readonly<Record<ScriptName, Script>> = {
   addOne: short.upTo("waiting", "add (one)", `-- taskq add one\n${short.addOne}`),
   /** With jobs that have keys of their own and flows among them, likewise. */
   addMixed: short.upTo("memory", "add (mixed)", `-- taskq add mixed\n${short.addMixed}`),
-  step,
+  step: always(step),
   /** The short way of a step alone, likewise. */
-  shortStep: short.upTo(
-    "caps",
-    "step (short)",
-    `-- taskq short step\n${short.shared}local general\n${short.step}${short.alone}`,
+  shortStep: always(
+    short.upTo(
+      "caps",
+      "step (short)",
+      `-- taskq short step\n${short.shared}local general\n${short.step}${short.alone}`,
+    ),
   ),
-  resume: script("resume", [], moves.resume),
-  renew: made("renew", FEW, moves.renew),
-  reap: script("reap", [rebuild], moves.reap),
-  amend: script("amend", [reopen], moves.amend),
-  control: script("control", [], moves.control),
+  resume: always(script("resume", [], moves.resume)),
+  renew: always(made("renew", FEW, moves.renew)),
+  reap: always(script("reap", [rebuild], moves.reap)),
+  amend: always(script("amend", [reopen], moves.amend)),
+  control: always(script("control", [], moves.control)),
   tick: script("tick", [], moves.tick),
   schedules: made("schedules", FEW, moves.schedules),
   read: script("read", [], moves.read),
@@ -154,15 +161,15 @@ export const SCRIPTS: Readonly<Record<ScriptName, Script>> = {
   counts: made("counts", FEW, moves.counts),
   explain: script("explain", [], moves.explain),
   /** What a handler says last is to be kept before its run is settled. */
-  note: { ...made("note", FEW, moves.note), inOrder: true },
+  note: always({ ...made("note", FEW, moves.note), inOrder: true }),
   notes: made("notes", FEW, moves.notes),
   values: made("values", FEW, moves.values),
-  keys: script("keys", [], moves.keys),
-  take: script("take", [], moves.take),
-  stats: script("stats", [], moves.stats),
-  export: script("export", [moving], moves.exporting),
+  keys: always(script("keys", [], moves.keys)),
+  take: always(script("take", [], moves.take)),
+  stats: always(script("stats", [], moves.stats)),
+  export: always(script("export", [moving], moves.exporting)),
   import: script("import", [moving, receive], moves.importing),
-  purge: script("purge", [], moves.purge),
-  events: made("events", FEW, moves.events),
+  purge: always(script("purge", [], moves.purge)),
+  events: always(made("events", FEW, moves.events)),
   phase: made("phase", FEW, moves.phase),
 };

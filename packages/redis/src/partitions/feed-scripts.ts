@@ -1,6 +1,6 @@
 /** The scripts that put the feeds of all partitions together. */
 import type { Script } from "../connection/script.js";
-import { FEW, made } from "../lua/scripts.js";
+import { always, FEW, made } from "../lua/scripts.js";
 import { BESIDE } from "./scripts.js";
 
 /** Of the home partition: how far the feeds of the others have been gathered. */
@@ -24,10 +24,11 @@ end)
  * Puts events of other partitions among those of the home partition, unless somebody else has done so. What nobody has
  * read yet is numbered anew, so that all are in the order of their instants.
  */
-export const gather: Script = made(
-  "gather",
-  FEW,
-  String.raw`
+export const gather: Script = always(
+  made(
+    "gather",
+    FEW,
+    String.raw`
 local request, own, settled = S.request, nil, 0
 
 -- Of the home partition, in their order: those that nobody has been handed.
@@ -112,4 +113,5 @@ return M.run(function()
   return {settled = settled}
 end)
 `,
+  ),
 );

@@ -1,8 +1,8 @@
 /** The scripts that only queues in several partitions need; the moves themselves are those of one partition. */
-import { script as scriptOf, type Script } from "../connection/script.js";
+import { pressing, script as scriptOf, type Script } from "../connection/script.js";
 import { EPOCH } from "../lua/fences.js";
 import { KEY_NAMES } from "../lua/key-names.js";
-import { FEW, made, script } from "../lua/scripts.js";
+import { always, FEW, made, script } from "../lua/scripts.js";
 import { key, upTo } from "../lua/short/key.js";
 
 /** Of the home partition: how many there are. */
@@ -36,10 +36,11 @@ return cmsgpack.pack({partitions = tonumber(redis.call("GET", ${BESIDE}) or 1)})
 );
 
 /** What a claim would find: the first jobs that are ready, and whether there is anything else to do first. */
-export const peek: Script = upTo(
-  "opening",
-  "peek",
-  String.raw`-- taskq peek
+export const peek: Script = always(
+  upTo(
+    "opening",
+    "peek",
+    String.raw`-- taskq peek
 local call, decodeFrom = redis.call, cmsgpack.unpack_limit
 local text = call("GET", ${key("queue")})
 if not text then return false end
@@ -91,13 +92,15 @@ end
 local last = string.format("%.17g", epoch * ${EPOCH} + fence)
 return {phase, needs and 1 or 0, held and held[5] > 0 and 1 or 0, count, nextDue or "", once, ready, promoted, last}
 `,
+  ),
 );
 
-/** From now on its fences are greater than this one, which another partition has given. */
-export const raise: Script = upTo(
-  "queue",
-  "raise",
-  String.raw`-- taskq raise
+/** From now on its fences are greater than this one, which another partition has given, whether or not the server is full. */
+export const raise: Script = pressing(
+  upTo(
+    "rows",
+    "raise",
+    String.raw`-- taskq raise
 local text = redis.call("GET", ${key("queue")})
 if not text then return false end
 local after, epoch, phase, fence = cmsgpack.unpack_limit(text, 3)
@@ -108,6 +111,7 @@ if least > epoch * ${EPOCH} + fence then
 end
 return 1
 `,
+  ),
 );
 
 /** Whether rows are there already under these keys; answers those that are, with the rest of their ids. */
@@ -133,10 +137,11 @@ return {phase, taken}
 );
 
 /** Stores flows that a run of another partition has added, and which it is about to settle. */
-export const adopt: Script = script(
-  "adopt",
-  [],
-  String.raw`
+export const adopt: Script = always(
+  script(
+    "adopt",
+    [],
+    String.raw`
 return M.run(function()
   M.readQueue()
   M.refuseStill()
@@ -145,6 +150,7 @@ return M.run(function()
   return {flows = M.answersOf(M.storeFlows(S.request.flows))}
 end)
 `,
+  ),
 );
 
 /** How many final jobs there are, and when the oldest of them ended. */
@@ -174,10 +180,11 @@ end)
 );
 
 /** Removes so many of the oldest final jobs beside those whose time is over. */
-export const trim: Script = script(
-  "trim",
-  [],
-  String.raw`
+export const trim: Script = always(
+  script(
+    "trim",
+    [],
+    String.raw`
 return M.run(function()
   M.readQueue()
   M.refuseStill()
@@ -190,4 +197,5 @@ return M.run(function()
   return {removed = removed}
 end)
 `,
+  ),
 );

@@ -45,6 +45,7 @@ export class DividedStep {
   /** Of each partition, as it was told last. */
   readonly more: boolean[];
   readonly nextDue: (number | undefined)[];
+  #unclaimed: StepAnswer["unclaimed"];
   readonly #revoked = new Map<string, RunReference>();
   readonly #settled: SettleAnswer[];
   readonly #settlements: Settlement[];
@@ -127,6 +128,7 @@ export class DividedStep {
     for (const claimed of answer.claimed) queue.fence = Math.max(queue.fence, claimed.fence);
     this.more[number] = answer.more;
     this.nextDue[number] = answer.nextDue;
+    this.#unclaimed ??= answer.unclaimed;
     for (const run of answer.revoked) this.#revoked.set(`${run.id} ${run.fence}`, run);
     return answer;
   }
@@ -137,6 +139,7 @@ export class DividedStep {
       settled: this.#settled,
       claimed: this.claimed,
       more: this.more.includes(true),
+      unclaimed: this.#unclaimed,
       nextDue: dues.length === 0 ? undefined : Math.min(...dues),
       revoked: [...this.#revoked.values()],
       effects: this.effects,

@@ -514,10 +514,11 @@ local function short()
     writeClaims()
     writeGates(now, own or 0)
     if taken > 0 then
+      local field = string.format("%d", own)
+      -- First, since a server whose memory is full refuses it, and would not once something was removed.
+      writeClaim(field, taken, ARGV[3], lease, now, runs, taking)
       if not members then call("ZREMRANGEBYRANK", ${key("ready")}, 0, taken - 1)
       else write("ZREM", ${key("ready")}, members) end
-      local field = string.format("%d", own)
-      writeClaim(field, taken, ARGV[3], lease, now, runs, taking)
       call("ZADD", ${key("active")}, string.format("%.17g", now + lease), "#" .. field)
       call("HSET", ${key("owners")}, ARGV[13], owners)
       if apart.owner then call("ZADD", ${key("expiry")}, now + 604800000, "o:" .. ARGV[13]) end
