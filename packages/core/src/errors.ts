@@ -101,8 +101,12 @@ export class JobFailedError extends TaskqError implements FailureReport {
   readonly error: JobError;
   /** Runs it has had. */
   readonly attempts: number;
-  constructor(report: FailureReport) {
-    const quarantined = report.error.code === "TASKQ_QUARANTINED";
+  /** @param state how the job ended; unless it is told, as the code of the error says */
+  constructor(
+    report: FailureReport,
+    state: "failed" | "quarantined" = report.error.code === "TASKQ_QUARANTINED" ? "quarantined" : "failed",
+  ) {
+    const quarantined = state === "quarantined";
     super(
       quarantined ? "TASKQ_QUARANTINED" : "TASKQ_FAILED",
       `the job ${report.id} of task "${report.task}" ${quarantined ? "was quarantined" : "failed"} ` +
@@ -144,7 +148,11 @@ export class JobCancelledError extends TaskqError {
 export class JobExpiredError extends TaskqError {
   readonly reason: string;
   constructor(reason: string) {
-    super("TASKQ_EXPIRED", `the job expired: ${reason}`);
+    // As it is told where nobody gave another reason.
+    super(
+      "TASKQ_EXPIRED",
+      reason === "expired" ? "the job expired: its time to start was over" : `the job expired: ${reason}`,
+    );
     this.reason = reason;
   }
   static {

@@ -26,12 +26,24 @@ describe("every error of ours", () => {
       'the job job-1 of task "charge" was quarantined after 2 runs: RangeError: too much',
     ],
     [
+      new errors.JobFailedError(report("TASKQ_QUARANTINED"), "failed"),
+      "JobFailedError",
+      "TASKQ_FAILED",
+      'the job job-1 of task "charge" failed after 2 runs: RangeError: too much',
+    ],
+    [
       new errors.JobCancelledError("gone"),
       "JobCancelledError",
       "TASKQ_CANCELLED",
       "the job was cancelled: gone",
     ],
     [new errors.JobExpiredError("late"), "JobExpiredError", "TASKQ_EXPIRED", "the job expired: late"],
+    [
+      new errors.JobExpiredError("expired"),
+      "JobExpiredError",
+      "TASKQ_EXPIRED",
+      "the job expired: its time to start was over",
+    ],
     [new errors.JobSkippedError("before"), "JobSkippedError", "TASKQ_SKIPPED", "the job was skipped: before"],
     [
       new errors.ResultTimeoutError(50),

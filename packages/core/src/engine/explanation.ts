@@ -46,7 +46,7 @@ function sentenceOf(cause: ExplainCause, { state, causes }: ExplainFact): string
     case "expired":
       return `It expired at ${instant(cause.at)}: it will not run, and ends when its turn comes.`;
     case "final":
-      return `It is ${state}${cause.reason === undefined ? "" : `: ${cause.reason}`}${cause.cause === undefined ? "" : `, because of job ${cause.cause}`}.`;
+      return `It is ${state}${cause.reason === undefined || cause.reason === state ? "" : `: ${cause.reason}`}${cause.cause === undefined ? "" : `, because of job ${cause.cause}`}.`;
   }
 }
 

@@ -8,6 +8,8 @@ import { isRecord } from "./is-record.js";
 const MAX_MESSAGE = 10_000;
 const MAX_STACK = 20_000;
 const MAX_CAUSES = 5;
+/** Of an error that stands for several. */
+const MAX_PARTS = 5;
 /** Of an error as it is stored, in bytes; one that is larger goes without its details. */
 const MAX_BYTES = 131_072;
 /** Of the message of an error of which nothing more can be stored, in characters. */
@@ -58,7 +60,25 @@ function describeThrown(error: Error, details: unknown): JobError {
   const { name, message, stack }: { name: unknown; message: unknown; stack?: unknown } = error;
   const code: unknown = "code" in error ? error.code : undefined;
   const whole = typeof stack === "string" ? stackWithCauses(stack, error) : undefined;
-  return cappedError({ name, message, stack: whole, code, details });
+  return cappedError({
+    name,
+    message: message === "" ? messageOfParts(error) : message,
+    stack: whole,
+    code,
+    details,
+  });
+}
+
+/** Node says nothing itself where it was refused at each address of a host. */
+function messageOfParts(error: Error): string {
+  const messages = partsOf(error).map((part) => (isError(part) ? part.message : shownValue(part)));
+  return messages.join("; ");
+}
+
+/** The errors that one of them stands for, as `Promise.any` has it. */
+function partsOf(error: unknown): readonly unknown[] {
+  const parts: unknown = error instanceof AggregateError ? error.errors : undefined;
+  return Array.isArray(parts) ? parts.slice(0, MAX_PARTS) : [];
 }
 
 /** An error of these parts, whatever they are: texts, none longer than is stored. */
@@ -179,14 +199,23 @@ function compact({ name, message, stack, code, details }: JobError): object {
   return told;
 }
 
-/** As many causes as there is room for. Never throws: where one cannot be looked at, those before it are told. */
+/**
+ * As many causes as there is room for, and what each stands for. Never throws: where one cannot be looked at, those before it
+ * are told.
+ */
 function stackWithCauses(stack: string, error: Error): string {
   let told = stack;
+  const tell = (how: string, thrown: unknown): void => {
+    if (told.length <= MAX_STACK)
+      told += `\n${how}: ${isError(thrown) ? String(thrown.stack) : shownValue(thrown)}`;
+  };
   try {
+    for (const part of partsOf(error)) tell("One of", part);
     let cause: unknown = error.cause;
     for (let depth = 0; depth < MAX_CAUSES && told.length <= MAX_STACK; depth += 1) {
       if (cause === undefined || cause === null) break;
-      told += `\nCaused by: ${isError(cause) ? String(cause.stack) : shownValue(cause)}`;
+      tell("Caused by", cause);
+      for (const part of partsOf(cause)) tell("One of", part);
       cause = isError(cause) ? cause.cause : undefined;
     }
     return told;

@@ -228,7 +228,8 @@ function valueOrThrow(engine: Engine, source: Source): unknown {
       return outcome.value;
     case "failed":
     case "quarantined":
-      throw new JobFailedError({ ...failedRun(source), error: outcome.error });
+      // A handler may have thrown an error of ours, such as that of another job which was quarantined.
+      throw new JobFailedError({ ...failedRun(source), error: outcome.error }, outcome.state);
     case "cancelled":
       throw new JobCancelledError(outcome.reason);
     case "expired":

@@ -91,6 +91,29 @@ describe("errors as data", () => {
     expect(describeError(large, undefined).stack).toMatch(/y… \(\d+ characters\)$/);
   });
 
+  test("of an error that stands for several, these are told, and are its message where it has none", () => {
+    const refused = ["::1", "127.0.0.1"].map((host) => new Error(`connect ECONNREFUSED ${host}:5432`));
+    // As Node has it of a host with two addresses.
+    const both = Object.assign(new AggregateError([...refused, "text"]), { code: "ECONNREFUSED" });
+    const told = describeError(both, undefined);
+    expect(told).toMatchObject({
+      name: "AggregateError",
+      message: "connect ECONNREFUSED ::1:5432; connect ECONNREFUSED 127.0.0.1:5432; text",
+      code: "ECONNREFUSED",
+    });
+    expect(told.stack).toMatch(/One of: Error: connect ECONNREFUSED ::1:5432\n[^]*One of: text$/);
+    const around = describeError(new TypeError("fetch failed", { cause: both }), undefined);
+    expect(around.message).toBe("fetch failed");
+    expect(around.stack).toMatch(/Caused by: AggregateError[^]*\nOne of: Error: connect ECONNREFUSED 127/);
+    const many = Array.from({ length: 50 }, (_, number) => new Error(`no ${number}`));
+    expect(describeError(new AggregateError(many, "none"), undefined)).toMatchObject({
+      message: "none",
+      stack: expect.not.stringContaining("no 9") as string,
+    });
+    const hostile = Object.defineProperty(new AggregateError([], ""), "errors", { value: 5 });
+    expect(describeError(hostile, undefined)).toMatchObject({ name: "AggregateError", message: "" });
+  });
+
   test("a message of a megabyte is cut", () => {
     expect(describeError(new Error("x".repeat(1_000_000)), undefined).message.length).toBeLessThan(11_000);
   });
