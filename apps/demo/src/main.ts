@@ -15,7 +15,7 @@ import { MissionControl } from "./mission-control.js";
 import { isCounted, openQueue, type DemoQueue } from "./queue.js";
 import { isFile, makeStore, type Store } from "./store.js";
 import { checkAndRemove, checkCounts } from "./store-check.js";
-import { grouped, styled } from "./style.js";
+import { grouped, printable, styled } from "./style.js";
 import { tableOf } from "./table.js";
 import { tutorial } from "./tutorial.js";
 import { workload, type Progress, type Workload } from "./workload.js";
@@ -35,7 +35,7 @@ async function main(argument: string | undefined): Promise<number> {
     () => false,
   );
   if (!isFolder) {
-    process.stderr.write(`demo: expected a folder, got ${target}\n`);
+    process.stderr.write(`demo: expected a folder, got ${printable(target)}\n`);
     return 2;
   }
   const begun = performance.now();
@@ -99,6 +99,28 @@ async function show(target: string, store: Store, queue: DemoQueue): Promise<Sho
   control.line(
     `${styled("bold", "taskq demo")}: ${CONSUMERS} consumer processes with ${WORKERS} workers each, ${store.kind}`,
   );
+  try {
+    return await shown(consumers, { target, store, queue, progress, control });
+  } catch (error) {
+    // Not beside what is removed under them.
+    await consumers.stop();
+    await queue.close();
+    throw error;
+  }
+}
+
+interface Stage {
+  readonly target: string;
+  readonly store: Store;
+  readonly queue: DemoQueue;
+  readonly progress: Progress;
+  readonly control: MissionControl;
+}
+
+async function shown(
+  consumers: Consumers,
+  { target, store, queue, progress, control }: Stage,
+): Promise<Shown> {
   await consumers.start(CONSUMERS, WORKERS);
   control.line(`  producer ${process.pid}, consumers ${consumers.processIds.join(" and ")}, ${store.where}`);
 

@@ -1,6 +1,6 @@
 import type { EventType } from "@taskq/core";
 import type { SentEvent } from "./report.js";
-import { grouped, isTerminal, styled } from "./style.js";
+import { grouped, isTerminal, printable, styled } from "./style.js";
 
 const COLOURS: Partial<Record<EventType, Parameters<typeof styled>[0]>> = {
   completed: "green",
@@ -15,6 +15,8 @@ const COLOURS: Partial<Record<EventType, Parameters<typeof styled>[0]>> = {
 };
 /** Where nobody sees a line change, one is written so often, in milliseconds. */
 const PROGRESS_EVERY = 1_000;
+/** Of a terminal that does not tell how wide it is. */
+const USUAL_WIDTH = 80;
 
 /** Shows everything that happens, as it happens: one line for each event, in columns. */
 export class MissionControl {
@@ -33,7 +35,7 @@ export class MissionControl {
       event.task.padEnd(10),
       // the end of an id tells jobs apart, its beginning is the time
       styled("gray", event.id.slice(-6).padEnd(6)),
-      details(event),
+      printable(details(event)),
     ];
     this.line(`  ${columns.join("  ").trimEnd()}`);
   }
@@ -53,7 +55,8 @@ export class MissionControl {
     const text = `  ${grouped(files)} of ${grouped(all)} files, ${grouped(words)} words`;
     if (isTerminal) {
       this.#clearProgress();
-      process.stdout.write(text);
+      // A line that goes on below could not be taken back.
+      process.stdout.write(text.slice(0, (process.stdout.columns || USUAL_WIDTH) - 1));
       this.#progressShown = true;
     } else if (this.#progressAt === 0) {
       this.#progressAt = Date.now();

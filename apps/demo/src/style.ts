@@ -11,6 +11,14 @@ export function styled(format: Format, text: string): string {
   return coloured ? styleText(format, text, { validateStream: false }) : text;
 }
 
+/** The same text on one line: what could move a terminal's cursor, as in the name of a file, is shown by its number. */
+export function printable(text: string): string {
+  return text.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) => {
+    const number = character.codePointAt(0) ?? 0;
+    return String.raw`\u` + number.toString(16).padStart(4, "0");
+  });
+}
+
 export function grouped(value: number): string {
   return value.toLocaleString("en");
 }

@@ -1,11 +1,10 @@
 /** The real workload: one job for each file of a folder, and one that adds them up. */
-import { group } from "@taskq/core";
 import { check, type Check } from "./checks.js";
-import { countFile, total } from "./file-tasks.js";
+import { countAll } from "./file-tasks.js";
 import { countDirectly, filesBelow } from "./files.js";
 import type { MissionControl } from "./mission-control.js";
 import type { DemoQueue } from "./queue.js";
-import { grouped, sizeOf } from "./style.js";
+import { grouped, printable, sizeOf } from "./style.js";
 import type { Totals } from "./totals.js";
 
 /** How often a folder is counted anew because somebody writes in it. */
@@ -32,10 +31,11 @@ export async function workload(
   progress: Progress,
   control: MissionControl,
 ): Promise<Workload> {
-  control.heading(`A real workload: count the words of every file below ${folder}`);
+  control.heading(`A real workload: count the words of every file below ${printable(folder)}`);
   for (let attempt = 1; ; attempt += 1) {
-    const files = await filesBelow(folder);
-    control.line(`  ${grouped(files.length)} files: a job for each, and one that adds them up`);
+    const { files, closed } = await filesBelow(folder);
+    const left = closed === 0 ? "" : `; ${grouped(closed)} folders could not be opened`;
+    control.line(`  ${grouped(files.length)} files: a job for each, and one that adds them up${left}`);
     const { totals, queueMs } = await countByJobs(queue, files, progress, control);
     const begun = performance.now();
     const direct = await countDirectly(files);
@@ -55,11 +55,7 @@ async function countByJobs(
 ): Promise<{ readonly totals: Totals; readonly queueMs: number }> {
   [progress.files, progress.words] = [0, 0];
   const begun = performance.now();
-  const jobs = group(
-    files.map((file) => countFile.job(file)),
-    { mode: "settled" },
-  );
-  const result = await queue.enqueue(jobs.pipe(total));
+  const result = await queue.enqueue(countAll(files));
   const timer = setInterval(
     () => control.progress(progress.files, files.length, progress.words),
     PROGRESS_EVERY,

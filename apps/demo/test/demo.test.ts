@@ -2,7 +2,11 @@ import { createHash } from "node:crypto";
 import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createQueue } from "@taskq/core";
+import { sqliteStorage } from "@taskq/sqlite";
 import { expect, test } from "vitest";
+import { countAll, countFile, total } from "../src/file-tasks.js";
+import { filesBelow } from "../src/files.js";
 import { runProgram } from "./programs.js";
 
 const PATIENCE = 90_000;
@@ -64,6 +68,53 @@ test(
   },
   PATIENCE,
 );
+
+test("more files than a group may have are counted in several", async () => {
+  const files = Array.from({ length: 2_500 }, (_, index) => `/no/such/file-${index}`);
+  const folder = await mkdtemp(join(tmpdir(), "taskq-demo-groups-"));
+  try {
+    const storage = sqliteStorage({ path: join(folder, "jobs.db") });
+    await using queue = createQueue({ storage, tasks: { countFile, total }, immediate: true });
+    const totals = await (await queue.enqueue(countAll(files))).wait();
+    expect(totals).toMatchObject({ files: 2_500, unreadable: 2_500, words: 0 });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+  expect(countAll(Array.from({ length: 50_000 }, String)).tasks).toEqual(["count-file", "total"]);
+});
+
+test(
+  "names that a terminal would obey are told by their numbers",
+  async () => {
+    const folder = await mkdtemp(join(tmpdir(), "taskq-demo-names-"));
+    try {
+      // Listed by a name that is not its own, it cannot be opened, and is told of by that name.
+      const odd = Buffer.concat([Buffer.from(`${folder}/clear\u001B[2J\nline-`), Buffer.from([0xff])]);
+      await writeFile(odd, "unreadable");
+      const { code, output, errors } = await runProgram("main", [folder]);
+      expect([errors, code]).toEqual(["", 0]);
+      expect(output).toMatch(/failed +count-file .*clear\\u001b\[2J\\u000aline-/);
+      // oxlint-disable-next-line no-control-regex
+      expect(output).not.toMatch(/\u001B/);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  },
+  PATIENCE,
+);
+
+test("a folder that cannot be opened is told of, and what is beside it counted", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "taskq-demo-closed-"));
+  try {
+    await mkdir(join(folder, "open"));
+    await writeFile(join(folder, "open", "a.txt"), "one two");
+    // Under a name that is no UTF-8 it is listed, and not found by it, also by root.
+    await mkdir(Buffer.concat([Buffer.from(`${folder}/closed-`), Buffer.from([0xff])]));
+    expect(await filesBelow(folder)).toEqual({ files: [join(folder, "open", "a.txt")], closed: 1 });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});
 
 test("what is no folder is refused", async () => {
   const { code, errors } = await runProgram("main", ["/no/such/folder"]);
