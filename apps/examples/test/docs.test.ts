@@ -64,6 +64,23 @@ test("every code of an error is told of", async () => {
   expect({ missing: [...missing], unknown }).toEqual({ missing: [], unknown: [] });
 });
 
+test("every code of a warning is told of", async () => {
+  const page = await readFile(join(repository, "apps/docs/reference/errors.md"), "utf8");
+  const [, told = ""] = page.split("## Warnings");
+  const packages = await readdir(join(repository, "packages"));
+  const codes = new Set<string>();
+  for (const folder of packages.map((name) => join(repository, "packages", name, "src"))) {
+    for (const file of await readdir(folder, { recursive: true })) {
+      if (!file.endsWith(".ts")) continue;
+      const source = await readFile(join(folder, file), "utf8");
+      for (const [, code = ""] of source.matchAll(/emitWarning\([^;]*?code: "(TASKQ_\w+)"/gs))
+        codes.add(code);
+    }
+  }
+  expect(codes.size).toBeGreaterThanOrEqual(4);
+  expect([...codes].filter((code) => !told.includes(`\`${code}\``))).toEqual([]);
+});
+
 /** The pages that users read. */
 async function markdown(): Promise<readonly string[]> {
   const packages = await readdir(join(repository, "packages"));

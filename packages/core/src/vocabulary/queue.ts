@@ -41,7 +41,7 @@ export interface QueueOptions {
   readonly clock?: Clock;
   /** One that throws disturbs nobody: the process warns once of lines that are lost (`TASKQ_LOGGER`). @default silent */
   readonly logger?: Logger;
-  /** For tasks that do not say. @default { completed: { for: '1h', max: 1_000_000 }, failed: { for: '7d' } } */
+  /** For tasks that do not say. @default { completed: { for: '1h', max: 1_000_000 }, failed: { for: '7d', max: 1_000_000 } } */
   readonly keep?: Keep;
   /** Details to keep with an error. @default none */
   readonly serializeError?: (error: unknown, job: FailedRun) => unknown;
