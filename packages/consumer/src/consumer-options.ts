@@ -3,6 +3,7 @@ import {
   callable,
   flag,
   integer,
+  isNameless,
   milliseconds,
   refuseUnknown,
   unexpected,
@@ -21,9 +22,9 @@ export interface ConsumerOptions {
   readonly prefetch?: "adaptive" | number;
   /** Fire periodic tasks; safe on any number of consumers. @default true */
   readonly periodic?: boolean;
-  /** Where isolated tasks are exported; their threads and processes import them. `taskq run` fills it in. @throws `TASKQ_ISOLATE_MODULE` at start */
+  /** Where isolated tasks are exported; their threads and processes import them. Not yet used: a task that is isolated is refused with `TASKQ_NOT_YET`. */
   readonly modules?: readonly URL[];
-  /** Runs, and is waited for, before the first claim; once more in each thread and process. A failure stops the consumer. */
+  /** Runs, and is waited for, before the first claim; once more in each thread and process, once there are such. A failure stops the consumer. */
   readonly setup?: () => unknown;
   /** Runs after the last job, as `setup` did. */
   readonly teardown?: () => unknown;
@@ -31,7 +32,7 @@ export interface ConsumerOptions {
   readonly resources?: {
     readonly [Name in keyof Resources]: () => Resources[Name] | Promise<Resources[Name]>;
   };
-  /** End a thread or a process after so many jobs. @default never */
+  /** End a thread or a process after so many jobs. Not yet used. @default never */
   readonly recycle?: number;
 }
 
@@ -114,7 +115,12 @@ function checkModules(modules: unknown): void {
 
 function checkedResources(resources: object | undefined): RunHost["resources"] {
   if (resources === undefined) return undefined;
-  if (typeof resources !== "object" || resources === null || Array.isArray(resources)) {
+  if (
+    typeof resources !== "object" ||
+    resources === null ||
+    Array.isArray(resources) ||
+    isNameless(resources)
+  ) {
     throw unexpected("createConsumer resources", "an object of functions", resources);
   }
   const factories: Record<string, () => unknown> = {};

@@ -28,6 +28,10 @@ describe("what a consumer refuses", () => {
     [{ teardown: 1 }, "createConsumer teardown: expected a function, got 1"],
     [{ resources: { db: "file.db" } }, "createConsumer resources.db: expected a function, got 'file.db'"],
     [{ resources: [] }, "createConsumer resources: expected an object of functions"],
+    [
+      { resources: Promise.resolve({ db: () => 1 }) },
+      "createConsumer resources: expected an object of functions, got a promise",
+    ],
     [{ workers: null }, "createConsumer workers: expected an integer from 1 to 10000, got null"],
     [{ lease: null }, "createConsumer lease: expected a duration"],
     [{ periodic: null }, "createConsumer periodic: expected true or false, got null"],

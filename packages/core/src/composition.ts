@@ -1,4 +1,5 @@
-import type { Definition } from "./definition.js";
+import { isTask, type Definition } from "./definition.js";
+import { TaskqError } from "./errors.js";
 import { unexpected } from "./options.js";
 import type { Job } from "./vocabulary/task-and-job.js";
 
@@ -44,5 +45,11 @@ export function isJob(value: unknown): value is Job {
  */
 export function compositionOf(job: unknown, what: string = "job"): Composition {
   if (isJob(job) && compositionKey in job) return job[compositionKey] as Composition;
+  if (isTask(job)) {
+    throw new TaskqError(
+      "TASKQ_OPTION",
+      `${what}: expected a job, got the task '${job.name}' itself; its job(input) makes one`,
+    );
+  }
   throw unexpected(what, "a job, such as task.job(input) or group([…])", job);
 }

@@ -21,11 +21,13 @@ export {
   callable,
   flag,
   integer,
+  isNameless,
   oneOf,
   refuseUnknown,
   shown,
   text,
   unexpected,
+  unexpectedSecret,
 } from "./options.js";
 export { maxSizeOf, rememberMaxSize } from "./serializer/limits.js";
 export { systemClock } from "./clock.js";

@@ -1,7 +1,7 @@
 import { compositionKey, type Composition } from "./composition.js";
 import { definitionOf } from "./definition.js";
 import { isMerged } from "./merge-input.js";
-import { unexpected } from "./options.js";
+import { isNameless, unexpected } from "./options.js";
 import type { Job } from "./vocabulary/task-and-job.js";
 
 /**
@@ -44,7 +44,8 @@ class ComposedJob {
 /** Copied, so that the job stays what it was made. */
 function checkedExtra(extra: unknown): object | undefined {
   if (extra === undefined) return undefined;
-  if (isMerged(extra)) return Object.freeze({ ...extra });
+  // A promise has no fields yet: they would be missing without a word.
+  if (isMerged(extra) && !isNameless(extra)) return Object.freeze({ ...extra });
   throw unexpected("pipe extra", "an object with the fields to add to the output", extra);
 }
 

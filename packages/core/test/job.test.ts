@@ -58,8 +58,11 @@ describe("a job", () => {
     for (const other of [page, { ...page }, { tasks: [] }, null, undefined, "job", [job]]) {
       expect(isJob(other)).toBe(false);
     }
-    expect(() => compositionOf(page, "enqueue")).toThrow(
+    expect(() => compositionOf({ url: "x" }, "enqueue")).toThrow(
       /^enqueue: expected a job, such as task\.job\(input\)/,
+    );
+    expect(() => compositionOf(page, "enqueue")).toThrow(
+      "enqueue: expected a job, got the task 'page' itself; its job(input) makes one",
     );
   });
 });
@@ -120,7 +123,17 @@ describe("pipe", () => {
         message: expect.stringMatching(/^pipe: expected a task, made by task\(\) or periodic\(\), got /),
       }),
     );
-    for (const extra of [5, "x", null, [1], new Date(0), new Map(), new Uint8Array(1), () => 1]) {
+    for (const extra of [
+      5,
+      "x",
+      null,
+      [1],
+      new Date(0),
+      new Map(),
+      new Uint8Array(1),
+      () => 1,
+      Promise.resolve({}),
+    ]) {
       expect(() => untyped.pipe(transform, extra)).toThrow(
         /^pipe extra: expected an object with the fields to add to the output, got /,
       );

@@ -1,4 +1,13 @@
-import { flag, integer, milliseconds, refuseUnknown, shown, text, unexpected } from "@taskq/core/engine";
+import {
+  flag,
+  integer,
+  milliseconds,
+  refuseUnknown,
+  shown,
+  text,
+  unexpected,
+  unexpectedSecret,
+} from "@taskq/core/engine";
 import { TaskqError } from "@taskq/core/storage";
 import type { Duration } from "@taskq/core";
 import type { RedisOptions as ConnectionOptions } from "ioredis";
@@ -67,7 +76,7 @@ const MOST_PARTITIONS = 256;
 /** Checks the options. @throws `TASKQ_OPTION` */
 export function settingsOf(options: unknown): Settings {
   if (typeof options !== "object" || options === null || Array.isArray(options)) {
-    throw unexpected("redisStorage", "an object with 'url', 'connection' or 'client'", kindOf(options));
+    throw unexpectedSecret("redisStorage", "an object with 'url', 'connection' or 'client'", options);
   }
   refuseUnknown(options, KNOWN, "redisStorage");
   const given = options as Record<string, unknown>;
@@ -82,10 +91,13 @@ export function settingsOf(options: unknown): Settings {
   };
 }
 
-function sourceOf({ url, connection, client }: Record<string, unknown>): Source {
+function sourceOf(given: Record<string, unknown>): Source {
+  const { url, connection, client } = given;
   const named = Object.entries({ url, connection, client }).filter(([, value]) => value !== undefined);
   if (named.length !== 1) {
-    const came = named.length === 0 ? "none" : named.map(([name]) => `'${name}'`).join(" and ");
+    const none =
+      "url" in given ? "a url that is undefined; the variable that it is read from may be unset" : "none";
+    const came = named.length === 0 ? none : named.map(([name]) => `'${name}'`).join(" and ");
     throw new TaskqError(
       "TASKQ_OPTION",
       `redisStorage: expected one of 'url', 'connection' and 'client', got ${came}`,
@@ -99,7 +111,7 @@ function sourceOf({ url, connection, client }: Record<string, unknown>): Source 
 function checkedConnection(connection: unknown): ConnectionOptions {
   // never shown: it may hold a password
   if (typeof connection !== "object" || connection === null || Array.isArray(connection)) {
-    throw unexpected("redisStorage connection", "the options of new Redis(…)", kindOf(connection));
+    throw unexpectedSecret("redisStorage connection", "the options of new Redis(…)", connection);
   }
   const options = connection as ConnectionOptions;
   refusePrefix(options.keyPrefix, "connection");
@@ -122,7 +134,7 @@ function checkedClient(client: unknown): Source {
     given !== null &&
     CLIENT_METHODS.every((name) => typeof given[name] === "function");
   if (!isClient) {
-    throw unexpected("redisStorage client", "an ioredis client or Cluster", kindOf(client));
+    throw unexpectedSecret("redisStorage client", "an ioredis client or Cluster", client);
   }
   const ours = client as Client;
   refusePrefix(ours.options?.keyPrefix, "client");
@@ -163,11 +175,4 @@ function checkedTimeout(timeout: unknown): number {
   const length = milliseconds(timeout as Duration, "redisStorage timeout");
   if (length >= SHORTEST_TIMEOUT && length <= LONGEST_TIMEOUT) return length;
   throw unexpected("redisStorage timeout", "a duration from '100ms' to '60s'", timeout);
-}
-
-/** What a value is, without what is in it. */
-function kindOf(value: unknown): unknown {
-  if (typeof value === "string") return "a text";
-  if (Array.isArray(value)) return "an array";
-  return typeof value === "object" && value !== null ? "another object" : value;
 }

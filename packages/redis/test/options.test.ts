@@ -40,7 +40,15 @@ describe("options", () => {
 
   test.each([
     [undefined, "redisStorage: expected an object with 'url', 'connection' or 'client', got undefined"],
-    ["redis://u:p@h", "redisStorage: expected an object with 'url', 'connection' or 'client', got 'a text'"],
+    [
+      "redis://u:p@h",
+      "redisStorage: expected an object with 'url', 'connection' or 'client', got a text of 13 characters",
+    ],
+    [
+      { url: undefined },
+      "redisStorage: expected one of 'url', 'connection' and 'client', got a url that is undefined; " +
+        "the variable that it is read from may be unset",
+    ],
     [{}, "redisStorage: expected one of 'url', 'connection' and 'client', got none"],
     [{ url: "redis://a", connection: {} }, "got 'url' and 'connection'"],
     [{ url: "redis://a", prefix: "x" }, "redisStorage: unknown option 'prefix'"],
@@ -58,13 +66,13 @@ describe("options", () => {
     ],
     [
       { connection: "redis://a" },
-      "redisStorage connection: expected the options of new Redis(…), got 'a text'",
+      "redisStorage connection: expected the options of new Redis(…), got a text of 9 characters",
     ],
     [{ connection: { keyPrefix: "a:" } }, "write redisStorage({ …, keyPrefix: 'a:' }) instead"],
     [{ connection: { role: "slave" } }, "expected a connection to the master, got role: 'slave'"],
     [{ connection: { readOnly: true } }, "expected a connection to the master, got readOnly: true"],
     [{ connection: { sentinels: [{ host: "a" }] } }, "expected 'name' beside 'sentinels'"],
-    [{ client: {} }, "redisStorage client: expected an ioredis client or Cluster, got 'another object'"],
+    [{ client: {} }, "redisStorage client: expected an ioredis client or Cluster, got an object"],
     [{ client: null }, "redisStorage client: expected an ioredis client or Cluster, got null"],
     [
       { url: "redis://a", keyPrefix: "" },

@@ -47,7 +47,7 @@ export function settingsOf(options: unknown): Settings {
   if ((path === undefined) === (database === undefined)) {
     throw new TaskqError(
       "TASKQ_OPTION",
-      "sqliteStorage: expected either 'path' or 'database', got " + (path === undefined ? "neither" : "both"),
+      `sqliteStorage: expected either 'path' or 'database', got ${path === undefined ? noneOf(given) : "both"}`,
     );
   }
   return {
@@ -59,7 +59,18 @@ export function settingsOf(options: unknown): Settings {
   };
 }
 
+function noneOf(given: Record<string, unknown>): string {
+  if (!("path" in given)) return "neither";
+  return "a path that is undefined; the variable that it is read from may be unset";
+}
+
 function checkedPath(path: unknown): string {
+  if (path instanceof URL) {
+    throw new TaskqError(
+      "TASKQ_OPTION",
+      `sqliteStorage path: expected the path of a file, got a URL; write { path: fileURLToPath(url) }`,
+    );
+  }
   if (typeof path !== "string" || path === "")
     throw unexpected("sqliteStorage path", "the path of a file", path);
   // better-sqlite3 leaves them out, and would open another file than the one that is made for it alone.

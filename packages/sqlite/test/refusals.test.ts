@@ -61,6 +61,8 @@ describe("options", () => {
     [[], /expected an object with 'path' or 'database', got an array/],
     [{}, /expected either 'path' or 'database', got neither/],
     [{ path: "a.db", database: new Database(":memory:") }, /expected either 'path' or 'database', got both/],
+    [{ path: undefined }, /got a path that is undefined; the variable that it is read from may be unset$/],
+    [{ path: new URL("file:///jobs.db") }, /expected the path of a file, got a URL; write .*fileURLToPath/],
     [{ path: 7 }, /path: expected the path of a file, got 7/],
     [{ path: "" }, /path: expected the path of a file, got ''/],
     [

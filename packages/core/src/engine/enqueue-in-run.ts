@@ -1,7 +1,7 @@
 /** `context.enqueue`: beside the run, or as part of what follows it. */
 import { compositionOf } from "../composition.js";
 import { TaskqError } from "../errors.js";
-import { refuseUnknown } from "../options.js";
+import { flag, refuseUnknown } from "../options.js";
 import { takenError } from "../storage.js";
 import type { BatchOptions, EnqueueOptions, JoinOption, Many } from "../vocabulary/enqueue-options.js";
 import type { Result } from "../vocabulary/result.js";
@@ -9,7 +9,7 @@ import type { Entry, Job, JobOf, Yield } from "../vocabulary/task-and-job.js";
 import { enqueueJob, enqueueJobs } from "./enqueue.js";
 import type { Engine } from "./engine-types.js";
 import { checkedEnqueue, enqueueOptionNames, checkBatchOptions } from "./enqueue-options.js";
-import { BATCH_SIZE, batches, splitEntry } from "./entries.js";
+import { BATCH_SIZE, batches, splitEntry, withOwn } from "./entries.js";
 import { buildFlow, isOfFlow, namedRows, type BuiltFlow } from "./flow.js";
 import { createResult } from "./result.js";
 
@@ -45,7 +45,7 @@ export async function enqueueManyInRun<E extends Entry>(
     for await (const batch of batches(jobs, BATCH_SIZE)) {
       for (const entry of batch) {
         const { job, own: ofEntry } = splitEntry(entry);
-        results.push(await joinJob(run, job, { ...own, ...ofEntry } as EnqueueOptions));
+        results.push(await joinJob(run, job, ofEntry === undefined ? own : withOwn(own, ofEntry)));
       }
     }
   }
@@ -96,5 +96,5 @@ function withoutJoin(options: (EnqueueOptions & JoinOption) | undefined): {
   if (options === undefined) return { own: undefined, join: false };
   refuseUnknown(options, [...enqueueOptionNames, "join"], "enqueue");
   const { join = false, ...own } = options;
-  return { own: own, join };
+  return { own: own, join: flag(join, "enqueue join") };
 }

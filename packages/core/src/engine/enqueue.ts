@@ -8,7 +8,7 @@ import type { Result } from "../vocabulary/result.js";
 import type { Entry, Job } from "../vocabulary/task-and-job.js";
 import type { Engine } from "./engine-types.js";
 import { checkedEnqueue, NO_OPTIONS, checkBatchOptions, type CheckedEnqueue } from "./enqueue-options.js";
-import { BATCH_SIZE, batches, splitEntry } from "./entries.js";
+import { BATCH_SIZE, batches, splitEntry, withOwn } from "./entries.js";
 import { buildFlow, isOfFlow, type BuiltFlow } from "./flow.js";
 import type { MaybePromise } from "./maybe-promise.js";
 import { reportEnqueued } from "./report.js";
@@ -128,7 +128,7 @@ function buildEntry(
   now: number,
 ): MaybePromise<BuiltFlow> {
   const { job, own } = splitEntry(entry);
-  const checked = own === undefined ? shared : checkedEnqueue({ ...options, ...own } as EnqueueOptions, now);
+  const checked = own === undefined ? shared : checkedEnqueue(withOwn(options, own), now);
   return buildFlow(engine, compositionOf(job, "enqueueMany"), checked, now);
 }
 

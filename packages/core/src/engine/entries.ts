@@ -39,6 +39,18 @@ export function splitEntry(entry: Entry): { readonly job: Job; readonly own: Enq
   return { job, own: own };
 }
 
+/**
+ * The options of a batch, and over them those that a job of it has of its own. When it becomes due is one of them, said in
+ * either of two ways.
+ */
+export function withOwn(options: EnqueueOptions | undefined, own: EnqueueOptions): EnqueueOptions {
+  if (options === undefined) return own;
+  const { delay: _delay, at: _at, ...others }: EnqueueOptions = options;
+  const shared: object = own.delay === undefined && own.at === undefined ? options : others;
+  const said = Object.entries(own).filter(([name, value]) => value !== undefined || !(name in shared));
+  return { ...shared, ...Object.fromEntries(said) };
+}
+
 function isIterable(value: unknown): value is Many<Entry> {
   return (
     typeof value === "object" && value !== null && (Symbol.iterator in value || Symbol.asyncIterator in value)

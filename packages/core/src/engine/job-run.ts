@@ -12,7 +12,7 @@ import type { Limit, LimitOptions, Lock, LockOptions } from "../vocabulary/locks
 import type { Logger } from "../vocabulary/logger.js";
 import type { Resources } from "../vocabulary/resources.js";
 import type { Result, WaitOptions } from "../vocabulary/result.js";
-import type { Entry, Job, JobOf, Yield } from "../vocabulary/task-and-job.js";
+import type { Entry, Job, JobOf, TaskContext, Yield } from "../vocabulary/task-and-job.js";
 import type { Values } from "../vocabulary/values.js";
 import type { Engine } from "./engine-types.js";
 import { enqueueInRun, enqueueManyInRun } from "./enqueue-in-run.js";
@@ -23,6 +23,27 @@ import { SignalSource } from "./signal-source.js";
 
 const NO_HEADERS: JobHeaders = Object.freeze({});
 const NO_RESOURCES = Object.freeze({}) as Resources;
+/** What a handler knows it by. */
+const MEMBERS: readonly (keyof TaskContext)[] = [
+  "id",
+  "task",
+  "attempt",
+  "fence",
+  "signal",
+  "deadline",
+  "remaining",
+  "enqueuedAt",
+  "scheduledAt",
+  "headers",
+  "enqueue",
+  "enqueueMany",
+  "lock",
+  "limit",
+  "values",
+  "progress",
+  "log",
+  "resources",
+];
 
 /** Members are made when they are asked for: a handler that uses none of them costs nothing. */
 export class JobRun implements Run {
@@ -113,6 +134,18 @@ export class JobRun implements Run {
   }
   get resources(): Resources {
     return this.lent;
+  }
+
+  /** Whoever prints it sees its members, and not the queue that is behind it. */
+  toJSON(): object {
+    return Object.fromEntries(MEMBERS.map((name) => [name, this[name]]));
+  }
+  static {
+    Object.defineProperty(this.prototype, Symbol.for("nodejs.util.inspect.custom"), {
+      value(this: JobRun): object {
+        return this.toJSON();
+      },
+    });
   }
 
   /** Whoever waits in a handler waits no longer than the run lasts, nor than he wants to. */

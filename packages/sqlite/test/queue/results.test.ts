@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { runInNewContext } from "node:vm";
 import {
   Cancel,
@@ -10,6 +11,8 @@ import {
   ResultTimeoutError,
   Retry,
   task,
+  TaskqError,
+  type Job,
   type QueueEvent,
   type StandardSchema,
 } from "@taskq/core";
@@ -201,6 +204,71 @@ describe.each(storages)("jobs and results on $name", ({ make }) => {
     expect(results[7]?.id).toBe("seven");
     expect(await results[2_499]?.wait()).toBe(2_499);
   }, 20_000);
+
+  test("when a job of a batch is due is its own, where it says so in the other way; one that says nothing is due as the batch", async () => {
+    const adder = task("adder", async (_: void, { enqueueMany }) => {
+      const jobs = [{ job: nothing.job(), at: new Date(0) }, nothing.job()];
+      const joined = await enqueueMany(jobs, { delay: "1h", join: true });
+      return joined.map(({ id }) => id);
+    });
+    const queue = immediateQueue(make(), { nothing, adder });
+    const unsaid = { job: nothing.job(), delay: undefined, priority: undefined } as unknown as { job: Job };
+    const results = await queue.enqueueMany(
+      [nothing.job(), { job: nothing.job(), at: new Date(0) }, unsaid as never],
+      { delay: "1h", priority: 7 },
+    );
+    expect(await Promise.all(results.map((result) => result.state()))).toEqual([
+      "scheduled",
+      "completed",
+      "scheduled",
+    ]);
+    const late = await queue.enqueueMany([{ job: nothing.job(), delay: "1h" }], { at: new Date(0) });
+    expect(await late[0]?.state()).toBe("scheduled");
+    expect((await results[2]?.info())?.priority).toBe(7);
+    const ids = await (await queue.enqueue(adder.job())).wait();
+    expect(await Promise.all(ids.map((id) => queue.result(id).state()))).toEqual(["completed", "scheduled"]);
+    const both = [{ job: nothing.job(), delay: 1, at: new Date(0) }];
+    await expect(queue.enqueueMany(both as never)).rejects.toMatchObject({ code: "TASKQ_OPTION" });
+  });
+
+  test("a join that is no flag is refused", async () => {
+    const adder = task("adder", async (_: void, { enqueue }) => {
+      await enqueue(nothing.job(), { join: "no" as never });
+    });
+    const queue = immediateQueue(make(), { nothing, adder });
+    await expect((await queue.enqueue(adder.job())).wait()).rejects.toMatchObject({
+      error: { code: "TASKQ_OPTION", message: "enqueue join: expected true or false, got 'no'" },
+    });
+  });
+
+  test("a context that is printed shows its members, and nothing of the queue behind it", async () => {
+    const printing = task("printing", async (_: void, context) => [
+      inspect(context),
+      JSON.stringify(context),
+    ]);
+    const queue = immediateQueue(make(), { printing });
+    const result = await queue.enqueue(printing.job(), { headers: { trace: "abc" } });
+    const [printed = "", json = ""] = await result.wait();
+    expect(printed).toMatch(/^\{\n {2}id: '\w{22}',\n {2}task: 'printing',\n {2}attempt: 1,\n/);
+    expect(printed).toContain("headers: { trace: 'abc' }");
+    expect(printed).not.toMatch(/engine|storage|claimed/);
+    expect(JSON.parse(json)).toMatchObject({ id: result.id, task: "printing", headers: { trace: "abc" } });
+    expect(json).not.toMatch(/engine|storage|claimed/);
+  });
+
+  test("a job that failed with the error of another one, which was quarantined, has failed itself", async () => {
+    const asks = task("asks", async () => {
+      throw new TaskqError("TASKQ_QUARANTINED", "the other one was quarantined");
+    });
+    const queue = immediateQueue(make(), { asks });
+    const result = await queue.enqueue(asks.job());
+    expect(await result.state()).toBe("failed");
+    await expect(result.wait()).rejects.toMatchObject({
+      code: "TASKQ_FAILED",
+      message: expect.stringContaining("failed after 1 run") as string,
+      error: { code: "TASKQ_QUARANTINED" },
+    });
+  });
 
   test("a schema checks at enqueue, and the handler gets what it parsed", async () => {
     const greet = task(
