@@ -1,7 +1,9 @@
 import { existsSync, statSync } from "node:fs";
-import { relative, resolve } from "node:path";
+import { dirname, relative, resolve, sep } from "node:path";
 import { pathToFileURL } from "node:url";
+import { TaskqError } from "@taskq/core";
 import { exitCode } from "./exit-code.js";
+import { resolvedFrom } from "./resolved-from.js";
 import { placeOfSyntaxError } from "./syntax-error.js";
 import { loadTypeScript } from "./typescript.js";
 import { thrownText, UserError } from "./user-error.js";
@@ -28,7 +30,7 @@ export async function loadModule(path: string): Promise<Exports> {
   try {
     return await imported(href);
   } catch (error) {
-    const told = placeOfSyntaxError(error, href) ?? trouble(error);
+    const told = placeOfSyntaxError(error, href) ?? trouble(error, file);
     const advice = file.endsWith(".cts") ? "\n.cts is left to Node; name it .mts or .ts" : "";
     throw new UserError(`${shortest(file)} could not be loaded:\n${told}${advice}`, { cause: error });
   }
@@ -37,11 +39,26 @@ export async function loadModule(path: string): Promise<Exports> {
 /** Once nothing is left to wait for, Node would end without a word: no module comes any more. */
 function imported(url: string): Promise<Exports> {
   return new Promise((answer, reject) => {
-    const giveUp = (): void =>
+    const forget = (): void => {
+      process.off("beforeExit", giveUp);
+      process.off("exit", tellOfEnd);
+    };
+    const giveUp = (): void => {
+      forget();
       reject(new UserError("a top-level await in it, or in what it imports, never settles"));
+    };
     process.once("beforeExit", giveUp);
-    void import(url).then(answer, reject).finally(() => process.off("beforeExit", giveUp));
+    process.once("exit", tellOfEnd);
+    void import(url).then(answer, reject).finally(forget);
   });
+}
+
+/** Whoever looks after the process would take a 0 for a stop that was asked for. */
+function tellOfEnd(code: number): void {
+  process.stderr.write(
+    `taskq: the module, or what it imports, ended this process with code ${code} while it was loaded\n`,
+  );
+  if (code === exitCode.ok) process.exitCode = exitCode.failure;
 }
 
 const EXTENSIONS = [".ts", ".tsx", ".mts", ".js", ".mjs", ".cjs"];
@@ -54,16 +71,27 @@ function suggestion(file: string): string {
 }
 
 /** Where it went wrong, without the frames that are not the user's. */
-function trouble(error: unknown): string {
+function trouble(error: unknown, module: string): string {
+  const ours = error instanceof TaskqError ? foldersOfOurs(module) : [];
   const isEnough = error instanceof UserError || (error instanceof Error && error.name === "TransformError");
   return (isEnough ? error.message : thrownText(error))
     .replaceAll(/\?namespace=\d+|\?tsx-namespace=[\w-]+/g, "")
     .split("\n")
     .filter(
       (line) =>
-        !/^\s+at .*(?:node:internal|data:text|[/\\](?:tsx|cli)[/\\]dist[/\\]|[/\\]commander[/\\])/.test(line),
+        !/^\s+at .*(?:node:internal|data:text|[/\\](?:tsx|cli)[/\\]dist[/\\]|[/\\]commander[/\\])/.test(
+          line,
+        ) && !ours.some((folder) => line.includes(folder)),
     )
     .join("\n");
+}
+
+const OURS = ["core", "consumer", "memory", "redis", "signed-serializer", "sqlite"];
+
+/** What we refuse is told by its message: where in our files we did is of no use to a user. As in frames: paths and URLs. */
+function foldersOfOurs(module: string): readonly string[] {
+  const entries = OURS.flatMap((name) => resolvedFrom(`@taskq/${name}`, module) ?? []);
+  return entries.flatMap((entry) => [dirname(entry) + sep, `${pathToFileURL(dirname(entry)).href}/`]);
 }
 
 function shortest(file: string): string {

@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
-import { createRequire } from "node:module";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Storage } from "@taskq/core";
 import type { Address } from "./place.js";
+import { resolvedFrom } from "./resolved-from.js";
 import { UserError } from "./user-error.js";
 
 /**
@@ -33,17 +33,9 @@ interface SqlitePackage {
 }
 
 async function packageOf<Package>(name: string, address: string, module: string): Promise<Package> {
-  const url = resolved(name, pathToFileURL(resolve(module)).href) ?? resolved(name, import.meta.url);
-  if (url === undefined) {
+  const file = resolvedFrom(name, module);
+  if (file === undefined) {
     throw new UserError(`${address} needs the package ${name}, which is not installed: npm install ${name}`);
   }
-  return (await import(url)) as Package;
-}
-
-function resolved(name: string, from: string): string | undefined {
-  try {
-    return pathToFileURL(createRequire(from).resolve(name)).href;
-  } catch {
-    return undefined;
-  }
+  return (await import(pathToFileURL(file).href)) as Package;
 }

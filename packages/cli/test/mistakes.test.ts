@@ -123,6 +123,30 @@ test.each([
   expect(errors).toBe(`taskq: queue.mjs could not be loaded:\n${says}\n`);
 });
 
+test("what our packages refuse of a module is shown with its place in the module, and none in ours", async () => {
+  const module = `import { createQueue } from "@taskq/core";
+    import { sqliteStorage } from "@taskq/sqlite";
+    const storage = sqliteStorage({ path: "jobs.db" });
+    export const queue = createQueue({ storage, tasks: {}, nmae: "shop" } as never);`;
+  for (const name of ["queue.ts", "queue.mjs"]) {
+    const text = name.endsWith(".mjs") ? module.replace(" as never", "") : module;
+    const { code, errors, folder } = await mistake({ [name]: text }, ["run", name]);
+    expect(code).toBe(1);
+    expect(errors).toContain("TaskqError: createQueue: unknown option 'nmae'");
+    const frames = errors.split("\n").filter((line) => /^\s+at /.test(line));
+    expect(frames).toHaveLength(1);
+    expect(frames[0]).toContain(`${folder}/${name}:4`);
+  }
+});
+
+test("a module that ends the process while it is loaded is told of, and is no success", async () => {
+  const ended = "taskq: the module, or what it imports, ended this process with code";
+  const zero = await mistake({ "queue.mjs": "process.exit(0);" }, ["run", "queue.mjs"]);
+  expect([zero.code, zero.errors]).toEqual([1, `${ended} 0 while it was loaded\n`]);
+  const seven = await mistake({ "queue.mjs": "process.exit(7);" }, ["run", "queue.mjs"]);
+  expect([seven.code, seven.errors]).toEqual([7, `${ended} 7 while it was loaded\n`]);
+});
+
 test("of a module that is given as text, no frame repeats the text", async () => {
   const module = `const url = "data:text/javascript,throw new Error('no module of that kind')";
     await import(url);`;
