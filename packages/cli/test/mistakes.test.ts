@@ -174,6 +174,20 @@ test("the command refuses a Node that is too old", async () => {
   expect(command.errors).toBe("taskq: needs Node 20.19 or later, got 18.20.8\n");
 });
 
+test("the command says so where @taskq/core is not beside it", async () => {
+  await using project = await Project.with({});
+  const hook = `export const resolve = (name, context, next) => {
+    if (name === "@taskq/core") throw new Error("Cannot find package '@taskq/core' imported from here");
+    return next(name, context);
+  };`;
+  const script = `import { register } from "node:module"; register(${JSON.stringify(dataUrl(hook))});`;
+  await using command = project.taskq(["--help"], { NODE_OPTIONS: `--import=${dataUrl(script)}` });
+  expect(await command.ended()).toBe(1);
+  expect(command.errors).toBe(
+    "taskq: needs @taskq/core beside @taskq/cli, which is not there: npm install @taskq/core\n",
+  );
+});
+
 test("an immediate queue needs no consumer", async () => {
   const module = `
     import { createQueue } from "@taskq/core";
@@ -266,3 +280,7 @@ test.each([
   expect(output).toMatch(says);
   expect(errors).toBe("");
 });
+
+function dataUrl(module: string): string {
+  return `data:text/javascript,${encodeURIComponent(module)}`;
+}

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test, vi } from "vitest";
 import * as here from "../src/index.ts";
 import { decide, type RetryPolicy } from "../src/engine/decide.ts";
+import { engineOf } from "../src/engine/engine-of.ts";
 
 /** What a task, a storage or a caller has that was installed with a core of its own. */
 let other: typeof here;
@@ -64,6 +65,18 @@ function errorsOf(core: typeof here) {
     new core.TimeoutError(1),
   ];
 }
+
+test("a queue of another copy is told from no queue, with its name", () => {
+  // Refused before anything is asked of it.
+  const storage = { step() {}, enqueue() {}, clock: undefined } as never;
+  const queue = other.createQueue({ storage, tasks: {}, name: "shop" });
+  expect(() => engineOf(queue)).toThrow(
+    "queue: the queue 'shop' was made by another copy of @taskq/core than the package has that is given it",
+  );
+  for (const none of [undefined, null, 5, {}, { name: "shop" }]) {
+    expect(() => engineOf(none as never)).toThrow("queue: expected a queue, made by createQueue, got");
+  }
+});
 
 describe("instanceof", () => {
   test.each(classesOf(here))("holds for a $name of another copy, as for one of this", (kind) => {

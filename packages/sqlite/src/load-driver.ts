@@ -59,14 +59,14 @@ function load(require: NodeJS.Require): DriverFactory {
 }
 
 function notLoaded(version: string | undefined, cause: unknown): TaskqError {
-  const name = version === undefined ? "better-sqlite3" : `better-sqlite3 ${version}`;
   const message = cause instanceof Error ? cause.message : String(cause);
-  return new TaskqError(
-    "TASKQ_STORAGE",
-    `${name} could not be loaded in Node ${process.version}; if it was not compiled, or for another Node, ` +
-      `'npm rebuild better-sqlite3' helps, with pnpm 'pnpm approve-builds' and 'pnpm rebuild better-sqlite3': ${message}`,
-    { cause },
-  );
+  const refusal =
+    version === undefined
+      ? `better-sqlite3 could not be loaded in Node ${process.version}: it is not found from where @taskq/sqlite lies, ` +
+        "nor from the program that runs; 'npm install better-sqlite3@12' puts it there, for a bundle too"
+      : `better-sqlite3 ${version} could not be loaded in Node ${process.version}; if it was not compiled, or for another Node, ` +
+        "'npm rebuild better-sqlite3' helps, with pnpm 'pnpm approve-builds' and 'pnpm rebuild better-sqlite3'";
+  return new TaskqError("TASKQ_STORAGE", `${refusal}: ${message}`, { cause });
 }
 
 /** @throws `TASKQ_STORAGE` where this better-sqlite3 would bring this Node down. */

@@ -77,7 +77,9 @@ describe("a better-sqlite3 that cannot be loaded is told of with what helps, and
   test("one that is not installed", async () => {
     const told = await openWith(() => {});
     expect(told).toMatchObject({ code: "TASKQ_STORAGE", cause: "MODULE_NOT_FOUND", left: false });
-    expect(told.message).toMatch(/^better-sqlite3 could not be loaded in Node v.*: Cannot find module/);
+    expect(told.message).toMatch(
+      /^better-sqlite3 could not be loaded in Node v.*not found.*'npm install better-sqlite3@12'.*: Cannot find module/,
+    );
   });
 });
 
