@@ -5,3 +5,5 @@ import { storageAt } from "./store.js";
 export function openBeanQueue(place: string) {
   return createQueue({ name: "beans", storage: storageAt(place), tasks: { countBeans } });
 }
+
+export type BeanQueue = ReturnType<typeof openBeanQueue>;

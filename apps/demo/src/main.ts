@@ -8,10 +8,10 @@
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { TaskqError } from "@taskq/core";
 import { check, type Check } from "./checks.js";
 import { Consumers } from "./consumers.js";
 import { MissionControl } from "./mission-control.js";
+import { opened } from "./opened.js";
 import { isCounted, openQueue, type DemoQueue } from "./queue.js";
 import { isFile, makeStore, type Store } from "./store.js";
 import { checkAndRemove, checkCounts } from "./store-check.js";
@@ -40,7 +40,7 @@ async function main(argument: string | undefined): Promise<number> {
   }
   const begun = performance.now();
   const store = await makeStore("demo");
-  const queue = await opened(store);
+  const queue = await opened("demo", () => openQueue(store.place));
   if (queue === undefined) {
     if (isFile) await store.remove();
     return 1;
@@ -52,21 +52,6 @@ async function main(argument: string | undefined): Promise<number> {
   } catch (error) {
     await store.remove();
     throw error;
-  }
-}
-
-/** Opens the storage, so that one that cannot be used is told of before anything else. */
-async function opened(store: Store): Promise<DemoQueue | undefined> {
-  let queue: DemoQueue | undefined;
-  try {
-    queue = openQueue(store.place);
-    await queue.counts();
-    return queue;
-  } catch (error) {
-    await queue?.close();
-    if (!(error instanceof TaskqError)) throw error;
-    process.stderr.write(`demo: ${error.message} (${error.code})\n`);
-    return undefined;
   }
 }
 
@@ -91,7 +76,11 @@ async function show(target: string, store: Store, queue: DemoQueue): Promise<Sho
     await store.remove();
     process.exit(INTERRUPTED);
   };
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void interrupt());
+  let ending: Promise<void> | undefined;
+  const end = (): void => void (ending ??= interrupt());
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, end);
+  // Nobody reads on, as after `| head`.
+  process.stdout.on("error", end);
 
   queue.on("*", (event) => {
     if (!isCounted(event)) control.event("producer", event);
@@ -102,6 +91,8 @@ async function show(target: string, store: Store, queue: DemoQueue): Promise<Sho
   try {
     return await shown(consumers, { target, store, queue, progress, control });
   } catch (error) {
+    // By a signal, consumers that were not ready yet end as well.
+    await ending;
     // Not beside what is removed under them.
     await consumers.stop();
     await queue.close();

@@ -16,3 +16,9 @@ test("the end of the input ends it too, without a line break", async () => {
   expect(output).toContain("Counted 2 beans.");
   expect(code).toBe(0);
 }, 30_000);
+
+test("a server that cannot be used is told of in one line, before anything is asked", async () => {
+  const { code, output, errors } = await runProgram("beans", [], { input: "2\n", redisUrl: "nowhere" });
+  expect(errors).toMatch(/^beans: redisStorage url: expected a URL .* \(TASKQ_OPTION\)\n$/);
+  expect([output, code]).toEqual(["", 1]);
+}, 30_000);

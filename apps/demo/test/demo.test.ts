@@ -1,7 +1,10 @@
+import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { once } from "node:events";
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { createQueue } from "@taskq/core";
 import { sqliteStorage } from "@taskq/sqlite";
 import { expect, test } from "vitest";
@@ -115,6 +118,34 @@ test("a folder that cannot be opened is told of, and what is beside it counted",
     await rm(folder, { recursive: true, force: true });
   }
 });
+
+test.each(["Ctrl-C", "a reader that goes away"])(
+  "%s ends the demo and its consumers, and leaves nothing behind",
+  async (by) => {
+    const folder = await mkdtemp(join(tmpdir(), "taskq-demo-broken-off-"));
+    try {
+      const program = fileURLToPath(new URL("../dist/main.js", import.meta.url));
+      // A group of its own, all of which a terminal's Ctrl-C reaches.
+      const child = spawn(process.execPath, [program, folder], {
+        stdio: "pipe",
+        detached: true,
+        env: { ...process.env, TMPDIR: folder, TASKQ_REDIS_URL: "" },
+      });
+      let errors = "";
+      child.stderr.setEncoding("utf8").on("data", (text: string) => (errors += text));
+      // Its first line stands before the consumers are ready.
+      await once(child.stdout, "data");
+      if (by === "Ctrl-C") process.kill(-(child.pid ?? 0), "SIGINT");
+      else child.stdout.destroy();
+      await once(child, "close");
+      expect([errors, child.exitCode]).toEqual(["", 130]);
+      expect(await readdir(folder)).toEqual([]);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  },
+  30_000,
+);
 
 test("what is no folder is refused", async () => {
   const { code, errors } = await runProgram("main", ["/no/such/folder"]);
