@@ -1,6 +1,7 @@
 import { exitCode } from "./exit-code.js";
 
-const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+/** A terminal that hangs up too: Node does not heed `nohup`, and what a kill interrupts is left as it was. */
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /** Breaks off what can be gone on with, at the first signal; a second one ends the process. */
 export class BreakingOff implements Disposable {

@@ -267,3 +267,43 @@ test(
   },
   PATIENCE,
 );
+
+test.each(["SIGINT", "SIGHUP"] as const)(
+  "a dump that is broken off by %s opens the queue again",
+  async (signal) => {
+    await using project = await Project.with(files);
+    await using shop = openShop(project);
+    const end = new AbortController();
+    const waits = task("waits", async () => {
+      await new Promise((resolve) => end.signal.addEventListener("abort", resolve));
+    });
+    const storage = sqliteStorage({ path: project.path("jobs.db") });
+    await using running = createQueue({ name: "shop", storage, tasks: { waits } });
+    const started = new Promise((resolve) => running.on("started", resolve));
+    await running.enqueue(waits.job());
+    const stopped = createConsumer(running)
+      .run()
+      .catch((error: unknown) => error);
+    await started;
+    await using command = project.taskq(["dump", "queue.mjs", "--reopen", "-o", "shop.ndjson"]);
+    await holds(() => command.errors.includes("waiting for 1 running job to end"));
+    expect(await codeOf(shop.enqueue(add.job({ a: 1, b: 1 })))).toBe("TASKQ_MOVED");
+    command.signal(signal);
+    expect(await command.ended()).toBe(130);
+    expect(command.errors).toContain(
+      "broken off: the queue is open again; what was written is no whole dump",
+    );
+    expect(await codeOf(shop.enqueue(add.job({ a: 1, b: 1 })))).toBe("resolved");
+    end.abort();
+    await stopped;
+  },
+  PATIENCE,
+);
+
+async function holds(condition: () => boolean): Promise<void> {
+  const end = Date.now() + 20_000;
+  while (!condition()) {
+    if (Date.now() > end) throw new Error(`not within 20 s: ${condition.toString()}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
