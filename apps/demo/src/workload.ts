@@ -34,7 +34,8 @@ export async function workload(
   control.heading(`A real workload: count the words of every file below ${printable(folder)}`);
   for (let attempt = 1; ; attempt += 1) {
     const { files, closed } = await filesBelow(folder);
-    const left = closed === 0 ? "" : `; ${grouped(closed)} folders could not be opened`;
+    const left =
+      closed === 0 ? "" : `; ${closed === 1 ? "a folder" : `${grouped(closed)} folders`} could not be opened`;
     control.line(`  ${grouped(files.length)} files: a job for each, and one that adds them up${left}`);
     const { totals, queueMs } = await countByJobs(queue, files, progress, control);
     const begun = performance.now();
