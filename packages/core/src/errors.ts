@@ -179,7 +179,8 @@ export class ResultTimeoutError extends TaskqError {
   /** Of the jobs that were not final. */
   readonly ids: readonly string[];
   constructor(timeoutMs: number, ids: readonly string[] = []) {
-    super("TASKQ_WAIT_TIMEOUT", `${jobsOf(ids)} not final after ${timeoutMs} ms of waiting`);
+    const where = ids.length === 1 ? "; queue.why(id) tells what it waits for" : "";
+    super("TASKQ_WAIT_TIMEOUT", `${jobsOf(ids)} not final after ${timeoutMs} ms of waiting${where}`);
     this.timeoutMs = timeoutMs;
     this.ids = ids;
   }

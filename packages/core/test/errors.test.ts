@@ -55,7 +55,7 @@ describe("every error of ours", () => {
       new errors.ResultTimeoutError(50, ["job-1"]),
       "ResultTimeoutError",
       "TASKQ_WAIT_TIMEOUT",
-      "the job job-1 was not final after 50 ms of waiting",
+      "the job job-1 was not final after 50 ms of waiting; queue.why(id) tells what it waits for",
     ],
     [
       new errors.ResultTimeoutError(50, ["a", "b", "c", "d", "e", "f", "g"]),

@@ -88,7 +88,7 @@ describe.each(storages)("on $name", ({ make }) => {
     });
     await expect(result.wait({ timeout: 20 })).rejects.toMatchObject({
       ids: [result.id],
-      message: `the job ${result.id} was not final after 20 ms of waiting`,
+      message: `the job ${result.id} was not final after 20 ms of waiting; queue.why(id) tells what it waits for`,
     });
   });
 
