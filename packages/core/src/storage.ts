@@ -134,6 +134,7 @@ export interface StorageContract {
    * and how long jobs of unknown tasks may wait.
    *
    * Promise: opening a queue twice keeps its jobs
+   * Promise: opening again changes how long jobs are kept that are final already
    * Promise: queues of different names on one storage do not see each other's jobs
    */
   open(request: OpenRequest): Promise<OpenAnswer>;
@@ -274,6 +275,7 @@ export interface StorageContract {
    * Promise: a reaped job is ready again within its crashes times the lease
    * Promise: a job over the crash budget ends failed with reason crashed, and its edges with it
    * Promise: a reaped at-most-once job ends failed and never runs again
+   * Promise: a revoked run that is reaped ends cancelled, and its edges with it
    * Promise: an unbegun reaped job is not claimed ahead again
    * Promise: a lease further ahead than its own length counts as over
    * Promise: a run that was suspect before the clock was set back is taken half a lease later
@@ -318,6 +320,7 @@ export interface StorageContract {
    *
    * Promise: an instant of a schedule enqueues at most one flow, however many ask
    * Promise: a tick with a stale last instant does nothing and answers the last one
+   * Promise: a tick for an instant that has not come does nothing
    * Promise: a tick that overlaps with skip records the instant and enqueues nothing
    * Promise: a tick that overlaps with queue lets one wait at most
    * Promise: the flows of a tick run one after the other, unless they may overlap
@@ -332,6 +335,7 @@ export interface StorageContract {
    *
    * Promise: a schedule first seen starts at that moment
    * Promise: declaring a schedule again keeps its last instant and its pause
+   * Promise: a schedule put in place of another starts at that moment, and the same one again goes on as it was
    * Promise: schedules are paused, resumed and removed by name
    * Promise: a schedule that is resumed goes on from that moment
    * Promise: who changes or asks for one schedule is answered that one alone
@@ -343,6 +347,7 @@ export interface StorageContract {
    *
    * Promise: reading answers every job and join in the order asked, and undefined for what is unknown
    * Promise: an id that differs from a stored one in its random part is unknown
+   * Promise: bytes that were given or answered may be written over
    */
   read(request: ReadRequest): Promise<readonly (StoredRecord | undefined)[]>;
 
@@ -524,6 +529,7 @@ export interface StorageContract {
    * Promise: final jobs that are kept for a time of their own count in how many a queue keeps, and go in their turn
    * Promise: more final jobs of a task than it keeps are purged, the oldest first
    * Promise: a flush removes every job, value and result of the queue and leaves others alone
+   * Promise: a flush leaves schedules, pauses, revoked tasks and locks
    */
   purge(request: PurgeRequest): Promise<{ readonly removed: number; readonly more: boolean }>;
 }

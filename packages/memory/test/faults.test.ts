@@ -115,6 +115,8 @@ test("a storage that is away refuses every call until it is back", async () => {
   storage.faults.setAway(true);
   expect(await codeOf(storage.counts({ queue: QUEUE }))).toBe("TASKQ_UNAVAILABLE");
   expect(await codeOf(storage.enqueue({ queue: QUEUE, flows: [flow()] }))).toBe("TASKQ_UNAVAILABLE");
+  expect(await codeOf(storage.stats({ queue: QUEUE, since: 0 }))).toBe("TASKQ_UNAVAILABLE");
+  expect(await codeOf(storage.phase({ queue: QUEUE }))).toBe("TASKQ_UNAVAILABLE");
   storage.faults.setAway(false);
   expect(await codeOf(storage.counts({ queue: QUEUE }))).toBe("answered");
 });

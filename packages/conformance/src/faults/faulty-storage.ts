@@ -22,9 +22,11 @@ export type FaultyMethod =
   | "values"
   | "keys"
   | "take"
+  | "stats"
   | "events"
   | "export"
   | "import"
+  | "phase"
   | "purge";
 
 /**
@@ -100,9 +102,11 @@ const METHODS: ReadonlySet<string> = new Set<FaultyMethod>([
   "values",
   "keys",
   "take",
+  "stats",
   "events",
   "export",
   "import",
+  "phase",
   "purge",
 ]);
 const KINDS: readonly FaultKind[] = ["refused", "broken", "lost", "delayed"];

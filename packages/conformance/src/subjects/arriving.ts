@@ -104,6 +104,13 @@ export const arriving: Subject = subject("arriving from another storage", [
     const task = { queue, now, change: { kind: "inspect" } } as const;
     assert.equal((await context.storage.control({ ...task, task: "paused" })).paused, true);
     assert.equal((await context.storage.control({ ...task, task: "other" })).revoked, true);
+    // Revoked once, it skips one job, no more.
+    const skipped = context.jobs(2, { task: "other" });
+    await context.enqueue(...skipped);
+    assert.deepEqual(
+      (await context.claim({ n: 9, tasks: ["other"], ids: skipped.map(({ id }) => id) })).map(({ id }) => id),
+      [skipped[1].id],
+    );
     context.advance(60_000);
     assert.equal(
       at(
@@ -130,7 +137,10 @@ export const arriving: Subject = subject("arriving from another storage", [
     }
     const { counts } = await fill(context, exported);
     assert.deepEqual(counts, exported.counts);
+    // Also once all of it is put together.
+    await put(context, exported.departure, exported.records);
     await open(context, exported.departure, arrival);
+    assert.deepEqual((await comeIn(context, exported.departure, arrival)).phase, "open");
     assert.deepEqual(await standingOf(context, ids), before);
   }),
 
@@ -174,6 +184,16 @@ export const arriving: Subject = subject("arriving from another storage", [
     const taken = await context.keys({ ...held, ticket: "after" });
     assert.equal(taken.status, "held");
     assert.ok((taken.fence ?? 0) > highest, "the fence of a lock does not grow");
+    // From a storage of which the queue here knows nothing but its epoch.
+    await context.open("from-afar");
+    const { storage, queue, now } = context;
+    const arrival = { queue, now, kind: "begin", departure: "afar", epoch: 1_000 } as const;
+    assert.ok((await storage.import(arrival)).epoch > 1_000, "the epoch of the source is not passed");
+    const filled = await fill(context, { departure: "afar", records: [], counts: {} });
+    await open(context, "afar", filled.arrival);
+    await context.enqueue(context.job());
+    const { fence } = await context.claimOne();
+    assert.ok(fence > 1_000 * 2 ** 40, `${fence} is no fence of a later epoch`);
   }),
 
   promise("flows in flight go on after a move", async (context) => {
@@ -234,8 +254,16 @@ export const arriving: Subject = subject("arriving from another storage", [
     }
     await context.runToEnd(before.id);
     assert.deepEqual(await context.states(behind.id, further.id), ["parked", "parked"]);
-    await context.enqueue(context.job({ id: "given" }));
+    const gone = context.job({ id: "gone", keep: { completed: 1, failed: 1 } });
+    await context.enqueue(context.job({ id: "given" }), gone);
+    await context.runToEnd(gone.id);
+    context.advance(10);
+    await context.storage.purge({ queue: context.queue, limit: 10, now: context.now });
+    assert.equal(await context.state(gone.id), undefined);
     await move(context);
+    assert.deepEqual((await context.enqueue(context.job({ id: "gone" }))).flows, [
+      { status: "existing", id: "gone", state: "completed" },
+    ]);
     assert.deepEqual(await context.states(behind.id, further.id), ["parked", "parked"]);
     const ignored = await context.enqueue(context.job({ unique }));
     assert.deepEqual([ignored.flows[0]?.status, ignored.flows[0]?.id], ["existing", holder.id]);

@@ -121,6 +121,7 @@ export const enqueue: Subject = subject("enqueue", [
       await context.open(context.queue, retention);
       const enqueuedAt = context.now;
       await context.enqueue(context.job({ id: "order 1" }));
+      context.advance(5_000);
       await context.runToEnd("order 1", "done");
       context.now = enqueuedAt + 10_000;
       await context.storage.purge({ queue: context.queue, limit: 100, now: context.now });

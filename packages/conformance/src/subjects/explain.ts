@@ -47,6 +47,13 @@ async function gates(context: Context): Promise<void> {
   await context.enqueue(busy, next);
   await context.claimOne(busy.id);
   assert.deepEqual(await context.claim({ n: 3 }), []);
+  const unique = { key: "one", until: "final", onConflict: "ignore" } as const;
+  const [first, source, stage] = [context.job({ unique }), context.job(), context.job({ unique })];
+  await context.enqueue(first, chain(source, stage));
+  await context.runToEnd(source.id);
+  assert.deepEqual((await cause(context, stage.id, "locked")).holders, [first.id]);
+  await context.runToEnd(first.id);
+  await context.runToEnd(stage.id);
   const slot = await cause(context, next.id, "no-slot");
   assert.equal(slot.gate, SLOT.key);
   assert.deepEqual(slot.holders, [busy.id]);
@@ -68,6 +75,19 @@ async function runs(context: Context): Promise<void> {
   assert.equal((await explain(context, running.id)).state, "failed");
   await cause(context, running.id, "final");
   assert.equal((await cause(context, blocked.id, "final")).cause, running.id);
+}
+
+async function groups(context: Context): Promise<void> {
+  const [done, failing, callback] = context.jobs(3);
+  const group = context.group([done, failing]);
+  await context.enqueue(chain(group, callback));
+  await context.runToEnd(done.id);
+  assert.deepEqual((await cause(context, group.end, "blocked")).by, [failing.id]);
+  assert.deepEqual((await cause(context, callback.id, "blocked")).by, [group.end]);
+  await context.runToFailure(failing.id);
+  const { state, task } = await explain(context, group.end);
+  assert.deepEqual([state, task], ["failed", undefined]);
+  assert.equal((await cause(context, group.end, "final")).cause, failing.id);
 }
 
 async function parkedTasks(context: Context): Promise<void> {
@@ -92,6 +112,7 @@ export const explaining: Subject = subject("explain", [
     await context.runToEnd(second.id);
     await gates(context);
     await runs(context);
+    await groups(context);
     await parkedTasks(context);
     const fact = await explain(context, context.id());
     assert.equal(fact.state, "unknown");
@@ -143,12 +164,19 @@ export const explaining: Subject = subject("explain", [
     assert.deepEqual(await codes(later.id), ["not-due", "paused"]);
     assert.deepEqual(await codes(revoked.id), ["revoked", "waiting"]);
     assert.equal((await codes(locked.id))[0], "locked");
+    const crashing = context.job();
+    await context.enqueue(crashing);
+    await crash(context, crashing.id);
+    assert.deepEqual(await codes(crashing.id), ["waiting", "crashed"]);
+    await control(context, undefined, "pause");
+    assert.deepEqual(await codes(paused.id), ["paused", "paused", "waiting"]);
+    assert.equal((await cause(context, crashing.id, "paused")).task, undefined);
   }),
 ]);
 
 async function control(
   { storage, queue, now }: Context,
-  task: string,
+  task: string | undefined,
   kind: "pause" | "resume" | "revoke",
 ): Promise<void> {
   const change = kind === "revoke" ? { kind, once: false, until: undefined } : { kind };

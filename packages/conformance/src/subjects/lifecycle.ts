@@ -16,6 +16,31 @@ export const lifecycle: Subject = subject("open and close", [
     await context.claimOne(waiting.id);
   }),
 
+  promise("opening again changes how long jobs are kept that are final already", async (context) => {
+    const purge = (): Promise<unknown> =>
+      context.storage.purge({ queue: context.queue, limit: 10, now: context.now });
+    const keepFor = (kept: number): Promise<void> =>
+      context.open(context.queue, {
+        completed: { ...RETENTION.completed, for: kept },
+        failed: { ...RETENTION.failed, for: 2 * kept },
+      });
+    await keepFor(1_000);
+    const [completed, failed] = context.jobs(2);
+    await context.enqueue(completed, failed);
+    await context.runToEnd(completed.id);
+    await context.runToFailure(failed.id);
+    await keepFor(10_000);
+    context.advance(9_000);
+    await purge();
+    assert.deepEqual(await context.states(completed.id, failed.id), ["completed", "failed"]);
+    await keepFor(8_000);
+    await purge();
+    assert.deepEqual(await context.states(completed.id, failed.id), [undefined, "failed"]);
+    await keepFor(1_000);
+    await purge();
+    assert.equal(await context.state(failed.id), undefined);
+  }),
+
   promise("queues of different names on one storage do not see each other's jobs", async (context) => {
     const here = context.job({ id: "same-name", body: "here" });
     await context.enqueue(here);
@@ -87,8 +112,12 @@ function callsOf(
     ["notes", () => storage.notes({ queue, id: flow.end })],
     ["values", () => storage.values({ ...about, operation: "1", operations: [{ kind: "get", key: "key" }] })],
     ["keys", () => storage.keys({ ...about, kind: "inspect", name: "lock" })],
+    ["take", () => storage.take({ ...about, operation: "2", key: "limit", max: 1, per: 1_000 })],
+    ["stats", () => storage.stats({ ...about, since: 0 })],
+    ["events", () => storage.events({ ...about, from: "now", limit: 1 })],
     ["export", () => storage.export({ ...about, kind: "begin" })],
     ["import", () => storage.import({ ...about, kind: "begin", departure: "d", epoch: 0 })],
+    ["phase", () => storage.phase({ queue })],
     ["purge", () => storage.purge({ ...about, limit: 10 })],
   ];
 }

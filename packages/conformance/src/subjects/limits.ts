@@ -446,5 +446,8 @@ export const taking: Subject = subject("take", [
     );
     assert.deepEqual(await take(context, 1, { operation: "c" }), TAKEN, "a repeat took another start");
     assert.equal((await take(context, 1, { operation: "d" })).taken, false);
+    context.advance(599_000);
+    assert.deepEqual(await take(context, 1, { operation: "c" }), TAKEN, "not known for ten minutes");
+    assert.deepEqual(await take(context, 1, { operation: "d" }), TAKEN, "a repeat took another start");
   }),
 ]);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { KEPT_AT_LEAST } from "@taskq/core/storage";
-import { text } from "../bytes.js";
+import { bytes, text } from "../bytes.js";
 import { RETENTION, type Context } from "../context.js";
 import { chain, onError } from "../flows.js";
 import { promise, subject, type Subject } from "../promise.js";
@@ -318,4 +318,33 @@ export const purging: Subject = subject("purge", [
       assert.equal(await context.state(spared.id), "ready");
     },
   ),
+
+  promise("a flush leaves schedules, pauses, revoked tasks and locks", async (context) => {
+    const { storage, queue } = context;
+    const inspected = async (): Promise<unknown> => {
+      const { now } = context;
+      const inspect = { kind: "inspect" } as const;
+      return {
+        schedules: (await storage.schedules({ queue, now })).schedules,
+        queue: await storage.control({ queue, now, task: undefined, change: inspect }),
+        paused: await storage.control({ queue, now, task: "paused", change: inspect }),
+        revoked: await storage.control({ queue, now, task: "revoked", change: inspect }),
+        lock: (await context.keys({ kind: "inspect", name: "door" })).holders.map(({ owner }) => owner),
+      };
+    };
+    const schedule = { kind: "upsert", name: "s", origin: "stored", task: "work" } as const;
+    await storage.schedules({ queue, change: { ...schedule, bytes: bytes("every day") }, now: context.now });
+    for (const task of ["paused", undefined]) {
+      await storage.control({ queue, task, change: { kind: "pause" }, now: context.now });
+    }
+    const revoke = { kind: "revoke", once: false, until: undefined } as const;
+    await storage.control({ queue, task: "revoked", change: revoke, now: context.now });
+    const lock = { name: "door", ticket: "t", owner: "o", max: 1, ttl: 60_000, wait: undefined };
+    assert.equal((await context.keys({ kind: "acquire", ...lock })).status, "held");
+    await context.enqueue(...context.jobs(3));
+    const before = await inspected();
+    assert.equal(await purge(context, true), 3);
+    assert.deepEqual(await inspected(), before);
+    assert.equal((await context.keys({ kind: "acquire", ...lock, ticket: "u" })).status, "busy");
+  }),
 ]);

@@ -293,4 +293,35 @@ export const noting: Subject = subject("notes", [
       ["fresh"],
     );
   }),
+
+  promise("bytes that were given or answered may be written over", async (context) => {
+    const { storage, queue, now } = context;
+    const given = {
+      body: bytes("body"),
+      result: bytes("result"),
+      value: bytes("value"),
+      line: bytes("line"),
+    };
+    const job = { ...context.job(), body: given.body };
+    await context.enqueue(job);
+    given.body.fill(0);
+    const run = await context.claimOne(job.id);
+    assert.equal(text(run.body), "body");
+    run.body.fill(0);
+    await storage.note({ queue, run, kind: "log", bytes: given.line, now });
+    await context.settle(run, { kind: "completed", result: given.result });
+    const set = { kind: "set", key: "key", bytes: given.value, expiresAt: undefined } as const;
+    await storage.values({ queue, operation: "set", operations: [set], now });
+    for (const one of Object.values(given)) one.fill(0);
+    for (let look = 0; look < 2; look += 1) {
+      const record = await context.jobRecord(job.id);
+      const [line] = await storage.notes({ queue, id: job.id });
+      const operations = [{ kind: "get", key: "key" }] as const;
+      const [value] = await storage.values({ queue, operation: context.id(), operations, now });
+      const kept = value?.kind === "bytes" ? value.bytes : undefined;
+      const answered = [record.detail?.body, record.bytes, line?.bytes, kept];
+      assert.deepEqual(answered.map(text), ["body", "result", "line", "value"]);
+      for (const one of answered) one?.fill(0);
+    }
+  }),
 ]);

@@ -172,6 +172,28 @@ export const reaping: Subject = subject("reap", [
     assert.deepEqual(await context.claim({ n: 5 }), []);
   }),
 
+  promise("a revoked run that is reaped ends cancelled, and its edges with it", async (context) => {
+    const [first, next] = context.jobs(2);
+    await context.enqueue(chain(first, next));
+    const run = await context.claimOne(first.id);
+    await context.storage.amend({
+      queue: context.queue,
+      ids: [first.id],
+      change: { kind: "revoke", scope: "later" },
+      now: context.now,
+    });
+    const { reaped } = await loseLease(context);
+    assert.deepEqual(
+      reaped.map(({ id, state }) => [id, state]),
+      [[first.id, "cancelled"]],
+    );
+    const record = await context.jobRecord(first.id);
+    assert.deepEqual([record.state, record.reason], ["cancelled", "revoked"]);
+    const skipped = await context.jobRecord(next.id);
+    assert.deepEqual([skipped.state, skipped.cause], ["skipped", first.id]);
+    assert.equal(await context.complete(run), "lost");
+  }),
+
   promise("an unbegun reaped job is not claimed ahead again", async (context) => {
     const [first, ahead] = context.jobs(2);
     await context.enqueue(first, ahead);

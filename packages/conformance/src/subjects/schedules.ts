@@ -92,6 +92,19 @@ export const ticking: Subject = subject("tick", [
     assert.equal((await scheduleNamed(context))?.lastAt, last);
   }),
 
+  promise("a tick for an instant that has not come does nothing", async (context) => {
+    await declare(context);
+    const lastAt = context.now;
+    const [early, job] = context.jobs(2);
+    context.advance(HOUR - 1);
+    const answer = await tick(context, early, { at: context.now + 1 });
+    assert.deepEqual([answer.status, answer.lastAt], ["stale", lastAt]);
+    assert.equal(await context.state(early.id), undefined);
+    assert.equal((await scheduleNamed(context))?.lastAt, lastAt);
+    context.advance(1);
+    assert.equal((await tick(context, job)).status, "applied");
+  }),
+
   promise("a tick that overlaps with skip records the instant and enqueues nothing", async (context) => {
     await declare(context);
     const [first, second, third] = context.jobs(3);
@@ -272,6 +285,23 @@ export const scheduling: Subject = subject("schedules", [
     assert.equal(schedule?.paused, true);
     assert.equal(text(schedule?.bytes), "every day");
   }),
+
+  promise(
+    "a schedule put in place of another starts at that moment, and the same one again goes on as it was",
+    async (context) => {
+      const put = async (body: string): Promise<readonly unknown[]> => {
+        const stored = { kind: "upsert", origin: "stored", task: TASK } as const;
+        const { changed, schedules } = await change(context, { ...stored, name: NAME, bytes: bytes(body) });
+        return [changed, schedules[0]?.lastAt, schedules[0]?.paused, text(schedules[0]?.bytes)];
+      };
+      const start = context.now;
+      assert.deepEqual(await put("every hour"), [true, start, false, "every hour"]);
+      await change(context, { kind: "pause", name: NAME });
+      context.advance(HOUR);
+      assert.deepEqual(await put("every hour"), [false, start, true, "every hour"]);
+      assert.deepEqual(await put("every day"), [true, context.now, false, "every day"]);
+    },
+  ),
 
   promise("schedules are paused, resumed and removed by name", async (context) => {
     for (const name of ["b", "c", "a"]) await declare(context, name);

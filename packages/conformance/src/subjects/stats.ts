@@ -107,6 +107,8 @@ export const measuring: Subject = subject("stats", [
     }
     await context.complete(again);
     await context.complete(again);
+    assert.equal(await context.complete({ ...again, fence: again.fence + 1 }), "lost");
+    assert.equal(await context.complete({ ...old, fence: old.fence - 1 }), "lost");
     const { rows } = await stats(context);
     assert.deepEqual(
       rows.map(({ task, completed }) => [task, completed]),
@@ -204,5 +206,13 @@ export const measuring: Subject = subject("stats", [
     const minutes = (await stats(context)).rows.map(({ minute }) => minute);
     assert.deepEqual(minutes, [first + STATS_KEPT / 2, first + STATS_KEPT]);
     assert.equal((await stats(context, first)).rows.length, 2);
+    // Also where nothing comes that would let them go.
+    context.advance(STATS_KEPT / 2);
+    assert.deepEqual(
+      (await stats(context)).rows.map(({ minute }) => minute),
+      [first + STATS_KEPT],
+    );
+    context.advance(STATS_KEPT);
+    assert.deepEqual((await stats(context)).rows, []);
   }),
 ]);

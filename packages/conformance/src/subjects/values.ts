@@ -89,6 +89,14 @@ export const valuing: Subject = subject("values", [
     assert.deepEqual(await values(context, [{ kind: "take", key: "a" }, absent("two")]), ["none", true]);
     context.advance(1e9);
     assert.deepEqual(await values(context, [get("a")]), ["two"]);
+    // Whoever counts may say anew when a number expires.
+    const [soon, late] = [context.now + 1_000, context.now + 2_000];
+    await values(context, [increment("later", 5, soon), increment("later", 1, late)]);
+    await values(context, [increment("sooner", 5, late), increment("sooner", 1, soon)]);
+    context.advance(1_000);
+    assert.deepEqual(await values(context, [get("later"), get("sooner")]), [6, "none"]);
+    context.advance(1_000);
+    assert.deepEqual(await values(context, [get("later")]), ["none"]);
   }),
 
   promise("increments of one key from many callers add up", async (context) => {

@@ -223,6 +223,6 @@ export interface ReapedRun extends RunReference {
   readonly task: string;
   readonly attempt: number;
   readonly begun: boolean;
-  /** `ready`, or `failed` over the crash budget or of an at-most-once job. */
+  /** `ready`; `failed` over the crash budget or of an at-most-once job; `cancelled` of one that was revoked. */
   readonly state: StoredState;
 }
