@@ -457,6 +457,7 @@ export interface StorageContract {
    * Promise: a settlement that is repeated or lost is in the statistics no more than once
    * Promise: statistics that several connections gather add up
    * Promise: statistics tell since when the job that waits longest has been due
+   * Promise: statistics tell of no job as waiting that counts as skipped
    * Promise: statistics tell of each task since when the job that waits longest has been due
    * Promise: statistics are kept for 48 hours
    */

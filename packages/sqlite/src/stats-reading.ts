@@ -83,22 +83,25 @@ export function histogramOf(text: string): HistogramData {
 
 /** When the job became due that waits longest, ready or parked. */
 function oldest(connection: Connection, queue: OpenQueue, now: number): number | undefined {
+  // Members of failed joins count as skipped, written down or not.
+  const alive =
+    currentSeldom(connection, queue).doomed.length > 0
+      ? "AND (trunk IS NULL OR trunk NOT IN (SELECT key FROM {doomed})) "
+      : "";
   const [parked, later] = connection
     .raw(
-      "SELECT (SELECT min(due) FROM {jobs} WHERE queue = {queues}.id AND gate > ''), " +
-        "(SELECT later FROM {jobs} WHERE queue = {queues}.id AND later IS NOT NULL ORDER BY later LIMIT 1) " +
+      `SELECT (SELECT min(due) FROM {jobs} WHERE queue = {queues}.id AND gate > '' ${alive}), ` +
+        `(SELECT later FROM {jobs} WHERE queue = {queues}.id AND later IS NOT NULL ${alive}ORDER BY later LIMIT 1) ` +
         "FROM {queues} WHERE id = ?",
     )
     .get(queue.id) as [number | null, number | null];
-  const due = Math.min(oldestReady(connection, queue) ?? Infinity, parked ?? Infinity, later ?? Infinity);
+  const ready = oldestReady(connection, queue, alive);
+  const due = Math.min(ready ?? Infinity, parked ?? Infinity, later ?? Infinity);
   return due <= now ? due : undefined;
 }
 
 /** The first of each priority: the index has them in that order. */
-function oldestReady(connection: Connection, queue: OpenQueue): number | undefined {
-  const doomed = currentSeldom(connection, queue).doomed.length > 0;
-  // Members of failed joins count as skipped, written down or not.
-  const alive = doomed ? "AND (trunk IS NULL OR trunk NOT IN (SELECT key FROM {doomed})) " : "";
+function oldestReady(connection: Connection, queue: OpenQueue, alive: string): number | undefined {
   const first = connection.raw(
     `SELECT priority, due FROM {jobs} WHERE queue = ? AND state = 0 AND priority < ? ${alive}` +
       "ORDER BY priority DESC, due LIMIT 1",

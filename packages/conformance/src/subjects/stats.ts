@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import {
+  CONSEQUENCES_PER_STEP,
   Histogram,
   STATS_KEPT,
   STATS_MINUTE,
@@ -166,6 +167,25 @@ export const measuring: Subject = subject("stats", [
     await context.claim({ n: 2 });
     assert.equal(await context.state(parked.id), "parked");
     assert.equal(await oldestDue(), first + 1_000);
+  }),
+
+  promise("statistics tell of no job as waiting that counts as skipped", async (context) => {
+    const gates = [{ kind: "lock", key: "door", max: 1, per: undefined, onBusy: "wait" }] as const;
+    const holder = context.job({ gates });
+    const failing = context.job({ priority: 9 });
+    await context.enqueue(holder);
+    await context.claimOne(holder.id);
+    // These are written down as skipped at once, and those behind them later.
+    const many = context.jobs(CONSEQUENCES_PER_STEP + 10);
+    const [parked, later] = [context.job({ gates }), context.job({ delay: 500 })];
+    await context.enqueue(context.group([failing, ...many, parked, later]));
+    assert.deepEqual(await context.claim({ ids: [parked.id] }), []);
+    context.advance(500);
+    await context.runToFailure(failing.id);
+    assert.deepEqual(await context.states(parked.id, later.id), ["skipped", "skipped"]);
+    const { storage, queue, now } = context;
+    const { oldestDue, oldestDueByTask } = await storage.stats({ queue, since: now, byTask: true, now });
+    assert.deepEqual([oldestDue, oldestDueByTask], [undefined, {}]);
   }),
 
   promise(
