@@ -17,6 +17,8 @@ export interface HostileOptions {
   readonly row: number;
   /** Milliseconds that the handler of a good one waits. */
   readonly work: number;
+  /** Where nothing has become final for so many milliseconds, nothing more will: what is left is missed. @default 30,000 */
+  readonly patience?: number | undefined;
   /** Calls `use` with an empty store. */
   readonly with: (use: (store: HostileStore) => Promise<void>) => Promise<void>;
 }
@@ -55,6 +57,9 @@ interface Payload {
 const CUSTOMER = { to: "somebody@example.org", subject: "Your order number 7777 is on its way to you" };
 
 const WORKERS = 10;
+const PATIENCE = 30_000;
+/** What the reason of each begins with; a stand-in for one that was lost does not. */
+const UNREADABLE = "the job cannot be read: ";
 
 let crashes = 0;
 const crashed = (error: unknown): void => {
@@ -92,7 +97,7 @@ export async function runHostile(options: HostileOptions): Promise<HostileReport
 }
 
 async function round(
-  { jobs, seed, serializer, row, work, with: withStore }: HostileOptions,
+  { jobs, seed, serializer, row, work, patience = PATIENCE, with: withStore }: HostileOptions,
   bad: readonly Uint8Array[],
 ): Promise<Round> {
   let answer: Round | undefined;
@@ -122,7 +127,7 @@ async function round(
       for (const [index, id] of ids.entries()) written.set(id, bodies[index] ?? new Uint8Array());
       await queue.enqueueMany(entries.slice(half));
     }
-    const pace = await consume(queue, jobs + bad.length);
+    const pace = await consume(queue, jobs + bad.length, patience);
     const { completed, quarantined } = await queue.counts();
     answer = { ...pace, completed, quarantined, ran, reasons: await reasonsOf(queue, written) };
     await queue.close();
@@ -138,9 +143,14 @@ interface Pace {
   readonly cpu: number;
 }
 
-async function consume(queue: Queue, messages: number): Promise<Pace> {
+async function consume(queue: Queue, messages: number, patience: number): Promise<Pace> {
   let final = 0;
+  let before = 0;
   const all = deferred<void>();
+  const watching = setInterval(() => {
+    if (final === before) all.resolve();
+    before = final;
+  }, patience);
   using _ = queue.on(["completed", "quarantined", "failed", "skipped", "cancelled", "expired"], () => {
     final += 1;
     if (final === messages) all.resolve();
@@ -151,6 +161,7 @@ async function consume(queue: Queue, messages: number): Promise<Pace> {
   const from = performance.now();
   const running = consumer.run({ signal: stopping.signal });
   await Promise.race([all.promise, running.catch(crashed)]);
+  clearInterval(watching);
   const seconds = (performance.now() - from) / 1_000;
   const { user, system } = process.cpuUsage(cpuBefore);
   stopping.abort();
@@ -162,7 +173,7 @@ async function reasonsOf(queue: Queue, written: ReadonlyMap<string, Uint8Array>)
   let right = 0;
   for await (const { id, quarantine } of queue.jobs({ state: "quarantined" })) {
     const bytes = written.get(id);
-    if (bytes === undefined || quarantine === undefined || quarantine.reason.length < 10) continue;
+    if (bytes === undefined || quarantine?.reason.startsWith(UNREADABLE) !== true) continue;
     if (Buffer.from(bytes).equals(quarantine.bytes)) right += 1;
   }
   return right;
