@@ -165,6 +165,7 @@ export interface StorageContract {
    * Promise: a unique key until started is free once its job starts
    * Promise: a unique key until final is free once its job is final
    * Promise: a unique key until an instant is free from that instant
+   * Promise: a unique key goes to whoever has waited for it longest, whatever the priorities
    * Promise: a unique key goes to none of those that end together with its holder
    * Promise: a group without members is completed at once, and what follows is ready
    * Promise: an edge to a job that is final already is satisfied or broken at once
@@ -220,11 +221,13 @@ export interface StorageContract {
    * Promise: a join in mode all fails with the first member that does not complete
    * Promise: members of a failed join that have not started count as skipped from that moment
    * Promise: active members of a failed join run to their end and count no more
+   * Promise: a member of a failed join whose run is given back is skipped with it
    * Promise: a join in mode settled completes with the outcome of every member
    * Promise: joins nest
    * Promise: a join of ten thousand members fails without delay
    * Promise: sources above 64 KiB are left out and read by id
    * Promise: flows added by a completed run are stored with it, once
+   * Promise: flows added by a run whose group has failed are skipped with it
    * Promise: flows added by a completed run are stored, although a new id shares all but its random part with another
    * Promise: a run that adds what was given another task's id is refused and still held, and the others of its step are settled
    * Promise: what follows a completed run also waits for the flows it added
@@ -508,6 +511,7 @@ export interface StorageContract {
    * Promise: flows in flight go on after a move
    * Promise: unique keys, their lines and given ids are as taken after a move as before
    * Promise: a limit that was used up before a move starts no more behind it until its window has passed
+   * Promise: how many jobs a task keeps holds behind a move as before
    * Promise: statistics move along, and add up with those of the target
    * Promise: a queue that keeps something already takes no arrival
    */

@@ -6,6 +6,19 @@ import { promise, subject, type Subject } from "../promise.js";
 import { at } from "../tuple.js";
 
 export const additions: Subject = subject("step: added flows", [
+  promise("flows added by a run whose group has failed are skipped with it", async (context) => {
+    const [failing, running, extra, last] = context.jobs(4);
+    await context.enqueue(context.group([failing, running]));
+    const run = await context.claimOne(running.id);
+    await context.runToFailure(failing.id);
+    assert.equal(await context.complete(run, "done", { add: [chain(extra, last)] }), "applied");
+    for (const { id } of [extra, last]) {
+      const { state, cause } = await context.jobRecord(id);
+      assert.deepEqual([state, cause], ["skipped", failing.id]);
+    }
+    assert.deepEqual(await context.claim({ n: 9 }), []);
+  }),
+
   promise("flows added by a completed run are stored with it, once", async (context) => {
     const job = context.job();
     await context.enqueue(job);

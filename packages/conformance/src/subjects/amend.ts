@@ -212,6 +212,18 @@ const rescheduling: readonly ContractPromise[] = [
     assert.equal((await context.claimOne()).id, blocked.id);
     context.advance(1_000);
     assert.equal((await context.claimOne()).id, job.id);
+
+    const unique = { key: "one", until: "final", onConflict: "ignore" } as const;
+    const [holder, before, behind] = [context.job({ unique }), context.job(), context.job({ unique })];
+    await context.enqueue(holder, chain(before, behind));
+    await context.runToEnd(before.id);
+    const late = { kind: "reschedule", due: context.now + 5_000 } as const;
+    assert.deepEqual((await amend(context, late, behind.id)).changed, [behind.id]);
+    assert.equal(await context.state(behind.id), "parked", "it waits for its key, whatever its due");
+    await context.runToEnd(holder.id);
+    assert.equal(await context.state(behind.id), "scheduled");
+    context.advance(5_000);
+    await context.runToEnd(behind.id);
   }),
 
   promise("rescheduling refuses an active or final job", async (context) => {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { KEPT_AT_LEAST } from "@taskq/core/storage";
 import { bytes } from "../bytes.js";
 import type { Context } from "../context.js";
 import { listAll } from "../invariants.js";
@@ -275,6 +276,30 @@ export const arriving: Subject = subject("arriving from another storage", [
     assert.deepEqual(await context.states(behind.id, further.id), ["ready", "parked"]);
     await context.runToEnd(behind.id);
     assert.equal(await context.state(further.id), "ready");
+  }),
+
+  promise("how many jobs a task keeps holds behind a move as before", async (context) => {
+    const keep = { completed: undefined, failed: undefined, completedMax: 1, failedMax: 1 };
+    const jobs = context.jobs(4, { task: "capped", keep });
+    await context.enqueue(...jobs);
+    const [first, second, third, fourth] = jobs;
+    for (const { id } of [first, second]) {
+      context.advance(10);
+      await context.runToEnd(id);
+    }
+    for (const { id } of [third, fourth]) {
+      context.advance(10);
+      await context.runToFailure(id);
+    }
+    await move(context);
+    context.advance(KEPT_AT_LEAST);
+    await context.storage.purge({ queue: context.queue, limit: 10, now: context.now });
+    assert.deepEqual(await context.states(...jobs.map(({ id }) => id)), [
+      undefined,
+      "completed",
+      undefined,
+      "failed",
+    ]);
   }),
 
   promise("a queue that keeps something already takes no arrival", async (context) => {

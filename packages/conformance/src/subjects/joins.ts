@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { JoinSource, Source } from "@taskq/core/storage";
+import type { JoinSource, SettledOutcome, Source } from "@taskq/core/storage";
 import { bytes, text } from "../bytes.js";
 import { after, chain, flowOf, onError } from "../flows.js";
 import { promise, subject, type Subject } from "../promise.js";
@@ -143,6 +143,28 @@ export const joins: Subject = subject("step: joins", [
       assert.equal(await context.state(elsewhere.id), "ready");
     },
   ),
+
+  promise("a member of a failed join whose run is given back is skipped with it", async (context) => {
+    const keyed = { body: bytes("keyed"), gates: undefined, unique: undefined };
+    const outcomes: SettledOutcome[] = [
+      { kind: "released" },
+      { kind: "postponed", due: context.now + 1_000 },
+      { kind: "retry", error: bytes("again"), due: context.now, counts: true },
+      { kind: "interrupted" },
+      { kind: "keyed", ...keyed },
+    ];
+    for (const outcome of outcomes) {
+      const [failing, member] = context.jobs(2);
+      await context.enqueue(context.group([failing, member]));
+      const run = await context.claimOne(member.id);
+      await context.runToFailure(failing.id);
+      assert.equal(await context.settle(run, outcome), "applied");
+      const { state, cause } = await context.jobRecord(member.id);
+      assert.deepEqual([state, cause], ["skipped", failing.id], outcome.kind);
+    }
+    context.advance(1_000);
+    assert.deepEqual(await context.claim({ n: 9 }), []);
+  }),
 
   promise("active members of a failed join run to their end and count no more", async (context) => {
     const [bad, good, worse] = context.jobs(3);

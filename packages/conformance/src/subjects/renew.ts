@@ -38,6 +38,21 @@ export const renewing: Subject = subject("renew", [
       [left.id],
     );
     assert.equal(await context.complete(run), "applied");
+
+    // Of those that were claimed together, each has a lease of its own.
+    const together = context.jobs(3);
+    await context.enqueue(...together);
+    const runs = await context.claim({ n: 3, ids: together.map(({ id }) => id) });
+    context.advance(LEASE - 1);
+    assert.deepEqual((await renew(context, [runs[1]!])).lost, []);
+    context.advance(2);
+    await reap(context);
+    context.advance(LEASE / 2);
+    assert.deepEqual(
+      (await reap(context)).reaped.map(({ id }) => id),
+      [runs[0]!.id, runs[2]!.id],
+    );
+    assert.equal(await context.complete(runs[1]!), "applied");
   }),
 
   promise("renewing answers the runs that were lost", async (context) => {

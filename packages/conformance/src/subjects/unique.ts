@@ -169,6 +169,25 @@ export const unique: Subject = subject("unique keys", [
     assert.equal((await context.enqueue(context.job(key({ until: until + 900 })))).flows[0]?.id, next.id);
   }),
 
+  promise(
+    "a unique key goes to whoever has waited for it longest, whatever the priorities",
+    async (context) => {
+      const [first, second] = [context.job(), context.job()];
+      const holder = context.job(key());
+      const [patient, urgent] = [context.job(key()), context.job({ ...key(), priority: 9 })];
+      await context.enqueue(holder, chain(first, patient), chain(second, urgent));
+      for (const { id } of [first, second]) {
+        await context.runToEnd(id);
+        context.advance(10);
+      }
+      assert.deepEqual(await context.states(patient.id, urgent.id), ["parked", "parked"]);
+      await context.runToEnd(holder.id);
+      assert.deepEqual(await context.states(patient.id, urgent.id), ["ready", "parked"]);
+      await context.runToEnd(patient.id);
+      await context.runToEnd(urgent.id);
+    },
+  ),
+
   promise("a unique key goes to none of those that end together with its holder", async (context) => {
     const ends: readonly (readonly [scope: "flow" | "later", state: string])[] = [
       ["later", "skipped"],
