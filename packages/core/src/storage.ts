@@ -422,6 +422,7 @@ export interface StorageContract {
    * Promise: acquiring again with the same ticket answers where it stands
    * Promise: a lock whose holder does not renew is free after its time to live
    * Promise: a waiting ticket that is not asked for again loses its place
+   * Promise: a waiting ticket that is given back leaves the line
    * Promise: a ticket that was granted while it waited and is not asked for again holds no longer than its place was kept
    * Promise: a lock that was lost or taken away answers lost at renewal
    * Promise: fences of a lock grow with every holder
@@ -509,6 +510,7 @@ export interface StorageContract {
    * Promise: an arrival that is broken off goes on where it was, and a new departure begins it anew
    * Promise: fences after a move are greater than every one before it
    * Promise: flows in flight go on after a move
+   * Promise: what a run has added, and the line of a schedule, are waited for after a move
    * Promise: unique keys, their lines and given ids are as taken after a move as before
    * Promise: a limit that was used up before a move starts no more behind it until its window has passed
    * Promise: how many jobs a task keeps holds behind a move as before

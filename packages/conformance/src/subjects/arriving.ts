@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { KEPT_AT_LEAST } from "@taskq/core/storage";
 import { bytes } from "../bytes.js";
 import type { Context } from "../context.js";
+import { chain, flowOf } from "../flows.js";
 import { listAll } from "../invariants.js";
 import {
   begin,
@@ -99,10 +100,14 @@ export const arriving: Subject = subject("arriving from another storage", [
   promise("what has moved reads as it did before, and counts the same", async (context) => {
     const ids = await keepOfEverything(context);
     const before = await standingOf(context, ids);
+    const { queue, now } = context;
+    const all = { queue, now, task: undefined } as const;
+    await context.storage.control({ ...all, change: { kind: "pause" } });
     await move(context);
     assert.deepEqual(await standingOf(context, ids), before);
-    const { queue, now } = context;
     const task = { queue, now, change: { kind: "inspect" } } as const;
+    assert.equal((await context.storage.control({ ...task, task: undefined })).paused, true);
+    await context.storage.control({ ...all, change: { kind: "resume" } });
     assert.equal((await context.storage.control({ ...task, task: "paused" })).paused, true);
     assert.equal((await context.storage.control({ ...task, task: "other" })).revoked, true);
     // Revoked once, it skips one job, no more.
@@ -242,6 +247,41 @@ export const arriving: Subject = subject("arriving from another storage", [
       "failed",
     ]);
   }),
+
+  promise(
+    "what a run has added, and the line of a schedule, are waited for after a move",
+    async (context) => {
+      const { storage, queue } = context;
+      const [member, other, extra, callback, before, behind] = context.jobs(6);
+      const group = context.group([member, other]);
+      await context.enqueue(chain(group, callback));
+      await context.runToEnd(member.id, "member", { add: [flowOf(extra)] });
+      await context.runToEnd(other.id);
+      const { name, ...schedule } = { ...SCHEDULE, name: "s" };
+      await storage.schedules({ queue, change: { ...schedule, name }, now: context.now });
+      for (const job of [before, behind]) {
+        const previous = context.now;
+        context.advance(1_000);
+        const overlap = "queue";
+        const request = { queue, name, previous, at: context.now, flows: [flowOf(job)], overlap } as const;
+        assert.equal((await storage.tick({ ...request, now: context.now })).status, "applied");
+        if (job === before) {
+          const run = await context.claimOne(before.id);
+          await context.settle(run, { kind: "retry", error: undefined, due: context.now, counts: true });
+        }
+      }
+      await move(context);
+      assert.deepEqual(await context.states(group.end, callback.id, behind.id), [
+        "blocked",
+        "blocked",
+        "parked",
+      ]);
+      await context.runToEnd(extra.id);
+      await context.runToEnd(callback.id);
+      await context.runToEnd(before.id);
+      await context.runToEnd(behind.id);
+    },
+  ),
 
   promise("unique keys, their lines and given ids are as taken after a move as before", async (context) => {
     const unique = { key: "key", until: "final", onConflict: "ignore" } as const;

@@ -120,6 +120,16 @@ export const locking: Subject = subject("keys", [
     assert.equal(await status(acquire(context, "c", { wait: 1_000 })), "held");
   }),
 
+  promise("a waiting ticket that is given back leaves the line", async (context) => {
+    await acquire(context, "a");
+    for (const ticket of ["b", "c"]) {
+      assert.equal(await status(acquire(context, ticket, { wait: 60_000 })), "waiting");
+    }
+    assert.equal(await status(release(context, "b")), "released");
+    await release(context, "a");
+    assert.deepEqual(await holders(context), ["owner of c"]);
+  }),
+
   promise(
     "a ticket that was granted while it waited and is not asked for again holds no longer than its place was kept",
     async (context) => {

@@ -105,8 +105,10 @@ export const leaving: Subject = subject("leaving for another storage", [
     await tells("open");
     const again = await begin(context);
     assert.notEqual(again.departure, departure);
+    await context.rejects("TASKQ_MOVED", () => comeIn(context, "from afar"));
     await finish(context, again.departure ?? "");
     await tells("left");
+    assert.deepEqual((await begin(context)).departure, again.departure);
     await comeIn(context, again.departure ?? "");
     await tells("arriving");
     await context.rejects("TASKQ_STORAGE", () => storage.phase({ queue: "another" }));
