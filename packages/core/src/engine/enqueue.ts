@@ -15,6 +15,9 @@ import { reportEnqueued } from "./report.js";
 import { createResult } from "./result.js";
 import { movingRun } from "./run-scope.js";
 
+/** Milliseconds for which batches may follow each other without a turn of the event loop. */
+const LONGEST_TURN = 10;
+
 /** Times that ids are made anew after they were found taken. */
 const MOST_COLLISIONS = 10;
 
@@ -62,8 +65,14 @@ export async function enqueueJobs(
   const takeFirst = async (): Promise<void> => {
     for (const result of (await underWay.shift()) ?? []) results.push(result);
   };
+  let turnBegan = performance.now();
   try {
     for await (const batch of batches(entries, size)) {
+      // A storage in this process answers at once, and timers and sockets would wait for the last batch.
+      if (performance.now() - turnBegan > LONGEST_TURN) {
+        await new Promise(setImmediate);
+        turnBegan = performance.now();
+      }
       const built = await buildBatch(engine, batch, options);
       const storing = storeBatch(engine, batch, options, built);
       // Looked at in turn; until then nobody else hears that it failed.
