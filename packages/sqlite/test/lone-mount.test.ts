@@ -1,5 +1,5 @@
 /** A file that is mounted without its folder. */
-import { spawnSync } from "node:child_process";
+import { spawnSync, type SpawnSyncReturns } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -19,7 +19,11 @@ test("it is told from one that is mounted with its folder", () => {
   expect(isLoneMount(join(temporaryFolder(), "jobs.db"))).toBe(false);
 });
 
-const MAY_MOUNT = spawnSync("unshare", ["-m", "true"]).status === 0;
+function shell(command: string): SpawnSyncReturns<string> {
+  return spawnSync("sh", ["-c", command], { encoding: "utf8" });
+}
+
+const MAY_MOUNT = shell("unshare -m true").status === 0;
 
 test.skipIf(!MAY_MOUNT)("it is warned of as it is opened", () => {
   const folder = temporaryFolder();
@@ -30,7 +34,7 @@ test.skipIf(!MAY_MOUNT)("it is warned of as it is opened", () => {
   const script = fileURLToPath(new URL("./open-once.js", import.meta.url));
   const open = (before: string): string => {
     const command = `${before} TASKQ_FILE="${join(place, "jobs.db")}" "${process.execPath}" "${script}"`;
-    const { stderr, status } = spawnSync("unshare", ["-m", "sh", "-c", command], { encoding: "utf8" });
+    const { stderr, status } = shell(`unshare -m sh -c '${command}'`);
     expect(status).toBe(0);
     return stderr;
   };
