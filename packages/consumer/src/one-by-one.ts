@@ -12,8 +12,8 @@ export interface OneByOneOptions {
 
 /**
  * In rounds. A run that the storage does not let end as it did ends as a failed attempt. What it does not take either way
- * is given up as soon as it has taken another one in the same round; without such it refuses all, and they are kept as
- * they ended for whoever repairs it.
+ * is given up if it has taken another one since, and before it refused this one again; without such it refuses all, and they
+ * are kept as they ended for whoever repairs it. Where there is no other, one more job may be claimed to find out.
  */
 export class OneByOne {
   readonly #options: OneByOneOptions;
@@ -22,7 +22,10 @@ export class OneByOne {
   #refused: HeldRun[] = [];
   /** How the next one has really ended, while it is asked about as a failed attempt. */
   #really: FinishedRun | undefined;
+  /** Whether it has taken one since it refused one in both ways: each tells of one that is refused then, as it may refuse all by the next. */
   #hasTaken = false;
+  /** Whether a job is to be claimed to find out, or has been. */
+  #probe: "none" | "wanted" | "claimed" = "none";
 
   constructor(options: OneByOneOptions) {
     this.#options = options;
@@ -31,6 +34,15 @@ export class OneByOne {
   /** The one whose turn it is, until the storage has taken or refused it. */
   get next(): HeldRun | undefined {
     return this.#left[0];
+  }
+
+  get wantsProbe(): boolean {
+    return this.#probe === "wanted";
+  }
+
+  /** One was claimed. */
+  probed(): void {
+    this.#probe = "claimed";
   }
 
   add(runs: readonly HeldRun[]): void {
@@ -43,6 +55,7 @@ export class OneByOne {
     if (this.#really !== undefined) this.#tell(held, "the storage keeps a run only as a failed attempt");
     this.#really = undefined;
     this.#hasTaken = true;
+    this.#probe = "none";
     this.#goOn();
   }
 
@@ -62,7 +75,9 @@ export class OneByOne {
     held.finished = this.#really ?? finished;
     this.#really = undefined;
     this.#left.shift();
-    this.#refused.push(held);
+    if (this.#hasTaken) this.#giveUp(held);
+    else this.#refused.push(held);
+    this.#hasTaken = false;
     this.#goOn();
   }
 
@@ -70,9 +85,13 @@ export class OneByOne {
     if (this.#left.length > 0) return;
     const refused = this.#refused;
     this.#refused = [];
-    if (this.#hasTaken) for (const held of refused) this.#giveUp(held);
-    else this.#left = [...refused, ...this.#options.others()];
-    this.#hasTaken = false;
+    if (refused.length === 0) {
+      this.#hasTaken = false;
+      return;
+    }
+    this.#left = [...refused, ...this.#options.others()];
+    const isAlone = this.#left.length === 1 && !this.#hasTaken;
+    if (isAlone && this.#probe === "none") this.#probe = "wanted";
   }
 
   /** As if it had been cut off: it runs again once its lease is over. */

@@ -207,7 +207,10 @@ export class QueueWorker {
     const now = performance.now();
     const handedBack = this.#handBack(now);
     const { repeats, isOneByOne } = this.#exchange;
-    const claim = repeats || isOneByOne || handedBack ? undefined : this.#claim(now);
+    let claim =
+      repeats || handedBack || (isOneByOne && !this.#exchange.wantsProbe) ? undefined : this.#claim(now);
+    if (isOneByOne && claim !== undefined)
+      claim = claim.begin > 0 ? { ...claim, begin: 1, ahead: 0 } : undefined;
     if (underWay > 0 && claim === undefined && !repeats) return;
     const begun = repeats || isOneByOne ? [] : this.dispatcher.begun();
     if (claim === undefined && begun.length === 0 && this.#exchange.empty && now < this.#revocationsAt)

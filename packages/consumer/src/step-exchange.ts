@@ -93,9 +93,14 @@ export class StepExchange {
     );
   }
 
-  /** Whether runs are settled one by one: then a step does nothing else, and no other one is under way. */
+  /** Whether runs are settled one by one: then a step does nothing else, unless it is a probe, and no other one is under way. */
   get isOneByOne(): boolean {
     return this.#oneByOne.next !== undefined;
+  }
+
+  /** Whether a step that claims one job would tell whether the storage takes any run at all. */
+  get wantsProbe(): boolean {
+    return this.#oneByOne.wantsProbe;
   }
 
   /** Whether several steps may be under way. */
@@ -156,6 +161,7 @@ export class StepExchange {
       lane.sent = undefined;
       const { request, ended, stamp, isOfOne } = sent;
       if (isOfOne) this.#oneByOne.taken();
+      else if (this.wantsProbe && handedOut(answer) > 0) this.#oneByOne.probed();
       return { answer, claim: request.claim, ended, stamp, elsewhere };
     } catch (error) {
       return this.#refused(lane, sent, error);
@@ -213,7 +219,7 @@ export class StepExchange {
   #compose(lane: number, claim: ClaimRequest | undefined, begun: readonly RunReference[]): Sent {
     const { engine, owner } = this.#options;
     const { name, taskNames, time } = engine;
-    const { next } = this.#oneByOne;
+    const next = claim === undefined ? this.#oneByOne.next : undefined;
     const settled = next === undefined ? this.#settlements : [this.#settlementOf(next)];
     const ended = next === undefined ? this.#takeEnded() : [next];
     this.#number += 1;
