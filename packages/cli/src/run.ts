@@ -8,6 +8,7 @@ import { exitCode } from "./exit-code.js";
 import { loadModule } from "./load-module.js";
 import { queuesOf } from "./queues-of.js";
 import { tellOfStopping } from "./stopping.js";
+import { tellOfTrouble } from "./trouble.js";
 import { styleFor } from "./style.js";
 import { Tally } from "./tally.js";
 import { lookForUnknownTasks, tellOfUnknownTasks } from "./unknown-tasks.js";
@@ -115,7 +116,9 @@ function printEvents(queues: readonly Queue[], options: RunOptions, tally: Tally
     return [
       queue.on(types, (event) => print(`${eventLine(event, columns, style)}\n`)),
       queue.on([...Tally.types], (event) => tally.count(event.type)),
-      ...(options.quiet === true ? [] : [tellOfUnknownTasks(queue, print, style)]),
+      ...(options.quiet === true
+        ? []
+        : [tellOfUnknownTasks(queue, print, style), tellOfTrouble(queue, print, style)]),
     ];
   });
 }

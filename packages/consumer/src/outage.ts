@@ -2,7 +2,8 @@
  * The connection of one queue to its storage, as far as the answers tell. While there are none, one loop goes on asking,
  * at growing intervals; the others rest until it is answered.
  */
-import { TaskqError, type Logger } from "@taskq/core";
+import { TaskqError } from "@taskq/core";
+import type { Engine } from "@taskq/core/engine";
 
 /** Bounds of the pause before the next attempt, in milliseconds. */
 const SHORTEST_PAUSE = 50;
@@ -31,8 +32,10 @@ export function retryPause(outageMs: number, random: () => number = Math.random)
   return pause * (0.5 + random() / 2);
 }
 
+type OutageLog = Pick<Engine["consumerLog"], "info" | "warn">;
+
 export class Outage {
-  readonly #logger: Logger;
+  readonly #log: OutageLog;
   readonly #queue: string;
   readonly #changed: () => void;
   #since: number | undefined;
@@ -45,8 +48,8 @@ export class Outage {
   #began: (() => void) | undefined;
 
   /** @param changed called when an outage begins, and when it ends */
-  constructor(logger: Logger, queue: string, changed: () => void = () => {}) {
-    this.#logger = logger;
+  constructor(log: OutageLog, queue: string, changed: () => void = () => {}) {
+    this.#log = log;
     this.#queue = queue;
     this.#changed = changed;
   }
@@ -118,7 +121,7 @@ export class Outage {
     if (this.#relapses > 1 && now - this.#toldAt < TOLD_EVERY) return;
     this.#toldAt = now;
     const what = this.#relapses > 0 ? "answers some calls, and refuses others" : "does not answer";
-    this.#logger.warn(
+    this.#log.warn(
       { queue: this.#queue, error: String(error) },
       `the storage ${what}; the consumer goes on asking`,
     );
@@ -132,7 +135,7 @@ export class Outage {
     }
     const now = performance.now();
     if (this.#relapses === 0) {
-      this.#logger.info(
+      this.#log.info(
         { queue: this.#queue, outageMs: Math.round(now - this.#since) },
         "the storage answers again",
       );

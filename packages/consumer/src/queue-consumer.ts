@@ -252,7 +252,7 @@ export class QueueConsumer implements Consumer {
     await Promise.all(this.#served.map((served, place) => this.#settle(served, stopped[place])));
     const unsettled = workers.reduce((sum, worker) => sum + worker.unsettled, 0);
     if (unsettled > 0) {
-      this.#logger.error(
+      this.#first.consumerLog.error(
         { runs: unsettled },
         "runs could not be settled: they run again once their leases are over",
       );
@@ -311,8 +311,12 @@ export class QueueConsumer implements Consumer {
   }
 
   get #logger(): Engine["logger"] {
+    return this.#first.logger;
+  }
+
+  get #first(): Engine {
     const [first] = this.#engines;
     if (first === undefined) throw new TaskqError("TASKQ_OPTION", "a consumer without a queue");
-    return first.logger;
+    return first;
   }
 }

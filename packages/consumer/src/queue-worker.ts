@@ -71,7 +71,7 @@ export class QueueWorker {
     const failed = (error: unknown): void => this.#fail(error);
     this.#options = options;
     this.engine = engine;
-    this.outage = new Outage(engine.logger, engine.name, () => {
+    this.outage = new Outage(engine.consumerLog, engine.name, () => {
       this.catchUp();
       options.connectionChanged();
     });
@@ -252,7 +252,7 @@ export class QueueWorker {
     const now = performance.now();
     if (now - this.#unclaimedToldAt < UNCLAIMED_TOLD_EVERY) return;
     this.#unclaimedToldAt = now;
-    this.engine.logger.warn(
+    this.engine.consumerLog.warn(
       { queue: this.engine.name, error: String(error) },
       "the storage has no room for what jobs come to: what runs is ended, and no other begins",
     );

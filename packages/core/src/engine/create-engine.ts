@@ -30,6 +30,7 @@ import { guardedSerializer } from "./guarded-serializer.js";
 import { inlineRunnerOf } from "./inline.js";
 import { policyOf } from "./policy.js";
 import { runOn } from "./run-scope.js";
+import { ConsumerLog } from "./consumer-log.js";
 import { UnknownTasks } from "./unknown-tasks.js";
 import { ServingConsumers } from "./serving-consumers.js";
 import { acquireStorage, releaseStorage } from "./storage-users.js";
@@ -102,6 +103,7 @@ export function createEngine(options: Options, queue: () => Queue): MadeEngine {
     logger,
     events: new EventHub(logger),
     unknownTasks: new UnknownTasks(logger),
+    consumerLog: new ConsumerLog(logger),
     feeds: new Set(),
     consumers: new ServingConsumers(name),
     middleware: [],

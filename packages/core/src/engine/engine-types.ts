@@ -11,6 +11,7 @@ import type { Middleware } from "../vocabulary/middleware.js";
 import type { EventHub } from "./event-hub.js";
 import type { ServingConsumers } from "./serving-consumers.js";
 import type { Together } from "./together.js";
+import type { ConsumerLog } from "./consumer-log.js";
 import type { UnknownTasks } from "./unknown-tasks.js";
 import type { Waiter } from "./waiter.js";
 
@@ -28,6 +29,7 @@ export interface Engine {
   readonly logger: Logger;
   readonly events: EventHub;
   readonly unknownTasks: UnknownTasks;
+  readonly consumerLog: ConsumerLog;
   /** Ends the readers of the feed. */
   readonly feeds: Set<() => void>;
   readonly consumers: ServingConsumers;
