@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { createConsumer, drain } from "@taskq/consumer";
-import { createQueue, every, task, TaskqError, type QueueOptions } from "@taskq/core";
+import { createQueue, every, moveQueue, task, TaskqError, type QueueOptions } from "@taskq/core";
+import { memoryStorage } from "@taskq/memory";
 import { describe, expect, test } from "vitest";
 import { redisStorage } from "../src/index.js";
 import { ask } from "./servers/ask.js";
@@ -158,6 +159,18 @@ describe.skipIf(serverBinary() === undefined)("a server whose memory is full", (
     expect(await queue.counts()).toMatchObject({ ready: 0, cancelled: 0 });
     await limit(port, 0);
     expect(await queue.values.get("key")).toBeUndefined();
+  });
+
+  test("is left for another place", async () => {
+    const { port, quick, queue } = await served();
+    await queue.enqueueMany(["a", "b", "c"].map((name) => quick.job(name)));
+    const to = createQueue({ storage: memoryStorage(), tasks: { quick } });
+    afterTest(() => to.close());
+    await limit(port, 1);
+    await moveQueue(queue, to);
+    expect(await to.counts()).toMatchObject({ ready: 3 });
+    await queue.flush({ confirm: "default" });
+    expect(await queue.counts()).toMatchObject({ ready: 0 });
   });
 
   test("is not taken for one that has nothing left to do", async () => {
