@@ -228,6 +228,7 @@ export interface StorageContract {
    * Promise: sources above 64 KiB are left out and read by id
    * Promise: flows added by a completed run are stored with it, once
    * Promise: flows added by a run whose group has failed are skipped with it
+   * Promise: what was added to a group that had failed waits again once that is opened again, and is by itself
    * Promise: flows added by a completed run are stored, although a new id shares all but its random part with another
    * Promise: a run that adds what was given another task's id is refused and still held, and the others of its step are settled
    * Promise: what follows a completed run also waits for the flows it added

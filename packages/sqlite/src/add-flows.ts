@@ -12,7 +12,7 @@ import { asSkipped, GROUP_FAILED } from "./dead.js";
 import { enqueueWhole } from "./enqueue.js";
 import { finish } from "./final.js";
 import type { Move } from "./move.js";
-import { ACTIVE, COMPLETED, isFinalState, JOIN, SKIPPED, type Key, type Row } from "./row.js";
+import { ACTIVE, COMPLETED, isFinalState, JOIN, SKIPPED, TRUNKED, type Key, type Row } from "./row.js";
 import { jobById, keyById, rowByKey } from "./rows.js";
 import { spareFor } from "./spared.js";
 
@@ -37,32 +37,41 @@ interface Follower {
   readonly edge: EdgeRow;
   readonly row: Row;
   /** Why it counts as given up. */
-  readonly vain: string | undefined;
+  readonly vain: Vain | undefined;
+}
+
+/** A group has failed. */
+interface Vain {
+  readonly cause: string;
+  /** The group; `null`: it is not known any more. */
+  readonly join: Key | null;
 }
 
 function followersOf(move: Move, source: Row): readonly Follower[] {
   const { connection } = move.scope;
-  return edgesFrom(connection, source.key).flatMap((edge) => {
+  return edgesFrom(connection, source.key).flatMap((edge): readonly Follower[] => {
     const found = edge.condition === TURN ? undefined : rowByKey(connection, edge.target);
     if (found === undefined) return [];
     const row = asSkipped(connection, found);
-    const isOver = (row.flags & JOIN) !== 0 ? row.state !== COMPLETED : row.reason === GROUP_FAILED;
-    const vain = isFinalState(row.state) && isOver ? (row.cause ?? undefined) : undefined;
-    return [{ edge, row, vain }];
+    const isJoin = (row.flags & JOIN) !== 0;
+    const isOver = isJoin ? row.state !== COMPLETED : row.reason === GROUP_FAILED;
+    if (!isFinalState(row.state) || !isOver || row.cause === null) return [{ edge, row, vain: undefined }];
+    return [{ edge, row, vain: { cause: row.cause, join: isJoin ? row.key : row.trunk } }];
   });
 }
 
-/** The job because of which everything that follows is over, since its group has failed. */
-function whyInVain(followers: readonly Follower[]): string | undefined {
+/** Why everything that follows is over, since its group has failed. */
+function whyInVain(followers: readonly Follower[]): Vain | undefined {
   return followers.every(({ vain }) => vain !== undefined) ? followers[0]?.vain : undefined;
 }
 
-/** What is added for a group that has failed is given up with it. */
-function skipAll(move: Move, { jobs }: NewFlow, cause: string): void {
+/** What is added for a group that has failed is given up with it, and found with it should the group be opened again. */
+function skipAll(move: Move, { jobs }: NewFlow, { cause, join }: Vain): void {
   for (const { id } of jobs) {
     const row = jobById(move.scope.connection, move.queue, id);
     if (row === undefined || row.state >= ACTIVE) continue;
     finish(move, row, SKIPPED, { reason: GROUP_FAILED, cause });
+    move.sql("UPDATE {jobs} SET trunk = ?, flags = flags | ? WHERE key = ?").run(join, TRUNKED, row.key);
     move.effect(row, "skipped", row);
   }
 }

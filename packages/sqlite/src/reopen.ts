@@ -15,6 +15,7 @@ import { spare } from "./spared.js";
 export function mend(move: Move, { jobs, others, anew }: Reopened): void {
   const rows = [...jobs, ...others];
   for (const row of rows) blockAgain(move, row);
+  for (const row of rows) leaveTrunk(move, row);
   for (const row of jobs) {
     row.due = anew ? move.now : Math.max(row.due, move.now);
     move.sql("UPDATE {jobs} SET due = ? WHERE key = ?").run(row.due, row.key);
@@ -48,6 +49,17 @@ function blockAgain(move: Move, row: Row): void {
   block(move, row);
   const gate = (row.flags & JOIN) === 0 ? "" : null;
   move.sql("UPDATE {jobs} SET gate = ?, result = NULL WHERE key = ?").run(gate, row.key);
+}
+
+/** What a run added to a group that had failed stood with it: from now on it is by itself, since nothing in the group waits for it. */
+function leaveTrunk(move: Move, { key, trunk }: Row): void {
+  if (trunk === null) return;
+  const keys = new Set<Key>([key]);
+  for (const one of keys) {
+    if (one === trunk) return;
+    for (const edge of edgesFrom(move.scope.connection, one)) keys.add(edge.target);
+  }
+  move.sql("UPDATE {jobs} SET trunk = NULL WHERE key = ?").run(key);
 }
 
 function forgetDoom(move: Move, row: Row): void {

@@ -19,6 +19,31 @@ export const additions: Subject = subject("step: added flows", [
     assert.deepEqual(await context.claim({ n: 9 }), []);
   }),
 
+  promise(
+    "what was added to a group that had failed waits again once that is opened again, and is by itself",
+    async (context) => {
+      const [failing, running, extra, last, callback] = context.jobs(5);
+      const group = context.group([failing, running]);
+      await context.enqueue(chain(group, callback));
+      const run = await context.claimOne(running.id);
+      await context.runToFailure(failing.id);
+      await context.complete(run, "done", { add: [chain(extra, last)] });
+      const { storage, queue } = context;
+      const change = { kind: "retry" } as const;
+      await storage.amend({ queue, ids: [failing.id], change, now: context.now });
+      assert.deepEqual(await context.states(failing.id, extra.id, last.id, callback.id), [
+        "ready",
+        "ready",
+        "blocked",
+        "blocked",
+      ]);
+      await context.runToFailure(failing.id);
+      assert.deepEqual(await context.states(group.end, callback.id), ["failed", "skipped"]);
+      await context.runToEnd(extra.id);
+      await context.runToEnd(last.id);
+    },
+  ),
+
   promise("flows added by a completed run are stored with it, once", async (context) => {
     const job = context.job();
     await context.enqueue(job);
