@@ -221,6 +221,7 @@ export interface StorageContract {
    * Promise: a join in mode all fails with the first member that does not complete
    * Promise: members of a failed join that have not started count as skipped from that moment
    * Promise: active members of a failed join run to their end and count no more
+   * Promise: what is enqueued behind a member that counts as skipped is skipped with it
    * Promise: a member of a failed join whose run is given back is skipped with it
    * Promise: a join in mode settled completes with the outcome of every member
    * Promise: joins nest

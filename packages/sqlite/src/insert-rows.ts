@@ -3,6 +3,8 @@ import { MEMBER, ON_COMPLETED, ON_FAILED, ON_SETTLED } from "./edge-rows.js";
 import { inRow, putBody } from "./bodies.js";
 import { isCapped } from "./caps.js";
 import type { Move } from "./move.js";
+import { rowByKey } from "./rows.js";
+import { skipIfDead } from "./skip-dead.js";
 import { spare } from "./spared.js";
 import { isNamed, keyText, trunkOf, type Place, type Placing } from "./place.js";
 import {
@@ -213,5 +215,8 @@ function insertEdge(placing: Placing, edge: InsertedEdge): void {
   if (rows.has(edge.source) || placing.outside.has(source)) return;
   placing.outside.add(source);
   move.sql("UPDATE {jobs} SET flags = flags | 1 WHERE key = ?").run(source);
+  // One that counts as skipped is so for whatever comes after it: nobody waits for it any more.
+  const row = rowByKey(move.scope.connection, source);
+  if (row !== undefined && skipIfDead(move, row)) return;
   if (edge.condition !== ON_FAILED) spare(move, source);
 }

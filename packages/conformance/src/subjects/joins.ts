@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
-import type { JoinSource, SettledOutcome, Source } from "@taskq/core/storage";
+import {
+  CONSEQUENCES_PER_STEP,
+  type JoinSource,
+  type SettledOutcome,
+  type Source,
+} from "@taskq/core/storage";
 import { bytes, text } from "../bytes.js";
 import { after, chain, flowOf, onError } from "../flows.js";
 import { promise, subject, type Subject } from "../promise.js";
@@ -143,6 +148,22 @@ export const joins: Subject = subject("step: joins", [
       assert.equal(await context.state(elsewhere.id), "ready");
     },
   ),
+
+  promise("what is enqueued behind a member that counts as skipped is skipped with it", async (context) => {
+    const failing = context.job({ priority: 1 });
+    const members = context.jobs(CONSEQUENCES_PER_STEP + 10);
+    await context.enqueue(context.group([failing, ...members]));
+    await context.runToFailure(failing.id);
+    // The first is written down as skipped at once, the last later.
+    for (const member of [at(members, CONSEQUENCES_PER_STEP + 9), at(members, 0)]) {
+      const [next, always] = context.jobs(2);
+      await context.enqueue(after(next, [member.id]), after(always, [member.id], "settled"));
+      assert.deepEqual(await context.states(member.id, next.id, always.id), ["skipped", "skipped", "ready"]);
+      await context.runToEnd(always.id);
+      assert.equal(await context.state(member.id), "skipped");
+    }
+    assert.deepEqual(await context.claim({ n: 9 }), []);
+  }),
 
   promise("a member of a failed join whose run is given back is skipped with it", async (context) => {
     const keyed = { body: bytes("keyed"), gates: undefined, unique: undefined };
