@@ -48,10 +48,7 @@ export const renewing: Subject = subject("renew", [
     context.advance(2);
     await reap(context);
     context.advance(LEASE / 2);
-    assert.deepEqual(
-      (await reap(context)).reaped.map(({ id }) => id),
-      [runs[0]!.id, runs[2]!.id],
-    );
+    assert.deepEqual(named((await reap(context)).reaped), named([runs[0]!, runs[2]!]));
     assert.equal(await context.complete(runs[1]!), "applied");
   }),
 
