@@ -107,8 +107,8 @@ test.each([
     await serve(queue, options);
     await until(async () => (await queue.counts()).completed === 2_000);
     expect(mostUnderWay).toBe(2);
-    // Of two hundred steps, most.
-    expect(together).toBeGreaterThan(100);
+    // Of two hundred steps each one, or each second one where both lanes are answered in the same moment.
+    expect(together).toBeGreaterThan(60);
     expect(mostHeld).toBe(20);
     expect([...ran.values()]).toEqual(Array.from({ length: 2_000 }, () => 1));
   },
