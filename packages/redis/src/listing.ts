@@ -38,14 +38,17 @@ export async function list(queue: OpenQueue, request: ListRequest): Promise<List
 export async function placedAfter(queue: OpenQueue, request: ListRequest, limit: number): Promise<Placed[]> {
   const found: Placed[] = [];
   let { after } = request;
+  // Once it goes through all of them, each script goes on where the one before has stopped.
+  let walks = false;
   for (;;) {
-    const { answer } = await queue.ask(SCRIPTS.list, request, { after, limit: limit - found.length });
+    const { answer } = await queue.ask(SCRIPTS.list, request, { after, walks, limit: limit - found.length });
     if (answer["unknown"] === true && after !== undefined) {
       after = `=${await placeBehind(queue, goneJob(after), request)}`;
       continue;
     }
     found.push(...listOf(answer["records"], placed));
     after = answer["after"] as string;
+    walks = answer["walks"] === true;
     if (found.length >= limit || answer["ended"] === true) return found;
   }
 }

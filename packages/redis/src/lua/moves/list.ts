@@ -15,14 +15,114 @@ end
 
 local STANDING = {ready = K.ready, scheduled = K.scheduled}
 
--- Whether there is no job in any of these states. A row that somebody has written into is a quarantined one, and not counted as such yet.
-local function areEmpty(states)
+-- How many jobs are in a state; nothing where that is not counted. A row that somebody has written into is a quarantined one, and not counted
+-- as such yet.
+local function countIn(state)
+  if state == "quarantined" then return nil end
+  if COUNTED[state] then return Q.counts[COUNTED[state]] end
+  return state == "active" and M.countActive() or STANDING[state] and call("ZCARD", STANDING[state])
+end
+
+-- How many jobs there are in these states together.
+local function countOf(states)
+  local sum = 0
   for state in pairs(states) do
-    local place, key = COUNTED[state], STANDING[state]
-    local count = place and Q.counts[place] or key and call("ZCARD", key) or state == "active" and M.countActive()
-    if state == "quarantined" or not count or count > 0 then return false end
+    local count = countIn(state)
+    if not count then return nil end
+    sum = sum + count
   end
-  return true
+  return sum
+end
+
+-- Keys of what an entry of the line of a gate stands for; of a ticket there is none.
+local function keysInLine(member)
+  local mark = byte(member, 17)
+  return {mark == 106 and sub(member, 23) or mark == 0 and sub(member, 24) or nil}
+end
+
+local function keysOfRun(member)
+  if byte(member) ~= 35 then return {member} end
+  local claim, keys = M.claimAt(tonumber(sub(member, 2))), {}
+  for key in pairs(claim and claim.runs or {}) do keys[#keys + 1] = key end
+  return keys
+end
+
+local function keysOfEnded(member)
+  local keys = {}
+  for place, entry in ipairs(M.entriesOf(member) or {member}) do keys[place] = M.keyIn(entry) end
+  return keys
+end
+
+-- Where those of a state stand, and the keys of an entry there. Of the final ones all but the completed stand together.
+local PLACES = {
+  ready = {K.ready, function(member) return {sub(member, 13)} end},
+  scheduled = {K.scheduled, function(member) return {sub(member, 11)} end},
+  parked = {K.lines, keysInLine},
+  active = {K.active, keysOfRun},
+  completed = {K.done, keysOfEnded},
+}
+for state in pairs(FINAL) do PLACES[state] = PLACES[state] or {K.gone, keysOfEnded} end
+
+-- Keys of all that stand where those in these states do; nothing where there are many, or no such place.
+local function keysIn(states)
+  local keys, size, seen, met = {}, 0, {}, {}
+  local function add(entries, keysOf)
+    for _, entry in ipairs(entries) do
+      for _, key in ipairs(keysOf(entry)) do
+        if not met[key] then keys[#keys + 1] = key end
+        met[key] = true
+      end
+    end
+  end
+  for state in pairs(states) do
+    local place = PLACES[state]
+    if not place then return nil end
+    if not seen[place[1]] then
+      seen[place[1]] = true
+      local own = FINAL[state] and M.keptLine(state == "completed")
+      size = size + call("ZCARD", place[1]) + (own and own:size() or 0)
+      if size > LOOKED_AT * 2 then return nil end
+      add(call("ZRANGE", place[1], 0, -1), place[2])
+      if own then add(own:all(), function(member) return {sub(member, #own.prefix + 7)} end) end
+    end
+  end
+  return keys
+end
+
+-- Rows of jobs in these states, in the order of enqueue, where they are few: so few are not looked for among all others. Nothing where not all
+-- of them stand where they should, as what is put aside for what needs it still.
+local function fewIn(states)
+  local count = countOf(states)
+  if count == 0 then return {} end
+  local keys = count and count <= LOOKED_AT and keysIn(states)
+  if not keys then return nil end
+  local rows = {}
+  for from = 1, #keys, 1000 do
+    local to = math.min(from + 999, #keys)
+    local texts = call("HMGET", K.rows, unpack(keys, from, to))
+    M.readEnds(keys, from, to)
+    for place = from, to do
+      local text = texts[place - from + 1]
+      local row = text and M.rowAt(keys[place], nil, text)
+      if row and not row.isLost and row.kind == "job" and states[row.state] then rows[#rows + 1] = row end
+    end
+  end
+  if #rows ~= count then return nil end
+  table.sort(rows, function(left, right) return left.order < right.order end)
+  return rows
+end
+
+local function tellFew(rows, order)
+  local records = {}
+  for _, row in ipairs(rows) do
+    local isAsked = row.order > order and (not request.task or request.task == row.task)
+    if isAsked and #records == request.limit then return {records = records, counts = {}, after = "=" .. string.format("%d", order), ended = false} end
+    if isAsked then
+      order = row.order
+      records[#records + 1] = {order, M.jobRecord(row, true)}
+    end
+  end
+  return {records = records, counts = {}, after = "=" .. string.format("%d", order), ended = true}
 end
 
 return M.look(function()
@@ -35,7 +135,8 @@ return M.look(function()
   end
   local order = orderOf(request.after)
   if not order then return {unknown = true} end
-  if states and areEmpty(states) then return {records = {}, counts = counts, after = "=" .. string.format("%d", order), ended = true} end
+  local few = states and not request.walks and fewIn(states)
+  if few then return tellFew(few, order) end
   local records, looked = {}, 0
   local ended = M.eachListed(order, function(row, own)
     order = own
@@ -49,6 +150,6 @@ return M.look(function()
     end
     return #records >= request.limit or looked >= LOOKED_AT
   end)
-  return {records = records, counts = counts, after = "=" .. string.format("%d", order), ended = ended}
+  return {records = records, counts = counts, after = "=" .. string.format("%d", order), ended = ended, walks = true}
 end)
 `;
