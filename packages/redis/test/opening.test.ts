@@ -5,6 +5,7 @@ import { describe, expect, test } from "vitest";
 import { Caller } from "../src/connection/caller.js";
 import { descriptionOf } from "../src/connection/description.js";
 import { keyBase } from "../src/names.js";
+import { clocksApart } from "../src/opening/clocks.js";
 import { checkServer, type CheckedServer } from "../src/opening/check-server.js";
 import type { ServerFacts } from "../src/opening/facts.js";
 import { findingsOf } from "../src/opening/findings.js";
@@ -47,6 +48,7 @@ const sound: ServerFacts = {
   appendOnly: true,
   appendSync: "everysec",
   snapshots: "",
+  ahead: [-3, 2],
 };
 const alone = { cluster: false, minReplicas: 0 };
 
@@ -83,6 +85,24 @@ describe("findings", () => {
     expect(findings).toMatchObject([{ weight: "told", code: "TASKQ_REDIS_UNSEEN" }]);
   });
 
+  test("servers whose clocks differ by a second and more are told, and not those that may differ by the time of an answer", () => {
+    const at = (address: string, least: number, most: number): ServerFacts => ({
+      ...sound,
+      address,
+      ahead: [least, most],
+    });
+    const slow = at("slow:1", -12_010, -12_000);
+    const unseen = { ...sound, ahead: undefined };
+    expect(clocksApart([sound, unseen, slow, at("other:1", 0, 5_000)])).toEqual({
+      weight: "told",
+      code: "TASKQ_REDIS_CLOCKS",
+      message: expect.stringMatching(/server at other:1 is 12 s ahead of that of the .* server at slow:1/),
+    });
+    expect(clocksApart([sound, at("far:1", -4_000, 900), at("near:1", 900, 990)])).toBeUndefined();
+    expect(clocksApart([slow])).toBeUndefined();
+    expect(clocksApart([unseen])).toBeUndefined();
+  });
+
   test("a log that is written when the system likes voids a promise", () => {
     expect(findingsOf({ ...sound, appendSync: "no" }, alone)).toMatchObject([
       { weight: "void", message: expect.stringContaining("CONFIG SET appendfsync everysec") },
@@ -98,6 +118,9 @@ describe.skipIf(serverBinary() === undefined)("opening", () => {
     expect(checked.servers).toMatchObject([
       { role: "master", mode: "standalone", policy: "noeviction", appendOnly: true, appendSync: "everysec" },
     ]);
+    const [least = Infinity, most = -Infinity] = checked.servers[0]?.ahead ?? [];
+    expect(least).toBeLessThan(100);
+    expect(most).toBeGreaterThan(-100);
   });
 
   test("a policy that evicts is warned of with the line that mends it, and refused by strict", async () => {

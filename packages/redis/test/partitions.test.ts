@@ -240,6 +240,20 @@ describe.skipIf(!hasTestServer)("partitions", () => {
     expect(counts["*"]).toMatchObject({ active: 11, cancelled: 1 });
   });
 
+  test("a task that is revoked once skips one job that is claimed by its id, of whichever partition", async () => {
+    const { storage } = await fresh();
+    const jobs = Array.from({ length: 12 }, () => newJob());
+    await store(storage, ...jobs);
+    const change = { kind: "revoke", once: true, until: undefined } as const;
+    const away = jobs.find(({ id }) => partitionOf(id, PARTITIONS) > 0)?.id ?? "";
+    await storage.control({ queue: QUEUE, task: "work", change });
+    expect(await claim(storage, { request: 1, ids: [away] })).toEqual([]);
+    const ids = jobs.map(({ id }) => id);
+    expect(await claim(storage, { request: 2, begin: 12, ids })).toHaveLength(11);
+    const counts = await storage.counts({ queue: QUEUE });
+    expect(counts["*"]).toMatchObject({ active: 11, cancelled: 1 });
+  });
+
   test("the feed has the events of all partitions once, in the order of their instants, page by page", async () => {
     const { storage } = await fresh();
     const follow = { queue: QUEUE, limit: 300 };

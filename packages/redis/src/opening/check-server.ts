@@ -3,6 +3,7 @@ import type { Caller } from "../connection/caller.js";
 import type { Reply } from "../connection/client.js";
 import { replyCodeOf } from "../connection/failure.js";
 import type { WakeMode } from "../wake/wake.js";
+import { clocksApart } from "./clocks.js";
 import { factsOf, type ServerFacts } from "./facts.js";
 import { findingsOf, type Finding } from "./findings.js";
 
@@ -33,7 +34,7 @@ export interface CheckedServer {
 export async function checkServer(options: CheckOptions): Promise<CheckedServer> {
   const all = await Promise.all(options.bases.map((base) => lookAt(options, base)));
   const servers = [...new Map(all.map((facts) => [facts.address, facts])).values()];
-  const findings = servers.flatMap((facts) => findingsOf(facts, options));
+  const findings = servers.flatMap((facts) => findingsOf(facts, options)).concat(clocksApart(servers) ?? []);
   refuse(findings, options.strict);
   const { mode, finding } = await wakeMode(options);
   return { servers, findings: finding === undefined ? findings : [...findings, finding], wake: mode };
@@ -53,16 +54,18 @@ function refuse(findings: readonly Finding[], strict: boolean): void {
 }
 
 async function lookAt({ caller, cluster, description }: CheckOptions, base: string): Promise<ServerFacts> {
+  const from = Date.now();
   const info = await allowed(caller.commandAt(base, "info", []));
+  const asked = { from, to: Date.now() };
   const address = (cluster ? caller.addressOf(base) : undefined) ?? description.replace(/^redis /, "");
-  if (info === undefined) return factsOf(address, undefined, new Map());
+  if (info === undefined) return factsOf(address, undefined, new Map(), asked);
   const config = new Map<string, string>();
   // one by one: Redis 6.2 takes one name only
   for (const name of ["save", "appendfsync"]) {
     const pair = await allowed(caller.commandAt(base, "config", ["get", name]));
     if (Array.isArray(pair) && pair.length === 2) config.set(name, String(pair[1]));
   }
-  return factsOf(address, String(info), config);
+  return factsOf(address, String(info), config, asked);
 }
 
 /** By saying something that nobody hears: whether the user may publish, and whether the Cluster can by slot. */

@@ -15,6 +15,14 @@ export interface ServerFacts {
   readonly appendSync: string | undefined;
   /** When snapshots are taken: `3600 1 300 100`; empty for never. */
   readonly snapshots: string | undefined;
+  /** By how many milliseconds its clock is ahead of this process's: at least, and at most. */
+  readonly ahead: readonly [least: number, most: number] | undefined;
+}
+
+/** When a server was asked for what it says of itself, and when it had answered, by the clock of this process. */
+export interface Asked {
+  readonly from: number;
+  readonly to: number;
 }
 
 /** The facts in the reply to `INFO`, and in those of `CONFIG GET` for `save` and `appendfsync`. */
@@ -22,6 +30,7 @@ export function factsOf(
   address: string,
   info: string | undefined,
   config: ReadonlyMap<string, string>,
+  asked: Asked,
 ): ServerFacts {
   const fields = new Map<string, string>();
   for (const line of info?.split("\r\n") ?? []) {
@@ -32,6 +41,7 @@ export function factsOf(
   const appendOnly = fields.get("aof_enabled");
   const replicas = fields.get("connected_slaves");
   const host = fields.get("master_host");
+  const time = Number(fields.get("server_time_usec")) / 1_000;
   return {
     address,
     kind: info === undefined ? undefined : valkey === undefined ? "redis" : "valkey",
@@ -44,5 +54,6 @@ export function factsOf(
     appendOnly: appendOnly === undefined ? undefined : appendOnly === "1",
     appendSync: config.get("appendfsync"),
     snapshots: config.get("save"),
+    ahead: Number.isNaN(time) ? undefined : [time - asked.to, time - asked.from],
   };
 }

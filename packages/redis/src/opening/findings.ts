@@ -19,6 +19,7 @@ export type FindingCode =
   | "TASKQ_REDIS_EVICTION"
   | "TASKQ_REDIS_PERSISTENCE"
   | "TASKQ_REDIS_REPLICAS"
+  | "TASKQ_REDIS_CLOCKS"
   | "TASKQ_REDIS_LOST"
   | "TASKQ_REDIS_UNSEEN"
   | "TASKQ_REDIS_WAKE";
@@ -133,7 +134,7 @@ function unseen(facts: ServerFacts): Finding | undefined {
 }
 
 /** `the Valkey 8.0.1 server at 127.0.0.1:6379` */
-function serverOf({ address, kind, version }: ServerFacts): string {
+export function serverOf({ address, kind, version }: ServerFacts): string {
   const name = kind === "valkey" ? "Valkey" : "Redis";
   return `the ${name}${version === undefined ? "" : ` ${version}`} server at ${address}`;
 }

@@ -88,24 +88,33 @@ export class ClaimRound {
   /** Answers the partitions that handed out less. */
   async #claimShares(shares: readonly Share[], round: number): Promise<readonly number[]> {
     const short: number[] = [];
-    const claim = async (share: Share, isLent: boolean): Promise<void> => {
-      const call = isLent ? this.#claimWithRevocations(share, round) : this.#claimAt(share, round);
-      if ((await call) < share.begin + share.ahead) short.push(share.partition);
+    const claim = async (share: Share): Promise<void> => {
+      if ((await this.#claimHeeding(share, round)) < share.begin + share.ahead) short.push(share.partition);
     };
-    if ((this.#peeks[HOME]?.once ?? []).length > 0) {
-      for (const share of shares) await claim(share, true);
+    if (this.#isRevokedOnce) {
+      for (const share of shares) await claim(share);
       return short;
     }
-    const calls = await Promise.allSettled(shares.map((share) => claim(share, false)));
+    const calls = await Promise.allSettled(shares.map(claim));
     for (const call of calls) if (call.status === "rejected") throw call.reason;
     return short;
+  }
+
+  /** Whether any task is. */
+  get #isRevokedOnce(): boolean {
+    return (this.#peeks[HOME]?.once ?? []).length > 0;
+  }
+
+  async #claimHeeding(share: Share, round: number, ids?: readonly string[]): Promise<number> {
+    if (this.#isRevokedOnce) return this.#claimWithRevocations(share, round, ids);
+    return this.#claimAt(share, round, ids);
   }
 
   /**
    * That a task is revoked once is kept at home, and lent to the partition that claims: whoever takes it from home is the
    * only one who has it, so that one job is skipped and no more.
    */
-  async #claimWithRevocations(share: Share, round: number): Promise<number> {
+  async #claimWithRevocations(share: Share, round: number, ids?: readonly string[]): Promise<number> {
     const { queue, request } = this.#step;
     const about = { queue: queue.name, now: request.now };
     const restore = { kind: "restore" } as const;
@@ -117,7 +126,7 @@ export class ClaimRound {
       await part.control({ ...about, task, change });
       lent.push({ task, change });
     }
-    const claimed = await this.#claimAt(share, round);
+    const claimed = await this.#claimAt(share, round, ids);
     for (const { task, change } of lent) {
       const { changed } = await part.control({ ...about, task, change: restore });
       if (changed) await queue.home.control({ ...about, task, change });
@@ -132,7 +141,7 @@ export class ClaimRound {
       const own = groups.get(number);
       if (own === undefined || this.#missing <= 0) continue;
       const begin = Math.max(0, this.#claim.begin - this.#begun);
-      await this.#claimAt({ partition: number, begin, ahead: this.#missing - begin }, 1, own);
+      await this.#claimHeeding({ partition: number, begin, ahead: this.#missing - begin }, 1, own);
     }
   }
 
