@@ -16,6 +16,11 @@ const first = task("first", async (number: number) => {
   return number;
 });
 const second = task("second", async (number: number) => number);
+const keyed = task(
+  "keyed",
+  { unique: { key: (number) => `key ${number}` } },
+  async (number: number) => number,
+);
 const sum = task("sum", async (numbers: readonly number[]) => numbers.length);
 const mend = task("mend", async (_failure: FailureReport) => {});
 
@@ -26,8 +31,8 @@ const handled = (number: number): Member => piped(number).onError(mend);
 const nested = (number: number): Job<number, "first" | "second" | "sum"> =>
   group([first.job(number), first.job(number).pipe(second)]).pipe(sum);
 
-/** How many rows each script reads, from now on. */
-async function watchReads(url: string, prefix: string): Promise<{ most: number }> {
+/** How many fields of the key with this name each script reads, from now on. */
+async function watchReads(url: string, prefix: string, name: string): Promise<{ most: number }> {
   const redis = new Redis(url);
   onTestFinished(() => redis.disconnect());
   const monitor = await redis.monitor();
@@ -36,7 +41,7 @@ async function watchReads(url: string, prefix: string): Promise<{ most: number }
   let own = 0;
   monitor.on("monitor", (_time: string, [command = "", key = "", ...fields]: string[], source: string) => {
     if (source !== "lua") own = 0;
-    else if (/^HM?GET$/i.test(command) && key.startsWith(prefix) && key.endsWith(":rows"))
+    else if (/^HM?GET$/i.test(command) && key.startsWith(prefix) && key.endsWith(`:${name}`))
       own += fields.length;
     reads.most = Math.max(reads.most, own);
   });
@@ -57,12 +62,29 @@ describe.skipIf(!hasTestServer)("a large group", () => {
     const queue = createQueue({ storage, tasks: { first, second, sum, mend } });
     onTestFinished(() => queue.close());
     await queue.enqueue(group(Array.from({ length: MEMBERS }, (_, number) => make(number))).pipe(sum));
-    const reads = await watchReads(url, keyPrefix);
+    const reads = await watchReads(url, keyPrefix, "rows");
     await new InlineRunner(engineOf(queue)).runDue();
     const counts = await queue.counts();
     expect([counts.blocked, counts.ready, counts.active]).toEqual([0, 0, 0]);
     expect(counts.skipped).toBeGreaterThan(rows / 2);
     expect(reads.most).toBeGreaterThan(0);
     expect(reads.most).toBeLessThan(MEMBERS);
+  });
+  test("that is revoked gives back the unique keys of its members in parts", async () => {
+    const server = await startTestServer();
+    onTestFinished(() => server.stop());
+    const { url, keyPrefix } = server;
+    const storage = new RedisStorage(settingsOf({ url, keyPrefix }), AT_ONCE) as unknown as Storage;
+    const queue = createQueue({ storage, tasks: { keyed, sum } });
+    onTestFinished(() => queue.close());
+    const members = Array.from({ length: MEMBERS }, (_, number) => keyed.job(number));
+    const flow = await queue.enqueue(group(members).pipe(sum));
+    const reads = await watchReads(url, keyPrefix, "uniques");
+    await flow.revoke();
+    expect(await queue.counts()).toMatchObject({ cancelled: MEMBERS + 1, ready: 0 });
+    expect(reads.most).toBeGreaterThan(0);
+    expect(reads.most).toBeLessThan(MEMBERS / 4);
+    const again = await queue.enqueueMany(members);
+    expect(again.filter(({ existing }) => existing)).toEqual([]);
   });
 });

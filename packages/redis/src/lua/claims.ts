@@ -117,6 +117,7 @@ function M.unfold(row)
   local text = endOf(key)
   if text then
     local code, fence, owner, at, took, bytes = decode(text)
+    row.isUnfolded = true
     row.state, row.attempt, row.fence, row.settled, row.owner = M.STATES[code], row.attempt + 1, fence, fence, owner
     row.startedAt, row.finishedAt, row.bytes = took and at - took or nil, at, bytes
     M.later("HDEL", K.ended, key)
@@ -126,6 +127,7 @@ function M.unfold(row)
   if not claim then return end
   local began = claim.list[claim.runs[key] + 1]
   leave(claim, key)
+  row.isUnfolded = true
   row.state, row.attempt, row.fence, row.owner = "active", row.attempt + 1, claim.fence, claim.owner
   row.startedAt = began and claim.at + began or nil
   row.run = {fence = claim.fence, owner = claim.owner, lease = claim.lease, claimedAt = claim.at, begun = began ~= false, startedAt = row.startedAt}

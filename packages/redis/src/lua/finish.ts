@@ -36,7 +36,7 @@ end
 -- those that are ended together: of a failed join, or by a user.
 local ended, nextPlace, stranded, written, looked = idsFrom(""), 1, {}, 0, 0
 -- Keys that they give back, each with who had it.
-local freed = {}
+local freed = idsFrom("")
 
 -- The run ends, and gives back its gates; the job is to be given another state.
 function M.endRun(row)
@@ -64,7 +64,7 @@ local function conclude(row, state, bytes, reason, broken)
   end
   M.tellFeed(row)
   local key = M.freedOnFinal(row)
-  if key then insert(freed, {key, row.id}) end
+  if key then insert(freed.added, {key, row.id}) end
   M.releaseWithheld(row)
   M.retain(row)
   insert(S.final, row.id)
@@ -278,17 +278,20 @@ end
 
 -- Not before all have ended that end together: a key goes to none of those.
 local function freeKeys()
-  while #freed > 0 do
-    local item = table.remove(freed, 1)
+  while firstOf(freed) do
+    if isEnough() then return false end
+    local item = firstOf(freed)
+    freed.from, looked = freed.from + 1, looked + 1
     M.freeKey(item[1], item[2])
   end
+  return true
 end
 
 -- Goes through what waited for rows that have ended, and for those that end by it; stops when it was enough for one script.
 function M.follow()
   if not skipStranded() then return M.postpone() end
   while firstOf(ended) do
-    freeKeys()
+    if not freeKeys() then return M.postpone() end
     if S.bounded and looked >= LOOKED_AT_ONCE then return M.postpone() end
     looked = looked + 1
     local id = firstOf(ended)
@@ -314,15 +317,15 @@ end
 -- What is postponed.
 function M.left()
   for _, item in ipairs(stranded) do item.ids = item.ids and packedIds(item.ids) end
-  return pack({ended = packedIds(ended), place = nextPlace, stranded = stranded, freed = freed})
+  return pack({ended = packedIds(ended), place = nextPlace, stranded = stranded, freed = packedIds(freed)})
 end
 
 -- Goes on where an earlier call has stopped.
 function M.resume()
   local text = call("GET", K.later)
-  local left = text and decode(text) or {ended = "", place = 1, stranded = {}, freed = {}}
+  local left = text and decode(text) or {ended = "", place = 1, stranded = {}, freed = ""}
   for _, item in ipairs(left.stranded) do item.ids = item.ids and idsFrom(item.ids) end
-  ended, nextPlace, stranded, freed, written, looked = idsFrom(left.ended), left.place, left.stranded, left.freed, 0, 0
+  ended, nextPlace, stranded, freed, written, looked = idsFrom(left.ended), left.place, left.stranded, idsFrom(left.freed), 0, 0
   Q.later = false
   S.bounded = true
   M.follow()
@@ -367,8 +370,8 @@ end
 
 -- Ends those that wait again for a group which stays failed, and for nothing else.
 function M.giveUpAgain(rows)
-  local joins = {}
-  for place, row in ipairs(rows) do joins[place] = M.failedGroupAhead(row) or false end
+  local joins, known = {}, {}
+  for place, row in ipairs(rows) do joins[place] = M.failedGroupAhead(row, known) or false end
   for place, row in ipairs(rows) do
     if joins[place] then
       local broken = {root = M.brokenOf(joins[place]).root, reason = GROUP_FAILED, failure = false}

@@ -241,16 +241,25 @@ function M.failedGroupOf(row)
   return M.failedGroupBehind(row)
 end
 
--- The same, of one that waits again: what it leads to may have been opened with it, and lead to that join alone.
-function M.failedGroupAhead(row)
+-- The same, of one that waits again: what it leads to may have been opened with it, and lead to that join alone. Of many that lead to the same,
+-- known keeps what was found for that.
+function M.failedGroupAhead(row, known)
+  if known[row.id] ~= nil then return known[row.id] or nil end
   local found
   for _, dependent in ipairs(row.deps or {}) do
-    local target = M.targetOf(row, dependent[1])
-    if isAwaited(dependent, target) then
-      found = target.flow == row.flow and M.failedGroupAhead(target) or nil
-      if not found then return nil end
+    -- What was looked at waits.
+    local isKnown = known[dependent[1]] == false and dependent[2] ~= "f"
+    local target = not isKnown and M.targetOf(row, dependent[1])
+    if isKnown or isAwaited(dependent, target) then
+      found = target and target.flow == row.flow and M.failedGroupAhead(target, known) or nil
+      if not found then
+        known[row.id] = false
+        return nil
+      end
     end
   end
-  return found or M.failedGroupBehind(row)
+  found = found or M.failedGroupBehind(row)
+  known[row.id] = found or false
+  return found
 end
 `;

@@ -3,18 +3,20 @@ export const reopen: string = String.raw`
 -- All jobs of a flow, from any of its rows; but no error handler that has become ready, and nothing beyond it.
 function M.flowOf(start)
   local seen, list, at = {[start.id] = true}, {start}, 1
-  while list[at] do
-    local function look(rows)
-      for _, row in ipairs(rows) do
-        local handles = row.kind == "job" and row.state ~= "blocked" and not FINAL[row.state] and M.isErrorHandler(row)
-        if not seen[row.id] and not row.removed and not handles then
-          seen[row.id] = true
-          list[#list + 1] = row
-        end
-      end
+  local function meet(row)
+    local handles = row.kind == "job" and row.state ~= "blocked" and not FINAL[row.state] and M.isErrorHandler(row)
+    if not seen[row.id] and not row.removed and not handles then
+      seen[row.id] = true
+      list[#list + 1] = row
     end
-    look(M.sourcesOf(list[at]))
-    look(M.targetsOf(list[at]))
+  end
+  while list[at] do
+    local row = list[at]
+    -- Most lead to those that were met: the way to a member leads back to its group.
+    local ids = (row.edges or row.kind == "join") and M.sourceIds(row) or {}
+    if #ids > 8 then M.readAhead(ids) end
+    for _, id in ipairs(ids) do if not seen[id] then meet(M.sourceOf(row, id)) end end
+    for _, dependent in ipairs(row.deps or {}) do if not seen[dependent[1]] then meet(M.targetOf(row, dependent[1])) end end
     at = at + 1
   end
   local jobs = {}
@@ -43,9 +45,7 @@ local function affectedBy(jobs)
   while list[at] do
     local row = list[at]
     if FINAL[row.state] then
-      local others = M.targetsOf(row)
-      for _, id in ipairs(M.victims(row)) do others[#others + 1] = M.rowOrGone(id) end
-      for _, other in ipairs(others) do
+      local function meet(other)
         if asked[other.id] and other.kind == "job" and other.attempt > 0 then started = other end
         if not other.removed and not changed[other.id] then
           local standing = standingOf(other, changed)
@@ -55,6 +55,13 @@ local function affectedBy(jobs)
           elseif standing == "started" then started = other end
         end
       end
+      -- Members of a group all lead to it, which was met with the first of them.
+      for _, dependent in ipairs(row.deps or {}) do
+        if asked[dependent[1]] or not changed[dependent[1]] then meet(M.targetOf(row, dependent[1])) end
+      end
+      local victims = M.victims(row)
+      if #victims > 8 then M.readAhead(victims) end
+      for _, id in ipairs(victims) do meet(M.rowOrGone(id)) end
     end
     at = at + 1
   end
@@ -76,7 +83,8 @@ local function firstRemovedSource(jobs, others)
   for _, row in ipairs(others) do add(row) end
   local at = 1
   while list[at] do
-    for _, source in ipairs(M.sourcesOf(list[at])) do
+    local row = list[at]
+    for _, source in ipairs((row.edges or row.kind == "join") and M.sourcesOf(row) or {}) do
       if source.removed then return source end
       if source.kind == "join" then add(source) end
     end
@@ -101,9 +109,10 @@ function M.restorableAmong(rows, scope)
   for _, job in ipairs(jobs) do
     if job.attempt > 0 then M.refuse("TASKQ_NOT_RESTORABLE", "the job " .. job.id .. " has run before") end
   end
-  local others, gone = affectedBy(jobs)
-  for _, row in ipairs(others) do if not gone and row.kind == "join" then gone = row end end
+  local gone, others = nil, nil
   for _, job in ipairs(jobs) do gone = gone or M.failedGroupBehind(job) end
+  if not gone then others, gone = affectedBy(jobs) end
+  for _, row in ipairs(others or {}) do if not gone and row.kind == "join" then gone = row end end
   if gone then M.refuse("TASKQ_NOT_RESTORABLE", "what followed the revoked job has gone on: " .. gone.id) end
   local lacking = firstRemovedSource(jobs, others)
   if lacking then M.refuse("TASKQ_NOT_RESTORABLE", "a part of the flow was removed: " .. lacking.id) end
@@ -178,7 +187,9 @@ function M.mend(jobs, others, anew)
     end
   end
   for _, row in ipairs(rows) do touch(row) end
-  for _, row in ipairs(rows) do for _, target in ipairs(M.targetsOf(row)) do touch(target) end end
+  for _, row in ipairs(rows) do
+    for _, dependent in ipairs(row.deps or {}) do if not seen[dependent[1]] then touch(M.targetOf(row, dependent[1])) end end
+  end
   for _, row in ipairs(touched) do recount(row) end
   -- A group that stays failed has no use for what is retried, nor for what follows that.
   if anew then M.giveUpAgain(rows) end

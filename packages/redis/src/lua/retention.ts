@@ -23,6 +23,8 @@ function M.removeVictim(row)
 end
 
 function M.victims(row)
+  -- What ended because of another one is no cause itself, nor is what nothing waits for.
+  if not row.deps or (row.cause and row.cause ~= row.id) then return {} end
   local line, ids = victimsOf(row.id), {}
   for place, member in ipairs(line:all()) do ids[place] = sub(member, #line.prefix + 1) end
   return ids

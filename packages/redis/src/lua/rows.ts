@@ -242,7 +242,7 @@ end
 function M.readAhead(ids)
   local keys, seen = {}, {}
   for _, id in ipairs(ids) do
-    local key = M.likelyKeyOf(id)
+    local key = places[id] or M.likelyKeyOf(id)
     if S.rows[key] == nil and not seen[key] then
       seen[key] = true
       keys[#keys + 1] = key
@@ -261,9 +261,11 @@ end
 
 -- The job or join with this id.
 function M.rowOf(id)
-  local place = M.placeOf(id)
+  local place = places[id]
+  if place == nil then place = M.placeOf(id) end
   if place then
-    local row = M.rowAt(place)
+    local row = S.rows[place]
+    if row == nil then row = M.rowAt(place) end
     if row and row.id ~= id and (row.isLost or row.id == place .. UNKNOWN) then row.id = id end
     if row and row.id == id then return row end
   end
@@ -304,6 +306,13 @@ function M.revokedRuns(owner)
     if row and row.run and row.run.revoked then found[#found + 1] = {id = row.id, fence = row.run.fence} end
   end
   return found
+end
+
+-- Forgets rows that a call has only looked at, before it changed any: else each of many would be packed to see whether it has changed.
+function M.unread(rows)
+  for _, row in ipairs(rows) do
+    if not row.isLost and not row.isUnfolded then S.rows[row.key] = nil end
+  end
 end
 
 function M.addRow(row)

@@ -2,16 +2,21 @@
 export const amend: string = String.raw`
 local change = S.request.change
 
--- A join stands for its whole flow.
-local function revoke(row)
+-- A join stands for its whole flow. isAlone: no other row was asked for.
+local function revoke(row, isAlone)
   local jobs = (row.kind == "join" or change.scope == "flow") and M.flowOf(row) or {row}
-  local waiting, flagged = {}, 0
+  local waiting, others, flagged = {}, {}, 0
   for _, job in ipairs(jobs) do
-    if job.state ~= "active" and not FINAL[job.state] then
-      waiting[#waiting + 1] = job
+    if job.state ~= "active" then
+      local list = FINAL[job.state] and others or waiting
+      list[#list + 1] = job
     elseif M.flagRun(job) then flagged = flagged + 1 end
   end
   for _, job in ipairs(waiting) do M.report(job, "cancelled", "revoked") end
+  if isAlone then
+    M.unread(waiting)
+    M.unread(others)
+  end
   M.endTogether(waiting, "cancelled", "revoked")
   return #waiting + flagged > 0
 end
@@ -68,7 +73,7 @@ return M.run(function()
   local ids = {}
   S.bounded = true
   for number, row in ipairs(rows) do
-    if act(row) then ids[#ids + 1] = row.id end
+    if act(row, #rows == 1) then ids[#ids + 1] = row.id end
     -- More follows from it than one script may do: the others are asked for again.
     if Q.later then return {changed = ids, done = places[number]} end
   end
