@@ -6,7 +6,7 @@ import type { Move } from "./move.js";
 import { rowByKey } from "./rows.js";
 import { skipIfDead } from "./skip-dead.js";
 import { spare } from "./spared.js";
-import { isNamed, keyText, trunkOf, type Place, type Placing } from "./place.js";
+import { isNamed, keyText, sparedBy, trunkOf, type Place, type Placing } from "./place.js";
 import {
   ALL_OUTCOMES,
   AT_MOST_ONCE,
@@ -162,9 +162,10 @@ function insertRow(placing: Placing, row: Inserted): void {
   const { move, rows, shape } = placing;
   const parts = rows.get(row.id) as Place;
   const trunk = trunkOf(placing, row.id);
+  const spared = trunk === null ? sparedBy(placing, row.id) : [];
+  const leads = trunk !== null || spared.length > 0;
   const { body, flag } = inRow(row.body);
-  const flags =
-    row.flags | flag | (shape.followed.has(row.id) ? FOLLOWED : 0) | (trunk === null ? 0 : TRUNKED);
+  const flags = row.flags | flag | (shape.followed.has(row.id) ? FOLLOWED : 0) | (leads ? TRUNKED : 0);
   move
     .sql(
       "INSERT INTO {jobs} (key, queue, state, priority, due, task, random, flags, enqueued, expires, later, gate, " +
@@ -189,6 +190,9 @@ function insertRow(placing: Placing, row: Inserted): void {
       Object.keys(row.meta).length === 0 ? null : JSON.stringify(row.meta),
       body,
     );
+  for (const join of spared) {
+    move.sql("INSERT OR IGNORE INTO {spared} (trunk, key) VALUES (?, ?)").run(join, parts.key);
+  }
   putBody(move, parts.time, parts.low, row.body);
 }
 

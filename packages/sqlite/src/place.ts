@@ -115,6 +115,15 @@ export function keyText({ move, rows, ends }: Placing, id: string): Key {
 /** Key of the join to which a row of the flow leads. */
 export function trunkOf(placing: Placing, id: string): Key | null {
   const trunk = placing.shape.trunks.get(id);
-  if (trunk === undefined) return null;
-  return trunk === OUTSIDE ? (placing.trunk ?? null) : keyText(placing, trunk);
+  return trunk === undefined ? null : joinKey(placing, trunk);
+}
+
+/** Keys of the joins to which it leads beside something else. */
+export function sparedBy(placing: Placing, id: string): readonly Key[] {
+  const joins = placing.shape.spared.get(id);
+  return joins === undefined ? [] : [...joins].flatMap((join) => joinKey(placing, join) ?? []);
+}
+
+function joinKey(placing: Placing, join: string): Key | null {
+  return join === OUTSIDE ? (placing.trunk ?? null) : keyText(placing, join);
 }

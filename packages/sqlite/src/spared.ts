@@ -56,6 +56,8 @@ export function unspare(move: Move, join: Key, doomed: ReadonlySet<Key>): void {
     left = rows.size;
     for (const key of rows.keys()) if (edgesFrom(connection, key).some(leadsElsewhere)) rows.delete(key);
   }
-  for (const key of rows.keys()) move.sql("UPDATE {jobs} SET trunk = ? WHERE key = ?").run(join, key);
-  move.sql("DELETE FROM {spared} WHERE trunk = ?").run(join);
+  for (const key of rows.keys()) {
+    move.sql("UPDATE {jobs} SET trunk = ? WHERE key = ?").run(join, key);
+    move.sql("DELETE FROM {spared} WHERE trunk = ? AND key = ?").run(join, key);
+  }
 }

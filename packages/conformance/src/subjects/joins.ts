@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import {
   CONSEQUENCES_PER_STEP,
+  type AmendRequest,
   type JoinSource,
   type SettledOutcome,
   type Source,
@@ -146,6 +147,24 @@ export const joins: Subject = subject("step: joins", [
       );
       await context.runToEnd(wanted.id);
       assert.equal(await context.state(elsewhere.id), "ready");
+
+      // The same within one flow, until what else waits for it is final; also when the join fails once more.
+      const [one, next, loose, last] = context.jobs(4);
+      const failing = context.job();
+      const before = context.group([one], "settled");
+      const members = [failing, chain(before, next, last)];
+      const outer = context.group(members);
+      await context.enqueue({ ...outer, jobs: [...outer.jobs, after(loose, [next.id], "settled")] });
+      const amend = (id: string, change: AmendRequest["change"]): Promise<unknown> =>
+        context.storage.amend({ queue: context.queue, ids: [id], change, now: context.now });
+      await context.runToFailure(failing.id);
+      const row = [one.id, before.end, next.id, last.id];
+      assert.deepEqual(await context.states(...row), ["ready", "blocked", "blocked", "skipped"]);
+      await amend(failing.id, { kind: "retry" });
+      await amend(loose.id, { kind: "revoke", scope: "later" });
+      assert.deepEqual(await context.states(...row), ["ready", "blocked", "blocked", "blocked"]);
+      await context.runToFailure(failing.id);
+      assert.deepEqual(await context.states(...row), ["skipped", "skipped", "skipped", "skipped"]);
     },
   ),
 
