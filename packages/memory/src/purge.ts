@@ -1,5 +1,6 @@
 /** Removing what need not be kept any longer. */
 import { isFinal, KEPT_AT_LEAST, type PurgeRequest } from "@taskq/core/storage";
+import type { FinalJobs } from "./final-jobs.js";
 import { withdraw } from "./gates.js";
 import { keyOf } from "./made-id.js";
 import type { Cap, Move } from "./queue-state.js";
@@ -33,23 +34,19 @@ export function purgeDue(move: Move, limit: number): number {
   return removed + purgeOver(move, queue.otherFinalJobs, failed.max, limit - removed);
 }
 
-function purgeCap(move: Move, cap: Cap, limit: number): number {
-  if (cap.unsorted && cap.jobs.size > cap.max) {
-    cap.jobs = new Set(
-      [...cap.jobs].toSorted((left, right) => (left.finishedAt ?? 0) - (right.finishedAt ?? 0)),
-    );
-    cap.unsorted = false;
-  }
+/** Of a task: what has just ended stays a while. */
+function purgeCap(move: Move, { jobs, max }: Cap, limit: number): number {
   let removed = 0;
-  for (const row of cap.jobs) {
+  if (jobs.size <= max) return 0;
+  for (const row of jobs) {
     const isYoung = (row.finishedAt ?? 0) > move.now - KEPT_AT_LEAST;
-    if (cap.jobs.size <= cap.max || removed >= limit || isYoung) break;
+    if (jobs.size <= max || removed >= limit || isYoung) break;
     removed += removeOrWithhold(move, row);
   }
   return removed;
 }
 
-function purgeOver(move: Move, jobs: ReadonlySet<JobRow>, max: number, limit: number): number {
+function purgeOver(move: Move, jobs: FinalJobs, max: number, limit: number): number {
   let removed = 0;
   if (jobs.size <= max) return 0;
   for (const row of jobs) {

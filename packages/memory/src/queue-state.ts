@@ -11,6 +11,7 @@ import {
 } from "@taskq/core/storage";
 import { ExpiringMap } from "./expiring-map.js";
 import { Feed } from "./feed.js";
+import { FinalJobs } from "./final-jobs.js";
 import { newGate, type Gate } from "./gate.js";
 import { Heap } from "./heap.js";
 import { Listing } from "./listing.js";
@@ -76,9 +77,8 @@ export class QueueState {
   readonly retained: Heap<Row> = new Heap((left, right) => left.keepUntil < right.keepUntil);
   /** Rows whose retention has passed, but something unfinished depends on them. */
   readonly withheld: Set<Row> = new Set();
-  /** Final jobs in the order they ended. */
-  readonly completedJobs: Set<JobRow> = new Set();
-  readonly otherFinalJobs: Set<JobRow> = new Set();
+  readonly completedJobs: FinalJobs = new FinalJobs();
+  readonly otherFinalJobs: FinalJobs = new FinalJobs();
   /** The same of each task that keeps no more than so many. */
   readonly caps: Map<string, Cap> = new Map();
 
@@ -169,10 +169,7 @@ export interface StartLog {
 
 /** Final jobs of one task. */
 export interface Cap {
-  /** In the order they ended. */
-  jobs: Set<JobRow>;
-  /** Some of them were put aside for a while, and stand behind later ones. */
-  unsorted: boolean;
+  readonly jobs: FinalJobs;
   /** As the last of them says. */
   max: number;
 }

@@ -1,5 +1,6 @@
 /** How long final jobs and joins are kept. */
 import { isFinal } from "@taskq/core/storage";
+import { FinalJobs } from "./final-jobs.js";
 import { sourcesOf } from "./joins.js";
 import type { QueueState } from "./queue-state.js";
 import type { JobRow, Row } from "./rows.js";
@@ -8,7 +9,7 @@ import type { JobRow, Row } from "./rows.js";
 export function retain(queue: QueueState, row: Row): void {
   row.keepUntil = (row.finishedAt ?? 0) + keepFor(queue, row);
   queue.retained.push(row);
-  if (row.kind === "job") keepJob(queue, row);
+  if (row.kind === "job") keepJob(queue, row, "add");
 }
 
 /** Ends the retention of a row that is removed, or final no more. */
@@ -53,10 +54,7 @@ function rootsReadBy(row: Row): readonly Row[] {
 function release(queue: QueueState, row: Row): void {
   if (!queue.withheld.delete(row)) return;
   queue.retained.push(row);
-  if (row.kind !== "job") return;
-  keepJob(queue, row);
-  const cap = queue.caps.get(capName(row));
-  if (cap !== undefined) cap.unsorted = true;
+  if (row.kind === "job") keepJob(queue, row, "giveBack");
 }
 
 /** Whether something unfinished depends on it: what follows it, or reads it through joins and skipped jobs. */
@@ -111,22 +109,21 @@ function keepFor(queue: QueueState, row: Row): number {
   return row.state === "completed" ? (keep?.completed ?? completed.for) : (keep?.failed ?? failed.for);
 }
 
-function finalJobs(queue: QueueState, row: JobRow): Set<JobRow> {
+function finalJobs(queue: QueueState, row: JobRow): FinalJobs {
   return row.state === "completed" ? queue.completedJobs : queue.otherFinalJobs;
 }
 
-function keepJob(queue: QueueState, row: JobRow): void {
-  finalJobs(queue, row).add(row);
+/** Counts a final job, in the queue and of its task where that keeps no more than so many. */
+function keepJob(queue: QueueState, row: JobRow, as: "add" | "giveBack"): void {
+  finalJobs(queue, row)[as](row);
   const { keep } = row.job;
   const max = row.state === "completed" ? keep?.completedMax : keep?.failedMax;
   if (max === undefined) return;
   const name = capName(row);
-  const cap = queue.caps.get(name);
-  if (cap === undefined) queue.caps.set(name, { jobs: new Set([row]), unsorted: false, max });
-  else {
-    cap.jobs.add(row);
-    cap.max = max;
-  }
+  let cap = queue.caps.get(name);
+  if (cap === undefined) queue.caps.set(name, (cap = { jobs: new FinalJobs(), max }));
+  else if (as === "add") cap.max = max;
+  cap.jobs[as](row);
 }
 
 function capName({ state, job }: JobRow): string {

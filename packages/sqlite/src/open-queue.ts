@@ -1,4 +1,5 @@
 import type { StoredRetention, WatchHint } from "@taskq/core/storage";
+import type { CappedLook } from "./over-caps.js";
 import { PendingStats } from "./pending-stats.js";
 
 /** A task's pause or revocation. The queue's own pause stands under the name `""`. */
@@ -44,6 +45,14 @@ export interface Sighting {
   readonly since: number;
 }
 
+/** Completed jobs, and others. */
+export interface Passed {
+  readonly completed: number;
+  readonly others: number;
+}
+
+export const NOTHING_PASSED: Passed = { completed: 0, others: 0 };
+
 /** What a process keeps of a queue in memory; nothing here is needed after a crash. */
 export class OpenQueue {
   readonly id: number;
@@ -64,6 +73,10 @@ export class OpenQueue {
   /** Where the next bounded purge goes on, and when one is due. */
   purgeFrom: string = "-1";
   purgeAt = 0;
+  /** How many it has passed since the first row that something unfinished needs, of those that are more than the queue keeps. */
+  purgePassed: Passed = NOTHING_PASSED;
+  /** Where the looks at tasks go on that have more final jobs than they keep. */
+  cappedLooks: Map<string, CappedLook> = new Map();
   /** Whether the walk that is due, or goes on, looks for runs without a lease; and as of when one did last. */
   searchesOrphans = true;
   searchedAt = 0;

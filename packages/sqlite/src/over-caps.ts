@@ -10,26 +10,42 @@ import { rowByKey } from "./rows.js";
 /** Tasks that are looked at in one call. */
 const TASKS_AT_ONCE = 50;
 
-/** Removes up to so many rows that their tasks keep no more, having looked at no more than that; answers how many. */
-export function removeCapped(move: Move, looks: number): number {
-  const rows = rowsOver(move.scope.connection, move.queue, { now: move.now, looks });
-  for (const row of rows) removeRow(move, row);
-  return rows.length;
+/** How far a look has come that goes on with the next call. */
+export interface CappedLook {
+  readonly ended: number;
+  readonly key: Key;
+  /** How many it has passed that stay, and are among the oldest all the same. */
+  readonly passed: number;
 }
 
-/** Whether there are such rows; it only reads. */
-export function hasOver(connection: Connection, queue: OpenQueue, looking: Looking): boolean {
-  return rowsOver(connection, queue, looking).length > 0;
-}
+const FIRST_LOOK: CappedLook = { ended: -1, key: "-1", passed: 0 };
 
 interface Looking {
   readonly now: number;
   /** The most rows to look at. */
   readonly looks: number;
+  /** The most rows to find. */
+  readonly limit: number;
+}
+
+/** Removes rows that their tasks keep no more; answers how many. */
+export function removeCapped(move: Move, looks: number, limit: number = looks): number {
+  const rows = rowsOver(move.scope.connection, move.queue, { now: move.now, looks, limit });
+  for (const row of rows) removeRow(move, row);
+  return rows.length;
+}
+
+/** Whether there are such rows; it only reads. */
+export function hasOver(connection: Connection, queue: OpenQueue, now: number, looks: number): boolean {
+  const looked = new Map(queue.cappedLooks);
+  if (rowsOver(connection, queue, { now, looks, limit: 1 }).length === 0) return false;
+  // Who removes them is to find them.
+  queue.cappedLooks = looked;
+  return true;
 }
 
 /** The oldest of tasks that have more than they keep, without those that something unfinished needs. */
-function rowsOver(connection: Connection, queue: OpenQueue, { now, looks }: Looking): Row[] {
+function rowsOver(connection: Connection, queue: OpenQueue, { now, looks, limit }: Looking): Row[] {
   const caps = connection
     .raw(
       "SELECT task, other, count - max FROM {caps} WHERE queue = ? AND count > max " +
@@ -39,17 +55,26 @@ function rowsOver(connection: Connection, queue: OpenQueue, { now, looks }: Look
   const found: Row[] = [];
   let left = looks;
   for (const [task, other, over] of caps) {
+    const name = `${other} ${task}`;
+    const look = queue.cappedLooks.get(name) ?? FIRST_LOOK;
+    const asked = Math.max(0, Math.min(over - look.passed, left));
     const keys = connection
       .raw(
-        "SELECT CAST(key AS TEXT) FROM {capped} WHERE queue = ? AND task = ? AND other = ? AND ended <= ? " +
-          "ORDER BY ended, key LIMIT ? + 0",
+        "SELECT ended, CAST(key AS TEXT) FROM {capped} WHERE queue = ? AND task = ? AND other = ? AND ended <= ? " +
+          "AND (ended, key) > (?, CAST(? AS INTEGER)) ORDER BY ended, key LIMIT ? + 0",
       )
-      .all(queue.id, task, other, now - KEPT_AT_LEAST, Math.min(over, left)) as [Key][];
+      .all(queue.id, task, other, now - KEPT_AT_LEAST, look.ended, look.key, asked) as [number, Key][];
     left -= keys.length;
-    for (const [key] of keys) {
+    let { passed } = look;
+    for (const [ended, key] of keys) {
       const row = rowByKey(connection, key);
       if (row !== undefined && !isNeeded(connection, row)) found.push(row);
+      else passed += 1;
+      queue.cappedLooks.set(name, { ended, key, passed });
+      if (found.length >= limit) return found;
     }
+    // From the oldest on once more: what was needed then may not be any longer.
+    if (keys.length < asked || asked === over - look.passed) queue.cappedLooks.delete(name);
     if (left <= 0) break;
   }
   return found;

@@ -5,7 +5,7 @@ import { flush } from "./flush.js";
 import { forgetOld, hasOld } from "./forget.js";
 import type { Move } from "./move.js";
 import { LEAVING } from "./moving.js";
-import type { OpenQueue } from "./open-queue.js";
+import { NOTHING_PASSED, type OpenQueue, type Passed } from "./open-queue.js";
 import { hasOver, removeCapped } from "./over-caps.js";
 import { endOfPart, LAST_KEY } from "./part.js";
 import { isNeeded, isOfKeptGroup, removeRow } from "./removal.js";
@@ -35,14 +35,14 @@ export function purge(
   request: PurgeRequest,
 ): { readonly removed: number; readonly more: boolean } {
   if (request.everything === true) return flush(move, request.limit);
-  const walk = new Walk(move.scope.connection, move.queue, move.now, "-1");
+  const walk = new Walk(move.scope.connection, move.queue, move.now, FIRST);
   let removed = removeFound(move, walk, request.limit, LOOKED_AT_PER_CALL);
   // A group that went let its members go, which the walk had passed by then.
   for (let found = removed; found > 0 && walk.atEnd && removed < request.limit; removed += found) {
     walk.again();
     found = removeFound(move, walk, request.limit - removed, LOOKED_AT_PER_CALL);
   }
-  if (!walk.isStill) removed += removeCapped(move, request.limit - removed);
+  if (!walk.isStill) removed += removeCapped(move, LOOKED_AT_PER_CALL, request.limit - removed);
   forgetOld(move);
   complete(move);
   return { removed, more: removed >= request.limit || !walk.atEnd };
@@ -56,7 +56,7 @@ export function purgeSome(move: Move, settled: number): void {
     if (move.hasCapped) removeCapped(move, looks);
     return;
   }
-  const walk = new Walk(move.scope.connection, queue, move.now, queue.purgeFrom);
+  const walk = new Walk(move.scope.connection, queue, move.now, whereFrom(queue));
   removeFound(move, walk, looks, looks);
   if (!walk.isStill && (walk.atEnd || move.hasCapped)) removeCapped(move, looks);
   const isLeft = walk.atEnd && !walk.isStill && forgetOld(move);
@@ -66,10 +66,10 @@ export function purgeSome(move: Move, settled: number): void {
 /** Looks, without writing, whether a step would remove something. */
 export function hasPurgeable(connection: Connection, queue: OpenQueue, now: number): boolean {
   if (isTooEarly(queue, now)) return false;
-  const walk = new Walk(connection, queue, now, queue.purgeFrom);
+  const walk = new Walk(connection, queue, now, whereFrom(queue));
   if (walk.next(LOOKED_AT_PER_STEP) !== undefined || walk.orphans?.hasFound === true) return true;
   if (walk.atEnd && !walk.isStill) {
-    if (hasOver(connection, queue, { now, looks: LOOKED_AT_PER_STEP })) return true;
+    if (hasOver(connection, queue, now, LOOKED_AT_PER_STEP)) return true;
     if (hasOld(connection, queue, now)) return true;
   }
   planNext(queue, walk, now);
@@ -83,7 +83,9 @@ function isTooEarly({ purgeAt }: OpenQueue, now: number): boolean {
 
 /** @param isLeft whether there was more than one step may do */
 function planNext(queue: OpenQueue, walk: Walk, now: number, isLeft = false): void {
-  queue.purgeFrom = walk.atEnd ? "-1" : walk.cursor;
+  const { cursor, passed } = walk.atEnd ? FIRST : walk;
+  queue.purgeFrom = cursor;
+  queue.purgePassed = passed;
   queue.purgeAt = walk.atEnd && !isLeft ? now + PAUSE : now;
   if (walk.atEnd) planSearch(queue, now);
 }
@@ -117,11 +119,23 @@ type Glance = [
   meta: string | null,
 ];
 
+/** Where a walk begins. */
+interface From {
+  readonly cursor: Key;
+  readonly passed: Passed;
+}
+
+const FIRST: From = { cursor: "-1", passed: NOTHING_PASSED };
+
+function whereFrom({ purgeFrom, purgePassed }: OpenQueue): From {
+  return { cursor: purgeFrom, passed: purgePassed };
+}
+
 /** What is decided for a whole walk. */
 interface Bounds {
   /** Rows made after this instant cannot be due: nothing is kept for a shorter time. */
   readonly horizon: number;
-  /** How many more completed jobs there are than the queue keeps, and how many others. */
+  /** How many of the oldest completed jobs are more than the queue keeps, behind those that were passed, and of others. */
   completed: number;
   others: number;
   readonly isStill: boolean;
@@ -130,6 +144,8 @@ interface Bounds {
 /** Finds final rows that need not be kept, from the oldest on. */
 class Walk {
   cursor: Key;
+  /** Of those that are more than the queue keeps, how many stay since something unfinished needs them. */
+  passed: Passed;
   atEnd = false;
   private readonly connection: Connection;
   private readonly queue: OpenQueue;
@@ -143,12 +159,15 @@ class Walk {
   /** Where to go on behind those, where only rows of other queues follow. */
   private behind: Key | undefined;
 
-  constructor(connection: Connection, queue: OpenQueue, now: number, cursor: Key) {
+  constructor(connection: Connection, queue: OpenQueue, now: number, { cursor, passed }: From) {
     this.connection = connection;
     this.queue = queue;
     this.now = now;
     this.cursor = cursor;
+    this.passed = passed;
     this.bounds = boundsOf(connection, queue, now);
+    this.bounds.completed -= passed.completed;
+    this.bounds.others -= passed.others;
     if (queue.searchesOrphans) this.orphans = new OrphanSearch(connection, queue);
   }
 
@@ -175,7 +194,10 @@ class Walk {
 
   /** From the oldest on once more. */
   again(): void {
-    this.cursor = "-1";
+    this.cursor = FIRST.cursor;
+    this.bounds.completed += this.passed.completed;
+    this.bounds.others += this.passed.others;
+    this.passed = FIRST.passed;
     this.atEnd = false;
     this.looked = 0;
     this.glances = [];
@@ -229,11 +251,16 @@ class Walk {
       (flags & JOIN) === 0 && (state === COMPLETED ? this.bounds.completed : this.bounds.others) > 0;
     if (!over && ended + this.keepFor(state, meta) > this.now) return undefined;
     const row = rowByKey(this.connection, key);
-    if (row === undefined || isNeeded(this.connection, row)) return undefined;
-    if (!over && isOfKeptGroup(this.connection, row)) return undefined;
-    if (over && state === COMPLETED) this.bounds.completed -= 1;
-    else if (over) this.bounds.others -= 1;
-    return row;
+    if (row === undefined) return undefined;
+    const stays = isNeeded(this.connection, row) || (!over && isOfKeptGroup(this.connection, row));
+    if (over) this.count(state === COMPLETED ? "completed" : "others", stays);
+    return stays ? undefined : row;
+  }
+
+  /** One of the oldest that are more than the queue keeps, whether it goes or stays. */
+  private count(of: keyof Passed, stays: boolean): void {
+    this.bounds[of] -= 1;
+    if (stays) this.passed = { ...this.passed, [of]: this.passed[of] + 1 };
   }
 
   /** How long a final row is kept: as its own says, or else as the queue does. */

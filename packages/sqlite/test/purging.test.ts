@@ -1,6 +1,6 @@
 /** What a queue keeps no longer is found beside another queue with many more jobs in the same file. */
 import { join } from "node:path";
-import type { StorageContract } from "@taskq/core/storage";
+import type { NewJob, StorageContract } from "@taskq/core/storage";
 import { expect, test } from "vitest";
 import { flow, openStorage, QUEUE, temporaryFolder } from "./support.ts";
 
@@ -9,12 +9,12 @@ const OTHERS = 60_000;
 const KEPT = { for: 1_000, max: 1e6 };
 
 /** Looks at the quiet queue, as an idle consumer does once a second. Answers the milliseconds of this process that it took. */
-async function looks(storage: StorageContract, times: number, from: number): Promise<number> {
+async function looks(storage: StorageContract, times: number, from: number, queue = QUIET): Promise<number> {
   const before = process.cpuUsage();
   for (let request = 1; request <= times; request += 1) {
     await storage.step({
-      queue: QUIET,
-      owner: "owner",
+      queue,
+      owner: "looks",
       request: from + request,
       tasks: ["work"],
       settled: [],
@@ -72,4 +72,44 @@ test("what a quiet queue keeps no longer goes, on both sides of many jobs of ano
   const purged = await storage.purge({ queue: QUIET, limit: 10, now: Date.now() + 10_000 });
   expect(purged).toEqual({ removed: 2, more: false });
   expect(await read()).toEqual([undefined, undefined]);
+});
+
+/** A group, of which one member is open, and other jobs; all else has completed, the members first. */
+async function besideGroup(storage: StorageContract, keep: NewJob["keep"]): Promise<readonly string[]> {
+  const members = Array.from({ length: MEMBERS }, () => flow({ keep }));
+  const others = Array.from({ length: 6 }, () => flow({ keep }));
+  const open = flow({ task: "open" });
+  const jobs = [...members, open].flatMap((one) => one.jobs);
+  const id = flow().end;
+  const group = { end: id, jobs, joins: [{ id, mode: "all" as const, members: jobs.map((job) => job.id) }] };
+  await storage.enqueue({ queue: QUEUE, flows: [group, ...others] });
+  const now = Date.now();
+  const about = { queue: QUEUE, owner: "owner", tasks: ["work"], begun: [] };
+  for (let request = 1; request <= MEMBERS + 6; request += 1) {
+    const claim = { begin: 1, ahead: 0, lease: 30_000 };
+    const at = now + request;
+    const [run] = (await storage.step({ ...about, request, settled: [], claim, now: at })).claimed;
+    const outcome = { kind: "completed", result: undefined } as const;
+    const settled = run === undefined ? [] : [{ ...run, startedAt: at, outcome, add: undefined }];
+    await storage.step({ ...about, request, settled, claim: undefined, now: at });
+  }
+  return others.map(({ end }) => end);
+}
+
+/** More than one step looks at. */
+const MEMBERS = 150;
+
+test.each([
+  ["a task", 1e6, { completed: undefined, failed: undefined, completedMax: 2 }],
+  ["the queue", 2, undefined],
+])("what %s keeps no longer goes with steps, behind many that are needed", async (_, max, keep) => {
+  const storage = await openStorage({ path: join(temporaryFolder(), "jobs.db") });
+  const kept = { for: 1e9, max };
+  await storage.open({ queue: QUEUE, retention: { completed: kept, failed: kept } });
+  const ids = await besideGroup(storage, keep);
+  await looks(storage, 10, Date.now() + 60_000, QUEUE);
+  const left = (await storage.read({ queue: QUEUE, ids })).map((record) => record !== undefined);
+  expect(left).toEqual([false, false, false, false, true, true]);
+  const counts = await storage.counts({ queue: QUEUE });
+  expect(counts["*"]?.completed).toBe(MEMBERS + 2);
 });

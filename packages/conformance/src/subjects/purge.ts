@@ -148,6 +148,31 @@ export const purging: Subject = subject("purge", [
       "failed",
       "failed",
     ]);
+
+    // What is needed stays, and the newest do beside it; once it is not, it goes first.
+    const there = async (rows: readonly { readonly id: string }[]): Promise<readonly boolean[]> => {
+      await purge(context);
+      const states = await context.states(...rows.map(({ id }) => id));
+      return states.map((state) => state !== undefined);
+    };
+    const members = context.jobs(6);
+    const later = context.jobs(4);
+    const open = context.job();
+    await context.enqueue(context.group([...members, open]), ...later);
+    for (const { id } of [...members, ...later]) {
+      context.advance(10);
+      await context.runToEnd(id);
+    }
+    assert.deepEqual(
+      [...(await there(members)), ...(await there(later))],
+      [true, true, true, true, true, true, false, true, true, true],
+    );
+    context.advance(10);
+    await context.runToEnd(open.id);
+    assert.deepEqual(
+      [...(await there(members)), ...(await there([...later, open]))],
+      [false, false, false, false, false, false, false, false, true, true, true],
+    );
   }),
 
   promise(
@@ -264,14 +289,22 @@ export const purging: Subject = subject("purge", [
     }
     await later();
     assert.deepEqual(await there(members), [true, true, true, true]);
+    const beside = context.jobs(3, { task: "member", keep });
+    await context.enqueue(...beside);
+    for (const { id } of beside) {
+      context.advance(10);
+      await context.runToEnd(id);
+    }
+    await later();
+    assert.deepEqual(await there([...members, ...beside]), [true, true, true, true, false, true, true]);
     await context.runToEnd(open.id);
     await later();
-    assert.deepEqual(await there(members), [false, false, true, true]);
+    assert.deepEqual(await there([...members, ...beside]), [false, false, false, false, false, true, true]);
     const less = context.job({ task: "member", keep: { ...keep, completedMax: 0 } });
     await context.enqueue(less);
     await context.runToEnd(less.id);
     await later();
-    assert.deepEqual(await there([...members, less]), [false, false, false, false, false]);
+    assert.deepEqual(await there([...beside, less]), [false, false, false, false]);
   }),
 
   promise(

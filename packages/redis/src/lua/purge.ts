@@ -125,8 +125,8 @@ local function purgeCaps(limit)
   return removed
 end
 
-local function completedCount() return Q.counts[3] end
-local function otherCount() return Q.counts[4] + Q.counts[5] + Q.counts[6] + Q.counts[7] + Q.counts[8] end
+local function completedCount() return (M.keptCounts()) end
+local function otherCount() return select(2, M.keptCounts()) end
 
 -- Whether the name of a job, an answer or a start that was taken need not be known any more.
 function M.isForgotten(kind, text)

@@ -50,7 +50,7 @@ end
 -- other call is refused.
 function M.gatherRows()
   local text = call("HGET", K.memory, "gathered")
-  local cursor, order, counts, withheld = nil, 0, {0, 0, 0, 0, 0, 0, 0, 0}, 0
+  local cursor, order, counts, withheld = nil, 0, {0, 0, 0, 0, 0, 0, 0, 0}, {0, 0}
   if text then cursor, order, counts, withheld = decode(text) end
   cursor = eachRow(function(key, state, x, text)
     order = math.max(order, (struct.unpack(">I5", text)))
@@ -59,7 +59,8 @@ function M.gatherRows()
       if ended then state = M.STATES[decode(ended)] end
     end
     if COUNTED[state] then counts[COUNTED[state]] = counts[COUNTED[state]] + 1 end
-    for place = 1, #x, 2 do if x[place] == WITHHELD then withheld = withheld + 1 end end
+    local of = state == "completed" and 1 or 2
+    for place = 1, #x, 2 do if x[place] == WITHHELD then withheld[of] = withheld[of] + 1 end end
   end, cursor, ROWS_OF_PART)
   call("HSET", K.memory, "gathered", pack(cursor, order, counts, withheld))
   return cursor ~= "0"
@@ -75,7 +76,8 @@ function M.rebuildQueue()
   local _, order, counts, withheld = decode(call("HGET", K.memory, "gathered"))
   M.forgetGathered()
   Q.counts, Q.order, Q.later = counts, math.max(order, lastOrder()) + SOME_ORDERS, call("EXISTS", K.later) == 1
-  Q.x.withheld = withheld > 0 and withheld or nil
+  Q.x.doneAside, Q.x.goneAside = withheld[1], withheld[2]
+  Q.x.withheld = withheld[1] + withheld[2]
   Q.x.awaited, Q.x.flagged = call("HLEN", K.awaited), call("HLEN", K.flagged)
   for _, name in ipairs(call("HKEYS", K.gates)) do
     if sub(name, 1, 5) == "task:" or sub(name, 1, 6) == "pause:" then

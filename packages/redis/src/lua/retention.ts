@@ -164,13 +164,18 @@ function M.retain(row)
   else M.index(retainedIn(row)):push(row.finishedAt, row.key) end
 end
 
+-- Counts a row that is put aside, or is so no more: jobs also by what the queue keeps so many of.
+local function setAside(row, by)
+  local x, own = Q.x, row.state == "completed" and "doneAside" or "goneAside"
+  row.withheld = by > 0 or nil
+  x.withheld = (x.withheld or 0) + by
+  -- Of those from before this was counted nothing is known.
+  if row.kind == "job" then x[own] = math.max(0, (x[own] or 0) + by) end
+end
+
 -- Ends the retention of a row that is removed, or final no more.
 function M.forget(row)
-  if row.withheld then
-    row.withheld = nil
-    Q.x.withheld = Q.x.withheld - 1
-    return
-  end
+  if row.withheld then return setAside(row, -1) end
   local line = capOf(row)
   if line then line:remove(capMember(line, row)) end
   local index = M.index(retainedIn(row))
@@ -187,14 +192,12 @@ end
 -- Puts a row aside whose retention has passed, until what depends on it is final.
 function M.withhold(row)
   M.forget(row)
-  row.withheld = true
-  Q.x.withheld = (Q.x.withheld or 0) + 1
+  setAside(row, 1)
 end
 
 local function release(row)
   if not row.withheld then return end
-  row.withheld = nil
-  Q.x.withheld = Q.x.withheld - 1
+  setAside(row, -1)
   S.released = true
   M.retain(row)
 end

@@ -54,7 +54,7 @@ function M.readQueue()
   local x = {retention = retention, unknownAfter = unknownAfter}
   if feed then x.feed = {tag = feed[1], last = feed[2], gone = feed[3], ["until"] = feed[4] or nil} end
   if held then
-    x.awaited, x.withheld, x.flagged = held[1], held[2], held[5]
+    x.awaited, x.withheld, x.flagged, x.doneAside, x.goneAside = held[1], held[2], held[5], held[6], held[7]
     x.lines, x.paused = setOf(held[3]), setOf(held[4])
   end
   for _, own in ipairs(revoked or {}) do
@@ -70,13 +70,20 @@ function M.readQueue()
   S.queue = Q
 end
 
+-- How many completed jobs and how many others there are of which a queue keeps no more than so many. Those that are put aside are the
+-- oldest, and stay: the newest do beside them.
+function M.keptCounts()
+  local c, x = Q.counts, Q.x
+  return c[3] - (x.doneAside or 0), c[4] + c[5] + c[6] + c[7] + c[8] - (x.goneAside or 0)
+end
+
 -- What is empty is left out: the short paths ask only whether it is there.
 function M.encodeQueue()
   local c, x = Q.counts, Q.x
   local held, revoked, moving = nil, nil, nil
   local lines, paused = sorted(x.lines), sorted(x.paused)
   if #lines + #paused + (x.awaited or 0) + (x.withheld or 0) + (x.flagged or 0) > 0 then
-    held = {x.awaited or 0, x.withheld or 0, lines, paused, x.flagged or 0}
+    held = {x.awaited or 0, x.withheld or 0, lines, paused, x.flagged or 0, x.doneAside or 0, x.goneAside or 0}
   end
   for _, task in ipairs(sorted(x.revoked)) do
     revoked = revoked or {}

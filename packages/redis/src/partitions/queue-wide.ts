@@ -154,7 +154,11 @@ export async function purge(
   }
   if (request.everything === true || more) return { removed, more };
   const trimmed = await trimAll(queue, request.now, request.limit - removed);
-  return { removed: removed + trimmed, more: trimmed > 0 && removed + trimmed >= request.limit };
+  removed += trimmed.removed;
+  return {
+    removed,
+    more: trimmed.asked > trimmed.removed || (trimmed.removed > 0 && removed >= request.limit),
+  };
 }
 
 interface Ages {
@@ -166,25 +170,33 @@ interface Ages {
   readonly otherEnds: readonly number[];
 }
 
+interface Trimmed {
+  readonly removed: number;
+  /** More: some of those were put aside, since something unfinished needs them, and others are to go in their place. */
+  readonly asked: number;
+}
+
 /** Removes the oldest of all where the partitions keep more than the queue does together, each of them less. */
-export async function trimAll(queue: DividedQueue, now: number | undefined, limit: number): Promise<number> {
-  if (limit <= 0) return 0;
-  const asked = { queue: queue.name, now };
+export async function trimAll(queue: DividedQueue, now: number | undefined, limit: number): Promise<Trimmed> {
+  if (limit <= 0) return { removed: 0, asked: 0 };
+  const about = { queue: queue.name, now };
   const parts = await Promise.all(
-    queue.queues.map(async (part) => (await part.ask(ages, asked, { limit })).answer as unknown as Ages),
+    queue.queues.map(async (part) => (await part.ask(ages, about, { limit })).answer as unknown as Ages),
   );
   const [home] = parts;
-  if (home === undefined) return 0;
+  if (home === undefined) return { removed: 0, asked: 0 };
   const completed = oldest(parts, "completed", "completedEnds", Math.max(0, home.retention[1]), limit);
   const others = oldest(parts, "others", "otherEnds", Math.max(0, home.retention[3]), limit);
   let removed = 0;
+  let asked = 0;
   for (const number of queue.numbers) {
     const own = { completed: completed[number] ?? 0, others: others[number] ?? 0 };
     if (own.completed + own.others === 0 || removed >= limit) continue;
     const more = { ...own, limit: limit - removed };
-    removed += (await queue.queue(number).ask(trim, asked, more)).answer["removed"] as number;
+    asked += Math.min(own.completed + own.others, limit - removed);
+    removed += (await queue.queue(number).ask(trim, about, more)).answer["removed"] as number;
   }
-  return removed;
+  return { removed, asked };
 }
 
 /** How many of each partition are among the oldest that are over the number kept. */

@@ -173,8 +173,8 @@ end
 
 return M.look(function()
   M.readQueue()
-  local c = Q.counts
-  return {completed = c[3], others = c[4] + c[5] + c[6] + c[7] + c[8], retention = Q.x.retention, completedEnds = endsOf(K.done, "\0\1c", "\0\1d"), otherEnds = endsOf(K.gone, "\0\1o", "\0\1p")}
+  local completed, others = M.keptCounts()
+  return {completed = completed, others = others, retention = Q.x.retention, completedEnds = endsOf(K.done, "\0\1c", "\0\1d"), otherEnds = endsOf(K.gone, "\0\1o", "\0\1p")}
 end)
 `,
 );
@@ -189,9 +189,8 @@ return M.run(function()
   M.readQueue()
   M.refuseStill()
   if M.isBehind() then return {behind = true} end
-  local kept, c = Q.x.retention, Q.counts
-  local others = c[4] + c[5] + c[6] + c[7] + c[8]
-  Q.x.retention = {kept[1], c[3] - S.request.completed, kept[3], others - S.request.others}
+  local kept, completed, others = Q.x.retention, M.keptCounts()
+  Q.x.retention = {kept[1], completed - S.request.completed, kept[3], others - S.request.others}
   local removed = M.purgeDue(S.request.limit)
   Q.x.retention = kept
   return {removed = removed}

@@ -34,7 +34,8 @@ local function empty()
     if not KEPT[name] or (Q.phase == "left" and KEPT[name] == "history") then M.later("UNLINK", key) end
   end
   Q.counts, Q.paused, Q.later = {0, 0, 0, 0, 0, 0, 0, 0}, false, false
-  Q.x.paused, Q.x.revoked, Q.x.lines, Q.x.awaited, Q.x.withheld, Q.x.flagged = nil, nil, nil, nil, nil, nil
+  Q.x.paused, Q.x.revoked, Q.x.lines, Q.x.awaited, Q.x.flagged = nil, nil, nil, nil, nil
+  Q.x.withheld, Q.x.doneAside, Q.x.goneAside = nil, nil, nil
   Q.x.feed = nil
   S.control = true
 end

@@ -21,7 +21,7 @@ local function flushAll()
   if not ended then return {removed = removed, more = true} end
   for _, key in ipairs({K.listing, K.listed, K.values, K.memory, K.uniques, K.awaited, K.bodies, K.members, K.stories, K.claims, K.ended}) do M.later("UNLINK", key) end
   S.uniques, S.goneUniques = {}, nil
-  Q.x.awaited, Q.x.withheld, Q.x.flagged = nil, nil, nil
+  Q.x.awaited, Q.x.withheld, Q.x.doneAside, Q.x.goneAside, Q.x.flagged = nil, nil, nil, nil, nil
   M.clearFeed()
   return {removed = removed, more = false}
 end
