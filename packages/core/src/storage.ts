@@ -72,6 +72,7 @@ export type * from "./storage/feed.js";
 export { Hints, type CompletedJob, type WatchHint, type WatchOptions } from "./storage/hints.js";
 export { Histogram } from "./storage/histogram.js";
 export type { HistogramData } from "./storage/histogram.js";
+export { LoopTurn } from "./storage/loop-turn.js";
 export { GatheredStats, STATS_KEPT, STATS_MINUTE } from "./storage/statistics.js";
 export type { StatsAnswer, StatsRequest, StatsRow } from "./storage/statistics.js";
 export { countedAs, MOVED_AT_ONCE, pageLength } from "./storage/moved.js";

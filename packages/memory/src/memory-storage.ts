@@ -2,6 +2,7 @@
 import type { Storage } from "@taskq/core";
 import { unexpected } from "@taskq/core/engine";
 import {
+  LoopTurn,
   systemClock,
   TaskqError,
   type StorageAnswer as Answer,
@@ -57,6 +58,7 @@ class MemoryStorage implements StorageContract, AsyncDisposable {
   readonly namespace: string = `memory:${crypto.randomUUID()}`;
   readonly description: string = "memory";
   readonly #queues = new Map<string, QueueState>();
+  readonly #turn = new LoopTurn();
   #closed = false;
 
   async open({ queue, retention, unknownAfter = Infinity, now }: Request<"open">): Answer<"open"> {
@@ -84,105 +86,115 @@ class MemoryStorage implements StorageContract, AsyncDisposable {
     await this.close();
   }
 
-  async enqueue(request: Request<"enqueue">): Answer<"enqueue"> {
-    return enqueue(this.#move(request), request);
+  enqueue(request: Request<"enqueue">): Answer<"enqueue"> {
+    return this.#inTurn(() => enqueue(this.#move(request), request));
   }
 
-  async step(request: Request<"step">): Answer<"step"> {
-    return step(this.#move(request), request);
+  step(request: Request<"step">): Answer<"step"> {
+    return this.#inTurn(() => step(this.#move(request), request));
   }
 
-  async renew(request: Request<"renew">): Answer<"renew"> {
-    return renew(this.#move(request), request);
+  renew(request: Request<"renew">): Answer<"renew"> {
+    return this.#inTurn(() => renew(this.#move(request), request));
   }
 
-  async reap(request: Request<"reap">): Answer<"reap"> {
-    return reap(this.#move(request), request);
+  reap(request: Request<"reap">): Answer<"reap"> {
+    return this.#inTurn(() => reap(this.#move(request), request));
   }
 
-  async amend(request: Request<"amend">): Answer<"amend"> {
-    return amend(this.#changing(request), request);
+  amend(request: Request<"amend">): Answer<"amend"> {
+    return this.#inTurn(() => amend(this.#changing(request), request));
   }
 
-  async control(request: Request<"control">): Answer<"control"> {
-    return control(this.#move(request), request);
+  control(request: Request<"control">): Answer<"control"> {
+    return this.#inTurn(() => control(this.#move(request), request));
   }
 
-  async tick(request: Request<"tick">): Answer<"tick"> {
-    return tick(this.#admitted(request), request);
+  tick(request: Request<"tick">): Answer<"tick"> {
+    return this.#inTurn(() => tick(this.#admitted(request), request));
   }
 
-  async schedules(request: Request<"schedules">): Answer<"schedules"> {
-    const move = request.change === undefined ? this.#move(request) : this.#changing(request);
-    return schedules(move, request);
+  schedules(request: Request<"schedules">): Answer<"schedules"> {
+    const reads = request.change === undefined;
+    return this.#inTurn(() => schedules(this.#mayChange(request, !reads), request));
   }
 
-  async read(request: Request<"read">): Answer<"read"> {
-    return read(this.#queue(request.queue), request);
+  read(request: Request<"read">): Answer<"read"> {
+    return this.#inTurn(() => read(this.#queue(request.queue), request));
   }
 
-  async list(request: Request<"list">): Answer<"list"> {
-    const { queue, now } = this.#move(request);
-    return list(queue, request, now);
+  list(request: Request<"list">): Answer<"list"> {
+    return this.#inTurn(() => {
+      const { queue, now } = this.#move(request);
+      return list(queue, request, now);
+    });
   }
 
-  async explain(request: Request<"explain">): Answer<"explain"> {
-    return explain(this.#move(request), request.ids, request.tasks);
+  explain(request: Request<"explain">): Answer<"explain"> {
+    return this.#inTurn(() => explain(this.#move(request), request.ids, request.tasks));
   }
 
-  async counts(request: Request<"counts">): Answer<"counts"> {
-    return counts(this.#queue(request.queue), request.by);
+  counts(request: Request<"counts">): Answer<"counts"> {
+    return this.#inTurn(() => counts(this.#queue(request.queue), request.by));
   }
 
-  async note(request: Request<"note">): Answer<"note"> {
-    return note(this.#move(request), request);
+  note(request: Request<"note">): Answer<"note"> {
+    return this.#inTurn(() => note(this.#move(request), request));
   }
 
-  async notes(request: Request<"notes">): Answer<"notes"> {
-    return notes(this.#queue(request.queue), request.id);
+  notes(request: Request<"notes">): Answer<"notes"> {
+    return this.#inTurn(() => notes(this.#queue(request.queue), request.id));
   }
 
-  async values(request: Request<"values">): Answer<"values"> {
+  values(request: Request<"values">): Answer<"values"> {
     const reads = request.operations.every(({ kind }) => kind === "get");
-    return values(reads ? this.#move(request) : this.#changing(request), request);
+    return this.#inTurn(() => values(this.#mayChange(request, !reads), request));
   }
 
-  async keys(request: Request<"keys">): Answer<"keys"> {
-    return keys(request.kind === "inspect" ? this.#move(request) : this.#changing(request), request);
+  keys(request: Request<"keys">): Answer<"keys"> {
+    return this.#inTurn(() => keys(this.#mayChange(request, request.kind !== "inspect"), request));
   }
 
-  async purge(request: Request<"purge">): Answer<"purge"> {
-    // What has left may be let go.
-    const flushed = request.everything === true && this.#queue(request.queue).phase === "left";
-    return purge(flushed ? this.#move(request) : this.#changing(request), request);
+  purge(request: Request<"purge">): Answer<"purge"> {
+    return this.#inTurn(() => {
+      // What has left may be let go.
+      const flushed = request.everything === true && this.#queue(request.queue).phase === "left";
+      return purge(this.#mayChange(request, !flushed), request);
+    });
   }
 
   watch(queue: string, listener: Parameters<StorageContract["watch"]>[1]): () => void {
     return this.#queue(queue).hints.watch(listener);
   }
 
-  async take(request: Request<"take">): Answer<"take"> {
-    return take(this.#move(request), request);
+  take(request: Request<"take">): Answer<"take"> {
+    return this.#inTurn(() => take(this.#move(request), request));
   }
 
-  async stats(request: Request<"stats">): Answer<"stats"> {
-    return stats(this.#move(request), request);
+  stats(request: Request<"stats">): Answer<"stats"> {
+    return this.#inTurn(() => stats(this.#move(request), request));
   }
 
-  async events(request: Request<"events">): Answer<"events"> {
-    return readFeed(this.#move(request), request);
+  events(request: Request<"events">): Answer<"events"> {
+    return this.#inTurn(() => readFeed(this.#move(request), request));
   }
 
-  async export(request: Request<"export">): Answer<"export"> {
-    return exportQueue(this.#move(request), request);
+  export(request: Request<"export">): Answer<"export"> {
+    return this.#inTurn(() => exportQueue(this.#move(request), request));
   }
 
   async phase({ queue }: Request<"phase">): Answer<"phase"> {
     return this.#queue(queue).phase;
   }
 
-  async import(request: Request<"import">): Answer<"import"> {
-    return importQueue(this.#move(request), request);
+  import(request: Request<"import">): Answer<"import"> {
+    return this.#inTurn(() => importQueue(this.#move(request), request));
+  }
+
+  /** At once, or once timers and sockets have had their turn, where calls have followed each other for long. */
+  async #inTurn<T>(work: () => T): Promise<T> {
+    if (this.#turn.isLong()) await this.#turn.next();
+    return work();
   }
 
   #move({ queue, now }: About): Move {
@@ -201,6 +213,10 @@ class MemoryStorage implements StorageContract, AsyncDisposable {
     const move = this.#move(request);
     refuseStill(move.queue);
     return move;
+  }
+
+  #mayChange(request: About, changes: boolean): Move {
+    return changes ? this.#changing(request) : this.#move(request);
   }
 
   #queue(name: string): QueueState {

@@ -1,10 +1,9 @@
-import { TaskqError, type OpenRequest, type StepAnswer, type WatchHint } from "@taskq/core/storage";
+import { LoopTurn, TaskqError, type OpenRequest, type StepAnswer, type WatchHint } from "@taskq/core/storage";
 import { Checkpointer } from "./checkpoint.js";
 import type { Connection } from "./connection.js";
 import { isBusy, storageError } from "./failure.js";
 import type { FileGuard } from "./file-guard.js";
 import { loadDriver } from "./load-driver.js";
-import { LoopTurn } from "./loop-turn.js";
 import { Move } from "./move.js";
 import { findQueue, writeQueue, type OpenedQueue } from "./open.js";
 import { openFile } from "./open-file.js";
@@ -99,7 +98,7 @@ export class Session {
 
   /** A read; of what is waiting to be written it sees nothing. @throws `TASKQ_CLOSED` */
   async read<T>(work: (connection: Connection) => T): Promise<T> {
-    if (this.turn.isLong()) await new Promise(setImmediate);
+    if (this.turn.isLong()) await this.turn.next();
     for (const since = performance.now(); ;) {
       if (this.isClosed) throw closedError();
       try {

@@ -1,8 +1,7 @@
-import { TaskqError } from "@taskq/core/storage";
+import { TaskqError, type LoopTurn } from "@taskq/core/storage";
 import type { Connection } from "./connection.js";
 import type { DriverStatement } from "./driver.js";
 import { isBusy, isOfFile, storageError } from "./failure.js";
-import type { LoopTurn } from "./loop-turn.js";
 import { TransactionScope } from "./transaction-scope.js";
 
 /** Milliseconds after which a write that found the file busy gives up. */
