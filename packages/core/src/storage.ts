@@ -137,6 +137,7 @@ export interface StorageContract {
    * Promise: opening a queue twice keeps its jobs
    * Promise: opening again changes how long jobs are kept that are final already
    * Promise: queues of different names on one storage do not see each other's jobs
+   * Promise: what is done to a queue touches no other on its storage
    */
   open(request: OpenRequest): Promise<OpenAnswer>;
 

@@ -139,7 +139,7 @@ export const additions: Subject = subject("step: added flows", [
   ),
 
   promise("what follows a completed run also waits for the flows it added", async (context) => {
-    const [job, next, handler, added, tail, other] = context.jobs(6);
+    const [job, next, handler, other, added, tail] = context.jobs(6);
     await context.enqueue(onError(chain(job, next), handler));
     const run = await context.claimOne(job.id);
     await context.complete(run, "own", { add: [chain(added, tail), flowOf(other)] });

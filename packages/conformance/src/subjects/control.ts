@@ -118,5 +118,14 @@ export const controlling: Subject = subject("control", [
     const job = context.job({ task: "old" });
     await context.enqueue(job);
     assert.equal((await context.claimOne()).id, job.id);
+    await control(context, "old", PAUSE);
+    await control(context, "old", REVOKE);
+    const paused = await control(context, "old", RESTORE);
+    assert.deepEqual(paused, { changed: true, paused: true, revoked: false });
+    await context.enqueue(context.job({ task: "old" }));
+    assert.deepEqual(await context.claim(), []);
+    await control(context, "old", REVOKE);
+    const revoked = await control(context, "old", RESUME);
+    assert.deepEqual(revoked, { changed: true, paused: false, revoked: true });
   }),
 ]);

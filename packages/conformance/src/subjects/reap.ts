@@ -13,9 +13,10 @@ export const reaping: Subject = subject("reap", [
   promise(
     "a run whose lease is over is suspect first and taken half a lease later, by any process",
     async (context) => {
-      const job = context.job();
-      await context.enqueue(job);
+      const [job, other] = context.jobs(2);
+      await context.enqueue(job, other);
       const run = await context.claimOne(job.id);
+      await context.claimOne(other.id, { owner: "owner-2", lease: 2 * LEASE });
       const second = await context.second();
       context.advance(LEASE - 1);
       assert.deepEqual((await reap(context)).reaped, []);
@@ -38,6 +39,9 @@ export const reaping: Subject = subject("reap", [
         { id: job.id, fence: run.fence, task: job.task, attempt: 1, begun: true, state: undefined },
       );
       assert.equal(await context.complete(run), "lost");
+      context.advance(LEASE / 2);
+      assert.deepEqual((await reap(context)).reaped, [], "suspect with another one");
+      assert.equal(await context.state(other.id), "active");
     },
   ),
 

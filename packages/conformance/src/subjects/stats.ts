@@ -199,7 +199,8 @@ export const measuring: Subject = subject("stats", [
       assert.deepEqual(await oldest(), {});
       const gates = [{ kind: "lock", key: "door", max: 1, per: undefined, onBusy: "wait" }] as const;
       const [holder, parked] = context.jobs(2, { task: "parked", gates });
-      await context.enqueue(context.job({ task: "late", delay: 500 }), holder, parked);
+      const late = [context.job({ task: "late", delay: 500 }), context.job({ task: "late", delay: 550 })];
+      await context.enqueue(...late, holder, parked);
       await context.claim({ n: 2, tasks: ["parked", "late"] });
       context.advance(400);
       const [done, blocked] = context.jobs(2, { task: "flow" });
