@@ -178,7 +178,7 @@ export class QueueConsumer implements Consumer {
       for (const served of this.#served) served.listen();
     } catch (error) {
       for (const served of this.#served) served.unlisten();
-      this.#fail(error, undefined);
+      this.#fail(error);
       throw error;
     }
     this.#state = "running";
@@ -220,21 +220,18 @@ export class QueueConsumer implements Consumer {
   async #waitFor(what: string, awaited: Promise<unknown>): Promise<void> {
     const patience = (this.#patience = new Deadline());
     this.#limitPatience();
-    const atOnce = this.#atOnce.reached.then(() => comesWithin(LAST_MOMENT, awaited));
     try {
-      const why = await Promise.race([
-        awaited.then(() => undefined),
-        atOnce.then((came) => (came ? undefined : "stops at once")),
-        patience.reached.then(() => "has waited for as long as its grace"),
-      ]);
-      if (why !== undefined) this.#logger.error(`the consumer ${why}, and leaves its ${what} behind`);
+      const late = patience.reached.then(() => false);
+      if (await Promise.race([awaited.then(() => true), late])) return;
+      const why = this.#graceMs === 0 ? "stops at once" : "has waited for as long as its grace";
+      this.#logger.error(`the consumer ${why}, and leaves its ${what} behind`);
     } finally {
       patience.clear();
     }
   }
 
   #limitPatience(): void {
-    if (this.#graceMs > 0) this.#patience?.within(Math.max(LAST_MOMENT, this.#graceMs));
+    this.#patience?.within(Math.max(LAST_MOMENT, this.#graceMs));
   }
 
   /** Lets what has begun end, or ends it, and settles it. */
@@ -281,7 +278,7 @@ export class QueueConsumer implements Consumer {
   async #closed({ name }: Engine): Promise<void> {
     if (this.#stopping === undefined) {
       const message = `the queue '${name}' was closed while a consumer served it: stop the consumer first`;
-      this.#fail(new TaskqError("TASKQ_CLOSED", message), undefined);
+      this.#fail(new TaskqError("TASKQ_CLOSED", message));
     }
     if (!this.#hooks.isAsking) await this.#stopping?.catch(() => {});
   }
@@ -289,13 +286,15 @@ export class QueueConsumer implements Consumer {
   #failed(cause: unknown): void {
     // A queue that moves away still takes what has ended.
     const moved = cause instanceof TaskqError && cause.code === "TASKQ_MOVED";
-    this.#fail(cause, moved ? undefined : 0);
+    this.#fail(cause, !moved);
   }
 
-  #fail(cause: unknown, grace: number | undefined): void {
+  /** @param givesBack whether what has begun is given back now; the teardown has its time all the same */
+  #fail(cause: unknown, givesBack = false): void {
     const isFirst = this.#failure === undefined;
     this.#failure ??= { error: cause };
-    void this.#stopWithin(grace);
+    if (givesBack) this.#grace.within(0);
+    void this.#stopWithin(undefined);
     if (isFirst) this.#logger.error({ error: String(cause) }, "the consumer failed, and stops");
   }
 

@@ -1,4 +1,5 @@
-import { createQueue, task } from "@taskq/core";
+import { createQueue, task, type Storage } from "@taskq/core";
+import type { StorageContract } from "@taskq/core/storage";
 import { getEventListeners } from "node:events";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { createConsumer } from "../src/index.js";
@@ -211,6 +212,26 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
       ["error", `${why} start behind`],
       ["error", `${why} teardown behind`],
     ]);
+  });
+
+  test("a teardown that hangs keeps the failure of a consumer waiting as long as its grace, which may be 0", async () => {
+    const work = task("work", async () => 1);
+    const storage = (await makeStorage()) as Storage & StorageContract;
+    const queue = createQueue({ storage, tasks: { work } });
+    const failing = createConsumer(queue, { teardown: hang, grace: "600ms" });
+    const failed = failing.run().catch((error: unknown) => error);
+    await until(() => failing.health().state === "running");
+    const before = performance.now();
+    // Under the queue, as a program does that closes its storage first.
+    await storage.close();
+    expect(await failed).toMatchObject({ code: "TASKQ_CLOSED" });
+    expect(performance.now() - before).toBeGreaterThan(550);
+
+    const other = closing(createQueue({ storage: await makeStorage(), tasks: { work } }));
+    const hasty = await serve(other, { teardown: hang, grace: 0 });
+    const stopped = performance.now();
+    await hasty.stop();
+    expect(performance.now() - stopped).toBeLessThan(5_000);
   });
 
   test("a teardown has its time though the handlers have used up the grace", async () => {
