@@ -101,13 +101,17 @@ export class Together {
 
   #goOn(): void {
     const next = this.#held[this.#next];
+    if (next === undefined) {
+      this.#underWay -= 1;
+      return;
+    }
     this.#next += 1;
-    if (next !== undefined) return next.go();
-    this.#takeHeld();
-    this.#underWay -= 1;
+    // Others may come for as long as the process lives: what has gone is not kept until none is left.
+    if (this.#next * 2 > this.#held.length) this.#held = this.#takeHeld();
+    next.go();
   }
 
-  #takeHeld(): readonly Held[] {
+  #takeHeld(): Held[] {
     const held = this.#held.slice(this.#next);
     this.#held = [];
     this.#next = 0;

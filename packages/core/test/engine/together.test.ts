@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { expect, test } from "vitest";
 import { Together } from "../../src/engine/together.js";
 import { TaskqError } from "../../src/errors.js";
@@ -78,4 +80,30 @@ test("those that wait for others are told at once that the storage is away", asy
   expect(new Set(told.map(({ status }) => status))).toEqual(new Set(["rejected"]));
   expect(calls).toBe(256);
   expect(await together.one("restore", "later", async (ids) => ids)).toBe("later");
+});
+
+test("those that waited for others are not kept, though some wait all the time", async () => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  const together = new Together(true);
+  const [callers, calls] = [600, 500];
+  let asked = 0;
+  const held: number[] = [];
+  const ask = async (ids: readonly string[]): Promise<readonly string[]> => {
+    asked += 1;
+    if (asked === 10_000 || asked === callers * calls - 10_000) {
+      collect();
+      held.push(process.memoryUsage().heapUsed);
+    }
+    await Promise.resolve();
+    return ids;
+  };
+  // As many loops that each set and get values, one after the other.
+  const loop = async (id: string): Promise<void> => {
+    for (let call = 0; call < calls; call += 1) await together.one(`${id} ${call}`, id, ask);
+  };
+  await Promise.all(Array.from({ length: callers }, (_, n) => loop(`${n}`)));
+  const [before = 0, after = 0] = held;
+  expect(held).toHaveLength(2);
+  expect(after - before).toBeLessThan(10_000_000);
 });
