@@ -32,7 +32,7 @@ export function withoutStack(error: unknown): JobError {
     const code: unknown = "code" in error ? error.code : undefined;
     return cappedError({
       name: error.name,
-      message: error.message,
+      message: messageOf(error),
       stack: undefined,
       code,
       details: undefined,
@@ -57,28 +57,33 @@ function plainError(message: string, details: unknown): JobError {
 
 function describeThrown(error: Error, details: unknown): JobError {
   // Declared as texts, yet anybody may have set them to anything.
-  const { name, message, stack }: { name: unknown; message: unknown; stack?: unknown } = error;
+  const { name, stack }: { name: unknown; stack?: unknown } = error;
   const code: unknown = "code" in error ? error.code : undefined;
   const whole = typeof stack === "string" ? stackWithCauses(stack, error) : undefined;
   return cappedError({
     name,
-    message: message === "" ? messageOfParts(error) : message,
+    message: messageOf(error),
     stack: whole,
     code,
     details,
   });
 }
 
-/** Node says nothing itself where it was refused at each address of a host. */
-function messageOfParts(error: Error): string {
+/** What an error says, or those that it stands for: Node says nothing itself where it was refused at each address of a host. */
+function messageOf(error: Error): unknown {
+  // Declared as a text, yet anybody may have set it to anything.
+  const { message }: { message: unknown } = error;
+  if (message !== "") return message;
   const messages = partsOf(error).map((part) => (isError(part) ? part.message : shownValue(part)));
   return messages.join("; ");
 }
 
-/** The errors that one of them stands for, as `Promise.any` has it. */
+/** The errors that one of them stands for, as `Promise.any` has it; where Jest runs the code, Node's own are of another realm. */
 function partsOf(error: unknown): readonly unknown[] {
-  const parts: unknown = error instanceof AggregateError ? error.errors : undefined;
-  return Array.isArray(parts) ? parts.slice(0, MAX_PARTS) : [];
+  const isOfSeveral =
+    error instanceof AggregateError ||
+    (isError(error) && error.name === "AggregateError" && "errors" in error);
+  return isOfSeveral && Array.isArray(error.errors) ? error.errors.slice(0, MAX_PARTS) : [];
 }
 
 /** An error of these parts, whatever they are: texts, none longer than is stored. */

@@ -47,6 +47,15 @@ describe("errors as data", () => {
     expect(error).toMatchObject({ name: "TypeError", message: "no file", code: "ENOENT" });
     expect(error.stack).toMatch(/^TypeError: no file\n[^]*\nCaused by: Error: no disk\n/);
     expect(withoutStack(runInNewContext(code))).toMatchObject({ name: "TypeError", message: "no file" });
+    const several = runInNewContext(
+      "new AggregateError([new Error('no IPv6'), new Error('no IPv4')])",
+    ) as Error;
+    for (const told of [describeError(several, undefined), withoutStack(several)]) {
+      expect(told).toMatchObject({ name: "AggregateError", message: "no IPv6; no IPv4" });
+    }
+    expect(describeError(several, undefined).stack).toMatch(
+      /One of: Error: no IPv6[^]*\nOne of: Error: no IPv4/,
+    );
   });
 
   test("anything may be thrown", () => {
