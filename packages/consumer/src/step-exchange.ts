@@ -18,7 +18,7 @@ import { stampNow, type Stamp } from "./stamp.js";
 const RELEASED: SettledOutcome = { kind: "released" };
 /**
  * Answers with an error to the same step, leases renewed before each, after which what it settles is settled one by one; and to a
- * step that settles one.
+ * step that settles one, or no longer any.
  */
 const REFUSALS = 5;
 const REFUSALS_OF_ONE = 2;
@@ -192,16 +192,27 @@ export class StepExchange {
     await this.#options.engine.storage.step({ ...this.#compose(0, undefined, []).request, last: true });
   }
 
-  /** A step that the storage goes on refusing is asked without what it settles: that goes one by one, once this is answered. */
+  /**
+   * A step that the storage goes on refusing is asked without what it settles: that goes one by one, once this is answered. If it is
+   * refused still, no run that has ended waits for what it claims.
+   */
   #unanswered(lane: Lane, sent: Sent, error: unknown): void {
     sent.refusals = isRefusal(error) ? sent.refusals + 1 : 0;
     const { request, ended, isOfOne } = sent;
-    if (isOfOne && sent.refusals >= REFUSALS_OF_ONE) {
+    if (sent.refusals < (isOfOne ? REFUSALS_OF_ONE : REFUSALS)) return;
+    if (isOfOne) {
       lane.sent = undefined;
       this.#oneByOne.refused(error);
-    } else if (ended.length > 0 && sent.refusals >= REFUSALS) {
-      lane.sent = { ...sent, request: { ...request, settled: [] }, ended: [], refusals: 0 };
+    } else if (ended.length > 0) {
+      const refusals = REFUSALS - REFUSALS_OF_ONE;
+      lane.sent = { ...sent, request: { ...request, settled: [] }, ended: [], refusals };
       this.#oneByOne.add(ended);
+    } else if (this.hasEnded || this.isOneByOne) {
+      // What it may have claimed is claimed again once its lease is over.
+      lane.sent =
+        request.claim === undefined
+          ? undefined
+          : { ...sent, request: { ...request, claim: undefined }, refusals: 0 };
     }
   }
 

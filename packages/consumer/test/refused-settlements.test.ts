@@ -9,7 +9,16 @@ import { sqliteStorage } from "@taskq/sqlite";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { createConsumer, drain } from "../src/index.js";
 import { closing, serve } from "./serving.js";
-import { only, recordEvents, recordingLogger, sleep, storages, temporaryFolder, until } from "./support.js";
+import {
+  Gate,
+  only,
+  recordEvents,
+  recordingLogger,
+  sleep,
+  storages,
+  temporaryFolder,
+  until,
+} from "./support.js";
 
 function holds({ outcome }: Settlement, word: string): boolean {
   const bytes =
@@ -20,6 +29,20 @@ function holds({ outcome }: Settlement, word: string): boolean {
 /** The storage takes no settlement with this word in what it is to keep. */
 function refuseWord({ faults }: FaultyStorage, word: string): void {
   faults.breakWhen("step", ({ settled }) => settled.some((one) => holds(one, word)));
+}
+
+interface Database {
+  exec(sql: string): void;
+  close(): void;
+}
+
+/** Another connection to the file, closed after the test. */
+function databaseAt(path: string): Database {
+  const ofSqlite = createRequire(fileURLToPath(import.meta.resolve("@taskq/sqlite")));
+  const Opened = ofSqlite("better-sqlite3") as new (path: string) => Database;
+  const database = new Opened(path);
+  onTestFinished(() => database.close());
+  return database;
 }
 
 /** One is enough: it is the consumer that waits between two refusals, for seconds in all. */
@@ -216,18 +239,36 @@ describe.each(KEPT)("on %s", (_name, makeStorage) => {
   });
 });
 
+test("what has ended is settled though the storage refuses each claim", async () => {
+  const path = join(await temporaryFolder(), "jobs.db");
+  const [begun, finish] = [new Gate(), new Gate()];
+  const work = task("work", async () => {
+    begun.open();
+    await finish.opened;
+    return "done";
+  });
+  const queue = closing(createQueue({ storage: sqliteStorage({ path }), tasks: { work } }));
+  const result = await queue.enqueue(work.job());
+  const consumer = await serve(queue, { workers: 2 });
+  await begun.opened;
+  const database = databaseAt(path);
+  database.exec(
+    "CREATE TRIGGER no_claims BEFORE UPDATE OF state ON taskq_jobs WHEN NEW.state = 4 BEGIN SELECT RAISE(ABORT, 'no claims'); END",
+  );
+  await queue.enqueue(work.job());
+  await until(() => !consumer.health().connected);
+  finish.open();
+  expect(await result.wait({ timeout: "25s" })).toBe("done");
+  database.exec("DROP TRIGGER no_claims");
+  await until(async () => (await queue.counts()).completed === 2);
+});
+
 test("a run that a trigger of the SQLite file refuses ends failed, and says why", async () => {
   const path = join(await temporaryFolder(), "jobs.db");
   const say = task("say", async (word: string) => word);
   const queue = closing(createQueue({ storage: sqliteStorage({ path }), tasks: { say } }));
   const results = await queue.enqueueMany(["one", "poison", "two"].map((word) => say.job(word)));
-  const ofSqlite = createRequire(fileURLToPath(import.meta.resolve("@taskq/sqlite")));
-  const Database = ofSqlite("better-sqlite3") as new (path: string) => {
-    exec(sql: string): void;
-    close(): void;
-  };
-  const database = new Database(path);
-  onTestFinished(() => database.close());
+  const database = databaseAt(path);
   database.exec(
     "CREATE TRIGGER no_poison BEFORE UPDATE OF result ON taskq_jobs WHEN instr(CAST(NEW.result AS TEXT), '\"poison\"') > 0 " +
       "BEGIN SELECT RAISE(ABORT, 'not this word'); END",
