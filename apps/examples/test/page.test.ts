@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runInNewContext } from "node:vm";
-import { createConsumer } from "@taskq/consumer";
+import { createConsumer, drain } from "@taskq/consumer";
 import {
   compressed,
   createQueue,
@@ -75,6 +75,43 @@ describe.each(places)("on %s", (place) => {
     await consumer.start();
     const late = await queue.enqueue(patient.job());
     await expect(late.wait({ timeout: "10s" })).rejects.toThrow("longer than its timeout of 50 ms");
+  });
+});
+
+const OF_TIMERS = ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "Date"] as const;
+
+describe.each(places.filter((place) => place !== "Redis"))("on %s", (place) => {
+  test.each<[string, () => unknown]>([
+    ["all timers are fake", () => vi.useFakeTimers()],
+    // As older versions of Vitest do, and `mock.timers` of Node.
+    [
+      "timers are, and no clock but the wall's",
+      () => vi.useFakeTimers({ toFake: [...OF_TIMERS, "setImmediate", "clearImmediate"] }),
+    ],
+    // As the page of Jest has it.
+    [
+      "there is no setImmediate",
+      () => {
+        vi.stubGlobal("setImmediate", undefined);
+        vi.stubGlobal("clearImmediate", undefined);
+      },
+    ],
+  ])("where %s, what tests do goes on by itself", async (_, pretend) => {
+    const storage = await stores[place]!();
+    await using queue = createQueue({ storage, tasks: { double } });
+    pretend();
+    onTestFinished(() => void vi.useRealTimers());
+    const results = await queue.enqueueMany(Array.from({ length: 1_200 }, (__, n) => double.job(n)));
+    const waiting = results[7]?.wait();
+    expect(await drain(queue)).toMatchObject({ completed: 1_200 });
+    expect(await waiting).toBe(14);
+    let listed = 0;
+    for await (const { state } of queue.jobs()) listed += state === "completed" ? 1 : 0;
+    expect(listed).toBe(1_200);
+    for (let turn = 0; turn < 100; turn += 1) expect(await results[turn]?.state()).toBe("completed");
+    expect((await queue.stats()).total).toMatchObject({ completed: 1_200 });
+    await queue.flush({ confirm: queue.name });
+    expect(await queue.counts()).toMatchObject({ completed: 0 });
   });
 });
 

@@ -1,4 +1,5 @@
 /** Starts the runs of one queue on free slots, and hands over what has ended. */
+import { setImmediate } from "node:timers";
 import { execute, reportLost, revokeRun, type Engine, type FinishedRun } from "@taskq/core/engine";
 import { TaskqError, type RunReference, type SettledOutcome } from "@taskq/core/storage";
 import { Bag } from "./bag.js";

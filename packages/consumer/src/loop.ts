@@ -1,3 +1,4 @@
+import { clearImmediate, setImmediate } from "node:timers";
 import type { Clock } from "@taskq/core";
 
 /** How long a loop rests after a tick, if nothing wakes it. */

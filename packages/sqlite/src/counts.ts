@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { STORED_STATES, type StoredCounts, type StoredState } from "@taskq/core/storage";
 import type { Connection, Reader } from "./connection.js";
 import { deadJoin } from "./dead.js";
@@ -87,7 +88,7 @@ async function countByTask(read: Reader, queue: OpenQueue): Promise<Record<strin
   while (cursor !== undefined) {
     const from: Key = cursor;
     cursor = await read((connection) => countPart(connection, queue, from, counts));
-    if (cursor !== undefined) await new Promise(setImmediate);
+    if (cursor !== undefined) await nextTurn();
   }
   return Object.fromEntries(counts);
 }

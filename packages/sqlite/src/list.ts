@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import {
   placeOfGone,
   TaskqError,
@@ -32,7 +33,7 @@ export async function list(read: Reader, queue: OpenQueue, request: ListRequest)
     if (records.length > limit) return { records: records.slice(0, limit), after: records[limit - 1]?.id };
     const { end } = part;
     if (end === undefined) return { records, after: undefined };
-    await new Promise(setImmediate);
+    await nextTurn();
     const most = limit + 1 - records.length;
     part = await read((connection) => partOf(connection, queue, { request, from: end, most }));
   }

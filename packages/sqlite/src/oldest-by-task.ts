@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Connection, Reader } from "./connection.js";
 import { deadJoin } from "./dead.js";
 import type { OpenQueue } from "./open-queue.js";
@@ -17,7 +18,7 @@ export async function oldestByTask(
   for (let from: Key | undefined = "-1"; from !== undefined;) {
     const part: Key = from;
     from = await read((connection) => lookAt(connection, queue, { from: part, now, oldest }));
-    if (from !== undefined) await new Promise(setImmediate);
+    if (from !== undefined) await nextTurn();
   }
   return Object.fromEntries(oldest);
 }

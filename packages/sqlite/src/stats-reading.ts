@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import {
   GatheredStats,
   STATS_KEPT,
@@ -32,7 +33,7 @@ export async function readStats(
     earlier.push(...page);
     last = page.at(-1);
     if (page.length < ROWS_AT_ONCE) break;
-    await new Promise(setImmediate);
+    await nextTurn();
   }
   const latest = await read((connection) => latestRows(connection, queue, Math.max(since, turn)));
   return { oldestDue, rows: [...earlier, ...latest] };

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers";
 import type { WatchHint } from "@taskq/core/storage";
 import type { Connection } from "./connection.js";
 import { FolderWatch } from "./folder-watch.js";

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers";
 import { TaskqError, type LoopTurn } from "@taskq/core/storage";
 import type { Connection } from "./connection.js";
 import type { DriverStatement } from "./driver.js";

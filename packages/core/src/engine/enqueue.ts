@@ -1,4 +1,5 @@
 /** Storing flows. */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { compositionOf } from "../composition.js";
 import { TaskqError } from "../errors.js";
 import type { EnqueueAnswer, EnqueueCollision, EnqueueRequest, NewFlow, StoredFlow } from "../storage.js";
@@ -70,7 +71,7 @@ export async function enqueueJobs(
     for await (const batch of batches(entries, size)) {
       // A storage in this process answers at once, and timers and sockets would wait for the last batch.
       if (performance.now() - turnBegan > LONGEST_TURN) {
-        await new Promise(setImmediate);
+        await nextTurn();
         turnBegan = performance.now();
       }
       const built = await buildBatch(engine, batch, options);

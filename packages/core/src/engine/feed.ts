@@ -1,4 +1,5 @@
 /** `queue.events`: the events that the storage keeps, whichever process made them, and those to come. */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { TaskqError } from "../errors.js";
 import { checkFeedStart } from "../feed-cursor.js";
 import { onAbort } from "../on-abort.js";
@@ -79,7 +80,7 @@ class Follower {
         if (answer !== undefined) this.#from = answer.cursor;
         if (answer === undefined || answer.events.length < PAGE) await this.#pause(answer === undefined);
         // Far behind: a storage in this process answers at once, and timers and sockets would wait for the last page.
-        else await new Promise(setImmediate);
+        else await nextTurn();
       }
     } finally {
       stop();

@@ -1,4 +1,5 @@
 /** `queue.flush`: all of a queue, or some of its jobs. */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { definitionOf } from "../definition.js";
 import { milliseconds } from "../duration.js";
 import { TaskqError } from "../errors.js";
@@ -50,7 +51,7 @@ async function flushAll(engine: Engine): Promise<void> {
   const request = { queue: engine.name, limit: ALL_AT_ONCE, everything: true } as const;
   while ((await engine.storage.purge({ ...request, now: engine.time.requestNow() })).more) {
     // A storage in this process answers at once, and timers and sockets would wait for all of it.
-    await new Promise(setImmediate);
+    await nextTurn();
   }
 }
 
@@ -72,7 +73,7 @@ async function flushSome(engine: Engine, filter: Filter, until: number): Promise
     if (!isLast) page = await read(after);
     await remove(engine, old);
     if (isLast) return;
-    await new Promise(setImmediate);
+    await nextTurn();
   }
 }
 

@@ -1,4 +1,5 @@
 /** `queue.lock`, `queue.semaphore` and `queue.locks`. */
+import { setImmediate } from "node:timers";
 import { milliseconds } from "../duration.js";
 import { TaskqError } from "../errors.js";
 import { abortSignal, callable, integer, oneOf, refuseUnknown, shortText, unexpected } from "../options.js";

@@ -1,4 +1,5 @@
 /** Moving a queue to another storage, in steps each of which may be the last one of this process. */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { TaskqError } from "../errors.js";
 import { abortSignal, callable, refuseUnknown, unexpected } from "../options.js";
 import { MOVED_AT_ONCE, type ExportAnswer, type ImportAnswer, type MoveCounts } from "../storage.js";
@@ -125,7 +126,7 @@ async function cancelArrival(target: Engine, about: About): Promise<ImportAnswer
   for (;;) {
     const answer = await target.storage.import({ ...about, kind: "cancel", departure: undefined });
     if (!answer.more) return answer;
-    await new Promise(setImmediate);
+    await nextTurn();
   }
 }
 
@@ -188,7 +189,7 @@ async function begin(move: Moving, left: ExportAnswer, departure: string): Promi
     const request = { ...move.about, kind: "begin", departure, epoch, arrival: destination } as const;
     const answer = await storage.import(request);
     if (!answer.more) return answer;
-    await new Promise(setImmediate);
+    await nextTurn();
   }
 }
 
@@ -214,7 +215,7 @@ async function copy(move: Moving, departure: string, from: string | undefined): 
     move.tell("copying", 0);
     cursor = page.cursor;
     // A storage in this process answers at once, and whoever breaks it off would wait for all of it.
-    await new Promise(setImmediate);
+    await nextTurn();
   } while (cursor !== undefined);
 }
 
@@ -226,7 +227,7 @@ async function compare(move: Moving, departure: string): Promise<MoveCounts> {
     move.tell("comparing", 0);
     const answer = await target.storage.import({ ...about, kind: "seal", departure });
     if (answer.more) {
-      await new Promise(setImmediate);
+      await nextTurn();
       continue;
     }
     const { counts: expected = {} } = await source.storage.export({ ...about, kind: "count", departure });

@@ -1,4 +1,5 @@
 /** `queue.counts`, `queue.jobs`, `queue.job`, `queue.why`. */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { definitionOf } from "../definition.js";
 import { integer, oneOf, refuseUnknown, text } from "../options.js";
 import { STORED_STATES, type ExplainFact } from "../storage.js";
@@ -45,7 +46,7 @@ export async function* readJobs(engine: Engine, filter: JobFilter): AsyncGenerat
     if (page.after === undefined) return;
     after = page.after;
     // A storage in this process answers at once, and timers and sockets would wait for the last page.
-    await new Promise(setImmediate);
+    await nextTurn();
   }
 }
 

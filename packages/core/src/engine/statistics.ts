@@ -1,4 +1,5 @@
 /** `queue.stats`. */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { milliseconds, type Duration } from "../duration.js";
 import { oneOf, refuseUnknown, unexpected } from "../options.js";
 import { Histogram, STATS_KEPT, STATS_MINUTE, type StatsRow } from "../storage.js";
@@ -79,7 +80,7 @@ async function statsOf(
     total.addAll(sum);
     minutes.push({ at: new Date(minute), ...sum.stats() });
     // Two days of many tasks are long to add up: others go on meanwhile.
-    if (minutes.length % MINUTES_AT_ONCE === 0) await new Promise(setImmediate);
+    if (minutes.length % MINUTES_AT_ONCE === 0) await nextTurn();
   }
   return {
     since: new Date(since),

@@ -1,4 +1,5 @@
 /** Fires schedules. Any number of processes may: the storage lets each instant through once. */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { TaskqError } from "../errors.js";
 import type { NewFlow, ScheduleRecord, TickAnswer } from "../storage.js";
 import { declareSchedule, periodicTasks } from "./declare-schedule.js";
@@ -96,7 +97,7 @@ export class Ticker {
       let next = this.#nextAfter(record, now);
       if (next === undefined) {
         looked += 1;
-        if (looked % SCHEDULES_AT_ONCE === 0) await new Promise(setImmediate);
+        if (looked % SCHEDULES_AT_ONCE === 0) await nextTurn();
         next = await this.#fireOrTell(record, told);
       }
       if (next !== undefined && (earliest === undefined || next < earliest)) earliest = next;

@@ -1,3 +1,5 @@
+import { setImmediate } from "node:timers";
+
 export interface WatchOptions {
   /** Told of jobs that become final; a storage may tell them all the same. @default true */
   readonly final?: boolean | undefined;

@@ -1,12 +1,11 @@
+import { setImmediate } from "node:timers";
+
 /** Milliseconds for which calls may follow each other without the event loop going round. */
 const LONGEST_TURN = 4;
 /** Calls between two looks at the time: they may also be one each of many turns. */
 const UNTIMED = 16;
 /** Rows after which it is looked at. */
 const MANY_ROWS = 200;
-
-/** The one that comes by itself, also where a test puts its own in place of timers. */
-const atNextTurn = setImmediate;
 
 /**
  * How long the event loop has been at one turn. A call that is answered at the end of what runs now is answered sooner than
@@ -41,13 +40,13 @@ export class LoopTurn {
     if (this.#began !== undefined) this.#wasLong = performance.now() - this.#began > LONGEST_TURN;
     else {
       this.#began = performance.now();
-      atNextTurn(this.#end);
+      setImmediate(this.#end);
     }
   }
 
   async #untilNext(): Promise<void> {
     await new Promise<void>((resolve) => {
-      atNextTurn(resolve);
+      setImmediate(resolve);
     });
     this.#next = undefined;
   }
