@@ -144,8 +144,8 @@ export class FileWatch {
 
   private told(): void {
     this.looksAgain = 0;
-    if (this.knownFor === 0 && this.look()) return;
-    // Even if it is known: another write may have come right behind it, told of by the same event.
+    if (this.knownFor === 0) this.look();
+    // Even if it is known, or was just seen: another write may have come right behind it, told of by the same event.
     const looks = this.knownFor > 0 ? 1 : this.patience;
     if (this.looksAtOnce === 0) this.lookAtOnce(looks);
     else this.looksAtOnce = Math.max(looks, this.looksAtOnce);

@@ -5,6 +5,9 @@ import { join } from "node:path";
 import type { StorageContract, WatchHint } from "@taskq/core/storage";
 import { fileURLToPath } from "node:url";
 import { expect, test, vi } from "vitest";
+import { connect, type Connection } from "../src/connection.js";
+import { loadDriver } from "../src/load-driver.js";
+import { FileWatch } from "../src/watch.js";
 import { afterTest, claim, flow, openStorage, QUEUE, temporaryFolder } from "./support.ts";
 
 interface Heard {
@@ -224,6 +227,33 @@ test.runIf(process.platform === "linux")(
   },
   20_000,
 );
+
+test("of two commits that the system tells of at once, the second one, which waits for the disk, is told of as soon", async () => {
+  const path = join(temporaryFolder(), "jobs.db");
+  await openStorage({ path });
+  const [own, writer] = [0, 1].map(() =>
+    connect(loadDriver(), { path, prefix: "taskq_", durability: "normal" }),
+  ) as [Connection, Connection];
+  afterTest(() => [own, writer].forEach((connection) => connection.close()));
+  writer.driver.exec("CREATE TABLE beside (n)");
+  // It is written, and told of, some milliseconds before it can be seen.
+  let seen = 0;
+  const connection = Object.create(own, { dataVersion: { value: () => seen } }) as Connection;
+  let changes = 0;
+  const watch = new FileWatch({ connection, changed: () => (changes += 1), look: () => {} });
+  watch.start();
+  afterTest(() => watch.end());
+  for (let turn = 1; turn <= 5; turn += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    changes = 0;
+    for (const n of [1, 2]) writer.driver.exec(`INSERT INTO beside VALUES (${n})`);
+    seen += 1;
+    setTimeout(() => (seen += 1), 8);
+    const before = performance.now();
+    await vi.waitFor(() => expect(changes).toBe(2), { timeout: 2_000, interval: 5 });
+    expect(performance.now() - before).toBeLessThan(200);
+  }
+}, 20_000);
 
 test("a process that only watches may end", async () => {
   const path = join(temporaryFolder(), "jobs.db");
