@@ -80,7 +80,7 @@ describe.each(places)("on %s", (place) => {
 
 const OF_TIMERS = ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "Date"] as const;
 
-describe.each(places.filter((place) => place !== "Redis"))("on %s", (place) => {
+describe.each(places)("on %s", (place) => {
   test.each<[string, () => unknown]>([
     ["all timers are fake", () => vi.useFakeTimers()],
     // As older versions of Vitest do, and `mock.timers` of Node.
