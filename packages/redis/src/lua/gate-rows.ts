@@ -46,7 +46,7 @@ function M.gateOf(name, make)
       if fine and type(passing) == "number" and type(tickets) == "table" and type(waiting) == "table" then
         gate = {name = name, number = number, size = size, jobs = jobs, passing = passing, opensAt = opensAt or nil,
           tickets = named(tickets), waiting = named(waiting), endsAt = endsAt, text = text}
-        gate.planned = gate.opensAt
+        gate.planned, gate.expires = gate.opensAt, #tickets > 0
       else
         -- Somebody has written into it: as if he had removed it.
         gate, S.goneGates = false, S.goneGates or {}

@@ -105,6 +105,15 @@ function M.endOfUnknown()
   return Q.x.unknownAfter and S.now + Q.x.unknownAfter
 end
 
+-- Whoever holds it may be gone, and nobody ask for it again. Renewals leave this instant as it is: then it is looked at anew.
+local function expireHolds(gate)
+  local last = 0
+  for _, ticket in pairs(gate.tickets) do last = math.max(last, ticket.expiresAt) end
+  gate.expires = last > 0
+  if gate.expires then M.expire(last, "g:" .. gate.name) end
+end
+M.expireHolds = expireHolds
+
 -- Keeps the instant at which the gate may open by itself; lets go of a gate that nobody uses.
 function M.planOpening(gate)
   local opening = M.index(K.opening)
@@ -114,6 +123,7 @@ function M.planOpening(gate)
     countHeld(gate)
     if taken(gate) == 0 then
       if gate.planned then opening:remove(gate.name) end
+      if gate.expires then M.index(K.expiry):remove("g:" .. gate.name) end
       gate.planned = nil
       S.gates[gate.name] = false
       S.goneGates = S.goneGates or {}
@@ -121,6 +131,7 @@ function M.planOpening(gate)
       return
     end
   else opensAt = instantOf(gate) end
+  if not gate.expires and next(gate.tickets) then expireHolds(gate) end
   gate.opensAt = opensAt
   if gate.planned == opensAt then return end
   if opensAt then opening:push(opensAt, gate.name) else opening:remove(gate.name) end
@@ -218,6 +229,14 @@ function openGate(gate)
   M.planOpening(gate)
 end
 M.openGate = openGate
+
+-- Those that held it when it was looked at before may not any more.
+function M.forgetHolds(name)
+  local gate = M.gateOf(name)
+  if not gate then return end
+  gate.expires = false
+  openGate(gate)
+end
 
 -- Lets the first in line go, whatever the gate; answers how many went.
 function M.letGo(gate, limit)

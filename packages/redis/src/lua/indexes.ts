@@ -207,7 +207,7 @@ function Line:all()
   return found
 end
 
--- What is forgotten from an instant on: values, answers, names, logs of limits, unique keys until an instant.
+-- What is forgotten from an instant on: values, answers, names, logs of limits, unique keys until an instant, holders of locks.
 function M.expire(at, name)
   M.index(K.expiry):push(at, name)
 end

@@ -137,7 +137,7 @@ function M.isForgotten(kind, text)
   return not (fine and type(first) == "number" and first > S.now)
 end
 
--- Forgets what is over: values, answers, names, logs of limits, unique keys.
+-- Forgets what is over: values, answers, names, logs of limits, unique keys, locks of the dead.
 local function forgetExpired(limit)
   local index = M.index(K.expiry)
   for _ = 1, limit do
@@ -158,6 +158,7 @@ local function forgetExpired(limit)
       else M.later("HDEL", K.owners, rest) end
     elseif kind == "u" then M.holderOf(rest)
     elseif kind == "l" then M.forgetLog(rest)
+    elseif kind == "g" then M.forgetHolds(rest)
     elseif M.isForgotten(kind, call("HGET", K.memory, name)) then M.later("HDEL", K.memory, name) end
   end
 end

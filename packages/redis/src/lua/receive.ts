@@ -101,6 +101,7 @@ local function receiveHold(record)
   local gate = M.gateOf(record.gate, true)
   gate.tickets[record.ticket] = {ticket = record.ticket, owner = record.owner, max = 1, ttl = 0, fence = record.fence,
     expiresAt = record.expiresAt, due = 0, order = 0}
+  M.expireHolds(gate)
 end
 
 local function receiveSchedule(record)
