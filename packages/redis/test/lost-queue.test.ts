@@ -299,6 +299,54 @@ describe.skipIf(serverBinary() === undefined)("a server that has lost a queue", 
     expect(losses).toEqual([expect.stringMatching(/made anew from its jobs, which are kept/)]);
   });
 
+  test("a row of the queue that somebody has written into is told with the way out, whatever is there now", async () => {
+    const { url } = await sharedServer();
+    const keyPrefix = newPrefix();
+    const storage = await opened({ url, keyPrefix });
+    await enqueueTen(storage);
+    await storage.control({ queue: QUEUE, task: "other", change: { kind: "pause" } });
+    await storage.control({
+      queue: QUEUE,
+      task: "third",
+      change: { kind: "revoke", once: true, until: undefined },
+    });
+    const redis = new Redis(url);
+    afterTest(() => redis.disconnect());
+    const key = `${keyPrefix}:{${QUEUE}}:queue`;
+    const row = await redis.getBuffer(key);
+    if (row === null) throw new Error("there is no row");
+    const about = { queue: QUEUE };
+    const calls = [
+      () => storage.counts(about),
+      () => storage.list({ ...about, states: ["ready"], task: undefined, limit: 5, after: undefined }),
+      () => storage.control({ ...about, task: "other", change: { kind: "inspect" } }),
+      () => storage.explain({ ...about, ids: ["nobody"] }),
+      () => storage.phase(about),
+    ];
+    // What is cut off behind what is always there, as the feed and a time for unknown tasks are not, cannot be told from a whole one.
+    const whole = row.length - 2;
+    const damaged = Array.from({ length: whole }, (_, size) => row.subarray(0, size));
+    for (const byte of [0xc0, 0xa1, 0x01]) {
+      for (let at = 0; at < whole; at += 2)
+        damaged.push(Buffer.concat([row.subarray(0, at), Buffer.of(byte), row.subarray(at + 1)]));
+    }
+    const odd = new Set<string>();
+    let refused = 0;
+    for (const [number, bytes] of damaged.entries()) {
+      await redis.set(key, bytes);
+      const reasons = (await Promise.allSettled(calls.map((call) => call()))).flatMap((answer) =>
+        answer.status === "rejected" ? [String(answer.reason)] : [],
+      );
+      for (const reason of reasons)
+        if (!reason.includes("made anew from its jobs once it is gone (DEL)")) odd.add(reason);
+      if (number < whole) refused += reasons.length;
+    }
+    expect([...odd]).toEqual([]);
+    expect(refused).toBe(whole * calls.length);
+    await redis.del(key);
+    expect((await storage.counts(about))["*"]?.ready).toBe(10);
+  });
+
   test("a row of the queue that is behind its jobs goes on behind them", async () => {
     const { url } = await sharedServer();
     const keyPrefix = newPrefix();

@@ -46,15 +46,16 @@ local function sorted(set)
   return names
 end
 
-function M.readQueue()
-  local text = call("GET", K.queue)
-  if not text then error({code = "TASKQ_STORAGE", message = "the queue is not open: there is nothing of it on the server", gone = true}, 0) end
+local PHASES = setOf({"open", "leaving", "left", "arriving"})
+
+-- What stands in the row of the queue; fails, or answers nothing, where somebody has written into it.
+local function queueFrom(text)
   local epoch, phase, fence, order, paused, later, a, b, c, d, e, f, g, h, retention, held, revoked, moving, looked, feed, unknownAfter = decode(text)
-  if type(order) ~= "number" or type(retention) ~= "table" then error("Bad data format: the row of the queue", 0) end
   local x = {retention = retention, unknownAfter = unknownAfter}
   if feed then x.feed = {tag = feed[1], last = feed[2], gone = feed[3], ["until"] = feed[4] or nil} end
   if held then
-    x.awaited, x.withheld, x.flagged, x.doneAside, x.goneAside = held[1], held[2], held[5], held[6], held[7]
+    x.awaited, x.withheld, x.flagged = held[1] + 0, held[2] + 0, held[5] + 0
+    x.doneAside, x.goneAside = (held[6] or 0) + 0, (held[7] or 0) + 0
     x.lines, x.paused = setOf(held[3]), setOf(held[4])
   end
   for _, own in ipairs(revoked or {}) do
@@ -65,8 +66,20 @@ function M.readQueue()
     x.moving = {}
     for place, name in ipairs(MOVING) do x.moving[name] = moving[place] or nil end
   end
-  Q = {epoch = epoch, phase = phase, fence = fence, order = order, paused = paused, later = later,
-    counts = {a, b, c, d, e, f, g, h}, x = x, looked = looked, text = text}
+  local counts = {a, b, c, d, e, f, g, h}
+  -- All of these are always there: one that was cut off before them would say that nothing is paused.
+  local numbers = {epoch, fence, order, looked, retention[1], retention[2], retention[3], retention[4], a, b, c, d, e, f, g, h}
+  for place = 1, 16 do if type(numbers[place]) ~= "number" then return nil end end
+  if not PHASES[phase] then return nil end
+  return {epoch = epoch, phase = phase, fence = fence, order = order, paused = paused, later = later, counts = counts, x = x, looked = looked, text = text}
+end
+
+function M.readQueue()
+  local text = call("GET", K.queue)
+  if not text then error({code = "TASKQ_STORAGE", message = "the queue is not open: there is nothing of it on the server", gone = true}, 0) end
+  local fine, own = pcall(queueFrom, text)
+  if not fine or not own then error("Bad data format: the row of the queue", 0) end
+  Q = own
   S.queue = Q
 end
 
