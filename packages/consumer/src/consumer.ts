@@ -21,7 +21,8 @@ export interface Consumer extends AsyncDisposable {
    * A storage that is away is then asked for up to 10 s to take what has ended; what it has not taken by then runs again.
    *
    * With a `grace` of 0 it stops at once: handlers, `setup`, `teardown` and a storage that is away have half a second
-   * each, and the log tells what is left behind.
+   * each, and the log tells what is left behind. One that has stopped answering is away once a call that settles something
+   * has run out of its time (the `timeout` of the storage, 5 s by default on Redis).
    */
   stop(options?: { readonly grace?: Duration }): Promise<void>;
   health(): ConsumerHealth;
