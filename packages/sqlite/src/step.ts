@@ -217,7 +217,7 @@ export function earliest(dues: Dues): number | undefined {
 
 /** Runs of an owner that a user has revoked. */
 export function revokedOf(move: Move, owner: string): readonly RunReference[] {
-  const { revoked } = move.queue.seldom ?? move.seldom();
+  const { revoked } = move.seldomNow();
   if (revoked.length === 0) return NO_RUNS;
   const number = ownerNumber(move.scope.connection, owner, move.now);
   return revoked.filter((run) => run.owner === number).map(({ id, fence }) => ({ id, fence }));

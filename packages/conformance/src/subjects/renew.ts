@@ -85,6 +85,11 @@ export const renewing: Subject = subject("renew", [
     assert.deepEqual(named(answer.revoked), named([runs[0]!]));
     assert.deepEqual(answer.lost, []);
     assert.deepEqual((await renew(context, [], "owner-2")).revoked, []);
+    // Another process has revoked it.
+    const second = await context.second();
+    const change = { kind: "revoke", scope: "flow" } as const;
+    await second.amend({ queue: context.queue, ids: [other.id], change, now: context.now });
+    assert.deepEqual(named((await renew(context, runs)).revoked), named(runs));
   }),
 
   promise("renewing clears a suspicion", async (context) => {
