@@ -352,6 +352,11 @@ const retrying: readonly ContractPromise[] = [
     await amend(context, { kind: "remove" }, removed.id);
     await context.rejects("TASKQ_FLOW_FINISHED", () => amend(context, RETRY, failing.id));
     assert.deepEqual(await context.states(failing.id, last.id), ["failed", "skipped"]);
+    const [whole, next] = context.jobs(2);
+    await context.enqueue(chain(whole, next));
+    await context.runToFailure(whole.id);
+    await amend(context, RETRY, whole.id);
+    assert.deepEqual(await context.states(whole.id, next.id), ["ready", "blocked"], "another flow is");
   }),
 ];
 

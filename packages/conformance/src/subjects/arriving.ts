@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { KEPT_AT_LEAST } from "@taskq/core/storage";
+import { KEPT_AT_LEAST, type SettledOutcome } from "@taskq/core/storage";
 import { bytes } from "../bytes.js";
 import type { Context } from "../context.js";
 import { chain, flowOf } from "../flows.js";
@@ -20,6 +20,13 @@ import {
 } from "../moving.js";
 import { promise, subject, type Subject } from "../promise.js";
 import { at } from "../tuple.js";
+
+/** Endings besides being completed and failed; what follows is skipped. */
+const ENDINGS: readonly SettledOutcome[] = [
+  { kind: "cancelled", reason: "asked for" },
+  { kind: "expired" },
+  { kind: "quarantined", error: bytes("unreadable") },
+];
 
 /** One of everything that a queue keeps; answers the ids of jobs and joins. */
 async function keepOfEverything(context: Context): Promise<readonly string[]> {
@@ -45,6 +52,11 @@ async function keepOfEverything(context: Context): Promise<readonly string[]> {
   const again = await context.claimOne(retried.id);
   const due = context.now + 5_000;
   await context.settle(again, { kind: "retry", error: bytes("once"), due, counts: true });
+  for (const outcome of ENDINGS) {
+    const [ending, follower] = context.jobs(2);
+    await context.enqueue(chain(ending, follower));
+    await context.settle(await context.claimOne(ending.id), outcome);
+  }
   const member = context.job({ priority: -3, expiresAt: context.now + 90_000 });
   const group = context.group([member, context.job()], "settled");
   const named = context.job({ id: "a name", delay: 10_000, delivery: "at-most-once" });
