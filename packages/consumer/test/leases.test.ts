@@ -44,6 +44,41 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
     expect((await reaper.tick()).at).toBeLessThan(Date.now() + 15_000);
   });
 
+  test("nothing is taken while the storage is away, nor for a whole lease after", async () => {
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: {} }));
+    const engine = engineOf(queue);
+    await engine.open();
+    const outage = new Outage(engine.logger, engine.name);
+    const reaper = new Reaper({ engine, lease: 60_000, outage, reaped: () => {} });
+    outage.failed(new Error("away"));
+    expect(await reaper.tick()).toEqual({ most: Infinity });
+    outage.answered();
+    const rest = await reaper.tick();
+    expect(rest.at).toBeUndefined();
+    expect(rest.most).toBeGreaterThan(30_000);
+  });
+
+  test("a handler whose run was taken is told at the next renewal", async () => {
+    const reasons: unknown[] = [];
+    const began = new Gate();
+    const work = task("work", async (_: void, { signal }) => {
+      began.open();
+      await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      reasons.push(signal.reason);
+    });
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { work } }));
+    await queue.enqueue(work.job());
+    const consumer = await serve(queue, { lease: 300 });
+    await began.opened;
+    const { storage, name } = engineOf(queue);
+    const ahead = Date.now() + 3_600_000;
+    // One whose clock is far ahead finds the lease over.
+    for (const now of [ahead, ahead + 300]) await storage.reap({ queue: name, limit: 1, now });
+    await until(() => reasons.length > 0);
+    expect(reasons).toMatchObject([{ code: "TASKQ_LEASE_LOST" }]);
+    await until(() => consumer.health().busy === 0);
+  });
+
   test("a job that runs for longer than the lease is nobody else's, since the lease is renewed", async () => {
     let runs = 0;
     const long = task("long", async () => {
