@@ -178,7 +178,8 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
     await until(() => consumer.health().busy === 1);
     const stopped = consumer.stop();
     storage.faults.setAway(true);
-    await sleep(150);
+    // Longer than a stop at once would ask for.
+    await sleep(1_300);
     storage.faults.setAway(false);
     await stopped;
     expect(await result.peek()).toMatchObject({ state: "completed" });

@@ -98,6 +98,24 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
     expect(await queue.counts()).toMatchObject({ active: 1, ready: 2 });
   });
 
+  test("jobs claimed ahead go back when their queue is paused, and begin once it is resumed", async () => {
+    let ran = 0;
+    const work = task("work", async () => {
+      await sleep(5);
+      ran += 1;
+    });
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { work } }));
+    await queue.enqueueMany(Array.from({ length: 60 }, () => work.job()));
+    await serve(queue, { workers: 1, prefetch: 60 });
+    await until(() => ran > 2);
+    await queue.pause();
+    await until(async () => (await queue.counts()).active <= 1);
+    await until(async () => (await queue.counts()).active === 0);
+    expect(ran).toBeLessThan(40);
+    await queue.resume();
+    await until(() => ran === 60);
+  });
+
   test("a job claimed ahead and revoked meanwhile never runs, and ends cancelled", async () => {
     const [begun, finish] = [new Gate(), new Gate()];
     const ran: number[] = [];
