@@ -6,7 +6,7 @@ import { sqliteStorage } from "@taskq/sqlite";
 import { expect, test } from "vitest";
 import { createConsumer } from "../src/index.js";
 import { closing } from "./serving.js";
-import { sleep, temporaryFolder } from "./support.js";
+import { Gate, only, recordEvents, sleep, temporaryFolder } from "./support.js";
 
 const storages = [
   ["SQLite to SQLite", "sqlite", "sqlite"],
@@ -51,6 +51,30 @@ test.each(storages)(
     expect([...runs.values()].every((times) => times === 1)).toBe(true);
     expect(await to.counts()).toMatchObject({ completed: 600, failed: 0 });
     expect((await to.stats()).total).toMatchObject({ completed: 600, failed: 0, retried: 0 });
+  },
+);
+
+test.each([1, 3])(
+  "with %i workers, a handler that runs when its queue leaves ends as it would have, and its end is told once",
+  async (workers) => {
+    const work = task("work", async (_: void, { signal }) => {
+      await sleep(150);
+      return signal.aborted;
+    });
+    const tasks = { work };
+    const from = closing(createQueue({ storage: memoryStorage(), tasks }));
+    const to = closing(createQueue({ storage: memoryStorage(), tasks }));
+    const [started, told] = [new Gate(), recordEvents(from)];
+    from.on("started", started.open);
+    const [first] = await from.enqueueMany([work.job(), work.job()]);
+    const stopped = createConsumer(from, { workers, prefetch: 0 })
+      .run()
+      .catch((error: unknown) => error);
+    await started.opened;
+    await moveQueue(from, to);
+    expect(await stopped).toMatchObject({ code: "TASKQ_MOVED" });
+    expect(await to.result(work, first?.id ?? "").peek()).toEqual({ state: "completed", value: false });
+    expect(only(told, "completed")).toHaveLength(Math.min(workers, 2));
   },
 );
 
