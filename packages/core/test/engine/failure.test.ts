@@ -33,6 +33,11 @@ describe("errors as data", () => {
     expect(decodeError(serializer, encodeError(serializer, described, context), context)).toEqual(described);
   });
 
+  test("a code that is a number is kept as a text, and one that is neither is left out", () => {
+    expect(describeError(Object.assign(new Error("gone"), { code: 404 }), undefined).code).toBe("404");
+    expect(describeError(Object.assign(new Error("gone"), { code: {} }), undefined).code).toBeUndefined();
+  });
+
   test("causes are told at the end of the stack", () => {
     const error = new Error("outer", { cause: new Error("inner", { cause: "root" }) });
     const { stack } = describeError(error, undefined);
