@@ -388,6 +388,33 @@ describe.skipIf(serverBinary() === undefined)("a server that has lost a queue", 
     expect(jobs.filter(({ id }) => !ids.has(id))).toEqual([]);
   });
 
+  test("a limit lets its line go though somebody has removed when it opens", async () => {
+    const losses = lossesOfTest();
+    const { storage, remove } = await lockedJobs();
+    const gates = [{ kind: "limit", key: "often", max: 1, per: 300, onBusy: "wait" }] as const;
+    const jobs = Array.from({ length: 2 }, () => newJob({ gates }));
+    await storage.enqueue({ queue: QUEUE, flows: jobs.map(alone) });
+    const [first, ...others] = await claim(storage, "one", 5);
+    expect([first?.id, others]).toEqual([jobs[0]?.id, []]);
+    await remove("opening");
+    // What another line does tells nothing of this one.
+    const other = [{ ...gates[0], key: "seldom" }];
+    await storage.enqueue({
+      queue: QUEUE,
+      flows: [newJob({ gates: other }), newJob({ gates: other })].map(alone),
+    });
+    expect(await claim(storage, "one", 5)).toHaveLength(1);
+    await sleep(320);
+    await storage.reap({ queue: QUEUE, limit: 10 });
+    await until("it is told", async () => losses.length > 0);
+    expect(losses).toEqual([expect.stringMatching(/when lines open by themselves .* made anew/)]);
+    const runs = [...(await claim(storage, "one", 5)), ...(await claim(storage, "one", 5))];
+    expect(runs.map(({ id }) => id)).toContain(jobs[1]?.id);
+    await storage.reap({ queue: QUEUE, limit: 10 });
+    await sleep(20);
+    expect(losses).toHaveLength(1);
+  });
+
   test.each(["ready", "scheduled", "active", "claims"])(
     "%s that are removed alone are made anew",
     async (name) => {

@@ -89,10 +89,27 @@ function M.rebuildQueue()
   M.later("DEL", K.feed)
 end
 
+local some = nil
+
 -- All gates; of many some, from anywhere on.
 local function someGates()
-  if call("HLEN", K.gates) <= GATES_AT_ONCE then return call("HGETALL", K.gates) end
-  return call("HSCAN", K.gates, string.format("%d", math.random(0, 2147483647)), "COUNT", GATES_AT_ONCE)[2]
+  if some then return some end
+  if call("HLEN", K.gates) <= GATES_AT_ONCE then some = call("HGETALL", K.gates)
+  else some = call("HSCAN", K.gates, string.format("%d", math.random(0, 2147483647)), "COUNT", GATES_AT_ONCE)[2] end
+  return some
+end
+
+-- Tells anew when lines open by themselves, where that is gone; whether it was of any. Of many gates some are looked at with each call.
+function M.rebuildOpening()
+  local texts, isLost = someGates(), false
+  for place = 1, #texts, 2 do
+    local fine, _, _, _, _, _, opensAt = pcall(decodeFrom, texts[place + 1], 5)
+    if fine and type(opensAt) == "number" and not M.index(K.opening):score(texts[place]) then
+      M.index(K.opening):push(opensAt, texts[place])
+      isLost = true
+    end
+  end
+  return isLost
 end
 
 -- Whether gates count holders though nothing tells who holds them: then all that were held do, so that some of many are looked at with

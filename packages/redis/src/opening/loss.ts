@@ -36,6 +36,9 @@ const REBUILT: Readonly<Record<string, string>> = {
   lines:
     "what jobs wait in or hold (a key that ends with :lines, :gates or :holds) was gone; they stand in line anew, and locks that were " +
     "held outside of jobs may be lost",
+  opening:
+    "what tells when lines open by themselves (the key that ends with :opening), those of limits above all, was gone; it is made anew " +
+    "from them",
   places:
     "what tells where jobs stand (a key that ends with :ready, :scheduled, :active or :claims) was gone; it is made anew " +
     "from the jobs, and some that run may run again",

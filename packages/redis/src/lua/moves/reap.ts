@@ -143,9 +143,9 @@ return M.run(function()
     if M.hasLostLines() then
       M.rebuildLines()
       rebuilt = "lines"
-    end
+    elseif M.rebuildOpening() then rebuilt = "opening" end
     -- Those that have just left a line are not yet written where they stand.
-    if not rebuilt and Q.phase == "open" then goesOn, isNew = M.rebuildPlaces() end
+    if rebuilt ~= "lines" and Q.phase == "open" then goesOn, isNew = M.rebuildPlaces() end
     if isNew then rebuilt = "places" end
     openLimits()
   end
