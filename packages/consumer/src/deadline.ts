@@ -24,9 +24,10 @@ export class Deadline {
     else this.#timer = startTimer(() => this.#resolve(), delay);
   }
 
-  /** It is not waited for any more. */
+  /** It is not waited for any more, whoever brings it forward: a timer would keep the process from ending. */
   clear(): void {
     clearTimeout(this.#timer);
+    this.#at = -Infinity;
   }
 }
 

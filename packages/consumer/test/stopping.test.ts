@@ -6,6 +6,11 @@ import { createConsumer } from "../src/index.js";
 import { closing, serve } from "./serving.js";
 import { Gate, only, recordEvents, recordingLogger, sleep, storages, until } from "./support.js";
 
+/** How many keep the process alive. */
+function timers(): number {
+  return process.getActiveResourcesInfo().filter((kind) => kind === "Timeout").length;
+}
+
 function hang(): Promise<void> {
   return new Promise(() => {});
 }
@@ -236,6 +241,17 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
     const stopped = performance.now();
     await hasty.stop();
     expect(performance.now() - stopped).toBeLessThan(5_000);
+  });
+
+  test("a consumer that has stopped keeps no process from ending, asked to stop again with less grace", async () => {
+    const work = task("work", async () => 1);
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { work } }));
+    const consumer = await serve(queue, { teardown: () => sleep(1) });
+    await consumer.stop();
+    const before = timers();
+    const again = consumer.stop({ grace: "20s" });
+    expect(timers()).toBe(before);
+    await again;
   });
 
   test("a teardown has its time though the handlers have used up the grace", async () => {
