@@ -24,8 +24,9 @@ export class OneByOne {
   #really: FinishedRun | undefined;
   /** Whether it has taken one since it refused one in both ways: each tells of one that is refused then, as it may refuse all by the next. */
   #hasTaken = false;
-  /** Whether a job is to be claimed to find out, or has been. */
-  #probe: "none" | "wanted" | "claimed" = "none";
+  #wantsProbe = false;
+  /** The job that was claimed to find out. */
+  #probe: string | undefined;
 
   constructor(options: OneByOneOptions) {
     this.#options = options;
@@ -36,13 +37,15 @@ export class OneByOne {
     return this.#left[0];
   }
 
+  /** Whether a job is to be claimed to find out. */
   get wantsProbe(): boolean {
-    return this.#probe === "wanted";
+    return this.#wantsProbe;
   }
 
-  /** One was claimed. */
-  probed(): void {
-    this.#probe = "claimed";
+  /** It was claimed. */
+  probed(id: string | undefined): void {
+    this.#wantsProbe = false;
+    this.#probe = id;
   }
 
   add(runs: readonly HeldRun[]): void {
@@ -55,7 +58,7 @@ export class OneByOne {
     if (this.#really !== undefined) this.#tell(held, "the storage keeps a run only as a failed attempt");
     this.#really = undefined;
     this.#hasTaken = true;
-    this.#probe = "none";
+    this.probed(undefined);
     this.#goOn();
   }
 
@@ -91,7 +94,9 @@ export class OneByOne {
     }
     this.#left = [...refused, ...this.#options.others()];
     const isAlone = this.#left.length === 1 && !this.#hasTaken;
-    if (isAlone && this.#probe === "none") this.#probe = "wanted";
+    // One whose lease was lost has told nothing, and tells nothing any more.
+    const isProbing = this.#probe !== undefined && this.#options.runs.get(this.#probe) !== undefined;
+    if (isAlone && !isProbing) this.#wantsProbe = true;
   }
 
   /** As if it had been cut off: it runs again once its lease is over. */

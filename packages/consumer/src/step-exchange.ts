@@ -161,7 +161,7 @@ export class StepExchange {
       lane.sent = undefined;
       const { request, ended, stamp, isOfOne } = sent;
       if (isOfOne) this.#oneByOne.taken();
-      else if (this.wantsProbe && handedOut(answer) > 0) this.#oneByOne.probed();
+      else if (this.wantsProbe && handedOut(answer) > 0) this.#oneByOne.probed(answer.claimed[0]?.id);
       return { answer, claim: request.claim, ended, stamp, elsewhere };
     } catch (error) {
       return this.#refused(lane, sent, error);

@@ -239,6 +239,35 @@ describe.each(KEPT)("on %s", (_name, makeStorage) => {
   });
 });
 
+test("a consumer goes on though it has lost the run that was to show whether the storage takes any", async () => {
+  const path = join(await temporaryFolder(), "jobs.db");
+  const storage = faultyStorage(sqliteStorage({ path }));
+  const [begun, hang] = [new Gate(), new Gate()];
+  const work = task("work", async (number: number) => {
+    if (number !== 1) return number;
+    begun.open();
+    await hang.opened;
+    return number;
+  });
+  const queue = closing(createQueue({ storage, tasks: { work } }));
+  const events = recordEvents(queue);
+  const first = await queue.enqueue(work.job(0));
+  storage.faults.breakWhen("step", ({ settled }) => settled.some(({ id }) => id === first.id));
+  await serve(queue, { workers: 2, lease: "1s" });
+  await until(() => storage.faults.met.length > 8);
+  const second = await queue.enqueue(work.job(1));
+  await begun.opened;
+  // As if its lease had run out, and somebody else had the job.
+  databaseAt(path).exec(
+    "UPDATE taskq_jobs SET fence = fence + 1 WHERE state = 4 AND fence = (SELECT max(fence) FROM taskq_jobs)",
+  );
+  await until(() => only(events, "lease-lost").length === 1);
+  expect(only(events, "lease-lost")).toMatchObject([{ id: second.id }]);
+  const others = await queue.enqueueMany([2, 3].map((number) => work.job(number)));
+  expect(await Promise.all(others.map((other) => other.wait({ timeout: "15s" })))).toEqual([2, 3]);
+  hang.open();
+});
+
 test("what has ended is settled though the storage refuses each claim", async () => {
   const path = join(await temporaryFolder(), "jobs.db");
   const [begun, finish] = [new Gate(), new Gate()];
