@@ -38,37 +38,51 @@ local function standIns(join)
   return found
 end
 
-local function sizeOf(row)
+-- known: of each join, once it was looked for.
+local function standInsOf(join, known)
+  local found = known[join.id]
+  if not found then
+    found = standIns(join)
+    known[join.id] = found
+  end
+  return found
+end
+
+local function sizeOf(row, known)
   if row.kind == "job" then return M.sizeOfBytes(row) end
   local sum = 0
-  for _, member in ipairs(standIns(row)) do sum = sum + sizeOf(member) end
+  for _, member in ipairs(standInsOf(row, known)) do sum = sum + sizeOf(member, known) end
   return sum
 end
 
 -- Flat, since joins may nest deeper than can be packed: each join is followed by its members.
-local function tellSource(row, carried, list)
+local function tellSource(row, carried, list, known)
   if row.kind == "job" then
     list[#list + 1] = {id = row.id, task = row.task, fence = row.fence, state = row.state, attempt = row.attempt,
       bytes = carried and M.bytesOf(row) or nil, left = (not carried and row.bytes ~= nil) or nil, reason = row.reason, cause = M.causeOf(row)}
     return
   end
-  local members = standIns(row)
+  local members = standInsOf(row, known)
   list[#list + 1] = {id = row.id, mode = row.mode, state = row.state, reason = row.reason, cause = row.cause, members = #members}
-  for _, member in ipairs(members) do tellSource(member, carried, list) end
+  for _, member in ipairs(members) do tellSource(member, carried, list, known) end
 end
 
 function M.sourcesFor(row)
   if not row.edges or #row.edges == 0 then return nil end
-  local rows, size = {}, 0
+  local rows, size, known = {}, 0, {}
+  S.ahead = {}
   for _, edge in ipairs(row.edges) do
     local source = readFrom(row, edge)
     if not source.removed then
       rows[#rows + 1] = source
-      size = size + sizeOf(source)
+      size = size + sizeOf(source, known)
     end
   end
   local list = {}
-  for _, source in ipairs(rows) do tellSource(source, size <= CARRIED, list) end
+  for _, source in ipairs(rows) do tellSource(source, size <= CARRIED, list, known) end
+  -- Members of a group may be many, and are changed by nobody here.
+  M.unread(S.ahead)
+  S.ahead = nil
   return list
 end
 

@@ -238,7 +238,7 @@ function M.likelyKeyOf(id)
   return M.placeOf(id) or "!" .. id
 end
 
--- Reads many at once, so that each of them is at hand.
+-- Reads many at once, so that each of them is at hand; and tells them in S.ahead, if that is there.
 function M.readAhead(ids)
   local keys, seen = {}, {}
   for _, id in ipairs(ids) do
@@ -254,7 +254,9 @@ function M.readAhead(ids)
     M.readEnds(keys, from, to)
     for place = from, to do
       local text = texts[place - from + 1]
-      S.rows[keys[place]] = text and decodeKnown(keys[place], text)
+      local row = text and decodeKnown(keys[place], text)
+      S.rows[keys[place]] = row
+      if row and S.ahead then insert(S.ahead, row) end
     end
   end
 end
