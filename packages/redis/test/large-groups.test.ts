@@ -3,6 +3,7 @@ import { createQueue, group, task, type FailureReport, type Job, type Storage } 
 import { engineOf, InlineRunner } from "@taskq/core/engine";
 import { Redis } from "ioredis";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { redisStorage } from "../src/index.js";
 import { settingsOf } from "../src/options.js";
 import { RedisStorage } from "../src/redis-storage.js";
 import { hasTestServer, startTestServer } from "./servers/test-server.js";
@@ -86,5 +87,25 @@ describe.skipIf(!hasTestServer)("a large group", () => {
     expect(reads.most).toBeLessThan(MEMBERS / 4);
     const again = await queue.enqueueMany(members);
     expect(again.filter(({ existing }) => existing)).toEqual([]);
+  });
+  test("of which a member added a job counts the others without a look at all of them", async () => {
+    const server = await startTestServer();
+    onTestFinished(() => server.stop());
+    const { url, keyPrefix } = server;
+    const storage = redisStorage({ url, keyPrefix });
+    const adding = task("adding", async (number: number, { enqueue }) => {
+      if (number % 100 === 0) await enqueue(second.job(number), { join: true });
+      return number;
+    });
+    const queue = createQueue({ storage, tasks: { adding, second } });
+    onTestFinished(() => queue.close());
+    const members = Array.from({ length: MEMBERS }, (_, number) => adding.job(number));
+    const all = await queue.enqueue(group(members));
+    const reads = await watchReads(url, keyPrefix, "rows");
+    await new InlineRunner(engineOf(queue)).runDue();
+    expect(await all.state()).toBe("completed");
+    expect((await queue.counts()).completed).toBe(MEMBERS + 4);
+    expect(reads.most).toBeGreaterThan(0);
+    expect(reads.most).toBeLessThan(MEMBERS);
   });
 });

@@ -238,8 +238,7 @@ local function countMember(join, member)
   local verdict = M.memberVerdict(join, member)
   if verdict == "waiting" then return end
   if type(verdict) == "table" then return breakJoin(join, verdict) end
-  -- A member that added flows may end together with them, and is told of each.
-  if join.added then M.recountMembers(join) else join.waits = join.waits - 1 end
+  if M.countsAnew(join, member) then join.waits = join.waits - 1 end
   if join.waits == 0 then concludeJoin(join, nil) end
 end
 

@@ -82,12 +82,24 @@ function M.isErrorHandler(row)
   return false
 end
 
+-- What members of a join added, by their ids: made once in a call, since each look at a member asks for it.
+local function addedTo(join)
+  local own = join.byMember
+  if not own then
+    own = {}
+    for _, pair in ipairs(join.added or {}) do
+      own[pair[1]] = own[pair[1]] or {}
+      insert(own[pair[1]], pair)
+    end
+    join.byMember = own
+  end
+  return own
+end
+
 -- Ends of the flows that a member added.
 local function endsOf(join, member)
   local ends = {}
-  for _, pair in ipairs(join.added or {}) do
-    if pair[1] == member.id then ends[#ends + 1] = M.sourceOf(join, pair[2]) end
-  end
+  for place, pair in ipairs(addedTo(join)[member.id] or {}) do ends[place] = M.sourceOf(join, pair[2]) end
   return ends
 end
 M.endsOf = endsOf
@@ -112,9 +124,22 @@ end
 
 -- Makes a member count only when this flow is final too.
 function M.extendMember(join, memberId, ending)
+  local own, pair = addedTo(join), {memberId, ending.id}
   join.added = join.added or {}
-  insert(join.added, {memberId, ending.id})
+  insert(join.added, pair)
+  own[memberId] = own[memberId] or {}
+  insert(own[memberId], pair)
   addDependent(ending, join, "m", memberId)
+end
+
+-- Whether a member that counts from now on was not counted before. One that added flows is told of with the end of each, and may end together
+-- with them: the first of these says that it was counted.
+function M.countsAnew(join, member)
+  local added = addedTo(join)[member.id]
+  if not added then return true end
+  if added[1][3] then return false end
+  added[1][3] = true
+  return true
 end
 
 local function membersOf(join)
@@ -127,9 +152,14 @@ end
 M.membersOf = membersOf
 
 function M.recountMembers(join)
-  local waits = 0
+  local waits, added = 0, addedTo(join)
+  -- Whatever no member has added counts for none.
+  for _, own in pairs(added) do own[1][3] = true end
   for _, member in ipairs(membersOf(join)) do
-    if M.memberVerdict(join, member) == "waiting" then waits = waits + 1 end
+    if M.memberVerdict(join, member) == "waiting" then
+      waits = waits + 1
+      if added[member.id] then added[member.id][1][3] = nil end
+    end
   end
   join.waits = waits
 end
