@@ -82,6 +82,23 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
     expect(logger.lines.filter(({ level }) => level === "warn")).toHaveLength(1);
   });
 
+  test("periodic tasks are fired again once a storage that was away answers", async () => {
+    const storage = faultyStorage(await makeStorage());
+    let runs = 0;
+    const beat = periodic("beat", every("50ms"), async () => void (runs += 1));
+    const queue = closing(createQueue({ storage, tasks: { beat } }));
+    const consumer = await serve(queue);
+    await until(() => runs > 0);
+    storage.faults.setAway(true);
+    await until(() => !consumer.health().connected);
+    // Its next instant comes meanwhile.
+    await sleep(100);
+    storage.faults.setAway(false);
+    const before = runs;
+    await until(() => runs > before + 2);
+    expect(consumer.health().connected).toBe(true);
+  });
+
   test("a step whose answer is lost is repeated: nothing runs twice and every event comes once", async () => {
     const storage = faultyStorage(await makeStorage());
     const ran: number[] = [];

@@ -315,6 +315,7 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
     const setup = () => Promise.reject(broken);
     const consumer = createConsumer(queue, { setup });
     await expect(consumer.start()).rejects.toBe(broken);
+    expect(consumer.health().state).toBe("stopped");
     await expect(consumer.start()).rejects.toBe(broken);
     await expect(createConsumer(queue, { setup }).run()).rejects.toBe(broken);
     await sleep(30);
