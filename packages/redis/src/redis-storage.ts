@@ -10,6 +10,7 @@ import {
   type StorageRequest as Request,
   type StoredCounts,
   type TickAnswer,
+  type ValueAnswer,
 } from "@taskq/core/storage";
 import { OpenQueue, type Asked, type Told } from "./open-queue.js";
 import { enqueue, sendGathered } from "./enqueue.js";
@@ -232,8 +233,15 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
   async values(request: Request<"values">): Answer<"values"> {
     const removes = request.operations.every(({ kind }) => REMOVALS.has(kind));
     const script = removes ? removing : SCRIPTS.values;
-    const { answer } = await this.#queue(request.queue).ask(script, request);
-    return listOf(answer["answers"], valueOf);
+    const queue = this.#queue(request.queue);
+    const answers: ValueAnswer[] = [];
+    do {
+      const operations = request.operations.slice(answers.length);
+      const { answer } = await queue.ask(script, request, { operations });
+      answers.push(...listOf(answer["answers"], valueOf));
+      // Of values that are large together, each script reads some.
+    } while (answers.length < request.operations.length);
+    return answers;
   }
 
   async keys(request: Request<"keys">): Answer<"keys"> {

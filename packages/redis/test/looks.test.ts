@@ -98,6 +98,23 @@ describe.skipIf(serverBinary() === undefined)("single calls of one moment", () =
     expect(await values.increment("key 3", 2)).toBe(5);
   });
 
+  test("values that are large together are read by several scripts, none of which keeps others waiting for long", async () => {
+    const { queue } = await stored();
+    const keys = Array.from({ length: 50 }, (_, n) => `large ${n}`);
+    for (const key of keys) await queue.values.set(key, key.padEnd(100_000));
+    await queue.values.set("small", 1);
+    const reading = await scriptsOf(async () => {
+      const [first, ...values] = await Promise.all(
+        ["small", ...keys].map((key) => queue.values.get<string>(key)),
+      );
+      expect(first).toBe(1);
+      expect(values.map((value) => value?.trimEnd())).toEqual(keys);
+      expect(new Set(values.map((value) => value?.length))).toEqual(new Set([100_000]));
+    });
+    // Eleven in each.
+    expect(reading).toBe(1 + 5);
+  });
+
   test("a call that comes while none is under way waits for no others, and each is asked before those behind it", async () => {
     const { results } = await stored();
     const [first, second, third] = results;

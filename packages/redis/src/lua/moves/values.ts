@@ -1,6 +1,8 @@
 /** Values by key, beside the jobs. */
 export const values: string = String.raw`
 local REMEMBERED = 600000
+-- Bytes of values that are read at a time: others wait meanwhile.
+local AT_ONCE = 1048576
 local known = {}
 
 local function get(key)
@@ -87,8 +89,14 @@ return M.run(function()
     local till, answers = decode(before)
     if till > S.now then return {answers = answers} end
   end
-  local answers = {}
-  for place, one in ipairs(request.operations) do answers[place] = carryOut(one) end
+  local answers, size = {}, 0
+  for place, one in ipairs(request.operations) do
+    local told = carryOut(one)
+    answers[place] = told
+    size = size + #(told.bytes or "")
+    -- The rest is asked for by itself.
+    if not changes and size > AT_ONCE then break end
+  end
   if changes then
     M.later("HSET", K.memory, name, pack(S.now + REMEMBERED, answers))
     M.expire(S.now + REMEMBERED, name)
