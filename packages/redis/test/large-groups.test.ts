@@ -32,18 +32,20 @@ const handled = (number: number): Member => piped(number).onError(mend);
 const nested = (number: number): Job<number, "first" | "second" | "sum"> =>
   group([first.job(number), first.job(number).pipe(second)]).pipe(sum);
 
-/** How many fields of the key with this name each script reads, from now on. */
-async function watchReads(url: string, prefix: string, name: string): Promise<{ most: number }> {
+/** How many fields of the key with this name each script reads at the most, and all of them together, from now on. */
+async function watchReads(url: string, prefix: string, name: string): Promise<{ most: number; all: number }> {
   const redis = new Redis(url);
   onTestFinished(() => redis.disconnect());
   const monitor = await redis.monitor();
   onTestFinished(() => monitor.disconnect());
-  const reads = { most: 0 };
+  const reads = { most: 0, all: 0 };
   let own = 0;
   monitor.on("monitor", (_time: string, [command = "", key = "", ...fields]: string[], source: string) => {
     if (source !== "lua") own = 0;
-    else if (/^HM?GET$/i.test(command) && key.startsWith(prefix) && key.endsWith(`:${name}`))
+    else if (/^HM?GET$/i.test(command) && key.startsWith(prefix) && key.endsWith(`:${name}`)) {
       own += fields.length;
+      reads.all += fields.length;
+    }
     reads.most = Math.max(reads.most, own);
   });
   return reads;
@@ -107,5 +109,23 @@ describe.skipIf(!hasTestServer)("a large group", () => {
     expect((await queue.counts()).completed).toBe(MEMBERS + 4);
     expect(reads.most).toBeGreaterThan(0);
     expect(reads.most).toBeLessThan(MEMBERS);
+  });
+  test("of which a member added many jobs counts the end of each without a look at the others", async () => {
+    const server = await startTestServer();
+    onTestFinished(() => server.stop());
+    const { url, keyPrefix } = server;
+    const adding = task("adding", async (count: number, { enqueue }) => {
+      for (let number = 1; number <= count; number += 1) await enqueue(second.job(number), { join: true });
+      return count;
+    });
+    const queue = createQueue({ storage: redisStorage({ url, keyPrefix }), tasks: { adding, second } });
+    onTestFinished(() => queue.close());
+    const all = await queue.enqueue(group([adding.job(MEMBERS), second.job(0)]));
+    const reads = await watchReads(url, keyPrefix, "rows");
+    await new InlineRunner(engineOf(queue)).runDue();
+    expect(await all.state()).toBe("completed");
+    expect((await queue.counts()).completed).toBe(MEMBERS + 2);
+    expect(reads.all).toBeGreaterThan(MEMBERS);
+    expect(reads.all).toBeLessThan(MEMBERS * 30);
   });
 });

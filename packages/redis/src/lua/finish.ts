@@ -247,7 +247,9 @@ local function tell(source, dependent)
   if not target or target.isLost then return M.lose(M.likelyKeyOf(dependent[1]), "blocked", source.order, source.flow, dependent[1]) end
   if target.state ~= "blocked" or M.targetOf(source, target.id) ~= target then return end
   if dependent[2] == "m" then
-    return countMember(target, dependent[3] and M.rowOrGone(dependent[3]) or source)
+    if not dependent[3] then return countMember(target, source) end
+    M.noteEnd(target, source)
+    return countMember(target, M.rowOrGone(dependent[3]))
   end
   local verdict = M.verdictOf(source, dependent[2])
   if type(verdict) == "table" then return skip(target, verdict) end

@@ -82,24 +82,35 @@ function M.isErrorHandler(row)
   return false
 end
 
--- What members of a join added, by their ids: made once in a call, since each look at a member asks for it.
+-- How a flow that a member added has ended, as a pair says: "b" if that breaks the group, "o" otherwise, false as long as it has not.
+local function endOf(ending)
+  return FINAL[ending.state] and (M.brokenOf(ending) and "b" or "o")
+end
+
+local function addPair(all, pair)
+  local own, same = all.byMember[pair[1]] or {open = 0}, all.byEnding[pair[2]] or {}
+  all.byMember[pair[1]], all.byEnding[pair[2]] = own, same
+  insert(own, pair)
+  insert(same, pair)
+  if not pair[3] then own.open = own.open + 1 end
+  if pair[3] == "b" then own.broken = own.broken or pair end
+end
+
+-- What members of a join added, by their ids and those of its ends: made once in a call, since the end of each member asks for it.
 local function addedTo(join)
-  local own = join.byMember
-  if not own then
-    own = {}
-    for _, pair in ipairs(join.added or {}) do
-      own[pair[1]] = own[pair[1]] or {}
-      insert(own[pair[1]], pair)
-    end
-    join.byMember = own
+  local all = join.index
+  if not all then
+    all = {byMember = {}, byEnding = {}}
+    for _, pair in ipairs(join.added or {}) do addPair(all, pair) end
+    join.index = all
   end
-  return own
+  return all
 end
 
 -- Ends of the flows that a member added.
 local function endsOf(join, member)
   local ends = {}
-  for place, pair in ipairs(addedTo(join)[member.id] or {}) do ends[place] = M.sourceOf(join, pair[2]) end
+  for place, pair in ipairs(addedTo(join).byMember[member.id] or {}) do ends[place] = M.sourceOf(join, pair[2]) end
   return ends
 end
 M.endsOf = endsOf
@@ -107,11 +118,10 @@ M.endsOf = endsOf
 -- How a member stands with its join: "counts", "waiting", or why it breaks it.
 function M.memberVerdict(join, member)
   local waits, broken = not FINAL[member.state], M.brokenOf(member)
-  if join.added then
-    for _, ending in ipairs(endsOf(join, member)) do
-      if not FINAL[ending.state] then waits = true end
-      broken = broken or M.brokenOf(ending)
-    end
+  local own = join.added and addedTo(join).byMember[member.id]
+  if own then
+    waits = waits or own.open > 0
+    broken = broken or (own.broken and M.brokenOf(M.sourceOf(join, own.broken[2])))
   end
   if join.mode == "settled" then return waits and "waiting" or "counts" end
   return broken or (waits and "waiting" or "counts")
@@ -124,21 +134,31 @@ end
 
 -- Makes a member count only when this flow is final too.
 function M.extendMember(join, memberId, ending)
-  local own, pair = addedTo(join), {memberId, ending.id}
+  local all, pair = addedTo(join), {memberId, ending.id, endOf(ending) or false, false}
   join.added = join.added or {}
   insert(join.added, pair)
-  own[memberId] = own[memberId] or {}
-  insert(own[memberId], pair)
+  addPair(all, pair)
   addDependent(ending, join, "m", memberId)
+end
+
+-- A flow that a member of this join added has ended, if it is one.
+function M.noteEnd(join, ending)
+  local all = addedTo(join)
+  for _, pair in ipairs(all.byEnding[ending.id] or {}) do
+    local own = all.byMember[pair[1]]
+    if not pair[3] then own.open = own.open - 1 end
+    pair[3] = endOf(ending) or false
+    if pair[3] == "b" then own.broken = own.broken or pair end
+  end
 end
 
 -- Whether a member that counts from now on was not counted before. One that added flows is told of with the end of each, and may end together
 -- with them: the first of these says that it was counted.
 function M.countsAnew(join, member)
-  local added = addedTo(join)[member.id]
-  if not added then return true end
-  if added[1][3] then return false end
-  added[1][3] = true
+  local own = addedTo(join).byMember[member.id]
+  if not own then return true end
+  if own[1][4] then return false end
+  own[1][4] = true
   return true
 end
 
@@ -152,13 +172,17 @@ end
 M.membersOf = membersOf
 
 function M.recountMembers(join)
-  local waits, added = 0, addedTo(join)
-  -- Whatever no member has added counts for none.
-  for _, own in pairs(added) do own[1][3] = true end
+  local waits = 0
+  for _, pair in ipairs(join.added or {}) do
+    -- Whatever no member has added counts for none.
+    pair[3], pair[4] = endOf(M.sourceOf(join, pair[2])) or false, true
+  end
+  join.index = nil
+  local added = addedTo(join).byMember
   for _, member in ipairs(membersOf(join)) do
     if M.memberVerdict(join, member) == "waiting" then
       waits = waits + 1
-      if added[member.id] then added[member.id][1][3] = nil end
+      if added[member.id] then added[member.id][1][4] = false end
     end
   end
   join.waits = waits
