@@ -95,6 +95,12 @@ export class OpenQueue {
     this.retention = retention;
   }
 
+  /** Some of what this process has written was taken back: what it knows of the tables for that is read again. */
+  forgetWritten(): void {
+    this.seldom = undefined;
+    this.shortest = Infinity;
+  }
+
   /** As a set; the array is compared by identity first. */
   knownTasks(tasks: readonly string[]): ReadonlySet<string> {
     if (tasks !== this.tasksGiven) {

@@ -78,9 +78,10 @@ function attempt(transacting: Transacting, connection: Connection, work: Work): 
     refusePromise(value);
     refuseEnded(connection);
     refuseAnother(connection);
-    tx.forgetTakenBack();
+    const takenBack = tx.forgetTakenBack();
     commit(connection);
     scope.committed();
+    for (const queue of takenBack) queue.forgetWritten();
     const running = tx.committed();
     return running === undefined ? value : running.then(() => value);
   } catch (error) {
@@ -231,13 +232,17 @@ class Transaction {
     }
   }
 
-  /** The work may have rolled back to a savepoint of its own: of what was enqueued since that, nobody is told. */
-  forgetTakenBack(): void {
+  /** The work may have rolled back to a savepoint of its own: of what was enqueued since that, nobody is told. Answers in which queues. */
+  forgetTakenBack(): ReadonlySet<OpenQueue> {
     const { connection } = this.scope;
+    const takenBack = new Set<OpenQueue>();
     this.done = this.done.filter(({ answer, queue }) => {
       const [stored] = answer.flows;
-      return stored?.status !== "stored" || keyById(connection, queue, stored.id) !== undefined;
+      const isThere = stored?.status !== "stored" || keyById(connection, queue, stored.id) !== undefined;
+      if (!isThere) takenBack.add(queue);
+      return isThere;
     });
+    return takenBack;
   }
 
   /** Sends the events. Answers what is executed now, of queues in immediate mode. */

@@ -206,6 +206,33 @@ describe("on the user's connection", () => {
     expect((await queue.counts()).ready).toBe(2);
   });
 
+  test("how long a task's jobs are kept holds after one of them was taken back to a savepoint", async () => {
+    const { database, storage, queue } = shop();
+    const brief = task("brief", { keep: { completed: { for: "1s" } } }, async () => {});
+    const shortly = createQueue({ storage, tasks: { brief } });
+    await shortly.counts();
+    await storage.transaction((tx) => {
+      database.exec("SAVEPOINT own");
+      tx.enqueue(shortly, brief.job());
+      database.exec("ROLLBACK TO own");
+    });
+    const kept = await shortly.enqueue(brief.job());
+    const contract = storage as unknown as StorageContract;
+    const about = { queue: queue.name, owner: "owner", tasks: ["brief"], begun: [] };
+    const claim = { begin: 1, ahead: 0, lease: 30_000 };
+    const [run] = (await contract.step({ ...about, request: 1, settled: [], claim })).claimed;
+    const ended = {
+      startedAt: Date.now(),
+      outcome: { kind: "completed", result: undefined },
+      add: undefined,
+    } as const;
+    const settled = run === undefined ? [] : [{ ...run, ...ended }];
+    await contract.step({ ...about, request: 1, settled, claim: undefined });
+    expect(await kept.state()).toBe("completed");
+    const now = Date.now() + 5_000;
+    expect(await contract.purge({ queue: queue.name, limit: 10, now })).toMatchObject({ removed: 1 });
+  });
+
   test.each<[string, (database: Database.Database) => void]>([
     ["is closed", (database) => void database.close()],
     [
