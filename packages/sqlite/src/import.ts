@@ -120,10 +120,11 @@ function empty(move: Move): boolean {
     move.sql(`DELETE FROM {${table}} WHERE queue = ?`).run(id);
   }
   forgetHistory(move, arrivedId(move.queue));
+  // `shortest` stays: processes that have noted it do not do so again.
   move
     .sql(
       "UPDATE {queues} SET failed = 0, cancelled = 0, expired = 0, skipped = 0, quarantined = 0, " +
-        "wake = NULL, shortest = NULL WHERE id = ?",
+        "wake = NULL WHERE id = ?",
     )
     .run(id);
   forgetCompleted(move.scope.connection, move.queue);

@@ -3,6 +3,7 @@ import { KEPT_AT_LEAST } from "@taskq/core/storage";
 import { bytes, text } from "../bytes.js";
 import { RETENTION, type Context } from "../context.js";
 import { chain, onError } from "../flows.js";
+import { move } from "../moving.js";
 import { promise, subject, type Subject } from "../promise.js";
 import { at } from "../tuple.js";
 
@@ -50,6 +51,15 @@ export const purging: Subject = subject("purge", [
     context.advance(2_000);
     assert.deepEqual(await there(), [false, false, false, false]);
     assert.equal(await context.state(waiting.id), "ready");
+
+    // Also once the queue has gone and come back.
+    await move(context);
+    const again = context.job({ keep: { completed: 500, failed: undefined } });
+    await context.enqueue(again);
+    await context.runToEnd(again.id);
+    context.advance(501);
+    await purge(context);
+    assert.equal(await context.state(again.id), undefined);
   }),
 
   promise("a result that an unfinished job depends on is kept", async (context) => {
