@@ -98,6 +98,21 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
     expect(await queue.counts()).toMatchObject({ active: 1, ready: 2 });
   });
 
+  test("the storage is told that a run which was claimed ahead has begun", async () => {
+    const finish = new Gate();
+    const work = task("work", async (number: number) => {
+      if (number === 1) await finish.opened;
+    });
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { work } }));
+    const [, second] = await queue.enqueueMany([work.job(0), work.job(1)]);
+    await serve(queue, { workers: 1, prefetch: 5 });
+    // What never began is no attempt, and where its consumer dies, no crash.
+    await until(async () => (await second?.info())?.attempts.length === 1);
+    expect(await second?.state()).toBe("active");
+    finish.open();
+    await until(async () => (await second?.state()) === "completed");
+  });
+
   test("jobs claimed ahead go back when their queue is paused, and begin once it is resumed", async () => {
     let ran = 0;
     const work = task("work", async () => {

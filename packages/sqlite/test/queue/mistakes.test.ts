@@ -101,6 +101,8 @@ describe.each(storages)("on $name", ({ make }) => {
     expect(await queue.lock("L", { onBusy: "fail" }).run(() => "free")).toBe("free");
     const signal = {} as AbortSignal;
     expect(() => queue.lock("L", { signal })).toThrow("lock signal: expected an AbortSignal, got {}");
+    expect(() => queue.lock("L", { max: 2 } as object)).toThrow("lock: ");
+    expect(() => queue.semaphore("L", { max: 2, tll: "1s" } as { max: number })).toThrow("semaphore: ");
   });
 
   test("a limit refuses to run what is no function, and uses up no start", async () => {

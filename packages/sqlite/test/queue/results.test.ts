@@ -154,6 +154,25 @@ describe.each(storages)("jobs and results on $name", ({ make }) => {
     expect(results.map(({ existing }) => existing)).toEqual([false, true, false]);
   });
 
+  test("inputs of which one names an object twice, and another two alike, are one unique job", async () => {
+    interface Point {
+      x: number;
+      y: number;
+    }
+    const draw = task("draw", { unique: {} }, async ({ from, to }: { from: Point; to: Point }) => [from, to]);
+    const queue = immediateQueue(make(), { draw });
+    const point = { y: 1, x: 2 };
+    const inputs = [
+      { from: point, to: point },
+      { to: { x: 2, y: 1 }, from: { ...point } },
+    ];
+    const results = await queue.enqueueMany(
+      inputs.map((input) => draw.job(input)),
+      { delay: "1h" },
+    );
+    expect(results.map(({ existing }) => existing)).toEqual([false, true]);
+  });
+
   test("one job a unique key: ignored or replaced", async () => {
     const runs: string[] = [];
     const note = task(
@@ -352,6 +371,10 @@ describe.each(storages)("jobs and results on $name", ({ make }) => {
     const result = await queue.enqueue(add.job({ a: 1, b: 1 }), { delay: "1h" });
     await expect(result.wait({ timeout: 20 })).rejects.toThrow(ResultTimeoutError);
     await expect(result.wait({ signal: AbortSignal.abort(new Error("enough")) })).rejects.toThrow("enough");
+    const signal = AbortSignal.timeout(10);
+    const gaveUp = result.wait({ signal, timeout: "1h", revokeOnTimeout: true });
+    await expect(gaveUp).rejects.toMatchObject({ name: "TimeoutError" });
+    expect(await result.peek(), "it is revoked where it says so, and its own time is over").toBeUndefined();
     const waiting = result.wait().catch((error: unknown) => error);
     await queue.close();
     expect(await waiting).toMatchObject({ code: "TASKQ_CLOSED" });

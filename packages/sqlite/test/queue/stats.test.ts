@@ -54,6 +54,7 @@ describe.each(storages)("statistics on $name", ({ make }) => {
     const later = await queue.stats({ window: "1m" });
     expect(later.since).toEqual(new Date("2026-01-01T00:01:00Z"));
     expect(later.total).toEqual({ completed: 1, failed: 0, retried: 0, waitMs: NOTHING, runMs: same(1) });
+    expect((await queue.stats()).tasks["quick"]).toMatchObject({ completed: 101 });
     expect((await queue.stats()).minutes.map(({ at }) => at.toISOString().slice(11, 16))).toEqual([
       "00:00",
       "00:02",
