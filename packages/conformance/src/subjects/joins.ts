@@ -288,7 +288,9 @@ export const joins: Subject = subject("step: joins", [
 
     const [e, f, g, last, alert] = context.jobs(5);
     const deep = context.group([context.group([e, f]), g]);
-    await context.enqueue(onError(chain(deep, last), alert));
+    const [near, far] = context.jobs(2);
+    const apart = context.group([context.group([near]), far]);
+    await context.enqueue(onError(chain(deep, last), alert), apart);
     await context.runToFailure(f.id, "boom");
     const innermost = at(deep.joins, 0).id;
     assert.deepEqual(await context.states(innermost, deep.end, e.id, g.id, last.id, alert.id), [
@@ -300,6 +302,8 @@ export const joins: Subject = subject("step: joins", [
       "ready",
     ]);
     assert.equal((await context.joinRecord(deep.end)).cause, f.id);
+    for (const { id } of [near, far]) await context.runToEnd(id);
+    assert.equal(await context.state(apart.end), "completed", "another group has no part in it");
     const [cause] = (await context.claimOne(alert.id)).sources ?? [];
     assert.equal(cause?.id, f.id);
 
