@@ -18,7 +18,6 @@ import { limits, taking } from "./subjects/limits.js";
 import { movedHistory } from "./subjects/moved-history.js";
 import { leaving } from "./subjects/leaving.js";
 import { lifecycle } from "./subjects/lifecycle.js";
-import { neighbours } from "./subjects/neighbours.js";
 import { purging } from "./subjects/purge.js";
 import { ending } from "./subjects/outcomes.js";
 import { counting, listing, noting, reading } from "./subjects/read.js";
@@ -35,7 +34,6 @@ import { watching } from "./subjects/watch.js";
 /** Every promise of the contract. */
 export const SUBJECTS: readonly Subject[] = [
   lifecycle,
-  neighbours,
   enqueue,
   unique,
   claim,

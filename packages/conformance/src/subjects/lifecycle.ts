@@ -3,6 +3,7 @@ import type { StorageContract } from "@taskq/core/storage";
 import { bytes, text } from "../bytes.js";
 import { OWNER, RETENTION } from "../context.js";
 import { promise, subject, type Subject } from "../promise.js";
+import { neighbours } from "./neighbours.js";
 
 export const lifecycle: Subject = subject("open and close", [
   promise("opening a queue twice keeps its jobs", async (context) => {
@@ -59,6 +60,8 @@ export const lifecycle: Subject = subject("open and close", [
     const claimed = await context.claimOne();
     assert.equal(text(claimed.body), "here");
   }),
+
+  ...neighbours,
 
   promise("a closed storage refuses every call with TASKQ_CLOSED", async (context) => {
     const job = context.job();

@@ -14,7 +14,7 @@ import { chain, onError } from "../flows.js";
 import { listAll } from "../invariants.js";
 import type { JobOptions } from "../options.js";
 import { cancel, exportAll, SCHEDULE } from "../moving.js";
-import { promise, subject, type Subject } from "../promise.js";
+import { promise, type ContractPromise } from "../promise.js";
 import { reap } from "./leases.js";
 
 /** Longer than all that happens here. */
@@ -145,7 +145,8 @@ async function contents(context: Context): Promise<readonly MovedRecord[]> {
   return records;
 }
 
-export const neighbours: Subject = subject("queues of one storage", [
+/** Of queues that share a storage. */
+export const neighbours: readonly ContractPromise[] = [
   promise(
     "what is done to a queue touches no other on its storage",
     async (context) => {
@@ -168,4 +169,4 @@ export const neighbours: Subject = subject("queues of one storage", [
     },
     { unrepeated: "each of its calls is repeated in the check of its own" },
   ),
-]);
+];
