@@ -13,10 +13,17 @@ export async function read(
   queue: OpenQueue,
   request: ReadRequest,
 ): Promise<readonly (StoredRecord | undefined)[]> {
-  const answer = (await readShort(queue, request)) ?? (await queue.ask(SCRIPTS.read, request)).answer;
-  return listOf(answer["records"], (record) => record as AnswerRecord | false).map((record) =>
-    record === false ? undefined : recordOf(record),
-  );
+  const records: (StoredRecord | undefined)[] = [];
+  do {
+    const ids = request.ids.slice(records.length);
+    const answer =
+      (await readShort(queue, { ...request, ids })) ??
+      (await queue.ask(SCRIPTS.read, request, { ids })).answer;
+    const told = listOf(answer["records"], (record) => record as AnswerRecord | false);
+    for (const record of told) records.push(record === false ? undefined : recordOf(record));
+    // Of results that are large together, each script reads some.
+  } while (records.length < request.ids.length);
+  return records;
 }
 
 /** `undefined`: there is something else among them. */

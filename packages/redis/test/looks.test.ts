@@ -1,4 +1,5 @@
 /** Single looks at jobs, and single changes of jobs, many at the same moment: a few calls for all of them. */
+import { drain } from "@taskq/consumer";
 import { createQueue, task, type Queue, type Result, type Storage } from "@taskq/core";
 import { describe, expect, test } from "vitest";
 import { serverBinary } from "./servers/binary.js";
@@ -113,6 +114,29 @@ describe.skipIf(serverBinary() === undefined)("single calls of one moment", () =
     });
     // Eleven in each.
     expect(reading).toBe(1 + 5);
+  });
+
+  test("large messages and results are read by several scripts likewise", async () => {
+    const echo = task("echo", async (text: string) => text);
+    const storage = connect(own.server, newPrefix()) as unknown as Storage;
+    const queue = createQueue({ storage, tasks: { echo } });
+    afterTest(() => queue.close());
+    const texts = Array.from({ length: 31 }, (_, n) => `large ${n}`.padEnd(100_000));
+    const [small, ...results] = await queue.enqueueMany(["small", ...texts].map((text) => echo.job(text)));
+    await queue.job(small?.id ?? "");
+    const looking = await scriptsOf(async () => {
+      const infos = await Promise.all([small, ...results].map((result) => queue.job(result?.id ?? "")));
+      expect(infos.map((info) => info?.input)).toEqual(["small", ...texts]);
+    });
+    // Eleven in each.
+    expect(looking).toBe(1 + 3);
+    await drain(queue);
+    await small?.peek();
+    const reading = await scriptsOf(async () => {
+      const outcomes = await Promise.all([small, ...results].map(async (result) => result?.peek()));
+      expect(outcomes).toEqual(["small", ...texts].map((value) => ({ state: "completed", value })));
+    });
+    expect(reading).toBe(1 + 3);
   });
 
   test("a call that comes while none is under way waits for no others, and each is asked before those behind it", async () => {

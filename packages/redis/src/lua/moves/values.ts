@@ -1,8 +1,8 @@
+import { READ_AT_ONCE } from "../read-at-once.js";
+
 /** Values by key, beside the jobs. */
 export const values: string = String.raw`
 local REMEMBERED = 600000
--- Bytes of values that are read at a time: others wait meanwhile.
-local AT_ONCE = 1048576
 local known = {}
 
 local function get(key)
@@ -95,7 +95,7 @@ return M.run(function()
     answers[place] = told
     size = size + #(told.bytes or "")
     -- The rest is asked for by itself.
-    if not changes and size > AT_ONCE then break end
+    if not changes and size > ${READ_AT_ONCE} then break end
   end
   if changes then
     M.later("HSET", K.memory, name, pack(S.now + REMEMBERED, answers))

@@ -1,3 +1,4 @@
+import { READ_AT_ONCE } from "../read-at-once.js";
 import { key } from "./key.js";
 
 /**
@@ -15,9 +16,11 @@ if not text then return 0 end
 local _, _, _, later = decodeFrom(text, 3, (decodeFrom(text, 3)))
 if later then return 0 end
 
-local records = {}
+local records, size = {}, 0
 local function look()
   for place, id in ipairs(ARGV) do
+    -- The rest is asked for by itself.
+    if size > ${READ_AT_ONCE} then break end
     if #id ~= 22 then return false end
     local key = sub(id, 1, 14)
     local row = call("HGET", ${key("rows")}, key)
@@ -37,6 +40,7 @@ local function look()
       elseif code ~= 2 or not call("ZSCORE", ${key("ready")}, struct.pack(">I6I6", math.max(0, at + due), order) .. key) then return false end
     end
     if type(bytes) == "number" then bytes = call("HGET", ${key("bodies")}, "r:" .. key) or "" end
+    size = size + #(bytes or "")
     records[place] = {kind = "job", id = id, task = task, state = STATES[code], priority = priority, enqueuedAt = at, due = at + due,
       attempt = attempt, failures = failures, crashes = crashes, fence = fence, owner = owner, startedAt = startedAt,
       finishedAt = finishedAt, bytes = bytes, reason = reason}
