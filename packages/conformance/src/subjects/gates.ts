@@ -200,8 +200,11 @@ export const gates: Subject = subject("step: gates", [
   promise(
     "a job whose gate policy is skip, drop or fail is handed over with that verdict",
     async (context) => {
-      const holder = context.job({ gates: [lock("door")] });
-      await context.enqueue(holder);
+      const [holder, beside] = [
+        context.job({ gates: [lock("door")] }),
+        context.job({ gates: [lock("window")] }),
+      ];
+      await context.enqueue(holder, beside);
       const held = await context.claimOne(holder.id);
       assert.equal(held.verdict, undefined);
       for (const kind of ["skip", "drop", "fail"] as const) {
@@ -214,6 +217,8 @@ export const gates: Subject = subject("step: gates", [
         assert.equal(await context.settle(run, { kind: "skipped", reason: "busy" }), "applied");
         assert.equal(await context.state(job.id), "skipped");
       }
+      const other = await context.claimOne(beside.id);
+      assert.equal(other.verdict, undefined, "that of another job");
       const waiting = context.job({ gates: [lock("door")] });
       await context.enqueue(waiting);
       assert.deepEqual(await context.claim({ n: 5 }), [], "what was handed over has not opened the gate");

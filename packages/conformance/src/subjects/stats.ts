@@ -186,6 +186,8 @@ export const measuring: Subject = subject("stats", [
     const { storage, queue, now } = context;
     const { oldestDue, oldestDueByTask } = await storage.stats({ queue, since: now, byTask: true, now });
     assert.deepEqual([oldestDue, oldestDueByTask], [undefined, {}]);
+    await context.enqueue(context.group(context.jobs(2)));
+    assert.equal((await stats(context)).oldestDue, now, "those of another group wait");
   }),
 
   promise(
