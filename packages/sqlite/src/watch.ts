@@ -10,6 +10,8 @@ const POLL = 500;
  * is before the commit can be seen: a look at once may come too early.
  */
 const LOOK_AGAIN = [1, 2, 5, 10, 20];
+/** With which of them it begins where a write has been seen already. */
+const LOOK_AGAIN_BEHIND = 2;
 /**
  * Looks before those, one each turn of the event loop: most commits can be seen by then. Half as many each time that what
  * was seen was of no use, as it mostly is where several consumers hear of each job that one of them gets.
@@ -143,9 +145,13 @@ export class FileWatch {
   }
 
   private told(): void {
+    if (this.knownFor === 0 && this.look()) {
+      // Another write may have come right behind it, told of by the same event; that is seldom.
+      this.looksAgain = LOOK_AGAIN_BEHIND;
+      return this.lookAgain();
+    }
     this.looksAgain = 0;
-    if (this.knownFor === 0) this.look();
-    // Even if it is known, or was just seen: another write may have come right behind it, told of by the same event.
+    // Even if it is known: as above.
     const looks = this.knownFor > 0 ? 1 : this.patience;
     if (this.looksAtOnce === 0) this.lookAtOnce(looks);
     else this.looksAtOnce = Math.max(looks, this.looksAtOnce);
