@@ -238,6 +238,16 @@ function M.likelyKeyOf(id)
   return M.placeOf(id) or "!" .. id
 end
 
+-- Tells of each of these keys what stands in its row, or that nothing does: many are read at once, and how their runs ended with them.
+function M.eachText(keys, see)
+  for from = 1, #keys, 1000 do
+    local to = math.min(from + 999, #keys)
+    local texts = call("HMGET", K.rows, unpack(keys, from, to))
+    M.readEnds(keys, from, to)
+    for place = from, to do see(keys[place], texts[place - from + 1]) end
+  end
+end
+
 -- Reads many at once, so that each of them is at hand; and tells them in S.ahead, if that is there.
 function M.readAhead(ids)
   local keys, seen = {}, {}
@@ -248,17 +258,11 @@ function M.readAhead(ids)
       keys[#keys + 1] = key
     end
   end
-  for from = 1, #keys, 1000 do
-    local to = math.min(from + 999, #keys)
-    local texts = call("HMGET", K.rows, unpack(keys, from, to))
-    M.readEnds(keys, from, to)
-    for place = from, to do
-      local text = texts[place - from + 1]
-      local row = text and decodeKnown(keys[place], text)
-      S.rows[keys[place]] = row
-      if row and S.ahead then insert(S.ahead, row) end
-    end
-  end
+  M.eachText(keys, function(key, text)
+    local row = text and decodeKnown(key, text)
+    S.rows[key] = row
+    if row and S.ahead then insert(S.ahead, row) end
+  end)
 end
 
 -- The job or join with this id.

@@ -97,16 +97,10 @@ local function fewIn(states)
   local keys = count and count <= LOOKED_AT and keysIn(states)
   if not keys then return nil end
   local rows = {}
-  for from = 1, #keys, 1000 do
-    local to = math.min(from + 999, #keys)
-    local texts = call("HMGET", K.rows, unpack(keys, from, to))
-    M.readEnds(keys, from, to)
-    for place = from, to do
-      local text = texts[place - from + 1]
-      local row = text and M.rowAt(keys[place], nil, text)
-      if row and not row.isLost and row.kind == "job" and states[row.state] then rows[#rows + 1] = row end
-    end
-  end
+  M.eachText(keys, function(key, text)
+    local row = text and M.rowAt(key, nil, text)
+    if row and not row.isLost and row.kind == "job" and states[row.state] then rows[#rows + 1] = row end
+  end)
   if #rows ~= count then return nil end
   table.sort(rows, function(left, right) return left.order < right.order end)
   return rows
