@@ -115,8 +115,7 @@ class MemoryStorage implements StorageContract, AsyncDisposable {
   }
 
   schedules(request: Request<"schedules">): Answer<"schedules"> {
-    const reads = request.change === undefined;
-    return this.#inTurn(() => schedules(this.#mayChange(request, !reads), request));
+    return this.#inTurn(() => schedules(this.#mayChange(request, request.change !== undefined), request));
   }
 
   read(request: Request<"read">): Answer<"read"> {
@@ -147,8 +146,8 @@ class MemoryStorage implements StorageContract, AsyncDisposable {
   }
 
   values(request: Request<"values">): Answer<"values"> {
-    const reads = request.operations.every(({ kind }) => kind === "get");
-    return this.#inTurn(() => values(this.#mayChange(request, !reads), request));
+    const changes = request.operations.some(({ kind }) => kind !== "get");
+    return this.#inTurn(() => values(this.#mayChange(request, changes), request));
   }
 
   keys(request: Request<"keys">): Answer<"keys"> {
