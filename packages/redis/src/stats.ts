@@ -18,9 +18,8 @@ export async function stats(queue: OpenQueue, { since, byTask, now }: StatsReque
   return { ...answer, oldestDueByTask: await oldestByTask(queue, now) };
 }
 
-/** The ready, the scheduled and the parked ones, in the order of the script. */
-const SCANNED = [1, 2, 3] as const;
-const AT_ONCE = 2_000;
+/** The ready ones, those in blocks, the scheduled and the parked ones, in the order of the script. */
+const SCANNED = [1, 2, 3, 4] as const;
 
 /** Looks at all that wait, a part with each script. */
 async function oldestByTask(
@@ -30,12 +29,12 @@ async function oldestByTask(
   // A map: a task may be called `constructor`.
   const oldest = new Map<string, number>();
   for (const scan of SCANNED) {
-    for (let offset = 0, ended = false; !ended; offset += AT_ONCE) {
+    for (let offset: number | undefined = 0; offset !== undefined;) {
       const { answer } = await queue.ask(SCRIPTS.stats, { queue: queue.name, now }, { scan, offset });
       for (const [task, due] of Object.entries((answer["oldest"] ?? {}) as Record<string, number>)) {
         oldest.set(task, Math.min(oldest.get(task) ?? due, due));
       }
-      ended = answer["ended"] === true;
+      offset = numberIfAny(answer["offset"]);
     }
   }
   return Object.fromEntries(oldest);

@@ -8,7 +8,7 @@ import {
   type StoredState,
 } from "@taskq/core/storage";
 import { describe, expect, test } from "vitest";
-import { BLOCK } from "../src/lua/listing.js";
+import { BLOCK } from "../src/lua/block.js";
 import { serverBinary } from "./servers/binary.js";
 import { afterTest } from "./support/closing.js";
 import { scan } from "./support/scan.js";

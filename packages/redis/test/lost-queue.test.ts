@@ -515,7 +515,7 @@ describe.skipIf(serverBinary() === undefined)("a server that has lost a queue", 
       ready: flows.length - 2,
       active: 2,
     });
-    await ask(port, [["DEL", `${keyPrefix}:{${QUEUE}}:ready`]]);
+    await ask(port, [["DEL", `${keyPrefix}:{${QUEUE}}:ready`, `${keyPrefix}:{${QUEUE}}:blocks`]]);
     const found = async (): Promise<number> => (await storage.counts({ queue: QUEUE }))["*"]?.ready ?? 0;
     const { nextAt } = await storage.reap({ queue: QUEUE, limit: 10 });
     expect(nextAt).toBeLessThan(Date.now() + 5_000);

@@ -194,7 +194,7 @@ local function mayKeyBeAhead(key)
 end
 
 local function start(row, owner, fence, lease, begun, closed)
-  M.index(K.ready):remove(M.readyMember(row))
+  M.index(K.ready):remove(M.readyMember(row), -row.priority)
   if not closed then M.holdGates(row, fence) else M.withdraw(row) end
   M.setState(row, "active")
   M.index(K.active):push(S.now + lease, row.key)

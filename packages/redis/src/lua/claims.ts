@@ -61,7 +61,7 @@ local function claimOfRow(row)
   local known = claimOfKey[row.key]
   if known then return known end
   if hasClaims == nil then hasClaims = call("EXISTS", K.claims) == 1 end
-  if not hasClaims or hasAll or M.index(K.ready):has(M.readyMember(row)) then return nil end
+  if not hasClaims or hasAll or M.index(K.ready):has(M.readyMember(row), -row.priority) then return nil end
   learnAll()
   return claimOfKey[row.key]
 end

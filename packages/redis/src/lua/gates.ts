@@ -325,7 +325,7 @@ end
 function M.withdraw(row)
   if row.state == "scheduled" then M.index(K.scheduled):remove(M.scheduledMember(row)) end
   if row.state == "ready" then
-    M.index(K.ready):remove(M.readyMember(row))
+    M.index(K.ready):remove(M.readyMember(row), -row.priority)
     stopPassing(row)
   end
   if row.state ~= "parked" or not row.gate then return end

@@ -4,6 +4,7 @@ import { numbers } from "./numbers.js";
 export const indexes: string = String.raw`
 local Index = {}
 Index.__index = Index
+M.Index = Index
 S.indexes = {}
 
 -- Of scores and members; the smaller score first, then the smaller member.
@@ -67,7 +68,7 @@ end
 -- Leaves a member out until it is put back: so it is passed over.
 function Index:leaveOut(score, member)
   local left = {member = member, score = score, isStored = self.adds[member] == nil}
-  self:remove(member)
+  self:remove(member, score)
   return left
 end
 

@@ -7,6 +7,7 @@ export const KEY_NAMES = [
   "rows",
   "bodies",
   "ready",
+  "blocks",
   "scheduled",
   "listing",
   "listed",

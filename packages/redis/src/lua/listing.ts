@@ -1,10 +1,5 @@
 /** All rows in the order of enqueue. */
-
-/**
- * Orders of one block. A row that is stored alone is an entry of its own, under its order; of many that are stored at once, those of
- * a block are one entry, with their keys in a row, under the first order of the block. `listed` knows how many of those there are.
- */
-export const BLOCK = 64;
+import { BLOCK } from "./block.js";
 
 /** How many a block was begun with, and how many of them are left, as one number. */
 const SIZES: number = BLOCK * 2;

@@ -162,7 +162,7 @@ end
 
 -- How many rows more there are than the places tell of.
 local function unplaced()
-  local placed = call("ZCARD", K.ready) + call("ZCARD", K.scheduled) + M.countActive() - emptyClaims() + call("HLEN", K.members)
+  local placed = M.countReady() + call("ZCARD", K.scheduled) + M.countActive() - emptyClaims() + call("HLEN", K.members)
   for _, count in ipairs(Q.counts) do placed = placed + count end
   return call("HLEN", K.rows) - placed
 end
@@ -178,7 +178,7 @@ local function placeAgain(key, state, text)
     if not (fine and read) then return false end
     local order, at = struct.unpack(">I5I6", text)
     local member = M.six(order) .. key
-    if M.index(K.ready):has(M.six(at + due) .. member) or M.index(K.scheduled):has(M.four(priority) .. member) then return false end
+    if M.index(K.ready):has(M.six(at + due) .. member, -priority) or M.index(K.scheduled):has(M.four(priority) .. member) then return false end
     if M.isClaimed(key) then return false end
   end
   local row = M.rowAt(key)

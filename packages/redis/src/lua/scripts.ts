@@ -1,6 +1,7 @@
 /** The scripts: one for each move, put together from the parts that it needs. */
 import { script as scriptOf, type Script } from "../connection/script.js";
 import { answers } from "./answers.js";
+import { blocks } from "./blocks.js";
 import { claim } from "./claim.js";
 import { claims } from "./claims.js";
 import { feed } from "./feed.js";
@@ -33,6 +34,7 @@ const keys = `local K = {${KEY_NAMES.map((name, place) => `${name} = KEYS[${plac
 const PARTS = [
   session,
   indexes,
+  blocks,
   rows,
   claims,
   listing,
@@ -52,7 +54,7 @@ const PARTS = [
 ];
 
 /** For moves that look at single rows, or at none. */
-export const FEW: readonly string[] = [session, indexes, rows, claims, feed];
+export const FEW: readonly string[] = [session, indexes, blocks, rows, claims, feed];
 
 const packed = "local function REQUEST() return cmsgpack.unpack(ARGV[1]) end\n";
 

@@ -40,7 +40,7 @@ const REBUILT: Readonly<Record<string, string>> = {
     "what tells when lines open by themselves (the key that ends with :opening), those of limits above all, was gone; it is made anew " +
     "from them",
   places:
-    "what tells where jobs stand (a key that ends with :ready, :scheduled, :active or :claims) was gone; it is made anew " +
+    "what tells where jobs stand (a key that ends with :ready, :blocks, :scheduled, :active or :claims) was gone; it is made anew " +
     "from the jobs, and some that run may run again",
 };
 

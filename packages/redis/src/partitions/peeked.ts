@@ -49,7 +49,7 @@ export async function peekAt(
 ): Promise<Peeked> {
   const asked = [now ?? "", Math.min(wanted, MOST_HEADS), tasks, least ?? ""];
   const reply = await queue.presence.during(async () => repliedBy(await queue.run(peek, asked)));
-  const [phase, needs, flagged, count, nextDue, once, ready, due, fence] = reply;
+  const [phase, needs, flagged, count, nextDue, once, ready, due, fence, blocks] = reply;
   const text = String(nextDue);
   return {
     phase: String(phase) as QueuePhase,
@@ -62,7 +62,10 @@ export async function peekAt(
       task: String(task),
       until: until === undefined || until.length === 0 ? undefined : Number(until.toString()),
     })),
-    heads: inOrder([...readyHeads(ready as readonly Buffer[]), ...dueHeads(due as readonly Buffer[])]),
+    heads: inOrder([
+      ...readyHeads(ready as readonly Buffer[], blocks !== 0),
+      ...dueHeads(due as readonly Buffer[]),
+    ]),
   };
 }
 
@@ -72,12 +75,18 @@ export function repliedBy(reply: Reply): readonly Reply[] {
   throw new QueueGone("the queue is not open: there is nothing of one of its partitions on the server");
 }
 
-function readyHeads(list: readonly Buffer[]): Head[] {
-  return pairs(list, (member, score) => ({
+/** Those of blocks come behind the others. */
+function readyHeads(list: readonly Buffer[], hasBlocks: boolean): readonly Head[] {
+  const heads = pairs(list, (member, score) => ({
     priority: 0 - score,
     due: member.readUIntBE(0, 6),
+    order: member.readUIntBE(6, 6),
     key: member.toString("latin1", 12),
   }));
+  if (!hasBlocks) return heads;
+  return heads.toSorted(
+    (left, right) => right.priority - left.priority || left.due - right.due || left.order - right.order,
+  );
 }
 
 const HIGHEST = 2_147_483_647;
@@ -90,8 +99,8 @@ function dueHeads(list: readonly Buffer[]): Head[] {
   }));
 }
 
-function pairs(list: readonly Buffer[], head: (member: Buffer, score: number) => Head): Head[] {
-  const heads: Head[] = [];
+function pairs<T>(list: readonly Buffer[], head: (member: Buffer, score: number) => T): T[] {
+  const heads: T[] = [];
   for (let at = 0; at + 1 < list.length; at += 2) {
     heads.push(head(list[at] as Buffer, Number((list[at + 1] as Buffer).toString())));
   }

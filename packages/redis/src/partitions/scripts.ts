@@ -1,7 +1,9 @@
 /** The scripts that only queues in several partitions need; the moves themselves are those of one partition. */
 import { pressing, script as scriptOf, type Script } from "../connection/script.js";
+import { blocksIn } from "../lua/blocks.js";
 import { EPOCH } from "../lua/fences.js";
 import { KEY_NAMES } from "../lua/key-names.js";
+import { BLOCK } from "../lua/block.js";
 import { always, FEW, made, script } from "../lua/scripts.js";
 import { key, upTo } from "../lua/short/key.js";
 
@@ -72,14 +74,24 @@ local once = {}
 for _, own in ipairs(revoked or {}) do
   if own[2] then once[#once + 1] = {own[1], own[3] and string.format("%.17g", own[3]) or ""} end
 end
-local wanted, ready, promoted, count = tonumber(ARGV[2]), {}, {}, 0
+${blocksIn(key("blocks"), key("listing"))}
+local wanted, ready, blocks, promoted, count = tonumber(ARGV[2]), {}, {}, {}, 0
 if phase == "open" and not paused then
-  count = call("ZCARD", ${key("ready")})
+  count = call("ZCARD", ${key("ready")}) + call("ZCARD", ${key("blocks")}) * ${BLOCK}
   if due and tonumber(due) <= now then
     promoted = call("ZRANGEBYSCORE", ${key("scheduled")}, "-inf", till, "WITHSCORES", "LIMIT", 0, math.max(1, wanted))
     count = count + #promoted / 2
   end
-  if wanted > 0 then ready = call("ZRANGE", ${key("ready")}, 0, wanted - 1, "WITHSCORES") end
+  if wanted > 0 then
+    ready = call("ZRANGE", ${key("ready")}, 0, wanted - 1, "WITHSCORES")
+    blocks = call("ZRANGE", ${key("blocks")}, 0, math.ceil(wanted / ${BLOCK}) - 1, "WITHSCORES")
+    for place = 1, #blocks, 2 do
+      for _, member in ipairs(Blocks.open(blocks[place], {})) do
+        ready[#ready + 1] = member
+        ready[#ready + 1] = blocks[place + 1]
+      end
+    end
+  end
 end
 local nextDue = opens
 if due and (not opens or tonumber(due) < tonumber(opens)) then nextDue = due end
@@ -90,7 +102,7 @@ if phase == "open" and least > epoch * ${EPOCH} + fence then
   call("SET", ${key("queue")}, cmsgpack.pack(epoch, phase, fence) .. string.sub(text, behind + 1))
 end
 local last = string.format("%.17g", epoch * ${EPOCH} + fence)
-return {phase, needs and 1 or 0, held and held[5] > 0 and 1 or 0, count, nextDue or "", once, ready, promoted, last}
+return {phase, needs and 1 or 0, held and held[5] > 0 and 1 or 0, count, nextDue or "", once, ready, promoted, last, #blocks}
 `,
   ),
 );

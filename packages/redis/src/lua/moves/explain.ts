@@ -14,10 +14,8 @@ local function blockedCause(row)
 end
 
 local function waitingCause(row)
-  local ahead = 0
-  if row.state == "ready" then ahead = call("ZRANK", K.ready, M.readyMember(row)) or 0
-  else ahead = call("ZCOUNT", K.ready, "-inf", "(" .. -row.priority) end
-  return {code = "waiting", ahead = ahead}
+  if row.state == "ready" then return {code = "waiting", ahead = M.blocks.rank(-row.priority, M.readyMember(row)) or 0} end
+  return {code = "waiting", ahead = M.countReady(-row.priority)}
 end
 
 -- Ids of the jobs, and owners of the tickets.

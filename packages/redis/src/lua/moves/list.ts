@@ -13,14 +13,14 @@ local function orderOf(after)
   return row and row.order or nil
 end
 
-local STANDING = {ready = K.ready, scheduled = K.scheduled}
 
 -- How many jobs are in a state; nothing where that is not counted. A row that somebody has written into is a quarantined one, and not counted
 -- as such yet.
 local function countIn(state)
   if state == "quarantined" then return nil end
   if COUNTED[state] then return Q.counts[COUNTED[state]] end
-  return state == "active" and M.countActive() or STANDING[state] and call("ZCARD", STANDING[state])
+  if state == "ready" then return M.countReady() end
+  return state == "active" and M.countActive() or state == "scheduled" and call("ZCARD", K.scheduled) or nil
 end
 
 -- How many jobs there are in these states together.
@@ -55,13 +55,13 @@ end
 
 -- Where those of a state stand, and the keys of an entry there. Of the final ones all but the completed stand together.
 local PLACES = {
-  ready = {K.ready, function(member) return {sub(member, 13)} end},
-  scheduled = {K.scheduled, function(member) return {sub(member, 11)} end},
-  parked = {K.lines, keysInLine},
-  active = {K.active, keysOfRun},
-  completed = {K.done, keysOfEnded},
+  ready = {{K.ready, function(member) return {sub(member, 13)} end}, {K.blocks, M.blocks.keys}},
+  scheduled = {{K.scheduled, function(member) return {sub(member, 11)} end}},
+  parked = {{K.lines, keysInLine}},
+  active = {{K.active, keysOfRun}},
+  completed = {{K.done, keysOfEnded}},
 }
-for state in pairs(FINAL) do PLACES[state] = PLACES[state] or {K.gone, keysOfEnded} end
+for state in pairs(FINAL) do PLACES[state] = PLACES[state] or {{K.gone, keysOfEnded}} end
 
 -- Keys of all that stand where those in these states do; nothing where there are many, or no such place.
 local function keysIn(states)
@@ -75,15 +75,16 @@ local function keysIn(states)
     end
   end
   for state in pairs(states) do
-    local place = PLACES[state]
-    if not place then return nil end
-    if not seen[place[1]] then
-      seen[place[1]] = true
-      local own = FINAL[state] and M.keptLine(state == "completed")
-      size = size + call("ZCARD", place[1]) + (own and own:size() or 0)
-      if size > LOOKED_AT * 2 then return nil end
-      add(call("ZRANGE", place[1], 0, -1), place[2])
-      if own then add(own:all(), function(member) return {sub(member, #own.prefix + 7)} end) end
+    if not PLACES[state] then return nil end
+    for _, place in ipairs(PLACES[state]) do
+      if not seen[place[1]] then
+        seen[place[1]] = true
+        local own = FINAL[state] and M.keptLine(state == "completed")
+        size = size + call("ZCARD", place[1]) + (own and own:size() or 0)
+        if size > LOOKED_AT * 2 then return nil end
+        add(call("ZRANGE", place[1], 0, -1), place[2])
+        if own then add(own:all(), function(member) return {sub(member, #own.prefix + 7)} end) end
+      end
     end
   end
   return keys

@@ -3,13 +3,16 @@ export const stats: string = String.raw`
 local LOOKED_AT, FIELDS = 20000, 4000
 
 local function dueOfReady()
-  local oldest, from = nil, "-inf"
-  for _ = 1, 1000 do
-    local head = call("ZRANGEBYSCORE", K.ready, from, "+inf", "WITHSCORES", "LIMIT", 0, 1)
-    if not head[1] then return oldest end
-    local due = struct.unpack(">I6", head[1])
-    if not oldest or due < oldest then oldest = due end
-    from = "(" .. head[2]
+  local oldest = nil
+  for _, at in ipairs({K.ready, K.blocks}) do
+    local from = "-inf"
+    for _ = 1, 1000 do
+      local head = call("ZRANGEBYSCORE", at, from, "+inf", "WITHSCORES", "LIMIT", 0, 1)
+      if not head[1] then break end
+      local due = struct.unpack(">I6", head[1])
+      if not oldest or due < oldest then oldest = due end
+      from = "(" .. head[2]
+    end
   end
   return oldest
 end
@@ -43,27 +46,33 @@ if S.request.put then
 end
 
 -- Looks at a part of all that waits: since when jobs of each task have been due.
-local SCANNED = {K.ready, K.scheduled, K.lines}
-local BEHIND = {13, 11, 0}
-
-local function keyIn(number, member)
-  if number < 3 then return sub(member, BEHIND[number]) end
+local function inLine(member)
   local kind = sub(member, 17, 17)
-  if kind == "j" then return sub(member, 23) end
-  return kind ~= "t" and sub(member, 24) or nil
+  if kind == "j" then return {sub(member, 23)} end
+  return {kind ~= "t" and sub(member, 24) or nil}
 end
+
+-- Each with the keys of an entry, and how many entries are looked at.
+local SCANNED = {
+  {K.ready, function(member) return {sub(member, 13)} end, 2000},
+  {K.blocks, M.blocks.keys, 30},
+  {K.scheduled, function(member) return {sub(member, 11)} end, 2000},
+  {K.lines, inLine, 2000},
+}
 
 if S.request.scan then
   return M.look(function()
     M.readQueue()
-    local number, from = S.request.scan, S.request.offset
-    local members, oldest = call("ZRANGE", SCANNED[number], from, from + 1999), {}
+    local at, keysOf, most = unpack(SCANNED[S.request.scan])
+    local from, oldest = S.request.offset, {}
+    local members = call("ZRANGE", at, from, from + most - 1)
     for _, member in ipairs(members) do
-      local key = keyIn(number, member)
-      local row = key and M.rowAt(key, SCANNED[number] == K.ready)
-      if row and row.due <= S.now and (not oldest[row.task] or row.due < oldest[row.task]) then oldest[row.task] = row.due end
+      for _, key in ipairs(keysOf(member)) do
+        local row = M.rowAt(key, at == K.ready or at == K.blocks)
+        if row and row.due <= S.now and (not oldest[row.task] or row.due < oldest[row.task]) then oldest[row.task] = row.due end
+      end
     end
-    return {oldest = oldest, ended = #members < 2000}
+    return {oldest = oldest, offset = #members == most and from + most or nil}
   end)
 end
 

@@ -1,4 +1,5 @@
 import { placeOf, states } from "../rows.js";
+import { isReady } from "./is-ready.js";
 import { key } from "./key.js";
 import { beginning, storing } from "./new-jobs.js";
 
@@ -20,6 +21,7 @@ ${beginning}
 ${storing}
 ${states}
 ${placeOf}
+${isReady}
 local list, odd, flows = cmsgpack.unpack(ARGV[3]), cmsgpack.unpack(ARGV[5]), cmsgpack.unpack(ARGV[6])
 local oddAt, keys, names, uniques = {}, {}, {}, {}
 for at = 1, #odd, 5 do
@@ -52,7 +54,7 @@ local function lookedAt(key, row)
   if code == 2 or code == 11 then
     local ended, own = call("HGET", ${key("ended")}, key), six(order) .. key
     if ended then _, code = decode(ended, 1)
-    elseif call("ZSCORE", ${key("ready")}, six(enqueued + due) .. own) then code = 2
+    elseif isReady(-priority, six(enqueued + due) .. own) then code = 2
     elseif code == 2 or not call("ZSCORE", ${key("scheduled")}, four(priority) .. own) then code = 4 end
   end
   if not STATES[code] then return nil end

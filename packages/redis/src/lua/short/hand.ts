@@ -20,7 +20,7 @@ local function waiting(task)
   local left = tonumber(over) - now
   -- The clock of the server was set back.
   if left > ${WAITS} then redis.pcall("ZREM", ${key("waiting")}, member) end
-  if left <= 0 or left > ${WAITS} or call("ZCARD", ${key("ready")}) > 0 then return nil end
+  if left <= 0 or left > ${WAITS} or call("EXISTS", ${key("ready")}, ${key("blocks")}) > 0 then return nil end
   local _, first = unpack(call("ZRANGE", ${key("scheduled")}, 0, 0, "WITHSCORES"))
   local _, _, _, _, _, _, _, _, _, _, _, _, held, revoked = decode(text, 13, after)
   if held or revoked or first and tonumber(first) <= now then return nil end

@@ -1,4 +1,4 @@
-import { BLOCK } from "../listing.js";
+import { BLOCK } from "../block.js";
 import { numbers } from "../numbers.js";
 import { cuts } from "./cuts.js";
 import { key } from "./key.js";
@@ -50,10 +50,10 @@ local function keysOf(list, keys)
   return keys
 end
 
--- Writes rows and lines of such jobs; their orders are those given, or follow one another from a first one, and lines may have begun.
--- Answers whether each is ready or scheduled.
-local function writeJobs(list, first, orders, ready, scheduled)
-  local number, stamp, states, at = 0, six(now), "", 1
+-- Writes rows and lines of such jobs; their orders are those given, or follow one another from a first one, and lines may have begun. Whole
+-- blocks of the listing stand together. Answers whether each is ready or scheduled.
+local function writeJobs(list, first, orders, ready, scheduled, isInBlocks)
+  local number, stamp, states, at, inBlocks, till = 0, six(now), "", 1, {}, 0
   while list[at] do
     local due, past = list[at + 1], at + 3 + list[at + 2] * 2
     local code, score, before = lineFor(list[at], due)
@@ -61,16 +61,25 @@ local function writeJobs(list, first, orders, ready, scheduled)
     local head, size = stamp .. pack(due - now, code), #line
     for place = at + 3, past - 1, 2 do
       local own = bytes(">I5", orders and orders[number + 1] or first + number)
-      line[size + 1] = score
-      line[size + 2] = before .. own .. list[place]
       list[place + 1] = own .. head .. list[place + 1]
-      size, number = size + 2, number + 1
+      if isInBlocks and code == 2 and number % ${BLOCK} == 0 and past - place >= ${BLOCK * 2} then
+        till = number + ${BLOCK}
+        inBlocks[#inBlocks + 1] = score
+        inBlocks[#inBlocks + 1] = before .. own
+      end
+      if number >= till then
+        line[size + 1] = score
+        line[size + 2] = before .. own .. list[place]
+        size = size + 2
+      end
+      number = number + 1
     end
     write("HSET", ${key("rows")}, list, at + 3, past - 1)
     states = states .. string.rep(code == 2 and "r" or "s", list[at + 2])
     at = past
   end
   write("ZADD", ${key("ready")}, ready)
+  write("ZADD", ${key("blocks")}, inBlocks)
   write("ZADD", ${key("scheduled")}, scheduled)
   return states
 end
@@ -96,7 +105,7 @@ local function store(list, keys, areAlike)
   else
     for place, key in ipairs(keys) do call("XADD", ${key("listing")}, first + place - 1 .. "-1", "", key) end
   end
-  local states = writeJobs(list, first, nil, {}, {})
+  local states = writeJobs(list, first, nil, {}, {}, inBlocks)
   call("SET", ${key("queue")}, pack(epoch, phase, fence, first + count - 1) .. string.sub(text, after + 1))
   return states
 end

@@ -1,4 +1,5 @@
 import { READ_AT_ONCE } from "../read-at-once.js";
+import { isReady } from "./is-ready.js";
 import { key } from "./key.js";
 
 /**
@@ -16,6 +17,7 @@ if not text then return 0 end
 local _, _, _, later = decodeFrom(text, 3, (decodeFrom(text, 3)))
 if later then return 0 end
 
+${isReady}
 local records, size = {}, 0
 local function look()
   for place, id in ipairs(ARGV) do
@@ -37,7 +39,7 @@ local function look()
         code, fence, owner, finishedAt, took, bytes = cmsgpack.unpack(text)
         attempt, startedAt = attempt + 1, took and finishedAt - took
       -- One that is not in line was claimed; scheduled ones may have been promoted.
-      elseif code ~= 2 or not call("ZSCORE", ${key("ready")}, struct.pack(">I6I6", math.max(0, at + due), order) .. key) then return false end
+      elseif code ~= 2 or not isReady(-priority, struct.pack(">I6I6", math.max(0, at + due), order) .. key) then return false end
     end
     if type(bytes) == "number" then bytes = call("HGET", ${key("bodies")}, "r:" .. key) or "" end
     size = size + #(bytes or "")

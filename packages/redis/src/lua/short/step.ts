@@ -5,6 +5,7 @@ import { numbers } from "../numbers.js";
 import { alike } from "./alike.js";
 import { claims } from "./claims.js";
 import { cuts } from "./cuts.js";
+import { front } from "./front.js";
 import { gates } from "./gates.js";
 import { key } from "./key.js";
 
@@ -112,6 +113,7 @@ local function packedBodies(keys, found)
   return length > LONG_TEXT and list or pack(list)
 end
 
+${front}
 ${numbers}
 ${unlist}
 ${alike}
@@ -306,16 +308,17 @@ local function short()
     due = firstDue()
   end
   local claimed, bodies, taken, runs, taking, more, owners, own, nextFence = {}, "", 0, {}, {}, false, nil, nil, nil
-  -- Keys of the rows that are looked at; of those that are claimed, once others are among them, and their members of the line.
-  local line, found, members = {}, nil, nil
+  -- Keys of the rows that are looked at; of those that are claimed, once others are among them, and their places in line.
+  local line, found, takenAt = {}, nil, nil
   -- Rows of jobs that had a place kept for them: it is theirs.
   local arrived = {}
   -- How many are left for somebody who begins them at once; those that the rest of the script claims; whether that is to claim all.
-  local passed, left, others = 0, 0, {keys = {}, begins = {}, before = {}, closed = {}}
+  local passed, left, seen, others = 0, 0, 0, {keys = {}, begins = {}, before = {}, closed = {}}
   local isLeft = begin and opens and tonumber(opens) <= now
   -- One more than is looked at tells whether there are more.
   local least = begin and math.max(FIRST, begin + PASSES) or 0
-  local head = call("ZRANGE", ${key("ready")}, 0, begin and math.min(begin + ahead, least) or 0)
+  FRONT.begin()
+  local head = FRONT.fill(begin and math.min(begin + ahead, least) or 0)
   if begin and not isLeft then
     local wanted = begin + ahead
     local known = call("HGET", ${key("owners")}, ARGV[13])
@@ -334,14 +337,14 @@ local function short()
     end
     local function leave(at)
       if found then return end
-      found, members = {}, {}
-      for place = 1, at - 1 do found[place], members[place] = line[place], head[place] end
+      found, takenAt = {}, {}
+      for place = 1, at - 1 do found[place], takenAt[place] = line[place], place end
     end
     local at, size, isEnough = 0, #head, wanted == 0
     while at < size and not isEnough and not isLeft do
       -- The first ones show whether it is worth while.
       local to = math.min(size, at == 0 and least or size, at + wanted - taken - left)
-      for place = at + 1, to do line[place] = sub(head[place], 13) end
+      for place = at + 1, to do line[place] = FRONT.keys[place] or sub(head[place], 13) end
       local from = at
       for place, row in ipairs(many(${key("rows")}, line, at + 1, to)) do
         if not row then return nil end
@@ -376,16 +379,16 @@ local function short()
             wants[#wants + 1] = "b:" .. key
             places[#places + 1] = key
           end
-          if found then found[taken], members[taken] = key, head[at] end
+          if found then found[taken], takenAt[taken] = key, at end
           claimed[taken * 2 - 1], claimed[taken * 2] = key, row
-          runs[taken * 2 - 1] = isBare and sub(head[at], 7) or hasMore and char(HANGING) .. key or key
+          runs[taken * 2 - 1] = isBare and (head[at] and sub(head[at], 7) or six(FRONT.orders[at]) .. key) or hasMore and char(HANGING) .. key or key
           runs[taken * 2] = isBegun and 0
         elseif may == PASSED then
           leave(at)
           passed = passed + 1
         elseif isSure then
           leave(at)
-          park(row, x, key, head[at], closed)
+          park(row, x, key, FRONT.member(at), closed)
         else
           if not general then return nil end
           leave(at)
@@ -401,13 +404,13 @@ local function short()
         if isEnough or isLeft then break end
       end
       isLeft = isLeft or (#others.keys > 0 and taken < WORTH)
-      if at + 1 == size and not (isEnough or isLeft) then
-        for _, member in ipairs(call("ZRANGE", ${key("ready")}, size, at + wanted - taken - left)) do head[#head + 1] = member end
-        size = #head
+      if (at + 1 == size or (at == size and FRONT.starts[1])) and not (isEnough or isLeft) then
+        size = #FRONT.fill(at + wanted - taken - left)
       end
     end
     found = found or line
-    more = size > at or (due and due <= now) or (passed > 0 and call("ZCARD", ${key("ready")}) > at)
+    more = size > at or (due and due <= now) or ((passed > 0 or FRONT.starts[1]) and FRONT.hasMore())
+    seen = at
     if isLeft then
       taken, passed, more, arrived = 0, 0, false, {}
       holdNothing()
@@ -512,17 +515,17 @@ local function short()
       completed = completed - #gone
     end
     writeClaims()
-    writeGates(now, own or 0)
+    if taken == 0 and #LINES.parked > 0 then FRONT.take(0, {}, seen) end
     if taken > 0 then
       local field = string.format("%d", own)
       -- First, since a server whose memory is full refuses it, and would not once something was removed.
       writeClaim(field, taken, ARGV[3], lease, now, runs, taking)
-      if not members then call("ZREMRANGEBYRANK", ${key("ready")}, 0, taken - 1)
-      else write("ZREM", ${key("ready")}, members) end
+      FRONT.take(taken, takenAt, seen)
       call("ZADD", ${key("active")}, string.format("%.17g", now + lease), "#" .. field)
       call("HSET", ${key("owners")}, ARGV[13], owners)
       if apart.owner then call("ZADD", ${key("expiry")}, now + 604800000, "o:" .. ARGV[13]) end
     end
+    writeGates(now, own or 0)
     if #events > 0 then
       for place, event in ipairs(events) do call("XADD", ${key("feed")}, string.format("%d-1", feed[2] + place), "", event) end
       feed[2] = feed[2] + #events

@@ -1,0 +1,5 @@
+/**
+ * Orders of one block. A row that is stored alone is an entry of its own, under its order; of many that are stored at once, those of
+ * a block are one entry, with their keys in a row, under the first order of the block. `listed` knows how many of those there are.
+ */
+export const BLOCK = 64;
