@@ -21,24 +21,24 @@ const START = 1_800_000_000_000;
 const LEASE = 30_000;
 const LOCK = [{ kind: "lock", key: "door", max: 2, per: undefined, onBusy: "wait" }] as const;
 
+const store = (storage: StorageContract, jobs: readonly NewJob[], now = START) =>
+  storage.enqueue({ queue: QUEUE, flows: jobs.map(alone), now });
+
+const plain = (count: number, more: Partial<NewJob> = {}) =>
+  Array.from({ length: count }, () => newJob({ due: START, ...more }));
+
+const claim = (storage: StorageContract, begin: number, ahead = 0, now = START) =>
+  step(storage, { now, claim: { begin, ahead, lease: LEASE } });
+
+async function opened(storage: StorageContract): Promise<StorageContract> {
+  afterTest(() => storage.close());
+  const retention = { completed: { for: 60_000, max: 1e6 }, failed: { for: 60_000, max: 1e6 } };
+  await storage.open({ queue: QUEUE, retention, now: START });
+  return storage;
+}
+
 describe.skipIf(serverBinary() === undefined)("blocks of ready jobs", () => {
   const own = ownServer();
-
-  async function opened(storage: StorageContract): Promise<StorageContract> {
-    afterTest(() => storage.close());
-    const retention = { completed: { for: 60_000, max: 1e6 }, failed: { for: 60_000, max: 1e6 } };
-    await storage.open({ queue: QUEUE, retention, now: START });
-    return storage;
-  }
-
-  const store = (storage: StorageContract, jobs: readonly NewJob[], now = START) =>
-    storage.enqueue({ queue: QUEUE, flows: jobs.map(alone), now });
-
-  const plain = (count: number, more: Partial<NewJob> = {}) =>
-    Array.from({ length: count }, () => newJob({ due: START, ...more }));
-
-  const claim = (storage: StorageContract, begin: number, ahead = 0, now = START) =>
-    step(storage, { now, claim: { begin, ahead, lease: LEASE } });
 
   const sizes = async (prefix: string) => {
     const key = (name: string) => `${prefix}:{${QUEUE}}:${name}`;

@@ -251,7 +251,7 @@ local function readyAmong(ids)
   end
   table.sort(rows, function(left, right)
     if left.priority ~= right.priority then return left.priority > right.priority end
-    return M.readyMember(left) < M.readyMember(right)
+    return less(M.readyMember(left), M.readyMember(right))
   end)
   return rows
 end

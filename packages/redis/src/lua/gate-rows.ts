@@ -32,7 +32,7 @@ local function inOrder(tickets)
   for _, own in pairs(tickets) do
     list[#list + 1] = {own.ticket, own.owner, own.max, own.ttl, own.fence, own.expiresAt, own.due, own.order}
   end
-  table.sort(list, function(left, right) return left[1] < right[1] end)
+  table.sort(list, function(left, right) return less(left[1], right[1]) end)
   return list
 end
 

@@ -19,7 +19,7 @@ end
 
 local function before(left, right)
   if left[1] ~= right[1] then return left[1] < right[1] end
-  return left[2] < right[2]
+  return less(left[2], right[2])
 end
 
 local function rise(heap, place)
@@ -133,7 +133,7 @@ end
 function Index:peek()
   local score, member = self:stored()
   local other, added = self:added()
-  if added and (not member or other < score or (other == score and added < member)) then return added, other end
+  if added and (not member or other < score or (other == score and less(added, member))) then return added, other end
   return member, score
 end
 
@@ -204,7 +204,7 @@ function Line:all()
     if not self.gone[member] and not self.adds[member] then found[#found + 1] = member end
   end
   for member in pairs(self.adds) do found[#found + 1] = member end
-  table.sort(found)
+  table.sort(found, less)
   return found
 end
 

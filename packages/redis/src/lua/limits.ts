@@ -25,8 +25,8 @@ local function countBetween(log, from, to)
   local starts = M.lineAt(K.starts, prefix)
   local first, last = prefix .. M.six(from), prefix .. M.six(to)
   local count = call("ZLEXCOUNT", K.starts, "[" .. first, "(" .. last)
-  for member in pairs(starts.gone) do if member >= first and member < last then count = count - 1 end end
-  for member in pairs(starts.adds) do if member >= first and member < last then count = count + 1 end end
+  for member in pairs(starts.gone) do if not less(member, first) and less(member, last) then count = count - 1 end end
+  for member in pairs(starts.adds) do if not less(member, first) and less(member, last) then count = count + 1 end end
   return count
 end
 
@@ -51,7 +51,7 @@ local function fromNewest(prefix, bound, back)
   local starts = M.lineAt(K.starts, prefix)
   local first, ends = call("ZLEXCOUNT", K.starts, "-", "(" .. prefix), call("ZLEXCOUNT", K.starts, "-", "(" .. bound)
   local found, gone = {}, 0
-  for member in pairs(starts.adds) do if member < bound then found[#found + 1] = member end end
+  for member in pairs(starts.adds) do if less(member, bound) then found[#found + 1] = member end end
   for _ in pairs(starts.gone) do gone = gone + 1 end
   -- So many of the stored ones come after it, whatever was added.
   local after = math.min(math.max(0, back - 1 - #found), ends - first)
@@ -60,9 +60,9 @@ local function fromNewest(prefix, bound, back)
   local newest = read[#read]
   for _, member in ipairs(read) do if not starts.gone[member] and not starts.adds[member] then found[#found + 1] = member end end
   for member in pairs(starts.gone) do
-    if newest and member > newest and member < bound and call("ZSCORE", K.starts, member) then after = after - 1 end
+    if newest and less(newest, member) and less(member, bound) and call("ZSCORE", K.starts, member) then after = after - 1 end
   end
-  table.sort(found)
+  table.sort(found, less)
   return found[#found - (back - after) + 1]
 end
 

@@ -112,7 +112,7 @@ local function controlRecords()
   for task in pairs(Q.x.paused or {}) do tasks[task] = true end
   for task in pairs(Q.x.revoked or {}) do tasks[task] = true end
   for task in pairs(tasks) do names[#names + 1] = task end
-  table.sort(names)
+  table.sort(names, less)
   for _, task in ipairs(names) do
     local revoked = Q.x.revoked and Q.x.revoked[task]
     list[#list + 1] = {kind = "control", task = task, paused = (Q.x.paused and Q.x.paused[task]) == true, revoked = revoked ~= nil,

@@ -1,5 +1,6 @@
 import { PHASE_WORDS } from "@taskq/core/storage";
 import { EPOCH, fenceBefore } from "./fences.js";
+import { less } from "./less.js";
 
 const moved = Object.entries(PHASE_WORDS)
   .map(([phase, words]) => `${phase} = "${words}"`)
@@ -10,7 +11,7 @@ export const session: string = String.raw`
 local call, pack, decode, decodeFrom = redis.call, cmsgpack.pack, cmsgpack.unpack, cmsgpack.unpack_limit
 local sub, byte, find, floor, insert = string.sub, string.byte, string.find, math.floor, table.insert
 local M, S, Q = {}, {}, nil
-
+${less}
 S.request = REQUEST()
 S.effects, S.writes, S.final = {}, {}, {}
 
@@ -42,7 +43,7 @@ end
 local function sorted(set)
   local names = {}
   for name in pairs(set or {}) do names[#names + 1] = name end
-  table.sort(names)
+  table.sort(names, less)
   return names
 end
 

@@ -49,7 +49,7 @@ end
 
 local function isBefore(left, right)
   if left.time ~= right.time then return left.time < right.time end
-  return left.id < right.id
+  return less(left.id, right.id)
 end
 
 -- Two lists, each of which keeps its order.

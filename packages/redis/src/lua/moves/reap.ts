@@ -35,7 +35,7 @@ local function isBefore(left, right)
   if left.run.fence ~= right.run.fence then return left.run.fence < right.run.fence end
   if row.priority ~= other.priority then return row.priority > other.priority end
   if row.due ~= other.due then return row.due < other.due end
-  return row.key < other.key
+  return less(row.key, other.key)
 end
 
 local function claimOf(entry)
