@@ -1,19 +1,21 @@
 /** Runs whose common settlement the storage refuses again and again: each is settled by itself, so that one does not keep the others. */
 import { refusedRun, reportLost, type Engine, type FinishedRun } from "@taskq/core/engine";
+import type { SettleAnswer } from "@taskq/core/storage";
 import type { HeldRun } from "./held-run.js";
 import type { HeldRuns } from "./held-runs.js";
 
 export interface OneByOneOptions {
   readonly engine: Engine;
   readonly runs: HeldRuns;
-  /** Answers what else has ended by the beginning of another round, to be settled in that. */
+  /** Answers what else has ended by now. */
   readonly others: () => readonly HeldRun[];
 }
 
 /**
  * In rounds. A run that the storage does not let end as it did ends as a failed attempt. What it does not take either way
  * is given up if it has taken another one since, and before it refused this one again; without such it refuses all, and they
- * are kept as they ended for whoever repairs it. Where there is no other, one more job may be claimed to find out.
+ * are kept as they ended for whoever repairs it. What else ends meanwhile goes first; where nothing does, one more job may be
+ * claimed to find out.
  */
 export class OneByOne {
   readonly #options: OneByOneOptions;
@@ -52,13 +54,16 @@ export class OneByOne {
     this.#left.push(...runs);
   }
 
-  /** The storage has answered it. */
-  taken(): void {
+  /** The storage has answered the next one. What is somebody else's by now it need not take. */
+  answered(settled: SettleAnswer | undefined): void {
     const held = this.#left.shift();
-    if (this.#really !== undefined) this.#tell(held, "the storage keeps a run only as a failed attempt");
+    const isTaken = settled === "applied" || settled === "repeated";
+    if (isTaken) {
+      if (this.#really !== undefined) this.#tell(held, "the storage keeps a run only as a failed attempt");
+      this.#hasTaken = true;
+      this.probed(undefined);
+    }
     this.#really = undefined;
-    this.#hasTaken = true;
-    this.probed(undefined);
     this.#goOn();
   }
 
@@ -85,18 +90,17 @@ export class OneByOne {
   }
 
   #goOn(): void {
-    if (this.#left.length > 0) return;
-    const refused = this.#refused;
-    this.#refused = [];
-    if (refused.length === 0) {
+    if (this.#left.length + this.#refused.length === 0) {
       this.#hasTaken = false;
       return;
     }
-    this.#left = [...refused, ...this.#options.others()];
-    const isAlone = this.#left.length === 1 && !this.#hasTaken;
+    this.#left.unshift(...this.#options.others());
+    if (this.#left.length > 0) return;
+    this.#left = this.#refused;
+    this.#refused = [];
     // One whose lease was lost has told nothing, and tells nothing any more.
     const isProbing = this.#probe !== undefined && this.#options.runs.get(this.#probe) !== undefined;
-    if (isAlone && !isProbing) this.#wantsProbe = true;
+    if (!this.#hasTaken && !isProbing) this.#wantsProbe = true;
   }
 
   /** As if it had been cut off: it runs again once its lease is over. */

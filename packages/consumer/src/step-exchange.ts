@@ -160,7 +160,7 @@ export class StepExchange {
       const elsewhere = performance.now() - asked > asked - began;
       lane.sent = undefined;
       const { request, ended, stamp, isOfOne } = sent;
-      if (isOfOne) this.#oneByOne.taken();
+      if (isOfOne) this.#oneByOne.answered(answer.settled[0]);
       else if (this.wantsProbe && handedOut(answer) > 0) this.#oneByOne.probed(answer.claimed[0]?.id);
       return { answer, claim: request.claim, ended, stamp, elsewhere };
     } catch (error) {

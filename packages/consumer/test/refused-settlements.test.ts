@@ -151,6 +151,23 @@ describe.each(KEPT)("on %s", (_name, makeStorage) => {
     await until(() => consumer.health().connected);
   });
 
+  test("several runs that are settled neither way are given up although there were no others, and their consumer goes on", async () => {
+    const storage = faultyStorage(await makeStorage());
+    const work = task("work", async (number: number) => number);
+    const queue = closing(createQueue({ storage, tasks: { work } }));
+    const events = recordEvents(queue);
+    const poisoned = await queue.enqueueMany([0, 1].map((number) => work.job(number)));
+    const ids = poisoned.map(({ id }) => id);
+    storage.faults.breakWhen("step", ({ settled }) => settled.some(({ id }) => ids.includes(id)));
+    await serve(queue, { workers: 2 });
+    await until(() => storage.faults.met.length > 12);
+    expect(only(events, "lease-lost")).toEqual([]);
+    const others = await queue.enqueueMany([2, 3, 4].map((number) => work.job(number)));
+    expect(await Promise.all(others.map((other) => other.wait({ timeout: "20s" })))).toEqual([2, 3, 4]);
+    await until(() => only(events, "lease-lost").length === 2);
+    expect(new Set(only(events, "lease-lost").map(({ id }) => id))).toEqual(new Set(ids));
+  });
+
   test("where no run at all is settled, none is given up, and each ends as it did once they are", async () => {
     const storage = faultyStorage(await makeStorage());
     let refuses = true;
@@ -161,10 +178,10 @@ describe.each(KEPT)("on %s", (_name, makeStorage) => {
     const events = recordEvents(queue);
     await queue.enqueueMany([work.job(), work.job(), work.job(), work.job()]);
     await serve(queue, { workers: 1, prefetch: 0 });
-    // Five refusals, four in the first round, and then one job more was claimed to find out: no others.
-    await until(() => storage.faults.met.length > 13, 25_000);
-    expect(runs).toBe(2);
-    expect(await queue.counts()).toMatchObject({ active: 2, ready: 2 });
+    // Five refusals of a step that claims the second job, and four of each run; then one job more was claimed to find out: no others.
+    await until(() => storage.faults.met.length > 18, 28_000);
+    expect(runs).toBe(3);
+    expect(await queue.counts()).toMatchObject({ active: 3, ready: 1 });
     refuses = false;
     await until(async () => (await queue.counts()).ready + (await queue.counts()).active === 0);
     const { completed, failed } = await queue.counts();
@@ -266,6 +283,36 @@ test("a consumer goes on though it has lost the run that was to show whether the
   const others = await queue.enqueueMany([2, 3].map((number) => work.job(number)));
   expect(await Promise.all(others.map((other) => other.wait({ timeout: "15s" })))).toEqual([2, 3]);
   hang.open();
+});
+
+test("a run that somebody else has by now tells nothing of whether the storage takes any", async () => {
+  const path = join(await temporaryFolder(), "jobs.db");
+  const storage = faultyStorage(sqliteStorage({ path }));
+  let [isLost, refuses] = [false, true];
+  const work = task("work", async (number: number) => number);
+  const logger = recordingLogger();
+  const queue = closing(createQueue({ storage, tasks: { work }, logger }));
+  const events = recordEvents(queue);
+  const [first, second] = await queue.enqueueMany([1, 2].map((number) => work.job(number)));
+  storage.faults.breakWhen(
+    "step",
+    ({ settled }) =>
+      refuses && settled.length > 0 && !(isLost && settled.every(({ id }) => id === second?.id)),
+  );
+  await serve(queue, { workers: 2 });
+  await until(() => storage.faults.met.length > 0);
+  databaseAt(path).exec(
+    "UPDATE taskq_jobs SET fence = fence + 1 WHERE key = (SELECT max(key) FROM taskq_jobs)",
+  );
+  isLost = true;
+  await until(() => only(events, "lease-lost").length > 0);
+  const refused = storage.faults.met.length;
+  await until(() => storage.faults.met.length > refused + 5);
+  expect(only(events, "lease-lost")).toMatchObject([{ id: second?.id }]);
+  refuses = false;
+  await until(async () => (await first?.state()) !== "active");
+  expect(only(events, "completed").length + only(events, "failed").length).toBe(1);
+  expect(logger.lines.filter(({ message }) => message?.includes("given up"))).toEqual([]);
 });
 
 test("what has ended is settled though the storage refuses each claim", async () => {
