@@ -56,8 +56,10 @@ function rowsOver(connection: Connection, queue: OpenQueue, { now, looks, limit 
   let left = looks;
   for (const [task, other, over] of caps) {
     const name = `${other} ${task}`;
-    const look = queue.cappedLooks.get(name) ?? FIRST_LOOK;
-    const asked = Math.max(0, Math.min(over - look.passed, left));
+    const before = queue.cappedLooks.get(name) ?? FIRST_LOOK;
+    // Of those that it has passed, another process may have removed some since.
+    const look = before.passed < over ? before : FIRST_LOOK;
+    const asked = Math.min(over - look.passed, left);
     const keys = connection
       .raw(
         "SELECT ended, CAST(key AS TEXT) FROM {capped} WHERE queue = ? AND task = ? AND other = ? AND ended <= ? " +

@@ -42,7 +42,10 @@ export function purge(
     walk.again();
     found = removeFound(move, walk, request.limit - removed, LOOKED_AT_PER_CALL);
   }
-  if (!walk.isStill) removed += removeCapped(move, LOOKED_AT_PER_CALL, request.limit - removed);
+  if (!walk.isStill && removed < request.limit) {
+    move.queue.cappedLooks.clear();
+    removed += removeCapped(move, LOOKED_AT_PER_CALL, request.limit - removed);
+  }
   forgetOld(move);
   complete(move);
   return { removed, more: removed >= request.limit || !walk.atEnd };

@@ -83,17 +83,21 @@ async function besideGroup(storage: StorageContract, keep: NewJob["keep"]): Prom
   const id = flow().end;
   const group = { end: id, jobs, joins: [{ id, mode: "all" as const, members: jobs.map((job) => job.id) }] };
   await storage.enqueue({ queue: QUEUE, flows: [group, ...others] });
-  const now = Date.now();
-  const about = { queue: QUEUE, owner: "owner", tasks: ["work"], begun: [] };
-  for (let request = 1; request <= MEMBERS + 6; request += 1) {
+  await complete(storage, "work", MEMBERS + 6, Date.now());
+  return others.map(({ end }) => end);
+}
+
+/** Runs so many jobs of a task. */
+async function complete(storage: StorageContract, task: string, count: number, from: number): Promise<void> {
+  const about = { queue: QUEUE, owner: `owner at ${from}`, tasks: [task], begun: [] };
+  for (let request = 1; request <= count; request += 1) {
     const claim = { begin: 1, ahead: 0, lease: 30_000 };
-    const at = now + request;
+    const at = from + request;
     const [run] = (await storage.step({ ...about, request, settled: [], claim, now: at })).claimed;
     const outcome = { kind: "completed", result: undefined } as const;
     const settled = run === undefined ? [] : [{ ...run, startedAt: at, outcome, add: undefined }];
     await storage.step({ ...about, request, settled, claim: undefined, now: at });
   }
-  return others.map(({ end }) => end);
 }
 
 /** More than one step looks at. */
@@ -112,4 +116,30 @@ test.each([
   expect(left).toEqual([false, false, false, false, true, true]);
   const counts = await storage.counts({ queue: QUEUE });
   expect(counts["*"]?.completed).toBe(MEMBERS + 2);
+});
+
+test("what a task keeps no longer goes with steps, though others have removed what this process had passed", async () => {
+  const path = join(temporaryFolder(), "jobs.db");
+  const [storage, other] = [await openStorage({ path }), await openStorage({ path })];
+  const keep = { completed: undefined, failed: undefined, completedMax: 2 };
+  await besideGroup(storage, keep);
+  const now = Date.now();
+  await looks(storage, 2, now + 60_000, QUEUE);
+  await complete(other, "open", 1, now + 65_000);
+  await other.purge({ queue: QUEUE, limit: 1_000, now: now + 80_000 });
+  expect((await storage.counts({ queue: QUEUE }))["*"]?.completed).toBe(3);
+  await storage.enqueue({ queue: QUEUE, flows: Array.from({ length: 20 }, () => flow({ keep })) });
+  await complete(storage, "work", 20, now + 90_000);
+  await looks(storage, 10, now + 110_000, QUEUE);
+  expect((await storage.counts({ queue: QUEUE }))["*"]?.completed).toBe(3);
+});
+
+test("a purge removes no more than it was asked to", async () => {
+  const storage = await openStorage({ path: join(temporaryFolder(), "jobs.db") });
+  await storage.open({ queue: QUEUE, retention: { completed: { for: 1_000, max: 1e6 }, failed: KEPT } });
+  const keep = { completed: 1e9, failed: undefined, completedMax: 1 };
+  await storage.enqueue({ queue: QUEUE, flows: [flow(), flow({ keep }), flow({ keep })] });
+  await complete(storage, "work", 3, Date.now());
+  const purged = await storage.purge({ queue: QUEUE, limit: 1, now: Date.now() + 60_000 });
+  expect(purged).toEqual({ removed: 1, more: true });
 });
