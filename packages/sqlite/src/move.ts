@@ -91,7 +91,10 @@ export class Move {
 
   /** Adds to the counter of a final state. */
   count(state: number, by = 1): void {
-    this.counters[state - COMPLETED] = (this.counters[state - COMPLETED] ?? 0) + by;
+    const counter = this.counters[state - COMPLETED];
+    // Somebody has written a state into a row that there is not.
+    if (counter === undefined) return;
+    this.counters[state - COMPLETED] = counter + by;
     this.counted = true;
   }
 

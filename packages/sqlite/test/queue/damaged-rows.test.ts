@@ -101,6 +101,18 @@ test("a follower whose due is bytes is let go when its turn comes", async () => 
   expect((await end.peek())?.state).toBe("completed");
 });
 
+test.each([11, 31, 2 ** 28, -7, 5.5])("what is in state %s is removed, and all others run", async (state) => {
+  const { path, queue, work } = setUp();
+  await queue.enqueue(add.job({ a: 1 }));
+  await work();
+  write(path, "UPDATE taskq_jobs SET state = ?, ended = 1", state);
+  const other = await queue.enqueue(add.job({ a: 5 }));
+  await work();
+  expect(await other.peek()).toEqual({ state: "completed", value: 5 });
+  await queue.flush({ confirm: "default" });
+  expect(await queue.job(other.id)).toBeUndefined();
+});
+
 test("a failing job that has failed less than never is not tried again and again", async () => {
   const { path, queue, work } = setUp();
   const result = await queue.enqueue(fails.job());
