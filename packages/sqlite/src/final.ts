@@ -84,7 +84,8 @@ export function releaseGates(move: Move, row: Row): void {
 /** The same of a row that has gates and does not say which, since somebody has written into it: all that it holds. */
 function releaseUntold(move: Move, row: Row): void {
   const held = move.raw("DELETE FROM {holders} WHERE queue = ? AND holder = ? RETURNING gate");
-  for (const [gate] of held.all(move.queue.id, row.key) as [string][]) move.opened.add(gate);
+  for (const [gate] of held.all(move.queue.id, row.key) as [unknown][])
+    if (typeof gate === "string") move.opened.add(gate);
 }
 
 /** The owner need not be told any more. */

@@ -168,7 +168,8 @@ function forgetDue(
     `DELETE FROM {${table}} WHERE (queue, ${name}) IN (SELECT queue, ${name} FROM {${table}} ` +
       `WHERE queue = ? AND ${instant} <= ? ORDER BY ${instant} LIMIT ${CONSEQUENCES_PER_STEP}) RETURNING ${name}`,
   );
-  const rows = gone.all(id, move.now) as [string, ...unknown[]][];
+  const rows = gone.all(id, move.now) as [unknown, ...unknown[]][];
   if (rows.length === CONSEQUENCES_PER_STEP) move.hasMoreDue = true;
-  return rows.map(([first]) => first);
+  // Somebody has written into one whose name is no text.
+  return rows.flatMap(([first]) => (typeof first === "string" ? first : []));
 }

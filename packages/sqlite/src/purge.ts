@@ -1,4 +1,5 @@
 import type { PurgeRequest } from "@taskq/core/storage";
+import { numberIfAny } from "./columns.js";
 import { complete } from "./consequences.js";
 import type { Connection } from "./connection.js";
 import { flush } from "./flush.js";
@@ -285,11 +286,11 @@ function boundsOf(connection: Connection, queue: OpenQueue, now: number): Bounds
     .raw(
       "SELECT failed + cancelled + expired + skipped + quarantined, shortest, phase FROM {queues} WHERE id = ?",
     )
-    .get(queue.id) as [number, number | null, number];
+    .get(queue.id) as [number, unknown, number];
   // What is read by a move, or filled by one, stays as it is.
   if (phase > LEAVING) return { horizon: -Infinity, completed: 0, others: 0, isStill: true };
   const { retention } = queue;
-  const kept = Math.min(retention.completed.for, retention.failed.for, shortest ?? Infinity);
+  const kept = Math.min(retention.completed.for, retention.failed.for, numberIfAny(shortest) ?? Infinity);
   return {
     horizon: now - kept,
     completed: completedOf(connection, queue) - retention.completed.max,

@@ -113,6 +113,48 @@ test.each([11, 31, 2 ** 28, -7, 5.5])("what is in state %s is removed, and all o
   expect(await queue.job(other.id)).toBeUndefined();
 });
 
+test.each([
+  { table: "holders", values: "1, x'00ff', 'h', 'o', 1, 1" },
+  { table: "holders", values: "1, 'lock:a', x'00ff', x'00ff', 1, 1" },
+  { table: "tickets", values: "1, 1, x'00ff', 't', 'o', 1, 1, 1, 1" },
+  { table: "tickets", values: "1, 1, 'lock:a', x'00ff', x'00ff', x'00', x'00', 1, 99999999999999" },
+  { table: "uniques", values: "1, x'00ff', 7, x'00', x'00', x'00', 1" },
+  { table: "starts", values: "1, x'00ff', 1, 1, x'00', 1" },
+  { table: "openings", values: "1, x'00ff', 1" },
+  { table: "parking", values: "1, x'00ff', 1" },
+  { table: "names", values: "1, x'00ff', NULL, x'00ff', x'00', 1" },
+  { table: "controls", values: "1, x'00ff', x'00', x'00', x'00', x'00'" },
+  { table: "leases", values: "9, 1, 7, 1, 1, 1, 1, NULL, 0, x'00ff'" },
+  { table: "leases", values: "9, 1, 'x', 'x', 'x', 1, 'x', 'x', 'x', 'x'" },
+  { table: "revoked", values: "9, 1, 1, x'00', x'00'" },
+  { table: "doomed", values: "9, 1, x'00'" },
+  { table: "capped", values: "1, x'00', x'00', 1, 9" },
+  { table: "caps", values: "1, x'00', x'00', x'00', 1" },
+  { table: "spared", values: "x'00', x'00'" },
+])("all others run where $values stands in $table", async ({ table, values }) => {
+  const { path, queue, work } = setUp();
+  await queue.enqueue(add.job({ a: 1 }));
+  await work();
+  write(path, `INSERT INTO taskq_${table} VALUES (${values})`);
+  write(path, "UPDATE taskq_queues SET wake = 1");
+  const others = await queue.enqueueMany([add.job({ a: 5 }), keyed.job(3)]);
+  await work();
+  const outcomes = await Promise.all(others.map((result) => result.peek()));
+  expect(outcomes).toEqual([5, 3].map((value) => ({ state: "completed", value })));
+  await queue.flush({ confirm: "default" });
+});
+
+test.each(["completed_for", "failed_max", "shortest", "wake", "failed", "unknown_after", "version"])(
+  "jobs run where %s of the queue is no number",
+  async (column) => {
+    const { path, queue, work } = setUp();
+    await queue.enqueue(add.job({ a: 1 }), { id: "first" });
+    write(path, `UPDATE taskq_queues SET ${column} = ?`, BYTES);
+    await work();
+    expect(await queue.result(add, "first").peek()).toEqual({ state: "completed", value: 1 });
+  },
+);
+
 test("a failing job that has failed less than never is not tried again and again", async () => {
   const { path, queue, work } = setUp();
   const result = await queue.enqueue(fails.job());
