@@ -116,7 +116,6 @@ export class QueueConsumer implements Consumer {
     } catch (error) {
       return Promise.reject(error);
     }
-    if (grace === 0) this.#atOnce.within(0);
     const stopping = this.#stopWithin(grace);
     return this.#hooks.isAsking ? Promise.resolve() : stopping;
   }
@@ -143,6 +142,7 @@ export class QueueConsumer implements Consumer {
       const most = grace ?? this.#options.grace;
       this.#grace.within(most);
       this.#graceMs = Math.min(this.#graceMs, most);
+      if (most === 0) this.#atOnce.within(0);
       this.#limitPatience();
     }
     if (this.#stopping === undefined) {

@@ -234,18 +234,21 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
     expect(performance.now() - before).toBeLessThan(2_000);
   });
 
-  test("a stop at once tells of runs that a storage which stays away has not settled", async () => {
+  test.each([
+    { what: "a stop at once", options: {}, stop: { grace: 0 } },
+    { what: "a stop of a consumer without a grace", options: { grace: 0 }, stop: {} },
+  ])("$what tells of runs that a storage which stays away has not settled", async ({ options, stop }) => {
     const storage = faultyStorage(await makeStorage());
     const logger = recordingLogger();
     const work = task("work", async () => sleep(30));
     const queue = closing(createQueue({ storage, tasks: { work }, logger }));
     await queue.enqueue(work.job());
-    const consumer = await serve(queue);
+    const consumer = await serve(queue, options);
     await until(() => consumer.health().busy === 1);
     storage.faults.setAway(true);
     await until(() => consumer.health().busy === 0 && !consumer.health().connected);
     const before = performance.now();
-    await consumer.stop({ grace: 0 });
+    await consumer.stop(stop);
     expect(performance.now() - before).toBeLessThan(2_000);
     expect(logger.lines.filter(({ level }) => level === "error")).toMatchObject([{ fields: { runs: 1 } }]);
     storage.faults.setAway(false);
