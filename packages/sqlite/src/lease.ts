@@ -17,8 +17,9 @@ export function packKeys(keys: readonly LeaseKey[]): Buffer {
   if (scratch.length < size) scratch = Buffer.alloc(size * 2);
   let offset = 0;
   for (const { time, low } of keys) {
-    scratch.writeUInt32BE(Math.floor(time / TIME_SPLIT), offset);
-    scratch.writeUInt32BE((time % TIME_SPLIT) * 2 ** 21 + low, offset + 4);
+    // Below 0 where somebody has written into a key: nobody else is to wait for that.
+    scratch.writeInt32BE(Math.floor(time / TIME_SPLIT), offset);
+    scratch.writeUInt32BE((time & (TIME_SPLIT - 1)) * 2 ** 21 + low, offset + 4);
     offset += KEY_BYTES;
   }
   return scratch.subarray(0, size);
@@ -30,7 +31,7 @@ export function unpackKeys(bytes: Buffer): Key[] {
   if (!Buffer.isBuffer(bytes)) return keys;
   for (let offset = 0; offset + KEY_BYTES <= bytes.length; offset += KEY_BYTES) {
     const lower = bytes.readUInt32BE(offset + 4);
-    const time = bytes.readUInt32BE(offset) * TIME_SPLIT + Math.floor(lower / 2 ** 21);
+    const time = bytes.readInt32BE(offset) * TIME_SPLIT + Math.floor(lower / 2 ** 21);
     keys.push(keyOf(time, lower % 2 ** 21));
   }
   return keys;

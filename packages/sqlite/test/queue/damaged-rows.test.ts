@@ -65,6 +65,9 @@ test.each([
   { column: "random", value: "x" },
   { column: "flags", value: "x" },
   { column: "expires", value: "x" },
+  { column: "key", value: -5 },
+  { column: "key", value: -(2n ** 63n) },
+  { column: "key", value: 2n ** 63n - 1n },
 ])("all others run where $column of a job is $value", async ({ column, value }) => {
   const { path, queue, work } = setUp();
   await queue.enqueue(keyed.job(1), { id: "victim", headers: { secret: "canary" } });
