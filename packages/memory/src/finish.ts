@@ -2,14 +2,7 @@
 import { isFinal, type FinalState } from "@taskq/core/storage";
 import { verdictOf } from "./edges.js";
 import { withdraw } from "./gates.js";
-import {
-  failedGroupAhead,
-  failedGroupOf,
-  GROUP_FAILED,
-  memberVerdict,
-  recountMembers,
-  strandedBefore,
-} from "./joins.js";
+import { failedGroupAhead, failedGroupOf, GROUP_FAILED, strandedBefore } from "./joins.js";
 import type { Move } from "./queue-state.js";
 import { releaseWithheld, retain } from "./retention.js";
 import type { Broken, Dependent, JobRow, JoinRow, Row } from "./rows.js";
@@ -131,20 +124,18 @@ function freeKeyOf(move: Move, row: Row | undefined): void {
 function tellDependent(move: Move, source: Row, dependent: Dependent, ended: Row[]): void {
   const { target } = dependent;
   if (target.state !== "blocked") return;
-  if (!("on" in dependent)) return countMember(move, dependent.target, dependent.member, ended);
+  if (!("on" in dependent)) return countPart(move, dependent.target, source, ended);
   const verdict = verdictOf({ source, on: dependent.on });
   if (typeof verdict === "object") return skip(move, dependent.target, verdict, ended);
   dependent.target.waitingFor -= 1;
   if (dependent.target.waitingFor === 0) admit(move, dependent.target);
 }
 
-function countMember(move: Move, join: JoinRow, member: Row, ended: Row[]): void {
-  const verdict = memberVerdict(join, member);
-  if (verdict === "waiting") return;
-  if (typeof verdict === "object") return breakJoin(move, join, verdict, ended);
-  // A member that added flows may end together with them, and is told of each.
-  if (join.added.size > 0) recountMembers(join);
-  else join.waitingFor -= 1;
+/** A member of a join has ended, or what one added. */
+function countPart(move: Move, join: JoinRow, { broken }: Row, ended: Row[]): void {
+  const why = join.mode === "settled" ? undefined : (broken ?? join.foreseen);
+  if (why !== undefined) return breakJoin(move, join, why, ended);
+  join.waitingFor -= 1;
   if (join.waitingFor === 0) concludeJoin(move, join, undefined, ended);
 }
 

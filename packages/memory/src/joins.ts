@@ -1,46 +1,45 @@
-/** Joins: when members count, and who is let go when one fails. */
+/** Joins: what they wait for, and who is let go when one fails. */
 import { isFinal } from "@taskq/core/storage";
 import type { Broken, Dependent, JoinRow, Row } from "./rows.js";
 
 /** The reason of those that a failed join no longer waits for. */
 export const GROUP_FAILED = "group failed";
 
-/** How a member stands with its join: it counts, not yet, or it breaks it. */
-export type MemberVerdict = "counts" | "waiting" | Broken;
-
-/** A member counts once it and the flows it added are final; in mode `all`, the first that breaks decides. */
-export function memberVerdict(join: JoinRow, member: Row): MemberVerdict {
-  const parts = [member, ...(join.added.get(member) ?? [])];
-  const waits = parts.some(({ state }) => !isFinal(state));
-  if (join.mode === "settled") return waits ? "waiting" : "counts";
-  const broken = parts.find((part) => part.broken !== undefined)?.broken;
-  return broken ?? (waits ? "waiting" : "counts");
-}
-
 /** Makes a row a member, which is counted when it is final. */
 export function addMember(join: JoinRow, member: Row): void {
   member.dependents.push({ target: join, member });
-  if (memberVerdict(join, member) === "waiting") join.waitingFor += 1;
+  if (!isFinal(member.state)) join.waitingFor += 1;
 }
 
-/** Makes a member count only when this flow is final too. */
+/** Makes a join wait for a flow that one of its members added. */
 export function extendMember(join: JoinRow, member: Row, end: Row): void {
+  addPart(join, member, end);
+  if (!isFinal(end.state)) join.waitingFor += 1;
+  // The join is told as soon as the member ends.
+  else if (join.mode === "all") join.foreseen ??= end.broken;
+}
+
+/** Links what a member added to its join. */
+export function addPart(join: JoinRow, member: Row, end: Row): void {
   const ends = join.added.get(member);
   if (ends === undefined) join.added.set(member, [end]);
   else ends.push(end);
   end.dependents.push({ target: join, member });
 }
 
-/** Counts anew the members that a join waits for. */
+/** Counts anew what a join waits for. */
 export function recountMembers(join: JoinRow): void {
-  join.waitingFor = join.members.filter((member) => memberVerdict(join, member) === "waiting").length;
+  join.waitingFor = sourcesOf(join).filter(({ state }) => !isFinal(state)).length;
+  join.foreseen = undefined;
 }
 
-/** Why a join in mode `all` fails, if one of its members broke it. */
+/** Why a join in mode `all` fails, if one of its members, or of what they added, broke it. */
 export function brokenMember(join: JoinRow): Broken | undefined {
+  if (join.mode === "settled") return undefined;
   for (const member of join.members) {
-    const verdict = memberVerdict(join, member);
-    if (typeof verdict === "object") return verdict;
+    const parts = [member, ...(join.added.get(member) ?? [])];
+    const broken = parts.find((part) => part.broken !== undefined)?.broken;
+    if (broken !== undefined) return broken;
   }
   return undefined;
 }

@@ -9,7 +9,7 @@ import {
 } from "@taskq/core/storage";
 import { recountEdges } from "./edges.js";
 import { planOpening } from "./gates.js";
-import { recountMembers, sourcesOf } from "./joins.js";
+import { addPart, recountMembers, sourcesOf } from "./joins.js";
 import type { Arriving } from "./phase.js";
 import type { Move, QueueState } from "./queue-state.js";
 import { retain } from "./retention.js";
@@ -66,10 +66,7 @@ function linkMember(queue: QueueState, join: JoinRow, source: Row, edge: MovedEd
   // A storage may not know which member added it; then any does that has completed.
   const known = edge.member === undefined ? undefined : queue.rows.get(edge.member);
   const member = known ?? join.members.findLast(({ state }) => state === "completed") ?? source;
-  const ends = join.added.get(member);
-  if (ends === undefined) join.added.set(member, [source]);
-  else ends.push(source);
-  source.dependents.push({ target: join, member });
+  addPart(join, member, source);
 }
 
 /** Why a row did not complete, and what was broken because of it. */

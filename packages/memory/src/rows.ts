@@ -77,10 +77,12 @@ export interface JoinRow extends FlowRow {
   readonly mode: NewJoin["mode"];
   readonly named: boolean;
   readonly members: Row[];
-  /** Members that do not count yet. */
-  waitingFor: number;
   /** Ends of the flows that a member added, for which it waits too. */
   readonly added: Map<Row, Row[]>;
+  /** Of these and the members, those that are not final. */
+  waitingFor: number;
+  /** Why it is to fail with the end of a member: what that added has ended before, and not completed. */
+  foreseen: Broken | undefined;
 }
 
 /** The right of an owner to an active job. */
@@ -181,8 +183,9 @@ export function newJoinRow(join: NewJoin, members: Row[], { flow, now }: Omit<St
     flow,
     enqueuedAt: now,
     state: "blocked",
-    waitingFor: 0,
     added: new Map(),
+    waitingFor: 0,
+    foreseen: undefined,
     dependents: [],
     finishedAt: undefined,
     reason: undefined,

@@ -200,3 +200,22 @@ test("jobs of one flow wait for a unique key in turn and do not replace each oth
   await queue.run(ids[0]!);
   expect(await queue.states(...ids)).toEqual(["completed", "ready", "ready"]);
 });
+
+// Looking at each of them with each end would take far longer than a test may.
+test("a group of 20,000 members that all add a job ends", async () => {
+  const queue = await OpenedQueue.open();
+  const members = Array.from({ length: 20_000 }, () => queue.job());
+  const ids = members.map(({ id }) => id);
+  const flow = group(queue, members, ids);
+  await queue.enqueue(flow);
+  const runs = await queue.claim(...ids);
+  const added: string[] = [];
+  for (const run of runs) {
+    const job = queue.job();
+    added.push(job.id);
+    await queue.settle(run, COMPLETED, [alone(job)]);
+  }
+  expect(await queue.states(flow.end)).toEqual(["blocked"]);
+  for (const run of await queue.claim(...added)) await queue.settle(run, COMPLETED);
+  expect(await queue.states(flow.end)).toEqual(["completed"]);
+});

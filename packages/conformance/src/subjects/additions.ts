@@ -233,5 +233,12 @@ export const additions: Subject = subject("step: added flows", [
     await context.runToEnd(member.id, "one", { add: [flowOf(context.job({ unique }))] });
     const join = await context.joinRecord(group.end);
     assert.deepEqual([join.state, join.cause], ["failed", at(there, 1).id]);
+
+    const { storage, queue } = context;
+    await storage.amend({ queue, ids: [at(there, 1).id], change: { kind: "retry" }, now: context.now });
+    await context.runToEnd(other.id);
+    assert.equal(await context.state(group.end), "blocked", "it waits for what is retried");
+    await context.runToEnd(at(there, 1).id);
+    assert.equal(await context.state(group.end), "completed");
   }),
 ]);
