@@ -2,7 +2,7 @@
 import { isFinal, type FinalState } from "@taskq/core/storage";
 import { verdictOf } from "./edges.js";
 import { withdraw } from "./gates.js";
-import { failedGroupAhead, failedGroupOf, GROUP_FAILED, strandedBefore } from "./joins.js";
+import { failedGroupsAhead, failedGroupOf, GROUP_FAILED, strandedBefore } from "./joins.js";
 import type { Move } from "./queue-state.js";
 import { releaseWithheld, retain } from "./retention.js";
 import type { Broken, Dependent, JobRow, JoinRow, Row } from "./rows.js";
@@ -66,7 +66,9 @@ export function giveUp(move: Move, row: JobRow): boolean {
 /** Ends those that wait again for a group which stays failed, and for nothing else. */
 export function giveUpAgain(move: Move, rows: readonly Row[]): void {
   const ended: Row[] = [];
-  for (const [row, join] of rows.map((one) => [one, failedGroupAhead(one)] as const)) {
+  const groups = failedGroupsAhead(rows);
+  for (const row of rows) {
+    const join = groups.get(row);
     if (join?.broken === undefined) continue;
     const broken: Broken = { root: join.broken.root, reason: GROUP_FAILED, failure: false };
     if (row.kind === "job") skip(move, row, broken, ended);

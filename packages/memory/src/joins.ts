@@ -77,21 +77,44 @@ export function failedGroupOf(row: Row): JoinRow | undefined {
   return row.dependents.some(isAwaited) ? undefined : failedGroupBehind(row);
 }
 
-/** The same, of one that waits again: what it leads to may have been opened with it, and lead to that join alone. */
-export function failedGroupAhead(row: Row): JoinRow | undefined {
-  let found: JoinRow | undefined;
-  for (const dependent of row.dependents.filter(isAwaited)) {
-    const { target } = dependent;
-    found = target.flow === row.flow ? failedGroupAhead(target) : undefined;
-    if (found === undefined) return undefined;
+/** The same, of some that wait again: what one leads to may have been opened with it, and lead to that join alone. */
+export function failedGroupsAhead(rows: readonly Row[]): ReadonlyMap<Row, JoinRow | undefined> {
+  const known = new Map<Row, JoinRow | undefined>();
+  const open = rows.toReversed();
+  // Of what follows first: flows may be thousands of stages long.
+  for (let row = open.at(-1); row !== undefined; row = open.at(-1)) {
+    const ahead = row.dependents.filter(isAwaited).map(({ target }) => target);
+    if (known.has(row)) {
+      known.set(row, groupAhead(row, ahead, known));
+      open.pop();
+    } else {
+      known.set(row, undefined);
+      for (const target of ahead) if (target.flow === row.flow && !known.has(target)) open.push(target);
+    }
   }
-  return found ?? failedGroupBehind(row);
+  return known;
 }
 
-/** The failed join of its flow that is there, at any distance, to which a row leads. */
-export function failedGroupBehind(row: Row): JoinRow | undefined {
+function groupAhead(
+  row: Row,
+  ahead: readonly Row[],
+  known: ReadonlyMap<Row, JoinRow | undefined>,
+): JoinRow | undefined {
+  if (ahead.length === 0) return failedGroupBehind(row);
+  const found = ahead.map((target) => (target.flow === row.flow ? known.get(target) : undefined));
+  return found.includes(undefined) ? undefined : found.at(-1);
+}
+
+/**
+ * The failed join of its flow that is there, at any distance, to which a row leads.
+ *
+ * @param passed rows from which none was found before; those from which none is found are added.
+ */
+export function failedGroupBehind(row: Row, passed: Set<Row> = new Set()): JoinRow | undefined {
   const seen = new Set<Row>([row]);
   for (const next of seen) {
+    if (passed.has(next)) continue;
+    passed.add(next);
     for (const { target } of next.dependents) {
       if (target.removed || target.flow !== row.flow) continue;
       if (target.kind === "join" && target.broken !== undefined) return target;

@@ -61,7 +61,12 @@ export function retryableAmong(rows: readonly Row[]): Reopened {
 }
 
 function firstFailedGroup(jobs: readonly JobRow[]): Row | undefined {
-  return jobs.map(failedGroupBehind).find((join) => join !== undefined);
+  const passed = new Set<Row>();
+  for (const job of jobs) {
+    const join = failedGroupBehind(job, passed);
+    if (join !== undefined) return join;
+  }
+  return undefined;
 }
 
 /** What cannot be waited for again, nor read: without it a follower would hang, or reckon with a part. */

@@ -68,3 +68,20 @@ test("a revoked flow is restored whole", async () => {
   await queue.run(second.id);
   expect(await queue.states(second.id)).toEqual(["completed"]);
 });
+
+test("a pipe of 20,000 stages is restored and retried", async () => {
+  const queue = await OpenedQueue.open();
+  const first = queue.job();
+  const stages = [first];
+  while (stages.length < 20_000) stages.push(behind(queue.job(), stages.at(-1)!.id));
+  const [second, last] = [stages[1]!, stages.at(-1)!];
+  await queue.enqueue({ end: last.id, jobs: stages, joins: [] });
+  await queue.amend(last.id, { kind: "revoke", scope: "flow" });
+  await queue.amend(last.id, { kind: "restore", scope: "flow" });
+  await queue.run(first.id, FAILED);
+  expect(await queue.states(last.id)).toEqual(["skipped"]);
+  await queue.amend(first.id, { kind: "retry" });
+  expect(await queue.states(first.id, last.id)).toEqual(["ready", "blocked"]);
+  await queue.run(first.id);
+  expect(await queue.states(second.id, last.id)).toEqual(["ready", "blocked"]);
+});
