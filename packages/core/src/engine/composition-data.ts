@@ -16,7 +16,12 @@ export type CompositionData =
   | { readonly kind: "group"; readonly members: readonly CompositionData[]; readonly mode: "all" | "settled" }
   | { readonly kind: "guarded"; readonly body: CompositionData; readonly handler: string };
 
-export function compositionData(composition: Composition): CompositionData {
+/** Parts inside each other: more than anybody composes, and few enough to be followed. */
+const DEEPEST = 500;
+
+/** @throws `TASKQ_OPTION` for one that could not be read again */
+export function compositionData(composition: Composition, levels: number = DEEPEST): CompositionData {
+  if (levels === 0) throw tooDeep();
   switch (composition.kind) {
     case "run": {
       const { kind, task, input } = composition;
@@ -26,22 +31,30 @@ export function compositionData(composition: Composition): CompositionData {
       const { kind, before, task, extra } = composition;
       return {
         kind,
-        before: compositionData(before),
+        before: compositionData(before, levels - 1),
         task: task.name,
         ...(extra === undefined ? {} : { extra }),
       };
     }
     case "group": {
       const { kind, members, mode } = composition;
-      return { kind, members: members.map(compositionData), mode };
+      return { kind, members: members.map((member) => compositionData(member, levels - 1)), mode };
     }
     case "guarded":
-      return { kind: "guarded", body: compositionData(composition.body), handler: composition.handler.name };
+      return {
+        kind: "guarded",
+        body: compositionData(composition.body, levels - 1),
+        handler: composition.handler.name,
+      };
   }
 }
 
-/** Parts inside each other: more than anybody composes, and few enough to be followed. */
-const DEEPEST = 500;
+function tooDeep(): TaskqError {
+  return new TaskqError(
+    "TASKQ_OPTION",
+    `schedule job: expected at most ${DEEPEST} stages and groups inside each other; enqueue longer flows from a job of the schedule`,
+  );
+}
 
 /** @throws `TASKQ_UNKNOWN_TASK` for a task that the queue does not have, `TASKQ_INPUT` for what is no composition */
 export function compositionFrom(data: unknown, tasks: ReadonlyMap<string, Definition>): Composition {
@@ -76,13 +89,9 @@ function malformed(): TaskqError {
 
 /** The name of the task that a composition ends with; of a group, that of its first member. */
 export function lastTask(composition: Composition): string {
-  switch (composition.kind) {
-    case "run":
-    case "pipe":
-      return composition.task.name;
-    case "group":
-      return composition.members[0] === undefined ? "group" : lastTask(composition.members[0]);
-    case "guarded":
-      return lastTask(composition.body);
+  let part: Composition | undefined = composition;
+  while (part?.kind === "guarded" || part?.kind === "group") {
+    part = part.kind === "guarded" ? part.body : part.members[0];
   }
+  return part?.task.name ?? "group";
 }

@@ -87,39 +87,60 @@ export function planFlow(
 
   /** @param levels of groups that it may still be made of */
   const lay = (part: Composition, isEnd: boolean, levels: number): string => {
-    switch (part.kind) {
-      case "run":
-        return add(
-          part.task,
-          { input: part.input, stage: undefined, extra: undefined, after: undefined },
-          isEnd,
+    const { first, links, last } = linksOf(part);
+    let end = layFirst(first, isEnd && last === undefined, levels);
+    for (const link of links.toReversed()) {
+      if (link.kind === "pipe") {
+        const after: NewEdge[] = [{ source: end, on: "completed" }];
+        end = add(
+          link.task,
+          { input: undefined, stage: "pipe", extra: link.extra, after },
+          isEnd && link === last,
         );
-      case "pipe": {
-        const source = lay(part.before, false, levels);
-        const after: NewEdge[] = [{ source, on: "completed" }];
-        return add(part.task, { input: undefined, stage: "pipe", extra: part.extra, after }, isEnd);
-      }
-      case "group": {
-        if (levels === 0) throw tooDeep();
-        const members = part.members.map((member) => lay(member, false, levels - 1));
-        const named = isEnd && options.id !== undefined;
-        const id = named ? options.id : makeId();
-        joins.push({ id, ...(named ? { named } : {}), mode: part.mode, members });
-        groups.set(id, membersText(part.mode, members, groups));
-        stages.push(id);
-        return id;
-      }
-      case "guarded": {
-        const end = lay(part.body, isEnd, levels);
+      } else {
         const after: NewEdge[] = [{ source: end, on: "failed" }];
-        add(part.handler, { input: undefined, stage: "error", extra: undefined, after }, false);
-        return end;
+        add(link.handler, { input: undefined, stage: "error", extra: undefined, after }, false);
       }
     }
+    return end;
+  };
+
+  const layFirst = (part: First, isEnd: boolean, levels: number): string => {
+    if (part.kind === "run") {
+      return add(
+        part.task,
+        { input: part.input, stage: undefined, extra: undefined, after: undefined },
+        isEnd,
+      );
+    }
+    if (levels === 0) throw tooDeep();
+    const members = part.members.map((member) => lay(member, false, levels - 1));
+    const named = isEnd && options.id !== undefined;
+    const id = named ? options.id : makeId();
+    joins.push({ id, ...(named ? { named } : {}), mode: part.mode, members });
+    groups.set(id, membersText(part.mode, members, groups));
+    stages.push(id);
+    return id;
   };
 
   const end = lay(composition, true, DEEPEST_GROUP);
   return { end, drafts, joins, stages };
+}
+
+/** What a part begins with. */
+type First = Exclude<Composition, Link>;
+/** A stage or an error handler after it. */
+type Link = Extract<Composition, { kind: "pipe" | "guarded" }>;
+
+/** Takes a part apart without recursion: it may be thousands of stages long. The links are in reverse; `last` is its last stage. */
+function linksOf(part: Composition): { first: First; links: readonly Link[]; last: Link | undefined } {
+  const links: Link[] = [];
+  let first = part;
+  while (first.kind === "pipe" || first.kind === "guarded") {
+    links.push(first);
+    first = first.kind === "pipe" ? first.before : first.body;
+  }
+  return { first, links, last: links.find(({ kind }) => kind === "pipe") };
 }
 
 function unknownTask(name: string): TaskqError {

@@ -33,6 +33,7 @@ export interface Schedules<in Names extends string = never> {
 /** What fires when. */
 export interface ScheduleEntry<out Needs extends string = string> {
   readonly schedule: Schedule;
+  /** Stages and groups of it are stored inside each other: at most 500, and with `jsonSerializer` as many as its `maxDepth` leaves. */
   readonly job: Job<unknown, Needs>;
   /** @default 'skip' */
   readonly overlap?: Overlap;

@@ -1,6 +1,7 @@
 import {
   asCompleted,
   Cancel,
+  every,
   Fatal,
   group,
   JobFailedError,
@@ -16,6 +17,7 @@ import { immediateQueue, storages } from "./storages.js";
 
 const add = task("add", async ({ a, b }: { a: number; b: number }) => a + b);
 const increase = task("increase", async ({ input, by }: { input: number; by: number }) => input + by);
+const next = task("next", async (number: number) => number + 1);
 const sum = task("sum", async (numbers: readonly number[]) => numbers.reduce((total, one) => total + one, 0));
 const fibonacci = task("fibonacci", async ({ a, b }: { a: number; b: number }) => ({ a: b, b: a + b }));
 const fail = task("fail", async (): Promise<number> => {
@@ -34,6 +36,12 @@ const errors = task("errors", async (outcomes: readonly Outcome[]) =>
 const late = task("late", { expires: "30m" }, async (): Promise<number> => 0);
 const big = task("big", async (size: number) => "x".repeat(size));
 const lengths = task("lengths", async (texts: readonly string[]) => texts.map((text) => text.length));
+
+function pipe(stages: number): Job<number, "next"> {
+  let job = next.job(0);
+  for (let stage = 1; stage < stages; stage += 1) job = job.pipe(next);
+  return job;
+}
 
 describe.each(storages)("flows on $name", ({ make }) => {
   test("groups are inside each other 500 times at most, and so many run", async () => {
@@ -56,10 +64,51 @@ describe.each(storages)("flows on $name", ({ make }) => {
     expect(await queue.counts()).toMatchObject({ blocked: 0, completed: 2 });
   });
 
+  test("a pipe may have thousands of stages, and as many error handlers", async () => {
+    const { queue, alert, reports } = setUp();
+    const result = await queue.enqueue(pipe(12_000), { id: "long" });
+    expect(result.id).toBe("long");
+    expect(result.stages.map(({ id }) => id)).toHaveLength(12_000);
+    expect(await result.wait()).toBe(12_000);
+    let guarded: Job<number, "fail" | "alert"> = fail.job();
+    for (let handler = 0; handler < 12_000; handler += 1) guarded = guarded.onError(alert);
+    await queue.enqueue(guarded);
+    expect(reports).toHaveLength(12_000);
+  });
+
+  test("the job of a stored schedule has parts inside each other up to a limit, which whoever stores it is told", async () => {
+    const { queue } = setUp();
+    await queue.schedules.upsert("long", { schedule: every("1h"), job: pipe(190) });
+    const fired = await queue.schedules.trigger("long");
+    expect(await fired.wait()).toBe(190);
+    for (const stages of [501, 12_000]) {
+      await expect(
+        queue.schedules.upsert("longer", { schedule: every("1h"), job: pipe(stages) }),
+      ).rejects.toMatchObject({
+        code: "TASKQ_OPTION",
+        message: expect.stringContaining("schedule job: expected at most 500 stages"),
+      });
+    }
+  });
+
   function setUp() {
     const reports: FailureReport[] = [];
     const alert = task("alert", async (report: FailureReport) => void reports.push(report));
-    const tasks = { add, increase, sum, fibonacci, fail, cancel, count, errors, big, lengths, late, alert };
+    const tasks = {
+      add,
+      increase,
+      next,
+      sum,
+      fibonacci,
+      fail,
+      cancel,
+      count,
+      errors,
+      big,
+      lengths,
+      late,
+      alert,
+    };
     return { queue: immediateQueue(make(), tasks), alert, reports };
   }
 
