@@ -3,7 +3,8 @@ import { complete, followConsequences } from "./consequences.js";
 import { finish, releaseGates } from "./final.js";
 import { flowOf } from "./flow-graph.js";
 import type { Move } from "./move.js";
-import { isNeeded, removeRow } from "./removal.js";
+import { Needs } from "./needs.js";
+import { removeRow } from "./removal.js";
 import { enterLine } from "./line.js";
 import { restorableAmong, retryableAmong, type Reopened } from "./affected.js";
 import { mend } from "./reopen.js";
@@ -117,8 +118,8 @@ function isTurn(gate: string | null): boolean {
 
 /** What something unfinished depends on stays. */
 function remove(move: Move, row: Row): boolean {
-  if ((row.flags & JOIN) !== 0 || !isFinalState(row.state) || isNeeded(move.scope.connection, row))
-    return false;
+  if ((row.flags & JOIN) !== 0 || !isFinalState(row.state)) return false;
+  if (new Needs(move.scope.connection).isNeeded(row)) return false;
   removeRow(move, row);
   return true;
 }

@@ -3,7 +3,8 @@ import { KEPT_AT_LEAST } from "@taskq/core/storage";
 import type { Connection } from "./connection.js";
 import type { Move } from "./move.js";
 import type { OpenQueue } from "./open-queue.js";
-import { isNeeded, removeRow } from "./removal.js";
+import { Needs } from "./needs.js";
+import { removeRow } from "./removal.js";
 import type { Key, Row } from "./row.js";
 import { rowByKey } from "./rows.js";
 
@@ -52,6 +53,7 @@ function rowsOver(connection: Connection, queue: OpenQueue, { now, looks, limit 
         "ORDER BY count - max DESC LIMIT ? + 0",
     )
     .all(queue.id, TASKS_AT_ONCE) as [string, number, number][];
+  const needs = new Needs(connection);
   const found: Row[] = [];
   let left = looks;
   for (const [task, other, over] of caps) {
@@ -70,7 +72,7 @@ function rowsOver(connection: Connection, queue: OpenQueue, { now, looks, limit 
     let { passed } = look;
     for (const [ended, key] of keys) {
       const row = rowByKey(connection, key);
-      if (row !== undefined && !isNeeded(connection, row)) found.push(row);
+      if (row !== undefined && !needs.isNeeded(row)) found.push(row);
       else passed += 1;
       queue.cappedLooks.set(name, { ended, key, passed });
       if (found.length >= limit) return found;

@@ -9,7 +9,8 @@ import { LEAVING } from "./moving.js";
 import { NOTHING_PASSED, type OpenQueue, type Passed } from "./open-queue.js";
 import { hasOver, removeCapped } from "./over-caps.js";
 import { endOfPart, LAST_KEY } from "./part.js";
-import { isNeeded, isOfKeptGroup, removeRow } from "./removal.js";
+import { isOfKeptGroup, Needs } from "./needs.js";
+import { removeRow } from "./removal.js";
 import { OrphanSearch } from "./orphans.js";
 import { ACTIVE, COMPLETED, JOIN, KEPT, keyOf, metaOf, type Key, type Row } from "./row.js";
 import { rowByKey } from "./rows.js";
@@ -155,6 +156,7 @@ class Walk {
   private readonly queue: OpenQueue;
   private readonly now: number;
   private readonly bounds: Bounds;
+  private readonly needs: Needs;
   private looked = 0;
   private glances: Glance[] = [];
   private position = 0;
@@ -170,6 +172,7 @@ class Walk {
     this.cursor = cursor;
     this.passed = passed;
     this.bounds = boundsOf(connection, queue, now);
+    this.needs = new Needs(connection);
     this.bounds.completed -= passed.completed;
     this.bounds.others -= passed.others;
     if (queue.searchesOrphans) this.orphans = new OrphanSearch(connection, queue);
@@ -256,7 +259,7 @@ class Walk {
     if (!over && ended + this.keepFor(state, meta) > this.now) return undefined;
     const row = rowByKey(this.connection, key);
     if (row === undefined) return undefined;
-    const stays = isNeeded(this.connection, row) || (!over && isOfKeptGroup(this.connection, row));
+    const stays = this.needs.isNeeded(row) || (!over && isOfKeptGroup(this.connection, row));
     if (over) this.count(state === COMPLETED ? "completed" : "others", stays);
     return stays ? undefined : row;
   }

@@ -1,13 +1,10 @@
 import { removeBody } from "./bodies.js";
 import { uncountCapped } from "./caps.js";
-import type { Connection } from "./connection.js";
-import { edgesFrom, ON_FAILED, TURN } from "./edge-rows.js";
 import type { Move } from "./move.js";
 import {
   APART,
   ATTEMPTED,
   CAPPED,
-  COMPLETED,
   FOLLOWED,
   idOf,
   isFinalState,
@@ -15,53 +12,10 @@ import {
   metaOf,
   NAMED,
   NOTED,
-  SKIPPED,
   TRUNKED,
   UNIQUE,
-  type Key,
   type Row,
 } from "./row.js";
-import { rowByKey } from "./rows.js";
-
-/** Whether something unfinished depends on a final row: what follows it, or reads it through joins and skipped jobs. */
-export function isNeeded(connection: Connection, row: Row): boolean {
-  if ((row.flags & FOLLOWED) === 0) return false;
-  const keys = new Set<Key>([row.key]);
-  for (const follower of followersOf(connection, keys)) {
-    if (!isFinalState(follower.state)) return true;
-    if ((follower.flags & JOIN) !== 0 || follower.state === SKIPPED) keys.add(follower.key);
-  }
-  return false;
-}
-
-/**
- * Whether it is read as a part of a group that is kept: one that nothing is given to, so that whoever waits for it is told
- * what its members yielded.
- */
-export function isOfKeptGroup(connection: Connection, row: Row): boolean {
-  if ((row.flags & FOLLOWED) === 0) return false;
-  const keys = new Set<Key>([row.key]);
-  for (const group of followersOf(connection, keys)) {
-    if ((group.flags & JOIN) === 0 || group.state !== COMPLETED) continue;
-    if (edgesFrom(connection, group.key).every((edge) => leadsNowhere(edge.condition))) return true;
-    keys.add(group.key);
-  }
-  return false;
-}
-
-/** What follows these rows, and those that are added meanwhile. */
-function* followersOf(connection: Connection, keys: ReadonlySet<Key>): Generator<Row> {
-  for (const key of keys) {
-    for (const { target, condition } of edgesFrom(connection, key)) {
-      const follower = condition === TURN ? undefined : rowByKey(connection, target);
-      if (follower !== undefined) yield follower;
-    }
-  }
-}
-
-function leadsNowhere(condition: number): boolean {
-  return condition === ON_FAILED || condition === TURN;
-}
 
 /** Removes a row and all that belongs to it, and remembers its name if a caller gave it. */
 export function removeRow(move: Move, row: Row): void {

@@ -1,8 +1,8 @@
 /** What a queue keeps no longer is found beside another queue with many more jobs in the same file. */
 import { join } from "node:path";
-import type { NewJob, StorageContract } from "@taskq/core/storage";
+import type { NewJob, SettledOutcome, StorageContract } from "@taskq/core/storage";
 import { expect, test } from "vitest";
-import { flow, openStorage, QUEUE, temporaryFolder } from "./support.ts";
+import { claim as claimJobs, flow, openStorage, QUEUE, temporaryFolder } from "./support.ts";
 
 const QUIET = "quiet";
 const OTHERS = 60_000;
@@ -142,4 +142,34 @@ test("a purge removes no more than it was asked to", async () => {
   await complete(storage, "work", 3, Date.now());
   const purged = await storage.purge({ queue: QUEUE, limit: 1, now: Date.now() + 60_000 });
   expect(purged).toEqual({ removed: 1, more: true });
+});
+
+// Looking along what follows from each stage would take far longer than a test may.
+test("a pipe of 6,000 stages that failed is kept for its error handler, and goes once that has ended", async () => {
+  const storage = await openStorage({ path: join(temporaryFolder(), "jobs.db") });
+  const stages = Array.from({ length: 6_000 }, () => flow().jobs[0] as NewJob);
+  const pipe = stages.map((stage, index): NewJob => {
+    const before = stages[index - 1];
+    return before === undefined ? stage : { ...stage, after: [{ source: before.id, on: "completed" }] };
+  });
+  const end = (stages.at(-1) as NewJob).id;
+  const handler: NewJob = { ...(flow().jobs[0] as NewJob), after: [{ source: end, on: "failed" }] };
+  await storage.enqueue({ queue: QUEUE, flows: [{ end, jobs: [...pipe, handler], joins: [] }] });
+  const runAs = async (request: number, outcome: SettledOutcome): Promise<string> => {
+    const [run] = await claimJobs(storage, request);
+    if (run === undefined) throw new Error("nothing was claimed");
+    const settled = [{ id: run.id, fence: run.fence, startedAt: Date.now(), outcome, add: undefined }];
+    const step = { queue: QUEUE, owner: "owner", tasks: ["work"], begun: [], claim: undefined };
+    await storage.step({ ...step, request: request + 1, settled });
+    return run.id;
+  };
+  await runAs(1, { kind: "failed", error: new Uint8Array([9]) });
+  const now = Date.now() + 2e9;
+  expect(await storage.purge({ queue: QUEUE, limit: 10_000, now })).toEqual({ removed: 0, more: false });
+  expect(await runAs(3, { kind: "completed", result: undefined })).toBe(handler.id);
+  const later = now + 2e9;
+  expect(await storage.purge({ queue: QUEUE, limit: 10_000, now: later })).toEqual({
+    removed: 6_001,
+    more: false,
+  });
 });
