@@ -7,11 +7,13 @@ import { FolderWatch } from "./folder-watch.js";
 const POLL = 500;
 /**
  * Pauses between looks after the system has told of a write, in milliseconds. It tells when the log is written, and that
- * is before the commit can be seen: a look at once may come too early.
+ * is before the commit can be seen: a look at once may come too early. The long ones are for commits that wait for a disk.
  */
-const LOOK_AGAIN = [1, 2, 5, 10, 20];
+const LOOK_AGAIN = [1, 2, 5, 10, 20, 40, 80, 160];
 /** With which of them it begins where a write has been seen already. */
 const LOOK_AGAIN_BEHIND = 2;
+/** From which on a pause is too long for whatever is told meanwhile. */
+const LONG_PAUSES = 5;
 /**
  * Looks before those, one each turn of the event loop: most commits can be seen by then. Half as many each time that what
  * was seen was of no use, as it mostly is where several consumers hear of each job that one of them gets.
@@ -145,7 +147,9 @@ export class FileWatch {
   }
 
   private told(): void {
-    if (this.knownFor === 0 && this.look()) {
+    const isSeen = this.knownFor === 0 && this.look();
+    this.endLongPause();
+    if (isSeen) {
       // Another write may have come right behind it, told of by the same event; that is seldom.
       this.looksAgain = LOOK_AGAIN_BEHIND;
       return this.lookAgain();
@@ -178,6 +182,12 @@ export class FileWatch {
       this.looksAgain += 1;
       if (!this.look()) this.lookAgain();
     }, pause).unref();
+  }
+
+  private endLongPause(): void {
+    if (this.again === undefined || this.looksAgain < LONG_PAUSES) return;
+    clearTimeout(this.again);
+    this.again = undefined;
   }
 
   private poll(): void {

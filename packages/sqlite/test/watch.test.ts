@@ -228,7 +228,13 @@ test.runIf(process.platform === "linux")(
   20_000,
 );
 
-test("of two commits that the system tells of at once, the second one, which waits for the disk, is told of as soon", async () => {
+interface Writing {
+  /** Milliseconds until what was written can be seen; `undefined`: not before something else is. */
+  readonly seenAfter: number | undefined;
+}
+
+/** Watches a file that is written to, but whose commits can be seen some time later, as with a slow disk. */
+async function watched(): Promise<{ write: (writing: Writing) => void; changes: () => number }> {
   const path = join(temporaryFolder(), "jobs.db");
   await openStorage({ path });
   const [own, writer] = [0, 1].map(() =>
@@ -236,23 +242,60 @@ test("of two commits that the system tells of at once, the second one, which wai
   ) as [Connection, Connection];
   afterTest(() => [own, writer].forEach((connection) => connection.close()));
   writer.driver.exec("CREATE TABLE beside (n)");
-  // It is written, and told of, some milliseconds before it can be seen.
   let seen = 0;
   const connection = Object.create(own, { dataVersion: { value: () => seen } }) as Connection;
   let changes = 0;
   const watch = new FileWatch({ connection, changed: () => (changes += 1), look: () => {} });
   watch.start();
   afterTest(() => watch.end());
-  for (let turn = 1; turn <= 5; turn += 1) {
-    await new Promise((resolve) => setTimeout(resolve, 60));
-    changes = 0;
-    for (const n of [1, 2]) writer.driver.exec(`INSERT INTO beside VALUES (${n})`);
-    seen += 1;
-    setTimeout(() => (seen += 1), 8);
+  return {
+    write({ seenAfter }) {
+      writer.driver.exec("INSERT INTO beside VALUES (1)");
+      if (seenAfter === 0) seen += 1;
+      else if (seenAfter !== undefined) setTimeout(() => (seen += 1), seenAfter);
+    },
+    changes: () => changes,
+  };
+}
+
+test.each([
+  { seenAfter: 8, within: 200 },
+  { seenAfter: 130, within: 330 },
+])(
+  "of two commits that the system tells of at once, the second one, which waits $seenAfter ms for the disk, is told of as soon",
+  async ({ seenAfter, within }) => {
+    const { write, changes } = await watched();
+    for (let turn = 1; turn <= 5; turn += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 60));
+      const told = changes();
+      write({ seenAfter: 0 });
+      write({ seenAfter });
+      const before = performance.now();
+      await vi.waitFor(() => expect(changes()).toBe(told + 2), { timeout: 2_000, interval: 5 });
+      expect(performance.now() - before).toBeLessThan(within);
+    }
+  },
+  20_000,
+);
+
+test("a commit that waits long for the disk is told of soon, and one after it that does not is not kept waiting", async () => {
+  const { write, changes } = await watched();
+  const delays: number[] = [];
+  for (let turn = 1; turn <= 6; turn += 1) {
+    const told = changes();
+    write({ seenAfter: 130 });
     const before = performance.now();
-    await vi.waitFor(() => expect(changes).toBe(2), { timeout: 2_000, interval: 5 });
-    expect(performance.now() - before).toBeLessThan(200);
+    await vi.waitFor(() => expect(changes()).toBe(told + 1), { timeout: 2_000, interval: 5 });
+    expect(performance.now() - before).toBeLessThan(330);
+    // Its looks are far between by now.
+    write({ seenAfter: undefined });
+    await new Promise((resolve) => setTimeout(resolve, 90));
+    write({ seenAfter: 12 });
+    const again = performance.now();
+    await vi.waitFor(() => expect(changes()).toBe(told + 2), { timeout: 2_000, interval: 5 });
+    delays.push(performance.now() - again);
   }
+  expect(delays.toSorted((a, b) => a - b)[3]).toBeLessThan(60);
 }, 20_000);
 
 test("a process that only watches may end", async () => {
