@@ -537,6 +537,7 @@ export interface StorageContract {
    * Promise: a result that an unfinished job depends on is kept
    * Promise: what a group yields is kept for as long as the group, where nothing follows it
    * Promise: more completed jobs than the queue keeps are purged, the oldest first
+   * Promise: what has just ended stays in a queue that keeps few, although it was enqueued long before what goes
    * Promise: final jobs that are kept for a time of their own count in how many a queue keeps, and go in their turn
    * Promise: more final jobs of a task than it keeps are purged, the oldest first
    * Promise: a flush removes every job, value and result of the queue and leaves others alone

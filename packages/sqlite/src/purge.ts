@@ -1,4 +1,4 @@
-import type { PurgeRequest } from "@taskq/core/storage";
+import { KEPT_AT_LEAST, type PurgeRequest } from "@taskq/core/storage";
 import { numberIfAny } from "./columns.js";
 import { complete } from "./consequences.js";
 import type { Connection } from "./connection.js";
@@ -251,17 +251,27 @@ class Walk {
     return time > horizon && completed <= 0 && others <= 0;
   }
 
-  private due([key, , state, ended, flags, meta]: Glance): Row | undefined {
+  private due([key, time, state, ended, flags, meta]: Glance): Row | undefined {
     if (state === ACTIVE) this.orphans?.look(key);
     if (state < COMPLETED || ended === null) return undefined;
     const over =
-      (flags & JOIN) === 0 && (state === COMPLETED ? this.bounds.completed : this.bounds.others) > 0;
+      (flags & JOIN) === 0 &&
+      (state === COMPLETED ? this.bounds.completed : this.bounds.others) > 0 &&
+      !this.isYoung(time, ended);
     if (!over && ended + this.keepFor(state, meta) > this.now) return undefined;
     const row = rowByKey(this.connection, key);
     if (row === undefined) return undefined;
     const stays = this.needs.isNeeded(row) || (!over && isOfKeptGroup(this.connection, row));
     if (over) this.count(state === COMPLETED ? "completed" : "others", stays);
     return stays ? undefined : row;
+  }
+
+  /**
+   * Whether it has just ended, long after its enqueue: the order of keys, by which the oldest are found, would have it go
+   * before whoever waits for it has read it. Others go in its place meanwhile.
+   */
+  private isYoung(time: number, ended: number): boolean {
+    return ended > this.now - KEPT_AT_LEAST && ended - time > KEPT_AT_LEAST;
   }
 
   /** One of the oldest that are more than the queue keeps, whether it goes or stays. */

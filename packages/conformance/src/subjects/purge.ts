@@ -186,6 +186,37 @@ export const purging: Subject = subject("purge", [
   }),
 
   promise(
+    "what has just ended stays in a queue that keeps few, although it was enqueued long before what goes",
+    async (context) => {
+      const { completed, failed } = RETENTION;
+      await context.open(context.queue, {
+        completed: { for: completed.for, max: 2 },
+        failed: { for: failed.for, max: 2 },
+      });
+      const [done, broken] = context.jobs(2);
+      await context.enqueue(done, broken);
+      context.advance(60_000);
+      const others = context.jobs(4);
+      const failing = context.jobs(4);
+      await context.enqueue(...others, ...failing);
+      for (const { id } of [...others, done]) {
+        context.advance(10);
+        await context.runToEnd(id);
+      }
+      for (const { id } of [...failing, broken]) {
+        context.advance(10);
+        await context.runToFailure(id);
+      }
+      context.advance(10);
+      await purge(context);
+      assert.deepEqual(await context.states(done.id, broken.id), ["completed", "failed"]);
+      const gone = [undefined, undefined, undefined];
+      assert.deepEqual(await context.states(...others.map(({ id }) => id)), [...gone, "completed"]);
+      assert.deepEqual(await context.states(...failing.map(({ id }) => id)), [...gone, "failed"]);
+    },
+  ),
+
+  promise(
     "final jobs that are kept for a time of their own count in how many a queue keeps, and go in their turn",
     async (context) => {
       const { completed, failed } = RETENTION;
