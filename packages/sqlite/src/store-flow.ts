@@ -48,9 +48,10 @@ export function storeFlow(move: Move, flow: NewFlow, storing: Storing = {}): Sto
     const stored = insertJob(placing, job, isDirect(job));
     if (job === roots[0]) state = stored;
   }
-  for (const job of roots) {
-    if (isDirect(job)) continue;
-    const placed = beginRoot(placing, job, gate);
+  const others = roots.filter((job) => !isDirect(job));
+  const siblings = new Set(others.length === 0 ? [] : [...rows.values()].map(({ key }) => key));
+  for (const job of others) {
+    const placed = beginRoot(placing, job, gate, siblings);
     if (job === roots[0]) state = placed;
   }
   finishEmptyJoins(placing, flow.joins);
@@ -68,8 +69,13 @@ function hasEdges({ after }: NewJob): boolean {
 }
 
 /** A job without edges takes its key and its place; answers its state. */
-function beginRoot(placing: Placing, { id, unique }: NewJob, gate: string | undefined): number {
-  const { move, rows } = placing;
+function beginRoot(
+  placing: Placing,
+  { id, unique }: NewJob,
+  gate: string | undefined,
+  siblings: ReadonlySet<Key>,
+): number {
+  const { move } = placing;
   const row = rowByKey(move.scope.connection, keyText(placing, id));
   // What another root replaced may have broken a group, and this one with it.
   if (row === undefined || row.state !== BLOCKED) return row?.state ?? BLOCKED;
@@ -78,7 +84,6 @@ function beginRoot(placing: Placing, { id, unique }: NewJob, gate: string | unde
     park(move, row, gate);
     return row.state;
   }
-  const siblings = new Set([...rows.values()].map(({ key }) => key));
   const goesOn = unique === undefined || takesOver(move, row, unique, siblings);
   followConsequences(move);
   // What this one replaced may have broken its group: it ends with that, and holds no key.
