@@ -1,5 +1,5 @@
 import { createConsumer } from "@taskq/consumer";
-import { createQueue, group, task, type Outcome } from "@taskq/core";
+import { createQueue, group, task, type Job, type Outcome } from "@taskq/core";
 import { engineOf, InlineRunner } from "@taskq/core/engine";
 import { STORED_STATES } from "@taskq/core/storage";
 import { Redis } from "ioredis";
@@ -41,6 +41,22 @@ async function setUp() {
 }
 
 describe.skipIf(!hasTestServer)("flows", () => {
+  // Looking along it from each stage held the server for longer than a call may take.
+  test("a pipe of 4,000 stages is restored and retried", async () => {
+    const { queue, run } = await setUp();
+    let job: Job<number, "broken" | "next"> = broken.job();
+    for (let stage = 1; stage < 4_000; stage += 1) job = job.pipe(next);
+    const result = await queue.enqueue(job);
+    const [first] = result.stages;
+    expect(await result.revoke()).toBe(true);
+    expect(await result.restore()).toBe(true);
+    await run();
+    await run();
+    expect([await first?.state(), await result.state()]).toEqual(["failed", "skipped"]);
+    expect(await queue.retry(first?.id ?? "")).toBe(true);
+    expect([await first?.state(), await result.state()]).toEqual(["ready", "blocked"]);
+  }, 60_000);
+
   test.each([
     ["a little", 5_000],
     ["by days", 200_000_000],

@@ -372,7 +372,8 @@ end
 -- Ends those that wait again for a group which stays failed, and for nothing else.
 function M.giveUpAgain(rows)
   local joins, known = {}, {}
-  for place, row in ipairs(rows) do joins[place] = M.failedGroupAhead(row, known) or false end
+  -- What follows comes last, and is known then to what is before it: a pipe may have thousands of stages.
+  for place = #rows, 1, -1 do joins[place] = M.failedGroupAhead(rows[place], known) or false end
   for place, row in ipairs(rows) do
     if joins[place] then
       local broken = {root = M.brokenOf(joins[place]).root, reason = GROUP_FAILED, failure = false}

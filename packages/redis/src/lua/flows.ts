@@ -269,11 +269,15 @@ function M.strandedBefore(join)
 end
 
 -- The failed join of its flow that is there, at any distance, to which a row leads.
-function M.failedGroupBehind(row)
+-- passed: by id, rows from which none was found before; those from which none is found are added.
+function M.failedGroupBehind(row, passed)
   local seen, open = {[row.id] = true}, {row}
+  passed = passed or {}
   local at = 1
   while open[at] do
-    for _, target in ipairs(M.targetsOf(open[at])) do
+    local isPassed = passed[open[at].id]
+    passed[open[at].id] = true
+    for _, target in ipairs(isPassed and {} or M.targetsOf(open[at])) do
       if not target.removed and target.flow == row.flow and M.brokenOf(target) then
         if target.kind == "join" then return target end
         if not seen[target.id] then

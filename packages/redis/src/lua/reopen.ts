@@ -109,8 +109,8 @@ function M.restorableAmong(rows, scope)
   for _, job in ipairs(jobs) do
     if job.attempt > 0 then M.refuse("TASKQ_NOT_RESTORABLE", "the job " .. job.id .. " has run before") end
   end
-  local gone, others = nil, nil
-  for _, job in ipairs(jobs) do gone = gone or M.failedGroupBehind(job) end
+  local gone, others, passed = nil, nil, {}
+  for _, job in ipairs(jobs) do gone = gone or M.failedGroupBehind(job, passed) end
   if not gone then others, gone = affectedBy(jobs) end
   for _, row in ipairs(others or {}) do if not gone and row.kind == "join" then gone = row end end
   if gone then M.refuse("TASKQ_NOT_RESTORABLE", "what followed the revoked job has gone on: " .. gone.id) end
