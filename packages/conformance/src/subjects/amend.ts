@@ -352,6 +352,12 @@ const retrying: readonly ContractPromise[] = [
     await amend(context, { kind: "remove" }, removed.id);
     await context.rejects("TASKQ_FLOW_FINISHED", () => amend(context, RETRY, failing.id));
     assert.deepEqual(await context.states(failing.id, last.id), ["failed", "skipped"]);
+    const [revoked, gone, end] = context.jobs(3);
+    await context.enqueue(chain(revoked, gone, end));
+    await amend(context, REVOKE_LATER, revoked.id);
+    await amend(context, { kind: "remove" }, gone.id);
+    await context.rejects("TASKQ_NOT_RESTORABLE", () => amend(context, RESTORE_LATER, revoked.id));
+    assert.deepEqual(await context.states(revoked.id, end.id), ["cancelled", "skipped"]);
     const [whole, next] = context.jobs(2);
     await context.enqueue(chain(whole, next));
     await context.runToFailure(whole.id);

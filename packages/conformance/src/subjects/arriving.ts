@@ -20,6 +20,7 @@ import {
 } from "../moving.js";
 import { promise, subject, type Subject } from "../promise.js";
 import { at } from "../tuple.js";
+import { crash } from "./leases.js";
 
 /** Endings besides being completed and failed; what follows is skipped. */
 const ENDINGS: readonly SettledOutcome[] = [
@@ -31,6 +32,10 @@ const ENDINGS: readonly SettledOutcome[] = [
 /** One of everything that a queue keeps; answers the ids of jobs and joins. */
 async function keepOfEverything(context: Context): Promise<readonly string[]> {
   const { storage, queue } = context;
+  const crashed = context.job();
+  await context.enqueue(crashed);
+  await crash(context, crashed.id);
+  assert.equal((await context.jobRecord(crashed.id)).crashes, 1);
   const values = [
     { kind: "set", key: "text", bytes: bytes("value"), expiresAt: undefined },
     { kind: "increment", key: "number", by: 3, expiresAt: context.now + 60_000 },

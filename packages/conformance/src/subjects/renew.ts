@@ -4,12 +4,17 @@ import { LEASE, OWNER, type Context } from "../context.js";
 import { promise, subject, type Subject } from "../promise.js";
 import { loseLease, reap } from "./leases.js";
 
-function renew(context: Context, runs: readonly RunReference[], owner: string = OWNER): Promise<RenewAnswer> {
+function renew(
+  context: Context,
+  runs: readonly RunReference[],
+  owner: string = OWNER,
+  lease: number = LEASE,
+): Promise<RenewAnswer> {
   const { storage, queue, now } = context;
   return storage.renew({
     queue,
     owner,
-    lease: LEASE,
+    lease,
     runs: runs.map(({ id, fence }) => ({ id, fence })),
     now,
   });
@@ -38,6 +43,17 @@ export const renewing: Subject = subject("renew", [
       [left.id],
     );
     assert.equal(await context.complete(run), "applied");
+
+    // It may be longer than that of the claim.
+    const longer = context.job();
+    await context.enqueue(longer);
+    const long = await context.claimOne(longer.id);
+    assert.equal((await renew(context, [long], OWNER, LEASE * 4)).leaseUntil, context.now + LEASE * 4);
+    for (let lease = 0; lease < 3; lease += 1) {
+      context.advance(LEASE);
+      assert.deepEqual((await reap(context)).reaped, []);
+    }
+    assert.equal(await context.complete(long), "applied");
 
     // Of those that were claimed together, each has a lease of its own.
     const together = context.jobs(3);

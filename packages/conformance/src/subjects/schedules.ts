@@ -138,7 +138,15 @@ export const ticking: Subject = subject("tick", [
     assert.equal(answer.lastAt, context.now);
     assert.deepEqual(await context.states(unneeded.id, refused.id), [undefined, undefined]);
     assert.deepEqual(await context.claim({ n: 5 }), [], "two of a schedule run at once");
+    const { storage, queue, now } = context;
+    const later = { kind: "reschedule", due: now + 1_000 } as const;
+    assert.deepEqual((await storage.amend({ queue, ids: [waiting.id], change: later, now })).changed, [
+      waiting.id,
+    ]);
+    assert.equal(await context.state(waiting.id), "parked", "it waits for its turn, whatever its due");
     await context.complete(run);
+    assert.equal(await context.state(waiting.id), "scheduled");
+    context.advance(1_000);
     await context.complete(await context.claimOne());
     assert.equal(await context.state(waiting.id), "completed");
 
