@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { KEPT_AT_LEAST, type SettledOutcome } from "@taskq/core/storage";
+import { KEPT_AT_LEAST, type NewJob, type SettledOutcome } from "@taskq/core/storage";
 import { bytes } from "../bytes.js";
 import type { Context } from "../context.js";
 import { chain, flowOf } from "../flows.js";
@@ -301,15 +301,13 @@ export const arriving: Subject = subject("arriving from another storage", [
 
   promise("unique keys, their lines and given ids are as taken after a move as before", async (context) => {
     const unique = { key: "key", until: "final", onConflict: "ignore" } as const;
-    const [before, behind, further] = [context.job(), context.job({ unique }), context.job({ unique })];
     const holder = context.job({ unique });
-    const follow = { after: [{ source: before.id, on: "completed" }] } as const;
     await context.enqueue(holder);
-    for (const job of [behind, further]) {
-      const flow = { end: job.id, jobs: [{ ...job, ...follow }], joins: [] };
-      await context.enqueue(...(job === behind ? [before] : []), flow);
-    }
-    await context.runToEnd(before.id);
+    const pairs = [1, 2, 3].map(() => [context.job(), context.job({ unique })] as const);
+    const [further, behind, last] = pairs.map(([, job]) => job) as [NewJob, NewJob, NewJob];
+    await context.enqueue(...pairs.map(([before, job]) => chain(before, job)));
+    // In the order of waiting, not of enqueue.
+    for (const [before] of [at(pairs, 1), at(pairs, 0)]) await context.runToEnd(before.id);
     assert.deepEqual(await context.states(behind.id, further.id), ["parked", "parked"]);
     const gone = context.job({ id: "gone", keep: { completed: 1, failed: 1 } });
     await context.enqueue(context.job({ id: "given" }), gone);
@@ -328,10 +326,13 @@ export const arriving: Subject = subject("arriving from another storage", [
     await context.rejects("TASKQ_ID_TAKEN", () =>
       context.enqueue(context.job({ id: "given", task: "other" })),
     );
+    await context.runToEnd(at(pairs, 2)[0].id);
     await context.runToEnd(holder.id);
-    assert.deepEqual(await context.states(behind.id, further.id), ["ready", "parked"]);
+    assert.deepEqual(await context.states(behind.id, further.id, last.id), ["ready", "parked", "parked"]);
     await context.runToEnd(behind.id);
-    assert.equal(await context.state(further.id), "ready");
+    assert.deepEqual(await context.states(further.id, last.id), ["ready", "parked"]);
+    await context.runToEnd(further.id);
+    assert.equal(await context.state(last.id), "ready");
   }),
 
   promise("how many jobs a task keeps holds behind a move as before", async (context) => {

@@ -230,6 +230,21 @@ export const gates: Subject = subject("step: gates", [
       assert.equal(run.verdict, undefined);
       await context.enqueue(context.job({ gates: [lock("door")] }));
       assert.deepEqual(await context.claim({ n: 5 }), [], "it holds the gate while it runs");
+      await context.complete(run);
+
+      // One that another gate has let go, and kept a place for, holds none at all.
+      const [one, two] = [context.job({ gates: [lock("left")] }), context.job({ gates: [lock("right")] })];
+      const both = context.job({ gates: [lock("left"), lock("right", "skip")] });
+      await context.enqueue(one, two, both);
+      const [first] = [await context.claimOne(one.id), await context.claimOne(two.id)];
+      const next = context.job({ gates: [lock("left")] });
+      await context.enqueue(next);
+      assert.deepEqual(await context.claim({ n: 5, ids: [both.id, next.id] }), []);
+      await context.complete(first);
+      const handed = await context.claimOne(both.id);
+      assert.equal(handed.verdict?.kind, "skip");
+      await context.runToEnd(next.id);
+      assert.equal(await context.settle(handed, { kind: "skipped", reason: "busy" }), "applied");
     },
   ),
 
