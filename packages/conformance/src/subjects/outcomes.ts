@@ -181,7 +181,20 @@ export const ending: Subject = subject("step: outcomes", [
         if (handled === "ready") await context.runToEnd(handler.id);
         context.advance(100_000);
         assert.deepEqual(await context.claim({ n: 5 }), []);
+
+        // So is one that was claimed ahead, and never began.
+        const unbegun = context.job();
+        await context.enqueue(unbegun);
+        const [ahead] = await context.claim({ n: 0, ahead: 1 });
+        assert.equal(ahead?.id, unbegun.id);
+        assert.equal(await context.settle(ahead, outcome), "applied");
+        const { state, startedAt, finishedAt } = await context.jobRecord(unbegun.id);
+        assert.deepEqual([state, startedAt, finishedAt], [outcome.kind, undefined, context.now]);
+        assert.equal(await context.settle(ahead, outcome), "repeated");
       }
+      const counts = await context.storage.counts({ queue: context.queue, now: context.now });
+      const { cancelled, expired, quarantined, active } = counts["*"] ?? {};
+      assert.deepEqual([cancelled, expired, quarantined, active], [2, 2, 2, 0]);
     },
   ),
 ]);

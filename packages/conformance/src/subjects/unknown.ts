@@ -34,7 +34,11 @@ export const unknown: Subject = subject("step: unknown tasks", [
       const late = context.job({ task: "strange" });
       await context.enqueue(late);
       await meet(context);
-      context.advance(WAIT / 2 - 1);
+      context.advance(WAIT / 2 - 2);
+      const latest = context.job({ task: "strange" });
+      await context.enqueue(latest);
+      await meet(context);
+      context.advance(1);
       const early = await meet(context);
       assert.deepEqual([early.effects, early.nextDue], [[], context.now + 1]);
       assert.deepEqual(await context.states(first.id, late.id), ["parked", "parked"]);
@@ -78,9 +82,12 @@ export const unknown: Subject = subject("step: unknown tasks", [
       assert.deepEqual((await meet(context)).effects, []);
       context.advance(1 + SLACK);
       await meet(context);
-      assert.deepEqual(await context.states(late.id), ["quarantined"]);
+      assert.deepEqual(await context.states(late.id, latest.id), ["quarantined", "parked"]);
+      context.advance(WAIT / 2 + SLACK);
+      await meet(context);
+      assert.deepEqual(await context.states(latest.id), ["quarantined"]);
       const counts = await context.storage.counts({ queue: context.queue, now: context.now });
-      assert.deepEqual([counts["*"]?.quarantined, counts["*"]?.parked], [2, 0]);
+      assert.deepEqual([counts["*"]?.quarantined, counts["*"]?.parked], [3, 0]);
       assert.equal((await meet(context)).nextDue, undefined);
       await boundedSteps();
 
