@@ -19,20 +19,11 @@ end
 
 -- A member that is there stands for itself, unless a flow that it added did not complete: then for the job because of which.
 local function standIns(join)
-  local found = {}
+  local found, broken = {}, M.brokenEnds(join)
   for _, member in ipairs(M.membersOf(join)) do
     if not member.removed then
-      local one = member
-      if join.added and not M.brokenOf(member) then
-        for _, ending in ipairs(M.endsOf(join, member)) do
-          local broken = M.brokenOf(ending)
-          if broken then
-            one = M.rowOf(broken.root) or member
-            break
-          end
-        end
-      end
-      found[#found + 1] = one
+      local root = broken[member.id] and not M.brokenOf(member) and M.rowOf(broken[member.id])
+      found[#found + 1] = root or member
     end
   end
   return found
@@ -71,7 +62,8 @@ function M.sourcesFor(row)
   if not row.edges or #row.edges == 0 then return nil end
   local rows, size, known = {}, 0, {}
   S.ahead = {}
-  for _, edge in ipairs(row.edges) do
+  if row.more then M.readAhead(M.sourceIds(row)) end
+  for _, edge in ipairs(M.edgesOf(row)) do
     local source = readFrom(row, edge)
     if not source.removed then
       rows[#rows + 1] = source

@@ -210,7 +210,7 @@ local function skipMembers(item, broken)
     end
   end
   item.join, item.ids = nil, idsFrom("")
-  if not item.whole and not (join and join.added) then return true end
+  if not item.whole and not (join and join.more) then return true end
   for _, row in ipairs(M.strandedBefore(join)) do insert(item.ids.added, row.id) end
   return true
 end
@@ -248,7 +248,7 @@ local function tell(source, dependent)
   if target.state ~= "blocked" or M.targetOf(source, target.id) ~= target then return end
   if dependent[2] == "m" then
     if not dependent[3] then return countMember(target, source) end
-    M.noteEnd(target, source)
+    M.noteEnd(target, source, dependent[4])
     return countMember(target, M.rowOrGone(dependent[3]))
   end
   local verdict = M.verdictOf(source, dependent[2])

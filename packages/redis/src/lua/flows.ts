@@ -47,23 +47,23 @@ function M.targetOf(row, id)
   return isOther and M.goneRow(id) or target
 end
 
-local function addDependent(source, target, on, member)
+-- place: where the join keeps what a member added.
+local function addDependent(source, target, on, member, place)
   source.deps = source.deps or {}
-  insert(source.deps, {target.id, on, member})
+  insert(source.deps, {target.id, on, member, place})
 end
 M.addDependent = addDependent
 
 -- Adds an edge to a job that is not linked yet, or is blocked.
 function M.addEdge(row, source, on)
-  row.edges = row.edges or {}
-  insert(row.edges, {source.id, on})
+  M.putEdge(row, source.id, on)
   addDependent(source, row, on)
   if not FINAL[source.state] then row.waits = (row.waits or 0) + 1 end
 end
 
 function M.recountEdges(row)
   local waits = 0
-  for _, edge in ipairs(row.edges or {}) do
+  for _, edge in ipairs(M.edgesOf(row)) do
     if not FINAL[M.sourceOf(row, edge[1]).state] then waits = waits + 1 end
   end
   row.waits = waits
@@ -71,7 +71,7 @@ end
 
 -- Why a job never becomes ready, if one of its edges cannot be satisfied.
 function M.brokenEdge(row)
-  for _, edge in ipairs(row.edges or {}) do
+  for _, edge in ipairs(M.edgesOf(row)) do
     local verdict = M.verdictOf(M.sourceOf(row, edge[1]), edge[2])
     if type(verdict) == "table" then return verdict end
   end
@@ -82,46 +82,18 @@ function M.isErrorHandler(row)
   return false
 end
 
--- How a flow that a member added has ended, as a pair says: "b" if that breaks the group, "o" otherwise, false as long as it has not.
+-- How a flow that a member added has ended: "b" if that breaks the group, "o" otherwise, false as long as it has not.
 local function endOf(ending)
-  return FINAL[ending.state] and (M.brokenOf(ending) and "b" or "o")
+  return FINAL[ending.state] and (M.brokenOf(ending) and "b" or "o") or false
 end
-
-local function addPair(all, pair)
-  local own, same = all.byMember[pair[1]] or {open = 0}, all.byEnding[pair[2]] or {}
-  all.byMember[pair[1]], all.byEnding[pair[2]] = own, same
-  insert(own, pair)
-  insert(same, pair)
-  if not pair[3] then own.open = own.open + 1 end
-  if pair[3] == "b" then own.broken = own.broken or pair end
-end
-
--- What members of a join added, by their ids and those of its ends: made once in a call, since the end of each member asks for it.
-local function addedTo(join)
-  local all = join.index
-  if not all then
-    all = {byMember = {}, byEnding = {}}
-    for _, pair in ipairs(join.added or {}) do addPair(all, pair) end
-    join.index = all
-  end
-  return all
-end
-
--- Ends of the flows that a member added.
-local function endsOf(join, member)
-  local ends = {}
-  for place, pair in ipairs(addedTo(join).byMember[member.id] or {}) do ends[place] = M.sourceOf(join, pair[2]) end
-  return ends
-end
-M.endsOf = endsOf
 
 -- How a member stands with its join: "counts", "waiting", or why it breaks it.
 function M.memberVerdict(join, member)
   local waits, broken = not FINAL[member.state], M.brokenOf(member)
-  local own = join.added and addedTo(join).byMember[member.id]
+  local own = M.standingOf(join, member.id)
   if own then
     waits = waits or own.open > 0
-    broken = broken or (own.broken and M.brokenOf(M.sourceOf(join, own.broken[2])))
+    broken = broken or (own.broken and M.brokenOf(M.sourceOf(join, own.broken)))
   end
   if join.mode == "settled" then return waits and "waiting" or "counts" end
   return broken or (waits and "waiting" or "counts")
@@ -134,31 +106,22 @@ end
 
 -- Makes a member count only when this flow is final too.
 function M.extendMember(join, memberId, ending)
-  local all, pair = addedTo(join), {memberId, ending.id, endOf(ending) or false, false}
-  join.added = join.added or {}
-  insert(join.added, pair)
-  addPair(all, pair)
-  addDependent(ending, join, "m", memberId)
+  addDependent(ending, join, "m", memberId, M.putAdded(join, memberId, ending.id, endOf(ending)))
 end
 
--- A flow that a member of this join added has ended, if it is one.
-function M.noteEnd(join, ending)
-  local all = addedTo(join)
-  for _, pair in ipairs(all.byEnding[ending.id] or {}) do
-    local own = all.byMember[pair[1]]
-    if not pair[3] then own.open = own.open - 1 end
-    pair[3] = endOf(ending) or false
-    if pair[3] == "b" then own.broken = own.broken or pair end
-  end
+-- A flow that a member of this join added has ended.
+function M.noteEnd(join, ending, place)
+  M.noteAdded(join, place, endOf(ending))
 end
 
 -- Whether a member that counts from now on was not counted before. One that added flows is told of with the end of each, and may end together
 -- with them: the first of these says that it was counted.
 function M.countsAnew(join, member)
-  local own = addedTo(join).byMember[member.id]
+  local own = M.standingOf(join, member.id)
   if not own then return true end
-  if own[1][4] then return false end
-  own[1][4] = true
+  if own.counted then return false end
+  own.counted = true
+  M.keepStanding(join, member.id, own)
   return true
 end
 
@@ -172,20 +135,30 @@ end
 M.membersOf = membersOf
 
 function M.recountMembers(join)
-  local waits = 0
-  for _, pair in ipairs(join.added or {}) do
-    -- Whatever no member has added counts for none.
-    pair[3], pair[4] = endOf(M.sourceOf(join, pair[2])) or false, true
-  end
-  join.index = nil
-  local added = addedTo(join).byMember
+  local waits, standings = 0, M.noteAllAdded(join, function(id) return endOf(M.sourceOf(join, id)) end)
   for _, member in ipairs(membersOf(join)) do
     if M.memberVerdict(join, member) == "waiting" then
       waits = waits + 1
-      if added[member.id] then added[member.id][1][4] = false end
+      local own = standings[member.id]
+      if own then
+        own.counted = false
+        M.keepStanding(join, member.id, own)
+      end
     end
   end
   join.waits = waits
+end
+
+-- Of members that completed, and whose added flows did not all, the job because of which the first of these did not.
+function M.brokenEnds(join)
+  local found = {}
+  M.eachBeside(join, function(entry)
+    -- A join that completed has noted all of them.
+    if found[entry[1]] or join.state == "completed" and entry[3] ~= "b" then return end
+    local broken = M.brokenOf(M.sourceOf(join, entry[2]))
+    found[entry[1]] = broken and broken.root
+  end)
+  return found
 end
 
 function M.brokenMember(join)
@@ -200,10 +173,10 @@ end
 function M.sourceIds(row)
   local ids = {}
   if row.kind == "job" then
-    for place, edge in ipairs(row.edges or {}) do ids[place] = edge[1] end
+    for place, edge in ipairs(M.edgesOf(row)) do ids[place] = edge[1] end
   elseif row.kind == "join" then
     for place, id in ipairs(M.memberIds(row)) do ids[place] = id end
-    for _, pair in ipairs(row.added or {}) do ids[#ids + 1] = pair[2] end
+    M.eachBeside(row, function(entry) ids[#ids + 1] = entry[2] end)
   end
   return ids
 end

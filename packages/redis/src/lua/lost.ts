@@ -29,15 +29,15 @@ end
 local function addFrom(row, key, found)
   if row.state ~= "blocked" or found.seen[row.id] then return end
   found.seen[row.id] = true
-  local function add(id, on, member)
+  local function add(id, on, member, place)
     if not isKeyOf(key, id) then return end
     found.id = id
-    insert(found.deps, {row.id, on, member})
+    insert(found.deps, {row.id, on, member, place})
   end
-  for _, edge in ipairs(row.edges or {}) do add(edge[1], edge[2]) end
+  for _, edge in ipairs(M.edgesOf(row)) do add(edge[1], edge[2]) end
   if row.kind ~= "join" then return end
   for _, id in ipairs(M.memberIds(row)) do add(id, "m") end
-  for _, pair in ipairs(row.added or {}) do add(pair[2], "m", pair[1]) end
+  M.eachBeside(row, function(entry, place) add(entry[2], "m", entry[1], place) end)
 end
 
 -- What waits for the row with this key: that one knew, so it is looked for among those of its flow, which stand together.

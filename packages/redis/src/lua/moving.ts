@@ -31,10 +31,10 @@ local function edgesOf(row, list)
   if row.kind == "join" then
     local ids = M.memberIds(row)
     for place, id in ipairs(ids) do add(id, place - 1, "member") end
-    for place, pair in ipairs(row.added or {}) do add(pair[2], #ids + place - 1, "added", pair[1]) end
+    M.eachBeside(row, function(entry, place) add(entry[2], #ids + place - 1, "added", entry[1]) end)
     return
   end
-  for place, edge in ipairs(row.edges or {}) do add(edge[1], place - 1, LONG[edge[2]]) end
+  for place, edge in ipairs(M.edgesOf(row)) do add(edge[1], place - 1, LONG[edge[2]]) end
   if row.gate and sub(row.gate, 1, 9) == "schedule:" then
     local all = call("HGETALL", K.awaited)
     for at = 1, #all, 2 do

@@ -22,7 +22,7 @@ local INLINE = 512
 M.REMEMBERED = 86400000
 -- What few rows have, by number. The short paths deal with the first five.
 local RARE = {"expiresAt", "once", "named", "reaped", "stories", "gates", "unique", "keep", "after", "edges", "deps", "waits", "cause",
-  "failure", "gate", "line", "passing", "park", "flow", "readers", "withheld", "added", "kept", "noted"}
+  "failure", "gate", "line", "passing", "park", "flow", "readers", "withheld", "more", "kept", "noted"}
 
 -- Tables are stored as lists: the same row is the same bytes whenever it is packed.
 local function listed(name, value)
@@ -44,7 +44,7 @@ local function unlisted(name, value)
   for place, own in ipairs(value) do list[place] = {kind = own[1], key = own[2], max = own[3], per = own[4] or nil, onBusy = own[5]} end
   return list
 end
-S.rows, S.members, S.made, S.goneRows = {}, {}, {}, {}
+S.rows, S.members, S.made, S.goneRows, S.apart = {}, {}, {}, {}, {}
 M.STATES, M.INLINE = STATES, INLINE
 
 ${placeOf}
@@ -369,6 +369,11 @@ function M.sizeOfBytes(row)
   return type(row.bytes) == "number" and row.bytes or #row.bytes
 end
 
+-- What stands beside rows under a field of its own, as this call has left it.
+function M.apartAt(field)
+  return S.apart[field] or call("HGET", K.bodies, field) or nil
+end
+
 local function setApart(row, apart)
   if type(row.body) == "string" and #row.body > INLINE then
     apart[#apart + 1] = "b:" .. row.key
@@ -395,6 +400,10 @@ function M.changedRows()
         changed[#changed + 1] = text
       end
     end
+  end
+  for field, text in pairs(S.apart) do
+    apart[#apart + 1] = field
+    apart[#apart + 1] = text
   end
   for key in pairs(S.dropped or {}) do if not S.rows[key] then gone[#gone + 1] = key end end
   return changed, apart, gone

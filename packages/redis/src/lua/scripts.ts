@@ -1,5 +1,6 @@
 /** The scripts: one for each move, put together from the parts that it needs. */
 import { script as scriptOf, type Script } from "../connection/script.js";
+import { added } from "./added.js";
 import { answers } from "./answers.js";
 import { blocks } from "./blocks.js";
 import { claim } from "./claim.js";
@@ -43,6 +44,7 @@ const PARTS = [
   gates,
   limits,
   unique,
+  added,
   flows,
   retention,
   finish,

@@ -234,7 +234,7 @@ class Scan {
     const keys = new Set(rows.map(({ key }) => key));
     for (const name of ["bodies", "stories"] as const) {
       for (const field of (await this.#hash(name)).keys()) {
-        assert.ok(keys.has(field.slice(field.indexOf(":") + 1)), `${field} in ${name} belongs to nothing`);
+        assert.ok(keys.has(keyOfField(field)), `${field} in ${name} belongs to nothing`);
       }
     }
     for (const field of (await this.#hash("members")).keys()) {
@@ -268,6 +268,14 @@ function named(seldom: readonly Answer[]): AnswerRecord {
   const record: Record<string, Answer> = {};
   for (let at = 0; at < seldom.length; at += 2) record[NAMES.get(seldom[at]) ?? "other"] = seldom[at + 1];
   return record;
+}
+
+/** Of the row that a field belongs to; behind that of a group stands the id of a member, and before it how long it is. */
+function keyOfField(field: string): string {
+  const from = field.indexOf(":") + 1;
+  return field.startsWith("m")
+    ? field.slice(from, from + Number(field.slice(1, from - 1)))
+    : field.slice(from);
 }
 
 /** Where nothing stands beside a row, its order, of six bytes, stands before its key; rows that completed together may be one entry. */

@@ -93,8 +93,7 @@ local function link(row)
       if not source.removed then M.addDependent(source, row, "m") end
     elseif on == "added" then added[#added + 1] = {edge[3], id}
     else
-      row.edges = row.edges or {}
-      insert(row.edges, {id, M.SHORT[on]})
+      M.putEdge(row, id, M.SHORT[on])
       if not source.removed then M.addDependent(source, row, M.SHORT[on]) end
     end
   end
