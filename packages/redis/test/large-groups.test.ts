@@ -73,6 +73,33 @@ describe.skipIf(!hasTestServer)("a large group", () => {
     expect(reads.most).toBeGreaterThan(0);
     expect(reads.most).toBeLessThan(MEMBERS);
   });
+  test("that is revoked writes down what is left of it once, and not with each part", async () => {
+    const server = await startTestServer();
+    onTestFinished(() => server.stop());
+    const { url, keyPrefix } = server;
+    const storage = new RedisStorage(settingsOf({ url, keyPrefix }), AT_ONCE) as unknown as Storage;
+    const queue = createQueue({ storage, tasks: { first, sum } });
+    onTestFinished(() => queue.close());
+    const flow = await queue.enqueue(
+      group(Array.from({ length: MEMBERS }, (_, n) => first.job(n))).pipe(sum),
+    );
+    const redis = new Redis(url);
+    onTestFinished(() => redis.disconnect());
+    const monitor = await redis.monitor();
+    onTestFinished(() => monitor.disconnect());
+    let written = 0;
+    monitor.on("monitor", (_time: string, [, key = "", ...values]: string[], source: string) => {
+      if (source === "lua" && key.startsWith(keyPrefix) && key.endsWith(":later")) {
+        written += values.join("").length;
+      }
+    });
+    await flow.revoke();
+    expect(await queue.counts()).toMatchObject({ cancelled: MEMBERS + 1, ready: 0 });
+    expect(await redis.keys(`${keyPrefix}*:later`)).toEqual([]);
+    const ids = MEMBERS * 23;
+    expect(written).toBeGreaterThan(ids);
+    expect(written).toBeLessThan(ids * 6);
+  });
   test("that is revoked gives back the unique keys of its members in parts", async () => {
     const server = await startTestServer();
     onTestFinished(() => server.stop());

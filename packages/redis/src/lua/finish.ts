@@ -8,35 +8,11 @@ local LOOKED_AT_ONCE = AT_ONCE * 2
 -- Members of a failed join that it looks at together; and rows that lead to one of them, if it is looked at alone.
 local MEMBERS, BEFORE_MEMBER = 50, 50
 
--- Ids, first to last. Those of earlier scripts stay packed, one behind the other, until their turn comes: they may be tens of thousands.
-local READ = 200
-local function idsFrom(text)
-  return {text = text, at = 0, read = {}, from = 1, added = {}}
-end
-
-local function firstOf(ids)
-  if ids.read[ids.from] then return ids.read[ids.from] end
-  ids.from = 1
-  if ids.at >= 0 and ids.at < #ids.text then
-    ids.read = {decodeFrom(ids.text, READ, ids.at)}
-    ids.at = table.remove(ids.read, 1)
-  else ids.read, ids.added = ids.added, {} end
-  return ids.read[1]
-end
-
-local function packedIds(ids)
-  local texts = {}
-  for place = ids.from, #ids.read do texts[#texts + 1] = pack(ids.read[place]) end
-  if ids.at >= 0 then texts[#texts + 1] = sub(ids.text, ids.at + 1) end
-  for _, id in ipairs(ids.added) do texts[#texts + 1] = pack(id) end
-  return table.concat(texts)
-end
-
 -- What is still to be told: of those that have ended, and of the first of them the place of the next that waits for it. Before that come
 -- those that are ended together: of a failed join, or by a user.
-local ended, nextPlace, stranded, written, looked = idsFrom(""), 1, {}, 0, 0
+local ended, nextPlace, stranded, written, looked = M.idsOf(), 1, {}, 0, 0
 -- Keys that they give back, each with who had it.
-local freed = idsFrom("")
+local freed = M.idsOf()
 
 -- The run ends, and gives back its gates; the job is to be given another state.
 function M.endRun(row)
@@ -209,7 +185,7 @@ local function skipMembers(item, broken)
       end
     end
   end
-  item.join, item.ids = nil, idsFrom("")
+  item.join, item.ids = nil, M.idsOf()
   if not item.whole and not (join and join.more) then return true end
   for _, row in ipairs(M.strandedBefore(join)) do insert(item.ids.added, row.id) end
   return true
@@ -221,9 +197,9 @@ local function skipStranded()
     local broken = {root = item.root, reason = GROUP_FAILED, failure = false}
     if item.join and not skipMembers(item, broken) then return false end
     local ids = item.ids
-    while firstOf(ids) do
+    while M.firstOf(ids) do
       if isEnough() then return false end
-      local row = M.rowOf(firstOf(ids))
+      local row = M.rowOf(M.firstOf(ids))
       ids.from = ids.from + 1
       looked = looked + 1
       if row and item.state then conclude(row, item.state, nil, item.reason)
@@ -279,9 +255,9 @@ end
 
 -- Not before all have ended that end together: a key goes to none of those.
 local function freeKeys()
-  while firstOf(freed) do
+  while M.firstOf(freed) do
     if isEnough() then return false end
-    local item = firstOf(freed)
+    local item = M.firstOf(freed)
     freed.from, looked = freed.from + 1, looked + 1
     M.freeKey(item[1], item[2])
   end
@@ -291,11 +267,11 @@ end
 -- Goes through what waited for rows that have ended, and for those that end by it; stops when it was enough for one script.
 function M.follow()
   if not skipStranded() then return M.postpone() end
-  while firstOf(ended) do
+  while M.firstOf(ended) do
     if not freeKeys() then return M.postpone() end
     if S.bounded and looked >= LOOKED_AT_ONCE then return M.postpone() end
     looked = looked + 1
-    local id = firstOf(ended)
+    local id = M.firstOf(ended)
     local source = M.rowOrGone(id)
     local deps = source.deps or {}
     while deps[nextPlace] do
@@ -315,22 +291,24 @@ function M.postpone()
   Q.later, S.postponed = true, true
 end
 
--- What is postponed.
-function M.left()
-  for _, item in ipairs(stranded) do item.ids = item.ids and packedIds(item.ids) end
-  return pack({ended = packedIds(ended), place = nextPlace, stranded = stranded, freed = packedIds(freed)})
-end
-
 -- Goes on where an earlier call has stopped.
 function M.resume()
-  local text = call("GET", K.later)
-  local left = text and decode(text) or {ended = "", place = 1, stranded = {}, freed = ""}
-  for _, item in ipairs(left.stranded) do item.ids = item.ids and idsFrom(item.ids) end
-  ended, nextPlace, stranded, freed, written, looked = idsFrom(left.ended), left.place, left.stranded, idsFrom(left.freed), 0, 0
+  local left = M.readLeft()
   Q.later = false
+  if not left then return M.later("DEL", K.later) end
+  for _, item in ipairs(left.stranded) do item.ids = item.ids and M.idsOf(item.ids) end
+  ended, nextPlace, stranded, freed, written, looked = M.idsOf(left.ended), left.place, left.stranded, M.idsOf(left.freed), 0, 0
   S.bounded = true
   M.follow()
   if not Q.later then M.later("DEL", K.later) end
+end
+
+-- What is postponed is written down.
+function M.keepLeft()
+  M.writeLeft(function()
+    for _, item in ipairs(stranded) do item.ids = item.ids and M.keepIds(item.ids) end
+    return {ended = M.keepIds(ended), place = nextPlace, stranded = stranded, freed = M.keepIds(freed)}
+  end)
 end
 
 -- Ends several jobs alike: all of them first, then what follows.
@@ -341,7 +319,7 @@ end
 
 -- Likewise, as many as one script may; the others before anything else happens.
 function M.endTogether(rows, state, reason)
-  local ids = idsFrom("")
+  local ids = M.idsOf()
   for place, row in ipairs(rows) do ids.added[place] = row.id end
   insert(stranded, {ids = ids, state = state, reason = reason})
   M.follow()

@@ -38,7 +38,7 @@ function M.flush()
   for _, index in pairs(S.indexes) do index:write() end
   for _, write in ipairs(S.writes) do call(unpack(write)) end
   if M.writeListing then M.writeListing() end
-  if S.postponed then call("SET", K.later, M.left()) end
+  if S.postponed then M.keepLeft() end
   -- Where nobody could hear it, there is no command.
   if not hints or ARGV[2] == "" then return end
   if hints.ready or hints.control then call(ARGV[2], K.wake, pack({ready = hints.ready, control = hints.control})) end

@@ -13,6 +13,7 @@ import { gateRows } from "./gate-rows.js";
 import { gates } from "./gates.js";
 import { indexes } from "./indexes.js";
 import { KEY_NAMES } from "./key-names.js";
+import { left } from "./left.js";
 import { limits } from "./limits.js";
 import { listing } from "./listing.js";
 import { lost } from "./lost.js";
@@ -47,6 +48,7 @@ const PARTS = [
   added,
   flows,
   retention,
+  left,
   finish,
   lost,
   store,
