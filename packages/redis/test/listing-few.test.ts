@@ -141,4 +141,32 @@ describe.skipIf(serverBinary() === undefined)("jobs of a state that few are in",
       expect([state, await scripts()]).toEqual([state, 1]);
     }
   });
+
+  test("and share their place with more, or are more than a page, are found by one script a page", async () => {
+    const storage = await filled();
+    const more = many(MANY / 2);
+    await store(storage, more);
+    const ids = more.map(({ id }) => id);
+    await storage.amend({ queue: QUEUE, ids, change: { kind: "revoke", scope: "later" } });
+    const all = await listed(storage, undefined, 1_000);
+    for (const [state, pages] of [
+      ["failed", 1],
+      ["skipped", 1],
+      ["cancelled", 2],
+    ] as const) {
+      await own.redis.config("RESETSTAT");
+      const found = await listed(storage, [state], 1_000);
+      expect([state, await scripts()]).toEqual([state, pages]);
+      expect(found).toEqual(all.filter((record) => record.state === state));
+    }
+  });
+
+  test("are looked for among all where more stand beside them than come before a page is full", async () => {
+    const storage = await filled();
+    await own.redis.config("RESETSTAT");
+    const { records } = await storage.list({ queue: QUEUE, states: ["completed"], limit: 20 });
+    expect([records.length, await scripts()]).toEqual([20, 1]);
+    const reads = /cmdstat_hget:calls=(\d+),/.exec(await own.redis.info("commandstats"))?.[1];
+    expect(Number(reads)).toBeLessThan(500);
+  });
 });

@@ -1,8 +1,8 @@
 /** Jobs in the order of enqueue, a part of the way at a time. */
 export const list: string = String.raw`
 local request = S.request
--- Others wait meanwhile.
-local LOOKED_AT = 500
+-- Others wait meanwhile. So many rows are looked at where those of a page stand among them, if that is less than all.
+local LOOKED_AT, MOST = 500, 5000
 
 -- Nothing for a job that is not stored.
 local function orderOf(after)
@@ -63,9 +63,32 @@ local PLACES = {
 }
 for state in pairs(FINAL) do PLACES[state] = PLACES[state] or {{K.gone, keysOfEnded}} end
 
--- Keys of all that stand where those in these states do; nothing where there are many, or no such place.
-local function keysIn(states)
-  local keys, size, seen, met = {}, 0, {}, {}
+-- Of the places where those in these states stand, how many entries they have together; nothing where there is no such place.
+local function placesOf(states)
+  local places, size, seen = {}, 0, {}
+  for state in pairs(states) do
+    if not PLACES[state] then return nil end
+    for _, place in ipairs(PLACES[state]) do
+      if not seen[place[1]] then
+        seen[place[1]] = true
+        local kept = FINAL[state] and M.keptLine(state == "completed")
+        places[#places + 1] = {place = place, kept = kept}
+        size = size + call("ZCARD", place[1]) + (kept and kept:size() or 0)
+      end
+    end
+  end
+  return places, size
+end
+
+-- Whether to look at all of these is less than to go through the listing until a page is full. An entry may stand for many.
+local function isWorth(size, count)
+  local rows = math.max(size, count)
+  return rows <= LOOKED_AT * 2 or rows <= MOST and rows * count < request.limit * call("HLEN", K.rows)
+end
+
+-- Keys of all that stand there.
+local function keysIn(places)
+  local keys, met = {}, {}
   local function add(entries, keysOf)
     for _, entry in ipairs(entries) do
       for _, key in ipairs(keysOf(entry)) do
@@ -74,20 +97,19 @@ local function keysIn(states)
       end
     end
   end
-  for state in pairs(states) do
-    if not PLACES[state] then return nil end
-    for _, place in ipairs(PLACES[state]) do
-      if not seen[place[1]] then
-        seen[place[1]] = true
-        local own = FINAL[state] and M.keptLine(state == "completed")
-        size = size + call("ZCARD", place[1]) + (own and own:size() or 0)
-        if size > LOOKED_AT * 2 then return nil end
-        add(call("ZRANGE", place[1], 0, -1), place[2])
-        if own then add(own:all(), function(member) return {sub(member, #own.prefix + 7)} end) end
-      end
-    end
+  for _, own in ipairs(places) do
+    local kept = own.kept
+    add(call("ZRANGE", own.place[1], 0, -1), own.place[2])
+    if kept then add(kept:all(), function(member) return {sub(member, #kept.prefix + 7)} end) end
   end
   return keys
+end
+
+-- Whether a row is final, in a state that is not asked for: then no more of it is looked at.
+local function isOther(text, states)
+  local fine, _, _, code = pcall(decodeFrom, text, 3, 11)
+  local state = fine and type(code) == "number" and M.STATES[code] or nil
+  return state and FINAL[state] and not states[state]
 end
 
 -- Rows of jobs in these states, in the order of enqueue, where they are few: so few are not looked for among all others. Nothing where not all
@@ -95,11 +117,11 @@ end
 local function fewIn(states)
   local count = countOf(states)
   if count == 0 then return {} end
-  local keys = count and count <= LOOKED_AT and keysIn(states)
-  if not keys then return nil end
+  local places, size = placesOf(states)
+  if not count or not places or not isWorth(size, count) then return nil end
   local rows = {}
-  M.eachText(keys, function(key, text)
-    local row = text and M.rowAt(key, nil, text)
+  M.eachText(keysIn(places), function(key, text)
+    local row = text and not isOther(text, states) and M.rowAt(key, nil, text)
     if row and not row.isLost and row.kind == "job" and states[row.state] then rows[#rows + 1] = row end
   end)
   if #rows ~= count then return nil end
