@@ -240,6 +240,23 @@ describe.skipIf(!hasTestServer)("partitions", () => {
     expect(counts["*"]).toMatchObject({ active: 11, cancelled: 1 });
   });
 
+  test("each job of a task that is revoked once tells so, until it has skipped one", async () => {
+    const { storage } = await fresh();
+    const jobs = Array.from({ length: 20 }, () => newJob());
+    await store(storage, ...jobs);
+    const ids = jobs.map(({ id }) => id);
+    const codes = async () => {
+      const facts = await storage.explain({ queue: QUEUE, ids });
+      return facts.map(({ causes }) => causes.map(({ code }) => code).join());
+    };
+    expect(new Set(await codes())).toEqual(new Set(["waiting"]));
+    const change = { kind: "revoke", once: true, until: Date.now() + 60_000 } as const;
+    await storage.control({ queue: QUEUE, task: "work", change });
+    expect(new Set(await codes())).toEqual(new Set(["revoked,waiting"]));
+    await claim(storage, { request: 1 });
+    expect((await codes()).toSorted().slice(-17)).toEqual(Array.from({ length: 17 }, () => "waiting"));
+  });
+
   test("a task that is revoked once skips one job that is claimed by its id, of whichever partition", async () => {
     const { storage } = await fresh();
     const jobs = Array.from({ length: 12 }, () => newJob());

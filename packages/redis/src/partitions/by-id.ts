@@ -11,6 +11,7 @@ import type {
   StoredRecord,
 } from "@taskq/core/storage";
 import type { DividedQueue } from "./divided-queue.js";
+import { peekAt } from "./peeked.js";
 import { HOME } from "./place.js";
 
 export async function read(
@@ -44,12 +45,24 @@ export async function explain(
 ): Promise<readonly ExplainFact[]> {
   const groups = await queue.located(request.ids, request.now);
   const facts = new Map<string, ExplainFact>();
+  const isHere = [...groups.keys()].every((number) => number === HOME);
+  const once = isHere ? [] : await revokedOnce(queue, request.now);
   await Promise.all(
     [...groups].map(async ([number, ids]) => {
-      for (const fact of await queue.part(number).explain({ ...request, ids })) facts.set(fact.id, fact);
+      const asked = { ...request, ids, once };
+      for (const fact of await queue.part(number).explain(asked)) facts.set(fact.id, fact);
     }),
   );
   return request.ids.map((id) => facts.get(id) ?? { id, state: "unknown", task: undefined, causes: [] });
+}
+
+/** Home alone knows which tasks are: each, and until when. */
+async function revokedOnce(
+  queue: DividedQueue,
+  now: number | undefined,
+): Promise<readonly (readonly [task: string, until: number | false])[]> {
+  const { once } = await peekAt(queue.queue(HOME), { now, wanted: 0, tasks: "" });
+  return once.map(({ task, until }) => [task, until ?? false]);
 }
 
 export async function note(queue: DividedQueue, request: NoteRequest): Promise<boolean> {

@@ -7,6 +7,10 @@ if request.tasks then
   for _, task in ipairs(request.tasks) do known[task] = true end
 end
 
+-- Tasks that are revoked once, which the home partition of a queue in several knows.
+local revokedOnce = {}
+for _, own in ipairs(request.once or {}) do revokedOnce[own[1]] = not own[2] or own[2] > S.now end
+
 local function blockedCause(row)
   local ids = {}
   for _, source in ipairs(M.sourcesOf(row)) do if not FINAL[source.state] then ids[#ids + 1] = source.id end end
@@ -84,7 +88,7 @@ end
 local function controlCauses(row, causes)
   if Q.paused then causes[#causes + 1] = {code = "paused"} end
   if Q.x.paused and Q.x.paused[row.task] then causes[#causes + 1] = {code = "paused", task = row.task} end
-  if M.revocationOf(row.task) then causes[#causes + 1] = {code = "revoked", task = row.task} end
+  if M.revocationOf(row.task) or revokedOnce[row.task] then causes[#causes + 1] = {code = "revoked", task = row.task} end
   local told = row.gate and sub(row.gate, 1, 5) == "task:"
   if known and not known[row.task] and not told then causes[#causes + 1] = {code = "no-consumer", task = row.task} end
 end
