@@ -1,7 +1,7 @@
 /** A server that has lost a queue, while processes use it: they open it again and go on. */
 import { createConsumer } from "@taskq/consumer";
 import { createQueue, every, periodic, task } from "@taskq/core";
-import type { ClaimedJob, StorageContract } from "@taskq/core/storage";
+import type { ClaimedJob, NewJob, StorageContract } from "@taskq/core/storage";
 import { Redis } from "ioredis";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, describe, expect, test } from "vitest";
@@ -13,6 +13,7 @@ import { startRedisServer, type RedisServer } from "./servers/redis-server.js";
 import { until } from "./servers/until.js";
 import { refusalOf, serverOfTest } from "./support/callers.js";
 import { afterTest } from "./support/closing.js";
+import { PLACE } from "../src/wire/rows.js";
 import { alone, newJob, opened, QUEUE } from "./support/spread.js";
 import { newPrefix } from "./support/store.js";
 
@@ -74,6 +75,12 @@ async function lockedJobs() {
   expect(begun).toHaveLength(1);
   const remove = (name: string): Promise<string> => ask(port, [["DEL", `${keyPrefix}:{${QUEUE}}:${name}`]]);
   return { storage, jobs, gates, begun, remove };
+}
+
+/** With a lock of this number. */
+function locked(number: number): NewJob {
+  const lock = { kind: "lock", key: `l${number}`, max: 1, per: undefined, onBusy: "wait" } as const;
+  return newJob({ gates: [lock] });
 }
 
 async function enqueueTen(storage: StorageContract): Promise<void> {
@@ -499,6 +506,31 @@ describe.skipIf(serverBinary() === undefined)("a server that has lost a queue", 
       for (const run of runs) if ((await complete(storage, "two", run)) === "applied") done.push(run.id);
     }
     expect(done.toSorted()).toEqual(jobs.map(({ id }) => id).toSorted());
+  });
+
+  test("locks of runs whose rows and claims were removed go on", async () => {
+    const { url, port } = await sharedServer();
+    const keyPrefix = newPrefix();
+    const storage = await opened({ url, keyPrefix });
+    const held = Array.from({ length: 100 }, (_, n) => locked(n));
+    await storage.enqueue({ queue: QUEUE, flows: held.map(alone) });
+    expect(await claim(storage, "one", 100)).toHaveLength(100);
+    await storage.enqueue({ queue: QUEUE, flows: held.map((_, n) => alone(locked(n))) });
+    expect(await claim(storage, "one", 100)).toEqual([]);
+    const key = (name: string): string => `${keyPrefix}:{${QUEUE}}:${name}`;
+    const rows = held.map(({ id }) => id.slice(0, PLACE));
+    await ask(port, [
+      ["HDEL", key("rows"), ...rows],
+      ["DEL", key("claims")],
+    ]);
+    const runs: ClaimedJob[] = [];
+    for (let turn = 0; turn < 40 && runs.length < 100; turn += 1) {
+      await storage.reap({ queue: QUEUE, limit: 10 });
+      runs.push(...(await claim(storage, "two", 100)));
+    }
+    expect(runs).toHaveLength(100);
+    for (const run of runs) expect(await complete(storage, "two", run)).toBe("applied");
+    expect(await ask(port, [["EXISTS", key("holds")]])).toContain("0");
   });
 
   test("many jobs are gone through in parts, when their queue or their places were removed", async () => {

@@ -108,7 +108,7 @@ local function giveBack(key)
       holders:remove(own[2])
       gate.jobs = gate.jobs - 1
       M.openGate(gate)
-    end
+    elseif not gate then M.index(K.holds):remove(own[2]) end
   end
   local unique = held.uniques[key]
   if unique then M.holderOf(unique) end

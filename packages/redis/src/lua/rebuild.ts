@@ -7,6 +7,8 @@ local WAITING = {ready = true, scheduled = true}
 local ROWS_OF_PART = 10000
 -- Gates that one look for lost holders goes through.
 local GATES_AT_ONCE = 256
+-- Holders, likewise.
+local HOLDERS_AT_ONCE = 64
 
 -- So many rows, if it is said how many, from this cursor on; answers where to go on.
 local function eachRow(tell, cursor, most)
@@ -206,6 +208,20 @@ function M.rebuildPlaces()
   if goesOn or missing > 0 then call("HSET", K.memory, "places", pack(goesOn and cursor, missing))
   else call("HDEL", K.memory, "places") end
   return goesOn, isNew
+end
+
+-- Whoever holds a place though its row is gone, and its claim with that, is met by nobody. Some are looked at with each call.
+function M.loseHolders()
+  local count, keys = call("ZCARD", K.holds), {}
+  if count == 0 then return end
+  local from = math.random(0, count - 1)
+  local function add(first, last)
+    for _, member in ipairs(call("ZRANGE", K.holds, first, last)) do keys[#keys + 1] = sub(member, 7) end
+  end
+  add(from, from + HOLDERS_AT_ONCE - 1)
+  if #keys < HOLDERS_AT_ONCE and from > 0 then add(0, math.min(from, HOLDERS_AT_ONCE - #keys) - 1) end
+  local texts = call("HMGET", K.rows, unpack(keys))
+  for place, key in ipairs(keys) do if not texts[place] then M.lose(key, "active") end end
 end
 
 -- Jobs in line wait for their turn anew, as those that have just become due, and runs hold their gates again.

@@ -148,6 +148,7 @@ return M.run(function()
     if rebuilt ~= "lines" and Q.phase == "open" then goesOn, isNew = M.rebuildPlaces() end
     if isNew then rebuilt = "places" end
     openLimits()
+    M.loseHolders()
   end
   local reaped, nextAt, resting, due = {}, nil, {}, {}
   local keys, entries, isPart = overdue(from)
