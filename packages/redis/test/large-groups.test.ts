@@ -100,6 +100,34 @@ describe.skipIf(!hasTestServer)("a large group", () => {
     expect(written).toBeGreaterThan(ids);
     expect(written).toBeLessThan(ids * 6);
   });
+  test("whose members added jobs fails in parts", async () => {
+    const server = await startTestServer();
+    onTestFinished(() => server.stop());
+    const { url, keyPrefix } = server;
+    const storage = new RedisStorage(settingsOf({ url, keyPrefix }), AT_ONCE) as unknown as Storage;
+    const adding = task("adding", async (number: number, { enqueue }) => {
+      if (number === MEMBERS) throw new Error("member broke");
+      await enqueue(number % 2 === 0 ? second.job(number) : second.job(number).pipe(second), { join: true });
+      return number;
+    });
+    const queue = createQueue({ storage, tasks: { adding, second, sum } });
+    onTestFinished(() => queue.close());
+    const members = Array.from({ length: MEMBERS }, (_, number) => adding.job(number + 1));
+    const all = await queue.enqueue(group(members).pipe(sum));
+    const reads = await watchReads(url, keyPrefix, "rows");
+    await new InlineRunner(engineOf(queue)).runDue();
+    expect(await all.state()).toBe("skipped");
+    const skipped = Math.floor((MEMBERS - 1) * 1.5) + 2;
+    expect(await queue.counts()).toMatchObject({
+      completed: MEMBERS - 1,
+      failed: 1,
+      skipped,
+      ready: 0,
+      blocked: 0,
+    });
+    expect(reads.most).toBeGreaterThan(0);
+    expect(reads.most).toBeLessThan(MEMBERS);
+  });
   test("that is revoked gives back the unique keys of its members in parts", async () => {
     const server = await startTestServer();
     onTestFinished(() => server.stop());

@@ -146,6 +146,16 @@ function M.noteAllAdded(join, endOf)
   return standings
 end
 
+-- Ends of so many of what members of a join have added, from this place on, and the place behind them, if there are more.
+function M.addedFrom(join, place, count)
+  local ids, behind = {}, math.min(place + count, placesOf(join) + 1)
+  for at = place, behind - 1 do
+    local entry = entryAt(join, at)
+    if entry then ids[#ids + 1] = entry[2] end
+  end
+  return ids, behind <= placesOf(join) and behind or nil
+end
+
 function M.forgetBeside(row)
   if not row.more then return end
   local fields, known = {}, {}

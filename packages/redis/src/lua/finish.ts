@@ -96,7 +96,7 @@ end
 -- A join fails with its first member that does not complete, and with it all that has not started for it.
 local function breakJoin(join, broken)
   concludeJoin(join, broken)
-  insert(stranded, {join = join.id, offset = 0, root = broken.root})
+  insert(stranded, {join = join.id, offset = 0, place = join.more and 1, root = broken.root})
 end
 
 -- Whether it is enough for one script.
@@ -156,38 +156,49 @@ local function skipOne(row, broken)
   if row.kind == "job" then skip(row, broken) else concludeJoin(row, broken) end
 end
 
--- Members are let go as they come, with what leads to them alone; what hangs together with others is looked at as a whole.
+-- Those of these ids that belong to the flow are let go, each with what leads to it alone.
+local function skipLeading(item, join, ids, broken)
+  M.readAhead(ids)
+  for _, id in ipairs(ids) do
+    local row = M.rowOf(id)
+    if row and row.flow == join.flow then
+      local alone = isOnlyMember(row, join) and {row} or aloneBefore(join, row)
+      if not alone then item.whole = true end
+      for _, one in ipairs(alone or {}) do
+        looked = looked + 1
+        if waits(one) then
+          skipOne(one, broken)
+          -- Whatever else waits for it has ended with it, or is the join.
+          if not isHandled(one) then table.remove(ended.added) end
+        end
+      end
+    end
+  end
+end
+
+-- Members, and what they have added, are let go as they come; what hangs together with others is looked at as a whole.
 local function skipMembers(item, broken)
   local join = M.rowOf(item.join)
   -- One that this call has stored is not written yet.
   local own = join and S.members[join.key]
   local text = own and pack(own) or join and call("HGET", K.members, join.key)
+  local function fitting() return math.max(1, math.min(MEMBERS, AT_ONCE - written)) end
   while text and item.offset >= 0 do
     if isEnough() then return false end
-    local fine, ids, offset = pcall(nextIds, text, item.offset, math.max(1, math.min(MEMBERS, AT_ONCE - written)))
+    local fine, ids, offset = pcall(nextIds, text, item.offset, fitting())
     -- What somebody has written there names none.
     if not fine or type(ids[1]) ~= "string" then ids, offset = {}, -1 end
     item.offset = offset
-    M.readAhead(ids)
-    for _, id in ipairs(ids) do
-      local row = M.rowOf(id)
-      if row and row.flow == join.flow then
-        local alone = isOnlyMember(row, join) and {row} or aloneBefore(join, row)
-        if not alone then item.whole = true end
-        for _, one in ipairs(alone or {}) do
-          looked = looked + 1
-          if waits(one) then
-            skipOne(one, broken)
-            -- Whatever else waits for it has ended with it, or is the join.
-            if not isHandled(one) then table.remove(ended.added) end
-          end
-        end
-      end
-    end
+    skipLeading(item, join, ids, broken)
+  end
+  while join and item.place do
+    if isEnough() then return false end
+    local ids
+    ids, item.place = M.addedFrom(join, item.place, fitting())
+    skipLeading(item, join, ids, broken)
   end
   item.join, item.ids = nil, M.idsOf()
-  if not item.whole and not (join and join.more) then return true end
-  for _, row in ipairs(M.strandedBefore(join)) do insert(item.ids.added, row.id) end
+  for _, row in ipairs(item.whole and M.strandedBefore(join) or {}) do insert(item.ids.added, row.id) end
   return true
 end
 
