@@ -267,6 +267,41 @@ describe.skipIf(serverBinary() === undefined)("a server that has lost a queue", 
     await until("it is told", async () => losses.some((message) => message.includes(told)));
   });
 
+  test.each([0, 1])("partition %i alone: it is paused as the others are, and its tasks too", async (lost) => {
+    const { url } = await sharedServer();
+    const keyPrefix = newPrefix();
+    const storage = await opened({ url, keyPrefix, partitions: 3 });
+    const control = (kind: "pause" | "resume", of?: string) =>
+      storage.control({ queue: QUEUE, task: of, change: { kind } });
+    await control("pause");
+    await control("pause", "paused");
+    const change = { kind: "revoke", once: false, until: Date.now() + 60_000 } as const;
+    await storage.control({ queue: QUEUE, task: "revoked", change });
+    const part = lost === 0 ? `{${QUEUE}}` : `{${QUEUE}:${lost}}`;
+    const redis = new Redis(url);
+    afterTest(() => redis.disconnect());
+    const keys = await redis.keys(`${keyPrefix}:${part}:*`);
+    expect(keys.length).toBeGreaterThan(1);
+    await redis.del(...keys.filter((key) => !key.endsWith(":partitions")));
+    const jobs = ["work", "paused", "revoked"].flatMap((name) =>
+      Array.from({ length: 30 }, () => newJob({ task: name })),
+    );
+    await storage.enqueue({ queue: QUEUE, flows: jobs.map(alone) });
+    const tasks = ["work", "paused", "revoked"];
+    const claimed = async (): Promise<readonly string[]> => {
+      requests += 1;
+      const step = { queue: QUEUE, owner: "one", request: requests, tasks, settled: [], begun: [] };
+      const answer = await storage.step({ ...step, claim: { begin: 100, ahead: 0, lease: 30_000 } });
+      return answer.claimed.map((run) => run.task);
+    };
+    expect(await claimed()).toEqual([]);
+    await control("resume");
+    expect(await claimed()).toEqual(Array.from({ length: 30 }, () => "work"));
+    expect((await storage.counts({ queue: QUEUE }))["*"]).toMatchObject({ cancelled: 30, active: 30 });
+    await control("resume", "paused");
+    expect(await claimed()).toEqual(Array.from({ length: 30 }, () => "paused"));
+  });
+
   test("jobs whose rows are gone keep no others waiting", async () => {
     const { url, port } = await sharedServer();
     const keyPrefix = newPrefix();

@@ -15,16 +15,22 @@ export interface Loss {
   readonly findings: readonly Finding[] | undefined;
 }
 
+/** Pauses are known to all partitions. */
+const OF_HOME = "all its jobs, schedules, values and locks";
 const ALL = "all its jobs, schedules, values, locks and pauses";
+
+function lostOf(parts: LostParts | undefined): string {
+  if (parts === undefined || parts.lost.length === parts.of) return ALL;
+  return parts.lost.includes(0) ? OF_HOME : "all jobs in it";
+}
 
 /** The warning that a queue, or a part of it, was gone from its server and was made anew. */
 export function lossOf({ queue, parts, description, findings }: Loss): Finding {
   const isWhole = parts === undefined || parts.lost.length === parts.of;
   const what = isWhole ? `the queue "${queue}"` : `${partsText(parts)} of the queue "${queue}"`;
-  const lost = isWhole || parts.lost.includes(0) ? ALL : "all jobs in it and its pauses";
   const message =
     `${description}: ${what} was gone and has been opened anew, empty: the server was started again ` +
-    `without what it had kept, or was flushed; ${lost} are lost. ${reasonOf(findings)}`;
+    `without what it had kept, or was flushed; ${lostOf(parts)} are lost. ${reasonOf(findings)}`;
   return { weight: "told", code: "TASKQ_REDIS_LOST", message };
 }
 

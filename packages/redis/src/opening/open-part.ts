@@ -13,14 +13,16 @@ export interface OpenedPart {
   readonly isNew: boolean;
 }
 
+/** @param controls what it heeds if it is made anew, packed */
 export async function openPart(
   part: OpenQueue,
   { queue, retention, unknownAfter, now }: StorageRequest<"open">,
+  controls?: Buffer,
 ): Promise<OpenedPart> {
   const { completed, failed } = retention;
   const kept = [completed.for, completed.max, failed.for, failed.max];
   // One that is made anew must not give again what was given here.
-  const about = { retention: kept, unknownAfter, epoch: part.presence.epoch };
+  const about = { retention: kept, unknownAfter, epoch: part.presence.epoch, controls };
   let answer: Told["answer"];
   // What many rows tell of a queue whose own row is gone is gathered in parts.
   do ({ answer } = await part.ask(SCRIPTS.open, { queue, now }, about));

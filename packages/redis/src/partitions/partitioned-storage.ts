@@ -12,6 +12,7 @@ import type { OpenedPart } from "../opening/open-part.js";
 import type { Settings } from "../options.js";
 import { RedisStorage, type Watching } from "../redis-storage.js";
 import * as byId from "./by-id.js";
+import { controlsOf } from "./controls.js";
 import { checkDivided } from "./division.js";
 import { within } from "./deadline.js";
 import { DividedQueue } from "./divided-queue.js";
@@ -75,9 +76,13 @@ export class PartitionedStorage implements StorageContract, AsyncDisposable {
     const { queue } = request;
     await this.#link.open(queue);
     await checkDivided(new OpenQueue(queue, this.#link, this.#settings), this.#settings.partitions);
+    const asked = this.#parts.map(
+      (_, partition) => new OpenQueue(queue, this.#link, this.#settings, { partition }),
+    );
+    const controls = await controlsOf(asked);
     // The home partition first: what another process asks of the others comes after.
-    const home = await this.#part(HOME).openPart(request);
-    const others = await Promise.all(this.#parts.slice(1).map((part) => part.openPart(request)));
+    const home = await this.#part(HOME).openPart(request, controls);
+    const others = await Promise.all(this.#parts.slice(1).map((part) => part.openPart(request, controls)));
     if (!this.#queues.has(queue))
       this.#queues.set(queue, new DividedQueue(queue, this.#parts, this.#settings.timeout));
     return [home, ...others];

@@ -10,6 +10,20 @@ local function newQueue()
     counts = {0, 0, 0, 0, 0, 0, 0, 0}, x = {}, looked = 0}
 end
 
+-- A partition that is made anew heeds what the others do.
+local function takeControls(packed)
+  local paused, tasks, revoked = unpack(decode(packed))
+  Q.paused = paused
+  for _, task in ipairs(tasks) do
+    Q.x.paused = Q.x.paused or {}
+    Q.x.paused[task] = true
+  end
+  for _, own in ipairs(revoked) do
+    Q.x.revoked = Q.x.revoked or {}
+    Q.x.revoked[own[1]] = {once = false, ["until"] = own[2] or nil}
+  end
+end
+
 -- Of one whose own row is gone, what the others tell is gathered first.
 if call("EXISTS", K.queue) == 0 and call("EXISTS", K.rows) == 1 then
   local fine, goesOn = pcall(M.gatherRows)
@@ -33,6 +47,7 @@ return M.run(function()
     S.queue = Q
     isRebuilt = call("EXISTS", K.rows) == 1
     if isRebuilt then M.rebuildQueue() end
+    if S.request.controls then takeControls(S.request.controls) end
     made = isRebuilt and call("HGET", K.memory, "made") or nil
     if not made then
       -- Tells it from one that the server has lost.
