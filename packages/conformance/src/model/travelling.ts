@@ -168,15 +168,18 @@ export class Travelling {
     const leaving = await from.export({ queue, now, kind: "begin" });
     const departure = leaving.departure ?? "";
     const pages = leaving.still ? await this.#pages({ queue, now, departure }) : [];
-    if (!leaving.still || pages.some(({ records }) => records.some((record) => this.#mustStay(record)))) {
+    const records = pages.flatMap((page) => page.records);
+    const mustStay =
+      records.some((record) => this.#mustStay(record)) || (await this.#mayExpire(records, { queue, now }));
+    if (!leaving.still || mustStay) {
       await from.export({ queue, now, kind: "cancel", destination: undefined });
       return;
     }
     const to = this.#next();
     await to.open({ ...this.#opened, queue, now } as OpenRequest);
     const { arrival = "" } = await to.import({ queue, now, kind: "begin", departure, epoch: leaving.epoch });
-    for (const { records, cursor } of pages) {
-      await to.import({ queue, now, kind: "page", departure, records, cursor });
+    for (const page of pages) {
+      await to.import({ queue, now, kind: "page", departure, records: page.records, cursor: page.cursor });
     }
     await this.#arrive(to, { queue, now, departure, arrival });
     this.#requestsBefore = new Map(this.#requests);
@@ -197,6 +200,21 @@ export class Travelling {
     if (this.#waitedFor.has(record.id) && !isFinal(record.state)) return true;
     if (record.kind !== "job" || record.state !== "ready" || (record.gates ?? []).length === 0) return false;
     return this.#isReleased || this.#letGo.has(record.id);
+  }
+
+  /**
+   * Whoever claims meets jobs anew behind a move that were parked before it: one whose time is over by then ends at once, and where it has
+   * stayed when its gate opens.
+   */
+  async #mayExpire(
+    records: readonly MovedRecord[],
+    about: { readonly queue: string; readonly now: number },
+  ): Promise<boolean> {
+    const ids = records.flatMap((record) =>
+      record.kind === "job" && record.expiresAt !== undefined && !isFinal(record.state) ? [record.id] : [],
+    );
+    const rows = ids.length === 0 ? [] : await this.#here.read({ ...about, ids });
+    return rows.some((row) => row?.state === "parked");
   }
 
   async #pages(about: { queue: string; now: number; departure: string }): Promise<readonly ExportAnswer[]> {
