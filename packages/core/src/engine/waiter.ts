@@ -19,6 +19,8 @@ const PAUSE_BETWEEN_LOOKS = 1;
 /** The most ids of jobs that became final that are kept in mind. */
 const MOST_OVER = 1_000;
 
+const NOBODY: readonly string[] = [];
+
 /** A job or group that is final: as it is stored, or as it was told by whoever completed it. */
 export type Final = StoredRecord | CompletedJob;
 
@@ -47,7 +49,7 @@ export class Waiter {
   #gaps = 0;
   #stopWatching: (() => void) | undefined;
   /** Those whose turn of being looked at for safety has not come yet. */
-  #turns: Iterator<string> = [].values();
+  #turns: Iterator<string> = NOBODY.values();
   #timer: NodeJS.Timeout | undefined;
   #lingering: NodeJS.Timeout | undefined;
   #looking = false;
@@ -114,6 +116,8 @@ export class Waiter {
       this.#groups.delete(id);
     }
     if (this.#waiting.size > 0) return;
+    // A map that has been gone through in part keeps whatever has been in it since.
+    this.#turns = NOBODY.values();
     clearInterval(this.#timer);
     this.#timer = undefined;
     this.#lingering = setTimeout(() => this.#stop(), LINGER).unref();
