@@ -308,6 +308,26 @@ describe.skipIf(!hasTestServer)("what stands beside the rows, and is damaged", (
     },
   );
 
+  test.each(["", "\u0001", "\u0002", "x"])(
+    "%j in place of a completed job keeps no flush from its end",
+    async (member) => {
+      const { redis, queue, key } = await setUp();
+      const consumer = createConsumer(queue, { workers: 1 });
+      await consumer.start();
+      await (await queue.enqueue(add.job({ a: 1 }), { id: "first" })).wait();
+      const result = await queue.enqueue(add.job({ a: 1 }));
+      await result.wait();
+      await consumer.stop();
+      for (const own of await redis.zrangeBuffer(key("done"), "0", "-1")) {
+        const at = Number(await redis.zscore(key("done"), own));
+        await redis.zrem(key("done"), own);
+        await redis.zadd(key("done"), at, member);
+      }
+      await queue.flush({ confirm: queue.name });
+      expect(await queue.job(result.id)).toBeUndefined();
+    },
+  );
+
   test.each(["gates", "limits", "uniques", "memory", "owners", "values"] as const)(
     "%s: no job waits for ever",
     async (name) => {

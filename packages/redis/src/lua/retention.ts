@@ -106,7 +106,8 @@ local function standAlone(row)
   while true do
     local members = call("ZRANGEBYSCORE", K.done, at, at, "LIMIT", from, 64)
     for _, member in ipairs(members) do
-      if byte(member) > 1 then return end
+      -- An empty one is nobody's: somebody has written it.
+      if (byte(member) or 0) > 1 then return end
       if byte(member) == 1 and not done.gone[member] and find(member, bareMember(row), 2, true) then
         M.openEntry(done, member, row.finishedAt)
         return
