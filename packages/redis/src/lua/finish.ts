@@ -194,7 +194,7 @@ local function skipMembers(item, broken)
   while join and item.place do
     if isEnough() then return false end
     local ids
-    ids, item.place = M.addedFrom(join, item.place, fitting())
+    ids, item.place = M.beside().endsFrom(join, item.place, fitting())
     skipLeading(item, join, ids, broken)
   end
   item.join, item.ids = nil, M.idsOf()
@@ -304,7 +304,7 @@ end
 
 -- Goes on where an earlier call has stopped.
 function M.resume()
-  local left = M.readLeft()
+  local left = M.leftBefore().read()
   Q.later = false
   if not left then return M.later("DEL", K.later) end
   for _, item in ipairs(left.stranded) do item.ids = item.ids and M.idsOf(item.ids) end
@@ -316,9 +316,10 @@ end
 
 -- What is postponed is written down.
 function M.keepLeft()
-  M.writeLeft(function()
-    for _, item in ipairs(stranded) do item.ids = item.ids and M.keepIds(item.ids) end
-    return {ended = M.keepIds(ended), place = nextPlace, stranded = stranded, freed = M.keepIds(freed)}
+  local kept = M.leftBefore()
+  kept.write(function()
+    for _, item in ipairs(stranded) do item.ids = item.ids and kept.keep(item.ids) end
+    return {ended = kept.keep(ended), place = nextPlace, stranded = stranded, freed = kept.keep(freed)}
   end)
 end
 

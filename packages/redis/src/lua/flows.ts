@@ -54,6 +54,18 @@ local function addDependent(source, target, on, member, place)
 end
 M.addDependent = addDependent
 
+-- So many edges stand in the row of a job; and all of error handlers, which are looked for there.
+local IN_ROW = 16
+
+function M.putEdge(row, id, on)
+  row.edges = row.edges or {}
+  if on == "f" or #row.edges < IN_ROW then insert(row.edges, {id, on}) else M.beside().put(row, {id, on}) end
+end
+
+function M.edgesOf(row)
+  return row.more and M.beside().edgesOf(row) or row.edges or {}
+end
+
 -- Adds an edge to a job that is not linked yet, or is blocked.
 function M.addEdge(row, source, on)
   M.putEdge(row, source.id, on)
@@ -90,7 +102,7 @@ end
 -- How a member stands with its join: "counts", "waiting", or why it breaks it.
 function M.memberVerdict(join, member)
   local waits, broken = not FINAL[member.state], M.brokenOf(member)
-  local own = M.standingOf(join, member.id)
+  local own = join.more and M.beside().standingOf(join, member.id)
   if own then
     waits = waits or own.open > 0
     broken = broken or (own.broken and M.brokenOf(M.sourceOf(join, own.broken)))
@@ -106,22 +118,22 @@ end
 
 -- Makes a member count only when this flow is final too.
 function M.extendMember(join, memberId, ending)
-  addDependent(ending, join, "m", memberId, M.putAdded(join, memberId, ending.id, endOf(ending)))
+  addDependent(ending, join, "m", memberId, M.beside().putAdded(join, memberId, ending.id, endOf(ending)))
 end
 
 -- A flow that a member of this join added has ended.
 function M.noteEnd(join, ending, place)
-  M.noteAdded(join, place, endOf(ending))
+  M.beside().noteAdded(join, place, endOf(ending))
 end
 
 -- Whether a member that counts from now on was not counted before. One that added flows is told of with the end of each, and may end together
 -- with them: the first of these says that it was counted.
 function M.countsAnew(join, member)
-  local own = M.standingOf(join, member.id)
+  local own = join.more and M.beside().standingOf(join, member.id)
   if not own then return true end
   if own.counted then return false end
   own.counted = true
-  M.keepStanding(join, member.id, own)
+  M.beside().keepStanding(join, member.id, own)
   return true
 end
 
@@ -135,14 +147,15 @@ end
 M.membersOf = membersOf
 
 function M.recountMembers(join)
-  local waits, standings = 0, M.noteAllAdded(join, function(id) return endOf(M.sourceOf(join, id)) end)
+  local waits, standings = 0, {}
+  if join.more then standings = M.beside().noteAllAdded(join, function(id) return endOf(M.sourceOf(join, id)) end) end
   for _, member in ipairs(membersOf(join)) do
     if M.memberVerdict(join, member) == "waiting" then
       waits = waits + 1
       local own = standings[member.id]
       if own then
         own.counted = false
-        M.keepStanding(join, member.id, own)
+        M.beside().keepStanding(join, member.id, own)
       end
     end
   end
@@ -152,7 +165,8 @@ end
 -- Of members that completed, and whose added flows did not all, the job because of which the first of these did not.
 function M.brokenEnds(join)
   local found = {}
-  M.eachBeside(join, function(entry)
+  if not join.more then return found end
+  M.beside().each(join, function(entry)
     -- A join that completed has noted all of them.
     if found[entry[1]] or join.state == "completed" and entry[3] ~= "b" then return end
     local broken = M.brokenOf(M.sourceOf(join, entry[2]))
@@ -176,7 +190,7 @@ function M.sourceIds(row)
     for place, edge in ipairs(M.edgesOf(row)) do ids[place] = edge[1] end
   elseif row.kind == "join" then
     for place, id in ipairs(M.memberIds(row)) do ids[place] = id end
-    M.eachBeside(row, function(entry) ids[#ids + 1] = entry[2] end)
+    if row.more then M.beside().each(row, function(entry) ids[#ids + 1] = entry[2] end) end
   end
   return ids
 end

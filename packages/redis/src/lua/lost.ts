@@ -37,7 +37,7 @@ local function addFrom(row, key, found)
   for _, edge in ipairs(M.edgesOf(row)) do add(edge[1], edge[2]) end
   if row.kind ~= "join" then return end
   for _, id in ipairs(M.memberIds(row)) do add(id, "m") end
-  M.eachBeside(row, function(entry, place) add(entry[2], "m", entry[1], place) end)
+  if row.more then M.beside().each(row, function(entry, place) add(entry[2], "m", entry[1], place) end) end
 end
 
 -- What waits for the row with this key: that one knew, so it is looked for among those of its flow, which stand together.

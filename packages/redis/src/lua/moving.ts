@@ -31,7 +31,7 @@ local function edgesOf(row, list)
   if row.kind == "join" then
     local ids = M.memberIds(row)
     for place, id in ipairs(ids) do add(id, place - 1, "member") end
-    M.eachBeside(row, function(entry, place) add(entry[2], #ids + place - 1, "added", entry[1]) end)
+    if row.more then M.beside().each(row, function(entry, place) add(entry[2], #ids + place - 1, "added", entry[1]) end) end
     return
   end
   for place, edge in ipairs(M.edgesOf(row)) do add(edge[1], place - 1, LONG[edge[2]]) end

@@ -10,7 +10,7 @@ function M.removeRow(row)
   if FINAL[row.state] and row.state ~= "completed" then M.forgetVictims(row) end
   if type(row.body) == "number" then M.later("HDEL", K.bodies, "b:" .. row.key) end
   if row.apart then M.later("HDEL", K.bodies, "r:" .. row.key) end
-  M.forgetBeside(row)
+  if row.more then M.beside().forget(row) end
   M.unlist(row)
   if row.named then
     local till = row.enqueuedAt + M.REMEMBERED
