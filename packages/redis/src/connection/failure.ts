@@ -96,7 +96,7 @@ const IN_SCRIPT =
  */
 function replyCode(error: unknown): string | undefined {
   if (!(error instanceof Error) || error.name !== "ReplyError") return undefined;
-  if (error.message.includes("user executing the script can't")) return "NOPERM";
+  if (/user executing the script can't|ACL failure in script/.test(error.message)) return "NOPERM";
   const inner = IN_SCRIPT.exec(error.message)?.[1];
   return inner ?? /^([A-Z]+)/.exec(error.message)?.[1] ?? "ERR";
 }

@@ -97,7 +97,7 @@ local some = nil
 local function someGates()
   if some then return some end
   if call("HLEN", K.gates) <= GATES_AT_ONCE then some = call("HGETALL", K.gates)
-  else some = call("HSCAN", K.gates, string.format("%d", math.random(0, 2147483647)), "COUNT", GATES_AT_ONCE)[2] end
+  else some = call("HSCAN", K.gates, string.format("%d", math.random(0, 1000000000)), "COUNT", GATES_AT_ONCE)[2] end
   return some
 end
 
