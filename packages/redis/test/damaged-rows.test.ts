@@ -361,6 +361,30 @@ describe.skipIf(!hasTestServer)("what stands beside the rows, and is damaged", (
     },
     60_000,
   );
+
+  test("an entry of the ready ones that is not its row's keeps nobody waiting, and its job runs once", async () => {
+    const { redis, storage, keyOf } = await store();
+    const jobs = [newJob(), newJob(), newJob()];
+    await storage.enqueue({ queue: QUEUE, flows: jobs.map(alone) });
+    const [first = Buffer.alloc(0)] = await redis.zrangeBuffer(keyOf("ready"), "0", "0");
+    const damaged = Buffer.from(first);
+    damaged.fill(0, 0, 6);
+    await redis.zrem(keyOf("ready"), first);
+    await redis.zadd(keyOf("ready"), 0, damaged);
+    // So that claims go the long way.
+    await storage.control({
+      queue: QUEUE,
+      task: "other",
+      change: { kind: "revoke", once: true, until: undefined },
+    });
+    const claimed: string[] = [];
+    for (let turn = 0; turn < 5; turn += 1) {
+      const answer = await step(storage, { claim: { begin: 1, ahead: 0, lease: 30_000 } });
+      claimed.push(...answer.claimed.map(({ id }) => id));
+      await storage.reap({ queue: QUEUE, limit: 10 });
+    }
+    expect(claimed.toSorted()).toEqual(jobs.map(({ id }) => id).toSorted());
+  });
 });
 
 describe.skipIf(!hasTestServer)("a job in a state that there is none of", () => {

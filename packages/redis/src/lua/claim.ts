@@ -280,7 +280,13 @@ function M.claim(owner, knows, request)
       isPassed = not may
       if isPassed then left[#left + 1] = ready:leaveOut(score, member)
       else
+        local isKnown = S.rows[key] ~= nil
         row = M.rowInLine(member, key, text)
+        -- An entry that somebody has written into is not its row's, which was read as if it stood there.
+        if row and M.readyMember(row) ~= member then
+          row = nil
+          if not isKnown then S.rows[key] = nil end
+        end
         if not row then ready:remove(member) end
       end
     end
