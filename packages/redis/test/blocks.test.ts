@@ -8,7 +8,7 @@ import {
 } from "@taskq/core/storage";
 import { memoryStorage } from "@taskq/memory";
 import { describe, expect, test } from "vitest";
-import { BLOCK } from "../src/lua/block.js";
+import { BLOCK, TOGETHER } from "../src/lua/block.js";
 import { serverBinary } from "./servers/binary.js";
 import { afterTest } from "./support/closing.js";
 import { ownServer } from "./support/own-server.js";
@@ -48,14 +48,16 @@ describe.skipIf(serverBinary() === undefined)("blocks of ready jobs", () => {
   test("whole blocks are taken as they are, and a part of one opens it", async () => {
     const prefix = newPrefix();
     const storage = await opened(connect(own.server, prefix));
-    const jobs = plain(3 * BLOCK + 10);
+    const jobs = plain(BLOCK + 2 * TOGETHER + 10);
     await store(storage, jobs);
-    expect(await sizes(prefix)).toEqual([10, 3]);
+    const blocks = BLOCK / TOGETHER + 2;
+    expect(await sizes(prefix)).toEqual([10, blocks]);
     const all: string[] = [];
     for (const [count, left] of [
-      [BLOCK, [10, 2]],
-      [1, [10 + BLOCK - 1, 1]],
-      [BLOCK, [10 + BLOCK - 1, 0]],
+      [TOGETHER, [10, blocks - 1]],
+      [1, [10 + TOGETHER - 1, blocks - 2]],
+      [TOGETHER, [10 + TOGETHER - 1, blocks - 3]],
+      [2 * TOGETHER - 1, [10, blocks - 4]],
       [1_000, [0, 0]],
     ] as const) {
       const { claimed } = await claim(storage, count);
@@ -68,10 +70,10 @@ describe.skipIf(serverBinary() === undefined)("blocks of ready jobs", () => {
 
   test("a step tells that there is more behind the blocks that it took", async () => {
     const storage = await opened(connect(own.server, newPrefix()));
-    await store(storage, plain(2 * BLOCK));
-    expect(await claim(storage, BLOCK)).toMatchObject({ more: true });
-    expect(await claim(storage, BLOCK)).toMatchObject({ more: false });
-    expect(await claim(storage, BLOCK)).toMatchObject({ more: false, claimed: [] });
+    await store(storage, plain(BLOCK));
+    expect(await claim(storage, BLOCK - TOGETHER)).toMatchObject({ more: true });
+    expect(await claim(storage, TOGETHER)).toMatchObject({ more: false });
+    expect(await claim(storage, TOGETHER)).toMatchObject({ more: false, claimed: [] });
   });
 
   test("jobs whose keys the listing has lost stand in line again after a reap", async () => {

@@ -10,7 +10,7 @@ import { alone, newJob, opened, QUEUE as MAIN } from "./support/spread.js";
 import { connect, connectLate, newPrefix } from "./support/store.js";
 
 // So that the few jobs that tests store together fill blocks.
-vi.mock("../src/lua/block.js", () => ({ BLOCK: 2 }));
+vi.mock("../src/lua/block.js", () => ({ BLOCK: 4, TOGETHER: 2 }));
 
 const QUEUE = "model";
 

@@ -1,10 +1,10 @@
 /**
- * Jobs that were stored together, alike in priority and due, and that have all been ready since: each block of the listing that they
- * fill is one entry of `blocks`, scored as they would be among the ready ones. Its member is when they became due (6 bytes) and the
+ * Jobs that were stored together, alike in priority and due, and that have all been ready since: some of a block of the listing are one
+ * entry of `blocks`, scored as they would be among the ready ones. Its member is when they became due (6 bytes) and the
  * order of the first (6), as theirs would begin; their keys stand in the listing. Whoever needs one of them by itself opens the block:
  * then each stands for itself, and nobody could tell that it was otherwise before.
  */
-import { BLOCK } from "./block.js";
+import { BLOCK, TOGETHER } from "./block.js";
 
 /** Bytes of a member. */
 const HEAD = 12;
@@ -43,13 +43,30 @@ function Blocks.isBefore(member, score, other, due, order)
   return own < due or (own == due and first <= order)
 end
 
--- The keys of those in a block, in a row; of one that the listing does not know, none.
+-- Adds the keys of those in a block to a list, in a row, behind so many; whether the listing knows them.
+local cut, entry, text = string.sub, nil, ""
+function Blocks.addKeys(block, list, size)
+  local first = #block == ${HEAD} and struct.unpack(">I6", block, 7) or 0
+  local offset = first % ${BLOCK}
+  -- Blocks that follow one another mostly lie in one entry.
+  if entry ~= first - offset then
+    entry = first - offset
+    local id = string.format("%d-1", entry)
+    local found = redis.call("XRANGE", ${listing}, id, id)[1]
+    text = found and found[2][2] or ""
+  end
+  if #text % ${KEY} ~= 0 or #text < (offset + ${TOGETHER}) * ${KEY} then return false end
+  local at = offset * ${KEY}
+  for place = size + 1, size + ${TOGETHER} do
+    list[place] = cut(text, at + 1, at + ${KEY})
+    at = at + ${KEY}
+  end
+  return true
+end
+
 function Blocks.keys(block)
-  local keys, id = {}, string.format("%d-1", #block == ${HEAD} and struct.unpack(">I6", block, 7) or 0)
-  local entry = redis.call("XRANGE", ${listing}, id, id)[1]
-  local text = entry and entry[2][2] or ""
-  if #text ~= ${BLOCK * KEY} then return keys end
-  for place = 0, ${BLOCK - 1} do keys[place + 1] = string.sub(text, place * ${KEY} + 1, place * ${KEY} + ${KEY}) end
+  local keys = {}
+  Blocks.addKeys(block, keys, 0)
   return keys
 end
 
@@ -87,7 +104,7 @@ function Blocks.find(score, member)
   local block, other = entryAt(${blocks}, place)
   if not block or #block < ${HEAD} or other ~= score then return nil end
   local own, start = struct.unpack(">I6I6", block)
-  if own ~= due or order - start >= ${BLOCK} then return nil end
+  if own ~= due or order - start >= ${TOGETHER} then return nil end
   return order - start, block, place
 end
 
@@ -95,9 +112,9 @@ end
 function Blocks.rank(score, member)
   local due, order = struct.unpack(">I6I6", member)
   local place = redis.call("ZRANK", ${ready}, member)
-  if place then return place + countBefore(${blocks}, score, due, order) * ${BLOCK} end
+  if place then return place + countBefore(${blocks}, score, due, order) * ${TOGETHER} end
   local offset, _, before = Blocks.find(score, member)
-  return offset and countBefore(${ready}, score, due, order) + before * ${BLOCK} + offset
+  return offset and countBefore(${ready}, score, due, order) + before * ${TOGETHER} + offset
 end
 `;
 
@@ -151,6 +168,6 @@ end
 -- How many are ready; those of a higher priority only, if a score is given.
 function M.countReady(score)
   local till = score and "(" .. string.format("%.17g", score) or "+inf"
-  return call("ZCOUNT", K.ready, "-inf", till) + call("ZCOUNT", K.blocks, "-inf", till) * ${BLOCK}
+  return call("ZCOUNT", K.ready, "-inf", till) + call("ZCOUNT", K.blocks, "-inf", till) * ${TOGETHER}
 end
 `;

@@ -3,7 +3,7 @@ import { pressing, script as scriptOf, type Script } from "../connection/script.
 import { blocksIn } from "../lua/blocks.js";
 import { EPOCH } from "../lua/fences.js";
 import { KEY_NAMES } from "../lua/key-names.js";
-import { BLOCK } from "../lua/block.js";
+import { TOGETHER } from "../lua/block.js";
 import { always, FEW, made, script } from "../lua/scripts.js";
 import { key, upTo } from "../lua/short/key.js";
 
@@ -77,14 +77,14 @@ end
 ${blocksIn(key("blocks"), key("listing"))}
 local wanted, ready, blocks, promoted, count = tonumber(ARGV[2]), {}, {}, {}, 0
 if phase == "open" and not paused then
-  count = call("ZCARD", ${key("ready")}) + call("ZCARD", ${key("blocks")}) * ${BLOCK}
+  count = call("ZCARD", ${key("ready")}) + call("ZCARD", ${key("blocks")}) * ${TOGETHER}
   if due and tonumber(due) <= now then
     promoted = call("ZRANGEBYSCORE", ${key("scheduled")}, "-inf", till, "WITHSCORES", "LIMIT", 0, math.max(1, wanted))
     count = count + #promoted / 2
   end
   if wanted > 0 then
     ready = call("ZRANGE", ${key("ready")}, 0, wanted - 1, "WITHSCORES")
-    blocks = call("ZRANGE", ${key("blocks")}, 0, math.ceil(wanted / ${BLOCK}) - 1, "WITHSCORES")
+    blocks = call("ZRANGE", ${key("blocks")}, 0, math.ceil(wanted / ${TOGETHER}) - 1, "WITHSCORES")
     for place = 1, #blocks, 2 do
       for _, member in ipairs(Blocks.open(blocks[place], {})) do
         ready[#ready + 1] = member

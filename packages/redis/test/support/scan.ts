@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { isFinal, type StoredState } from "@taskq/core/storage";
 import { Redis } from "ioredis";
 import { KEY_NAMES, type KeyName } from "../../src/lua/key-names.js";
-import { BLOCK } from "../../src/lua/block.js";
+import { BLOCK, TOGETHER } from "../../src/lua/block.js";
 import { keysOf } from "../../src/queue-keys.js";
 import { unpackAll, type Answer, type AnswerRecord } from "../../src/wire/unpack.js";
 
@@ -138,10 +138,11 @@ class Scan {
   async #keysInBlocks(): Promise<readonly string[]> {
     const keys: string[] = [];
     for (const member of await this.#members("blocks")) {
-      const id = `${String(member.readUIntBE(6, 6))}-1`;
+      const first = member.readUIntBE(6, 6);
+      const id = `${String(first - (first % BLOCK))}-1`;
       const [entry] = await this.#redis.xrangeBuffer(this.#key("listing"), id, id);
-      const text = String(entry?.[1][1]);
-      assert.equal(text.length, BLOCK * 14, "a block of ready jobs");
+      const text = String(entry?.[1][1]).slice((first % BLOCK) * 14, ((first % BLOCK) + TOGETHER) * 14);
+      assert.equal(text.length, TOGETHER * 14, "a block of ready jobs");
       for (let at = 0; at < text.length; at += 14) keys.push(text.slice(at, at + 14));
     }
     return keys;

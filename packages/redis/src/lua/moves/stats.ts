@@ -55,7 +55,7 @@ end
 -- Each with the keys of an entry, and how many entries are looked at.
 local SCANNED = {
   {K.ready, function(member) return {sub(member, 13)} end, 2000},
-  {K.blocks, M.blocks.keys, 30},
+  {K.blocks, M.blocks.keys, 100},
   {K.scheduled, function(member) return {sub(member, 11)} end, 2000},
   {K.lines, inLine, 2000},
 }

@@ -1,84 +1,123 @@
+import { TOGETHER } from "../block.js";
 import { blocksIn } from "../blocks.js";
-import { BLOCK } from "../block.js";
 import { key } from "./key.js";
 
 /** The first of the ready jobs, of which many may stand in blocks (`blocks.ts`), and taking them out. */
 export const front: string = String.raw`
-${blocksIn(key("blocks"), key("listing"))}
--- Members in their order, as far as they were read, and how many of them stand for themselves. Of those in blocks there is false instead, with
--- key and order; of each block where it begins, when its jobs became due, and its score.
 local FRONT = {}
 
--- As nothing is known of it.
-function FRONT.begin()
-  FRONT.list, FRONT.singles, FRONT.keys, FRONT.orders, Blocks.first = {}, 0, {}, {}, nil
-  FRONT.starts, FRONT.dues, FRONT.scores = {}, {}, {}
-end
+-- What is needed where there are blocks is made when the first is met.
+local function makeBlocks()
+  ${blocksIn(key("blocks"), key("listing"))}
+  local page, at, single, due, order, own = {}, 1, nil, nil, nil, nil
 
--- Whether a job that stands for itself comes before this block.
-local function comesFirst(member, block, score)
-  return not Blocks.isBefore(block, score, tonumber(call("ZSCORE", ${key("ready")}, member)), struct.unpack(">I6I6", member))
-end
-
--- Adds the next ones that stand for themselves, at most so many: those that come before this block. Whether there may be more of them.
-local function addSingles(count, block, score)
-  local list, from = FRONT.list, FRONT.singles
-  if block then count = math.min(count, ${BLOCK}) end
-  local page = call("ZRANGE", ${key("ready")}, from, from + count - 1)
-  local size = #page
-  if block and size > 0 and not comesFirst(page[size], block, score) then
-    local least = 0
-    size = size - 1
-    while least < size do
-      local middle = math.floor((least + size) / 2) + 1
-      if comesFirst(page[middle], block, score) then least = middle else size = middle - 1 end
+  -- The next block that was not read, and its score; so many jobs are needed.
+  local function nextBlock(count)
+    if at > #page then
+      local from = #FRONT.starts
+      page, at = call("ZRANGE", ${key("blocks")}, from, from + math.ceil(count / ${TOGETHER}), "WITHSCORES"), 1
     end
+    return page[at], tonumber(page[at + 1])
   end
-  for place = 1, size do list[#list + 1] = page[place] end
-  FRONT.singles = from + size
-  return size == count
+
+  local function know(member)
+    single, own = member, tonumber(call("ZSCORE", ${key("ready")}, member))
+    due, order = struct.unpack(">I6I6", member)
+  end
+
+  -- Adds the next ones that stand for themselves, at most so many: those that come before this block. Then the first that does not is known.
+  local function addSingles(count, block, score)
+    local list, from = FRONT.list, FRONT.singles
+    local members = call("ZRANGE", ${key("ready")}, from, from + math.min(count, 64) - 1)
+    local least, size = 0, #members
+    FRONT.isEnd = size == 0
+    while least < size do
+      -- The last one mostly tells of all.
+      local middle = least == 0 and size == #members and size or math.floor((least + size) / 2) + 1
+      know(members[middle])
+      if Blocks.isBefore(block, score, own, due, order) then size = middle - 1 else least = middle end
+    end
+    for place = 1, size do list[#list + 1] = members[place] end
+    FRONT.singles = from + size
+    if members[size + 1] then know(members[size + 1]) else single = nil end
+  end
+
+  local function addBlock(block, score)
+    local list, number, size = FRONT.list, #FRONT.starts + 1, #FRONT.list
+    if not Blocks.addKeys(block, FRONT.keys, size) then error("a block that nobody knows", 0) end
+    FRONT.starts[number], FRONT.members[number], FRONT.scores[number] = size + 1, block, score
+    for place = size + 1, size + ${TOGETHER} do list[place] = false end
+    at = at + 2
+  end
+
+  function FRONT.fillBlocks(last)
+    local list = FRONT.list
+    while #list <= last do
+      local block, score = nextBlock(last + 1 - #list)
+      if not block then
+        for _, member in ipairs(call("ZRANGE", ${key("ready")}, FRONT.singles, FRONT.singles + last - #list)) do
+          list[#list + 1] = member
+          FRONT.singles = FRONT.singles + 1
+        end
+        break
+      end
+      if FRONT.isEnd or (single and Blocks.isBefore(block, score, own, due, order)) then addBlock(block, score)
+      else addSingles(last + 1 - #list, block, score) end
+    end
+    return list
+  end
 end
 
-local function addBlock(block, score)
-  local keys, size, number = Blocks.keys(block), #FRONT.list, #FRONT.starts + 1
-  if #keys == 0 then error("a block that nobody knows", 0) end
-  local first = struct.unpack(">I6", block, 7) - 1
-  FRONT.starts[number], FRONT.dues[number], FRONT.scores[number] = size + 1, sub(block, 1, 6), score
-  for place, key in ipairs(keys) do
-    FRONT.list[size + place], FRONT.keys[size + place], FRONT.orders[size + place] = false, key, first + place
-  end
+-- As nothing is known of it. Members in their order, as far as they were read, and how many of them stand for themselves; of those in blocks
+-- there is false instead, and the key; of each block where it begins, its member, and its score.
+function FRONT.begin()
+  FRONT.list, FRONT.singles, FRONT.keys, FRONT.starts, FRONT.isEnd, FRONT.fillBlocks = {}, 0, {}, {}, false, nil
+  FRONT.first = call("ZRANGE", ${key("blocks")}, 0, 0, "WITHSCORES")
+end
+
+-- Whether so many that stand for themselves come before the first block: the last one tells.
+local function areBefore(members, count)
+  local block, score = unpack(FRONT.first)
+  if not block then return true end
+  local member = members[count]
+  if not member then return false end
+  local own, best = tonumber(call("ZSCORE", ${key("ready")}, member)), tonumber(score)
+  if own ~= best then return own < best end
+  local due, order = struct.unpack(">I6I6", member)
+  local other, first = struct.unpack(">I6I6", block)
+  return due < other or (due == other and order < first)
 end
 
 -- Reads on, up to this place at least, counted from 0, if there are so many.
 function FRONT.fill(last)
   local list = FRONT.list
-  local block, score = Blocks.head()
-  if FRONT.starts[1] then block, score = Blocks.at(#FRONT.starts) end
-  while #list <= last do
-    local mayGoOn = addSingles(last + 1 - #list, block, score)
-    if not mayGoOn then
-      if not block then break end
-      addBlock(block, score)
-      block, score = Blocks.at(#FRONT.starts)
+  if not FRONT.fillBlocks then
+    local members = call("ZRANGE", ${key("ready")}, #list, last)
+    if areBefore(members, last - #list + 1) then
+      for _, member in ipairs(members) do list[#list + 1] = member end
+      FRONT.singles = #list
+      return list
     end
+    FRONT.members, FRONT.scores = {}, {}
+    makeBlocks()
   end
-  return list
+  return FRONT.fillBlocks(last)
 end
 
--- Whether there are more than were read.
+-- Whether there are more than were read, some of them perhaps in blocks.
 function FRONT.hasMore()
   return call("ZCARD", ${key("ready")}) > FRONT.singles or call("ZCARD", ${key("blocks")}) > #FRONT.starts
 end
 
--- What stands in line for the job at a place, if that is in a block of this number.
+-- What stands in line for the job at a place, if that is in a block of this number, or would.
 function FRONT.member(place, number)
-  local order = FRONT.orders[place]
-  if not order then return FRONT.list[place] end
+  if FRONT.list[place] then return FRONT.list[place] end
   if not number then
     number = #FRONT.starts
     while FRONT.starts[number] > place do number = number - 1 end
   end
-  return FRONT.dues[number] .. struct.pack(">I6", order) .. FRONT.keys[place]
+  local block = FRONT.members[number]
+  return sub(block, 1, 6) .. struct.pack(">I6", struct.unpack(">I6", block, 7) + place - FRONT.starts[number]) .. FRONT.keys[place]
 end
 
 -- Takes the first ones out of the line. Those that stay of a block stand for themselves from now on.
@@ -86,14 +125,14 @@ local function takeFirst(count)
   local starts, inBlocks, touched, opened = FRONT.starts, 0, 0, {}
   while starts[touched + 1] and starts[touched + 1] <= count do
     touched = touched + 1
-    inBlocks = inBlocks + math.min(count - starts[touched] + 1, ${BLOCK})
+    inBlocks = inBlocks + math.min(count - starts[touched] + 1, ${TOGETHER})
   end
-  for place = count + 1, touched > 0 and starts[touched] + ${BLOCK - 1} or 0 do
+  for place = count + 1, touched > 0 and starts[touched] + ${TOGETHER - 1} or 0 do
     opened[#opened + 1] = FRONT.scores[touched]
     opened[#opened + 1] = FRONT.member(place, touched)
   end
   -- First, as a server whose memory is full refuses it.
-  write("ZADD", ${key("ready")}, opened)
+  if #opened > 0 then call("ZADD", ${key("ready")}, unpack(opened)) end
   if count > inBlocks then call("ZREMRANGEBYRANK", ${key("ready")}, 0, count - inBlocks - 1) end
   if touched > 0 then call("ZREMRANGEBYRANK", ${key("blocks")}, 0, touched - 1) end
 end
@@ -107,7 +146,7 @@ local function takeThese(places, last)
   end
   while FRONT.starts[touched + 1] and FRONT.starts[touched + 1] <= last do
     touched = touched + 1
-    for place = FRONT.starts[touched], FRONT.starts[touched] + ${BLOCK - 1} do
+    for place = FRONT.starts[touched], FRONT.starts[touched] + ${TOGETHER - 1} do
       if not isTaken[place] then
         opened[#opened + 1] = FRONT.scores[touched]
         opened[#opened + 1] = FRONT.member(place, touched)

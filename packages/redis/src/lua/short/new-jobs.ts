@@ -1,4 +1,4 @@
-import { BLOCK } from "../block.js";
+import { BLOCK, TOGETHER } from "../block.js";
 import { numbers } from "../numbers.js";
 import { cuts } from "./cuts.js";
 import { key } from "./key.js";
@@ -50,8 +50,8 @@ local function keysOf(list, keys)
   return keys
 end
 
--- Writes rows and lines of such jobs; their orders are those given, or follow one another from a first one, and lines may have begun. Whole
--- blocks of the listing stand together. Answers whether each is ready or scheduled.
+-- Writes rows and lines of such jobs; their orders are those given, or follow one another from a first one, and lines may have begun. In blocks
+-- of the listing, many stand together. Answers whether each is ready or scheduled.
 local function writeJobs(list, first, orders, ready, scheduled, isInBlocks)
   local number, stamp, states, at, inBlocks, till = 0, six(now), "", 1, {}, 0
   while list[at] do
@@ -62,8 +62,8 @@ local function writeJobs(list, first, orders, ready, scheduled, isInBlocks)
     for place = at + 3, past - 1, 2 do
       local own = bytes(">I5", orders and orders[number + 1] or first + number)
       list[place + 1] = own .. head .. list[place + 1]
-      if isInBlocks and code == 2 and number % ${BLOCK} == 0 and past - place >= ${BLOCK * 2} then
-        till = number + ${BLOCK}
+      if isInBlocks and code == 2 and number % ${TOGETHER} == 0 and past - place >= ${TOGETHER * 2} then
+        till = number + ${TOGETHER}
         inBlocks[#inBlocks + 1] = score
         inBlocks[#inBlocks + 1] = before .. own
       end

@@ -381,7 +381,7 @@ local function short()
           end
           if found then found[taken], takenAt[taken] = key, at end
           claimed[taken * 2 - 1], claimed[taken * 2] = key, row
-          runs[taken * 2 - 1] = isBare and (head[at] and sub(head[at], 7) or six(FRONT.orders[at]) .. key) or hasMore and char(HANGING) .. key or key
+          runs[taken * 2 - 1] = isBare and "\0" .. sub(row, 1, 5) .. key or hasMore and char(HANGING) .. key or key
           runs[taken * 2] = isBegun and 0
         elseif may == PASSED then
           leave(at)
@@ -404,12 +404,12 @@ local function short()
         if isEnough or isLeft then break end
       end
       isLeft = isLeft or (#others.keys > 0 and taken < WORTH)
-      if (at + 1 == size or (at == size and FRONT.starts[1])) and not (isEnough or isLeft) then
+      if (at + 1 == size or (at == size and FRONT.fillBlocks)) and not (isEnough or isLeft) then
         size = #FRONT.fill(at + wanted - taken - left)
       end
     end
     found = found or line
-    more = size > at or (due and due <= now) or ((passed > 0 or FRONT.starts[1]) and FRONT.hasMore())
+    more = size > at or (due and due <= now) or ((passed > 0 or FRONT.fillBlocks) and FRONT.hasMore())
     seen = at
     if isLeft then
       taken, passed, more, arrived = 0, 0, false, {}
