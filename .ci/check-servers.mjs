@@ -56,7 +56,8 @@ async function unpacked(suite, server) {
   for (const name of needed(packages, server)) {
     const path = join(folder, `${name}.deb`);
     writeFileSync(path, await fetched(`${archive}/${packages.get(name).file}`));
-    execFileSync("dpkg", ["-x", path, folder]);
+    if (run("dpkg", ["-x", path, folder], { cwd: root }) !== 0)
+      throw new SetupError(`dpkg -x ${path} failed; see above.`);
   }
   const libraries = join(folder, "usr", "lib", "x86_64-linux-gnu");
   const loader = join(libraries, "ld-linux-x86-64.so.2");
