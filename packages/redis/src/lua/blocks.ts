@@ -44,16 +44,17 @@ function Blocks.isBefore(member, score, other, due, order)
 end
 
 -- Adds the keys of those in a block to a list, in a row, behind so many; whether the listing knows them.
-local cut, entry, text = string.sub, nil, ""
+Blocks.text = ""
 function Blocks.addKeys(block, list, size)
+  local cut, text = string.sub, Blocks.text
   local first = #block == ${HEAD} and struct.unpack(">I6", block, 7) or 0
   local offset = first % ${BLOCK}
   -- Blocks that follow one another mostly lie in one entry.
-  if entry ~= first - offset then
-    entry = first - offset
-    local id = string.format("%d-1", entry)
+  if Blocks.entry ~= first - offset then
+    local id = string.format("%d-1", first - offset)
     local found = redis.call("XRANGE", ${listing}, id, id)[1]
     text = found and found[2][2] or ""
+    Blocks.entry, Blocks.text = first - offset, text
   end
   if #text % ${KEY} ~= 0 or #text < (offset + ${TOGETHER}) * ${KEY} then return false end
   local at = offset * ${KEY}
