@@ -72,6 +72,6 @@ describe.skipIf(!canCompile)("a server with a locale", () => {
     name: "redis, in another locale",
     create: async () => fixture(connect(server, newPrefix())),
     reference: async () => fixture(memoryStorage() as unknown as StorageContract),
-    runs: 60,
+    runs: 40,
   });
 });

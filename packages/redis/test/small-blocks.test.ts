@@ -53,7 +53,7 @@ describe.skipIf(serverBinary() === undefined)("small blocks", () => {
     name: "redis, blocks of two,",
     create: async () => scanned(connect),
     reference,
-    runs: 100,
+    runs: 50,
   });
 
   modelSuite({
@@ -61,7 +61,7 @@ describe.skipIf(serverBinary() === undefined)("small blocks", () => {
     name: "redis, blocks of two, all but one consequence of a call left to later ones,",
     create: async () => scanned(connectLate),
     reference,
-    runs: 50,
+    runs: 25,
   });
 
   // Declared only when it is asked for, as on a Cluster.
