@@ -44,7 +44,9 @@ describe.skipIf(serverBinary() === undefined)("small blocks", () => {
   test("two jobs fill one", async () => {
     const keyPrefix = newPrefix();
     const storage = await opened({ url: server.url, keyPrefix });
-    await storage.enqueue({ queue: MAIN, flows: Array.from({ length: 5 }, () => alone(newJob())) });
+    const due = Date.now();
+    const flows = Array.from({ length: 5 }, () => alone(newJob({ due })));
+    await storage.enqueue({ queue: MAIN, flows });
     expect(await ask(server.port, [["ZCARD", `${keyPrefix}:{${MAIN}}:blocks`]])).toBe("2");
   });
 
