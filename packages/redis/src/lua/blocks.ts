@@ -10,38 +10,21 @@ import { BLOCK, TOGETHER } from "./block.js";
 const HEAD = 12;
 const KEY = 14;
 
-/** Looking into them. */
-export const blocksIn = (blocks: string, listing: string): string => String.raw`
-local Blocks = {first = nil}
-
--- The entry at this place, with its score.
-local function entryAt(at, place)
-  local member, score = unpack(redis.call("ZRANGE", at, place, place, "WITHSCORES"))
-  return member, tonumber(score)
-end
-
-function Blocks.at(place)
-  return entryAt(${blocks}, place)
-end
-
--- The first block, with its score, if there are any.
-function Blocks.head()
-  local first = Blocks.first
-  if not first then
-    first = {entryAt(${blocks}, 0)}
-    Blocks.first = first
-  end
-  return first[1], first[2]
-end
-
+/** The order of the line, in which a block stands where its first job would. */
+export const isBefore: string = String.raw`
 -- Whether an entry comes before this place in line, or is there.
-function Blocks.isBefore(member, score, other, due, order)
+local function isBefore(member, score, other, due, order)
   if score ~= other then return score < other end
   -- One that is shorter than any of ours is to go first.
   if #member < ${HEAD} then return true end
   local own, first = struct.unpack(">I6I6", member)
   return own < due or (own == due and first <= order)
 end
+`;
+
+/** The jobs of a block. */
+export const blocksIn = (blocks: string, listing: string): string => String.raw`
+local Blocks = {}
 
 -- Adds the keys of those in a block to a list, in a row, behind so many; whether the listing knows them.
 Blocks.text = ""
@@ -81,15 +64,31 @@ function Blocks.open(block, list)
 end
 `;
 
-/** Looking for single jobs in them, behind that. */
+/** Looking for single jobs in them, behind both. */
 export const findingIn = (ready: string, blocks: string): string => String.raw`
+-- The entry at this place, with its score.
+local function entryAt(at, place)
+  local member, score = unpack(redis.call("ZRANGE", at, place, place, "WITHSCORES"))
+  return member, tonumber(score)
+end
+
+-- The first block, with its score, if there are any.
+function Blocks.head()
+  local first = Blocks.first
+  if not first then
+    first = {entryAt(${blocks}, 0)}
+    Blocks.first = first
+  end
+  return first[1], first[2]
+end
+
 -- How many entries of a set come before a place in line, or are there.
 local function countBefore(at, score, due, order)
   local low, high = 0, redis.call("ZCARD", at)
   while low < high do
     local middle = math.floor((low + high) / 2)
     local own, other = entryAt(at, middle)
-    if Blocks.isBefore(own, other, score, due, order) then low = middle + 1 else high = middle end
+    if isBefore(own, other, score, due, order) then low = middle + 1 else high = middle end
   end
   return low
 end
@@ -100,7 +99,7 @@ function Blocks.find(score, member)
   local first, best = Blocks.head()
   if not first then return nil end
   local due, order = struct.unpack(">I6I6", member)
-  if not Blocks.isBefore(first, best, score, due, order) then return nil end
+  if not isBefore(first, best, score, due, order) then return nil end
   local place = countBefore(${blocks}, score, due, order) - 1
   local block, other = entryAt(${blocks}, place)
   if not block or #block < ${HEAD} or other ~= score then return nil end
@@ -121,6 +120,7 @@ end
 
 /** The ready ones, as the long scripts see them: a block is opened when the first of it is looked for, or one of it is taken out. */
 export const blocks: string = String.raw`
+${isBefore}
 ${blocksIn("K.blocks", "K.listing")}
 ${findingIn("K.ready", "K.blocks")}
 M.blocks = Blocks
@@ -160,7 +160,7 @@ function Ready:stored()
     local block, best = Blocks.head()
     if not block then return score, member end
     if member and #member < ${HEAD} then return score, member end
-    if member and not Blocks.isBefore(block, best, score, struct.unpack(">I6I6", member)) then return score, member end
+    if member and not isBefore(block, best, score, struct.unpack(">I6I6", member)) then return score, member end
     open(block, best)
     self.chunk, self.at, self.offset, self.ended = {}, 1, 0, false
   end

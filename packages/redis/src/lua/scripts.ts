@@ -19,6 +19,7 @@ import { listing } from "./listing.js";
 import { lost } from "./lost.js";
 import * as moves from "./moves/index.js";
 import { moving } from "./moving.js";
+import { places } from "./places.js";
 import { purge } from "./purge.js";
 import { rebuild } from "./rebuild.js";
 import { receive } from "./receive.js";
@@ -163,7 +164,7 @@ export const SCRIPTS: Readonly<Record<ScriptName, Script>> = {
   read: script("read", [], moves.read),
   /** The short way of reading alone, likewise. */
   shortRead: short.upTo("ended", "read (short)", `-- taskq short read\n${short.read}`),
-  list: script("list", [], moves.list),
+  list: script("list", [places], moves.list),
   counts: made("counts", FEW, moves.counts),
   explain: script("explain", [], moves.explain),
   /** What a handler says last is to be kept before its run is settled. */
@@ -172,7 +173,7 @@ export const SCRIPTS: Readonly<Record<ScriptName, Script>> = {
   values: made("values", FEW, moves.values),
   keys: always(script("keys", [], moves.keys)),
   take: always(script("take", [], moves.take)),
-  stats: always(script("stats", [], moves.stats)),
+  stats: always(script("stats", [places], moves.stats)),
   export: always(script("export", [moving], moves.exporting)),
   import: script("import", [moving, receive], moves.importing),
   purge: always(script("purge", [], moves.purge)),

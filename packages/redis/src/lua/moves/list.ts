@@ -13,7 +13,6 @@ local function orderOf(after)
   return row and row.order or nil
 end
 
-
 -- How many jobs are in a state; nothing where that is not counted. A row that somebody has written into is a quarantined one, and not counted
 -- as such yet.
 local function countIn(state)
@@ -34,12 +33,6 @@ local function countOf(states)
   return sum
 end
 
--- Keys of what an entry of the line of a gate stands for; of a ticket there is none.
-local function keysInLine(member)
-  local mark = byte(member, 17)
-  return {mark == 106 and sub(member, 23) or mark == 0 and sub(member, 24) or nil}
-end
-
 local function keysOfRun(member)
   if byte(member) ~= 35 then return {member} end
   local claim, keys = M.claimAt(tonumber(sub(member, 2))), {}
@@ -53,14 +46,10 @@ local function keysOfEnded(member)
   return keys
 end
 
--- Where those of a state stand, and the keys of an entry there. Of the final ones all but the completed stand together.
-local PLACES = {
-  ready = {{K.ready, function(member) return {sub(member, 13)} end}, {K.blocks, M.blocks.keys}},
-  scheduled = {{K.scheduled, function(member) return {sub(member, 11)} end}},
-  parked = {{K.lines, keysInLine}},
-  active = {{K.active, keysOfRun}},
-  completed = {{K.done, keysOfEnded}},
-}
+-- Of the final ones all but the completed stand together.
+local PLACES = M.PLACES
+PLACES.active = {{K.active, keysOfRun}}
+PLACES.completed = {{K.done, keysOfEnded}}
 for state in pairs(FINAL) do PLACES[state] = PLACES[state] or {{K.gone, keysOfEnded}} end
 
 -- Of the places where those in these states stand, how many entries they have together; nothing where there is no such place.

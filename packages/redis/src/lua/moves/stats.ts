@@ -45,25 +45,15 @@ if S.request.put then
   end)
 end
 
+-- How many entries of each are looked at.
+local SCANNED = {{M.PLACES.ready[1], 2000}, {M.PLACES.ready[2], 100}, {M.PLACES.scheduled[1], 2000}, {M.PLACES.parked[1], 2000}}
+
 -- Looks at a part of all that waits: since when jobs of each task have been due.
-local function inLine(member)
-  local kind = sub(member, 17, 17)
-  if kind == "j" then return {sub(member, 23)} end
-  return {kind ~= "t" and sub(member, 24) or nil}
-end
-
--- Each with the keys of an entry, and how many entries are looked at.
-local SCANNED = {
-  {K.ready, function(member) return {sub(member, 13)} end, 2000},
-  {K.blocks, M.blocks.keys, 100},
-  {K.scheduled, function(member) return {sub(member, 11)} end, 2000},
-  {K.lines, inLine, 2000},
-}
-
 if S.request.scan then
   return M.look(function()
     M.readQueue()
-    local at, keysOf, most = unpack(SCANNED[S.request.scan])
+    local place, most = unpack(SCANNED[S.request.scan])
+    local at, keysOf = unpack(place)
     local from, oldest = S.request.offset, {}
     local members = call("ZRANGE", at, from, from + most - 1)
     for _, member in ipairs(members) do

@@ -1,9 +1,10 @@
 import { TOGETHER } from "../block.js";
-import { blocksIn } from "../blocks.js";
+import { blocksIn, isBefore } from "../blocks.js";
 import { key } from "./key.js";
 
 /** The first of the ready jobs, of which many may stand in blocks (`blocks.ts`), and taking them out. */
 export const front: string = String.raw`
+${isBefore}
 local FRONT = {}
 
 -- What is needed where there are blocks is made when the first is met.
@@ -35,7 +36,7 @@ local function makeBlocks()
       -- The last one mostly tells of all.
       local middle = least == 0 and size == #members and size or math.floor((least + size) / 2) + 1
       know(members[middle])
-      if Blocks.isBefore(block, score, own, due, order) then size = middle - 1 else least = middle end
+      if isBefore(block, score, own, due, order) then size = middle - 1 else least = middle end
     end
     for place = 1, size do list[#list + 1] = members[place] end
     FRONT.singles = from + size
@@ -61,7 +62,7 @@ local function makeBlocks()
         end
         break
       end
-      if FRONT.isEnd or (single and Blocks.isBefore(block, score, own, due, order)) then addBlock(block, score)
+      if FRONT.isEnd or (single and isBefore(block, score, own, due, order)) then addBlock(block, score)
       else addSingles(last + 1 - #list, block, score) end
     end
     return list
@@ -81,11 +82,8 @@ local function areBefore(members, count)
   if not block then return true end
   local member = members[count]
   if not member then return false end
-  local own, best = tonumber(call("ZSCORE", ${key("ready")}, member)), tonumber(score)
-  if own ~= best then return own < best end
-  local due, order = struct.unpack(">I6I6", member)
-  local other, first = struct.unpack(">I6I6", block)
-  return due < other or (due == other and order < first)
+  local own = tonumber(call("ZSCORE", ${key("ready")}, member))
+  return not isBefore(block, tonumber(score), own, struct.unpack(">I6I6", member))
 end
 
 -- Reads on, up to this place at least, counted from 0, if there are so many.

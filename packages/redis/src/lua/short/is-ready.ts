@@ -1,4 +1,4 @@
-import { blocksIn, findingIn } from "../blocks.js";
+import { blocksIn, findingIn, isBefore } from "../blocks.js";
 import { key } from "./key.js";
 
 /** Whether a job stands among the ready ones, by itself or in a block. */
@@ -8,6 +8,7 @@ local function isReady(score, member)
   if redis.call("ZSCORE", ${key("ready")}, member) then return true end
   -- Made by the first who asks.
   if not Known then
+    ${isBefore}
     ${blocksIn(key("blocks"), key("listing"))}
     ${findingIn(key("ready"), key("blocks"))}
     Known = Blocks
