@@ -45,19 +45,21 @@ describe.skipIf(serverBinary() === undefined)("blocks of ready jobs", () => {
     return [await own.redis.zcard(key("ready")), await own.redis.zcard(key("blocks"))];
   };
 
-  test("whole blocks are taken as they are, and a part of one opens it", async () => {
+  test("whole blocks are taken as they are, and a part of one opens it; who wants few opens four", async () => {
     const prefix = newPrefix();
     const storage = await opened(connect(own.server, prefix));
-    const jobs = plain(BLOCK + 2 * TOGETHER + 10);
+    const jobs = plain(5 * BLOCK + 10);
     await store(storage, jobs);
-    const blocks = BLOCK / TOGETHER + 2;
+    const blocks = (5 * BLOCK) / TOGETHER;
     expect(await sizes(prefix)).toEqual([10, blocks]);
     const all: string[] = [];
     for (const [count, left] of [
-      [TOGETHER, [10, blocks - 1]],
-      [1, [10 + TOGETHER - 1, blocks - 2]],
-      [TOGETHER, [10 + TOGETHER - 1, blocks - 3]],
-      [2 * TOGETHER - 1, [10, blocks - 4]],
+      [2 * TOGETHER, [10, blocks - 2]],
+      [2 * TOGETHER + 1, [10 + TOGETHER - 1, blocks - 5]],
+      [2 * TOGETHER, [10 + TOGETHER - 1, blocks - 7]],
+      [3 * TOGETHER - 1, [10, blocks - 9]],
+      [1, [10 + 4 * TOGETHER - 1, blocks - 13]],
+      [TOGETHER, [10 + 3 * TOGETHER - 1, blocks - 13]],
       [1_000, [0, 0]],
     ] as const) {
       const { claimed } = await claim(storage, count);

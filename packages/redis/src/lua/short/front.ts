@@ -2,14 +2,38 @@ import { TOGETHER } from "../block.js";
 import { blocksIn, isBefore } from "../blocks.js";
 import { key } from "./key.js";
 
+/** Steps that want fewer jobs would take each block apart, and read on behind what is left of it: they open several at once. */
+const FEW = 2 * TOGETHER;
+const OPENED = 4;
+
 /** The first of the ready jobs, of which many may stand in blocks (`blocks.ts`), and taking them out. */
 export const front: string = String.raw`
 ${isBefore}
 local FRONT = {}
 
 -- What is needed where there are blocks is made when the first is met.
-local function makeBlocks()
+local function knowBlocks()
   ${blocksIn(key("blocks"), key("listing"))}
+  return Blocks
+end
+
+-- Makes those of the first blocks stand for themselves, which changes nothing.
+local function openFirst()
+  local Blocks, page, list = knowBlocks(), call("ZRANGE", ${key("blocks")}, 0, ${OPENED - 1}, "WITHSCORES"), {}
+  for at = 1, #page, 2 do
+    local members = Blocks.open(page[at], {})
+    if #members == 0 then error("a block that nobody knows", 0) end
+    for _, member in ipairs(members) do
+      list[#list + 1] = page[at + 1]
+      list[#list + 1] = member
+    end
+  end
+  call("ZADD", ${key("ready")}, unpack(list))
+  call("ZREMRANGEBYRANK", ${key("blocks")}, 0, #page / 2 - 1)
+end
+
+local function makeBlocks()
+  local Blocks = knowBlocks()
   local page, at, single, due, order, own = {}, 1, nil, nil, nil, nil
 
   -- The next block that was not read, and its score; so many jobs are needed.
@@ -71,7 +95,8 @@ end
 
 -- As nothing is known of it. Members in their order, as far as they were read, and how many of them stand for themselves; of those in blocks
 -- there is false instead, and the key; of each block where it begins, its member, and its score.
-function FRONT.begin()
+function FRONT.begin(wanted)
+  FRONT.isFew = wanted > 0 and wanted < ${FEW}
   FRONT.list, FRONT.singles, FRONT.keys, FRONT.starts, FRONT.isEnd, FRONT.fillBlocks = {}, 0, {}, {}, false, nil
   FRONT.first = call("ZRANGE", ${key("blocks")}, 0, 0, "WITHSCORES")
 end
@@ -95,6 +120,11 @@ function FRONT.fill(last)
       for _, member in ipairs(members) do list[#list + 1] = member end
       FRONT.singles = #list
       return list
+    end
+    if FRONT.isFew then
+      openFirst()
+      FRONT.first = call("ZRANGE", ${key("blocks")}, 0, 0, "WITHSCORES")
+      return FRONT.fill(last)
     end
     FRONT.members, FRONT.scores = {}, {}
     makeBlocks()

@@ -317,7 +317,7 @@ local function short()
   local isLeft = begin and opens and tonumber(opens) <= now
   -- One more than is looked at tells whether there are more.
   local least = begin and math.max(FIRST, begin + PASSES) or 0
-  FRONT.begin()
+  FRONT.begin(begin and begin + ahead or 0)
   local head = FRONT.fill(begin and math.min(begin + ahead, least) or 0)
   if begin and not isLeft then
     local wanted = begin + ahead
