@@ -21,9 +21,18 @@ export function loadDriver(): DriverFactory {
  */
 function requireOfDriver(): NodeJS.Require {
   const own = nodeModule.createRequire(here());
-  const places = [process.argv[1] ?? "", join(process.cwd(), "package.json")].filter(isAbsolute);
-  const others = places.map((place) => nodeModule.createRequire(place));
-  return [own, ...others].find(findsDriver) ?? own;
+  if (findsDriver(own)) return own;
+  const places = [process.argv[1] ?? "", startedAt()].filter(isAbsolute);
+  return places.map((place) => nodeModule.createRequire(place)).find(findsDriver) ?? own;
+}
+
+/** Nothing where the folder was removed since, as that of an earlier release may be. */
+function startedAt(): string {
+  try {
+    return join(process.cwd(), "package.json");
+  } catch {
+    return "";
+  }
 }
 
 function findsDriver(require: NodeJS.Require): boolean {

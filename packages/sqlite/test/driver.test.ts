@@ -98,6 +98,23 @@ describe("within a bundle better-sqlite3 is found", () => {
   });
 });
 
+test("it is found by a program that was started in a folder that is gone", async () => {
+  const folder = mkdtempSync(join(temporaryFolder(), "release-"));
+  const file = join(temporaryFolder(), "program.mjs");
+  writeFileSync(
+    file,
+    `import { sqliteStorage } from ${JSON.stringify(import.meta.resolve("@taskq/sqlite"))};
+     const storage = sqliteStorage({ path: ${JSON.stringify(join(temporaryFolder(), "jobs.db"))} });
+     const retention = { completed: { for: 1e9, max: 1e6 }, failed: { for: 1e9, max: 1e6 } };
+     await storage.open({ queue: "main", retention });
+     await storage.close();
+     console.log("opened");`,
+  );
+  const start = 'rmdir "$PWD" && exec "$0" "$1"';
+  const { stdout } = await promisify(execFile)("sh", ["-c", start, process.execPath, file], { cwd: folder });
+  expect(stdout).toBe("opened\n");
+});
+
 /** What a program prints that is the driver's loader as a bundler puts it into CommonJS. */
 async function runBundle(bundle: (source: string) => string): Promise<string> {
   const source = readFileSync(join(import.meta.dirname, "../dist/load-driver.js"), "utf8");
