@@ -51,6 +51,7 @@ export function checkPlace(path: string): void {
   if (file === undefined) return;
   checkWritable(path, `the SQLite file ${path}`);
   warnOfOthers(path, file);
+  warnOfNames(path, file);
   warnOfLoneMount(path);
 }
 
@@ -88,6 +89,16 @@ function warnOfOthers(path: string, { mode }: Stats): void {
     {
       code: "TASKQ_FILE_MODE",
     },
+  );
+}
+
+/** SQLite names its log after the name that the file was opened by, and processes that have two logs overwrite each other's pages. */
+function warnOfNames(path: string, { nlink }: Stats): void {
+  if (nlink < 2) return;
+  process.emitWarning(
+    `the SQLite file ${path} has ${nlink} names (hard links): each has a log of its own, so that processes which open it by ` +
+      "different ones would damage the file. Keep one name, or make the others symbolic links",
+    { code: "TASKQ_FILE_LINKS" },
   );
 }
 

@@ -1,6 +1,7 @@
 import {
   chmodSync,
   existsSync,
+  linkSync,
   mkdirSync,
   renameSync,
   rmSync,
@@ -256,6 +257,20 @@ describe("file modes", () => {
     chmodSync(path, 0o666);
     await openStorage({ path });
     expect(warn).toHaveBeenCalledWith(expect.stringContaining(path), { code: "TASKQ_FILE_MODE" });
+  });
+
+  test("a file of two names is warned of, and one of which a link tells is not", async () => {
+    const warn = vi.spyOn(process, "emitWarning").mockImplementation(() => {});
+    const path = join(temporaryFolder(), "jobs.db");
+    writeFileSync(path, "", { mode: 0o600 });
+    symlinkSync(path, `${path}.link`);
+    await openStorage({ path: `${path}.link` });
+    expect(warn).not.toHaveBeenCalled();
+    const other = join(temporaryFolder(), "jobs.db");
+    writeFileSync(other, "", { mode: 0o600 });
+    linkSync(other, `${other}.copy`);
+    await openStorage({ path: other });
+    expect(warn).toHaveBeenCalledWith(expect.stringContaining("has 2 names"), { code: "TASKQ_FILE_LINKS" });
   });
 });
 
