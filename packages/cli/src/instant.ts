@@ -18,9 +18,14 @@ export function timeAfter(before: Date, instant: Date): string {
   return before.toDateString() === instant.toDateString() ? clockTime(instant) : localTime(instant);
 }
 
-/** Such as `Europe/Paris`. */
+/** Such as `Europe/Paris`; by how far it is from UTC where what `TZ` says is no name of a zone (`UTC+3`, a slip, nothing). */
 export function localZone(): string {
-  return Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const name = Intl.DateTimeFormat().resolvedOptions().timeZone as string | undefined;
+  if (name !== undefined && name !== "Etc/Unknown") return name;
+  const behind = new Date().getTimezoneOffset();
+  if (behind === 0) return "UTC";
+  const minutes = Math.abs(behind);
+  return `UTC${behind > 0 ? "-" : "+"}${two(Math.floor(minutes / 60))}:${two(minutes % 60)}`;
 }
 
 const UNITS = [

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { expect, test } from "vitest";
 import { lengthOf, localTime } from "../src/instant.js";
 import { styleFor } from "../src/style.js";
@@ -18,6 +19,19 @@ test.each([
 
 test("an instant is told in the zone of this machine", () => {
   expect(localTime(new Date(2026, 10, 2, 3, 4, 5))).toBe("2026-11-02 03:04:05");
+});
+
+test.each([
+  ["Europe/Paris", "Europe/Paris"],
+  ["UTC+3", "UTC-03:00"],
+  ["UTC-5", "UTC+05:00"],
+  ["Nowhere/AtAll", "UTC"],
+  ["", "UTC"],
+])("in a process with TZ=%s the zone is %s", (zone, name) => {
+  const instant = new URL("../dist/instant.js", import.meta.url).href;
+  const program = `import { localZone } from "${instant}"; process.stdout.write(localZone());`;
+  const options = { env: { ...process.env, TZ: zone }, encoding: "utf8" } as const;
+  expect(execFileSync(process.execPath, ["--input-type=module", "--eval", program], options)).toBe(name);
 });
 
 test("colours are for terminals", () => {
