@@ -306,6 +306,7 @@ export interface StorageContract {
    * Promise: retrying by hand re-opens the flow, unless what follows has started, which rejects with TASKQ_FLOW_FINISHED
    * Promise: a group that re-opens waits for every member that is not final, whatever fails meanwhile
    * Promise: what is retried for a group that stays failed is skipped with it, also where another group lies between
+   * Promise: what a retry re-opens in vain stays as it was and takes no unique key
    * Promise: a flow of which a part was removed is not re-opened
    */
   amend(request: AmendRequest): Promise<AmendAnswer>;

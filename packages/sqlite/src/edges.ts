@@ -1,13 +1,4 @@
-import {
-  edgesFrom,
-  MEMBER,
-  MEMBER_ADDED,
-  ON_COMPLETED,
-  ON_FAILED,
-  ON_SETTLED,
-  TURN,
-  type EdgeRow,
-} from "./edge-rows.js";
+import { edgesFrom, MEMBER, MEMBER_ADDED, ON_FAILED, ON_SETTLED, TURN, type EdgeRow } from "./edge-rows.js";
 import { finish, type Why } from "./final.js";
 import type { Move } from "./move.js";
 import { release } from "./readiness.js";
@@ -38,9 +29,15 @@ function isFailure({ reason }: Why): boolean {
   return reason === "failed" || reason === "quarantined";
 }
 
-/** Whether a final source satisfies an edge; if not, why the target is skipped. */
-function edgeOutcome(source: Row, condition: number): true | Why {
+function isMembership({ condition }: EdgeRow): boolean {
+  return condition === MEMBER || condition === MEMBER_ADDED;
+}
+
+/** Whether a final source satisfies an edge; if not, why the target is skipped, or fails as a join. */
+export function edgeOutcome(source: Row, edge: EdgeRow, target: Row): true | Why {
+  const { condition } = edge;
   if (condition === ON_SETTLED || condition === TURN) return true;
+  if (isMembership(edge) && (target.flags & ALL_OUTCOMES) !== 0) return true;
   if (source.state === COMPLETED) {
     return condition !== ON_FAILED ? true : { reason: "completed", cause: idOf(source) };
   }
@@ -64,15 +61,14 @@ export function followEdge(move: Move, source: Row, edge: EdgeRow): void {
     return;
   }
   if (skipIfDead(move, target)) return;
-  const isMember = edge.condition === MEMBER || edge.condition === MEMBER_ADDED;
-  const outcome = edgeOutcome(source, isMember ? ON_COMPLETED : edge.condition);
-  if (outcome === true || (isMember && (target.flags & ALL_OUTCOMES) !== 0)) {
+  const outcome = edgeOutcome(source, edge, target);
+  if (outcome === true) {
     if (meet(move, edge, target) > 0) return;
-    if (isMember) finish(move, target, COMPLETED, { reason: null, cause: null });
+    if (isMembership(edge)) finish(move, target, COMPLETED, { reason: null, cause: null });
     else if (target.state === BLOCKED) release(move, target);
     return;
   }
-  if (isMember) {
+  if (isMembership(edge)) {
     failJoin(move, target, outcome);
     return;
   }

@@ -2,7 +2,7 @@ import type { Reopened } from "./affected.js";
 import { uncountCapped } from "./caps.js";
 import { followConsequences } from "./consequences.js";
 import { edgesFrom, edgesTo, ON_FAILED, TURN } from "./edge-rows.js";
-import { followEdge } from "./edges.js";
+import { edgeOutcome, followEdge } from "./edges.js";
 import { releaseGates } from "./final.js";
 import { block } from "./line.js";
 import type { Move } from "./move.js";
@@ -30,9 +30,14 @@ export function mend(move: Move, { jobs, others, anew }: Reopened): void {
     for (const edge of edgesFrom(move.scope.connection, row.key)) touched.add(edge.target);
   for (const key of touched) recount(move, key);
   for (const row of rows) if (leadsElsewhere(move, row.key)) spare(move, row.key);
+  // First what cannot run: those that it takes with it enter no line, and take no key.
+  for (const key of touched) {
+    reconsider(move, key, true);
+    followConsequences(move);
+  }
   for (const row of jobs) if (anew) releaseKey(move, row.key);
   for (const key of touched) {
-    reconsider(move, key);
+    reconsider(move, key, false);
     followConsequences(move);
   }
 }
@@ -105,17 +110,19 @@ function releaseKey(move: Move, key: Key): void {
   if (row !== undefined && row.state === BLOCKED) release(move, row);
 }
 
-/** Goes on from where the sources stand. */
-function reconsider(move: Move, key: Key): void {
-  const row = rowByKey(move.scope.connection, key);
+/** Goes on from where the sources stand, or only where one of them breaks an edge. */
+function reconsider(move: Move, key: Key, ifBroken: boolean): void {
+  const { connection } = move.scope;
+  const row = rowByKey(connection, key);
   if (row === undefined || row.state !== BLOCKED) return;
   const edges = edgesTo(move, key).filter(({ condition }) => condition !== TURN);
-  if (edges.length === 0) {
+  if (edges.length === 0 && !ifBroken) {
     release(move, row);
     return;
   }
   for (const edge of edges) {
-    const source = rowByKey(move.scope.connection, edge.source);
-    if (source !== undefined && isFinalState(source.state)) followEdge(move, source, edge);
+    const source = rowByKey(connection, edge.source);
+    if (source === undefined || !isFinalState(source.state)) continue;
+    if (!ifBroken || edgeOutcome(source, edge, row) !== true) followEdge(move, source, edge);
   }
 }

@@ -345,6 +345,28 @@ const retrying: readonly ContractPromise[] = [
     },
   ),
 
+  promise("what a retry re-opens in vain stays as it was and takes no unique key", async (context) => {
+    for (const order of ["first", "last"] as const) {
+      const unique = { key: order, until: context.now + 60_000, onConflict: "ignore" } as const;
+      const [root, failing, next, done] = context.jobs(4);
+      const keyed = context.job({ unique, delay: 1_000 });
+      const chains = [chain(failing, next), chain(done, keyed)];
+      await context.enqueue(context.group([root, ...(order === "first" ? chains : chains.toReversed())]));
+      const runFailing = await context.claimOne(failing.id);
+      const runDone = await context.claimOne(done.id);
+      await context.runToFailure(root.id);
+      await context.fail(runFailing, "boom");
+      await context.complete(runDone);
+      const { due } = await context.jobRecord(keyed.id);
+      context.advance(5_000);
+      await amend(context, RETRY, root.id);
+      const record = await context.jobRecord(keyed.id);
+      assert.deepEqual([record.state, record.cause, record.due], ["skipped", failing.id, due]);
+      const free = await context.enqueue(context.job({ unique }));
+      assert.equal(free.flows[0]?.status, "stored", order);
+    }
+  }),
+
   promise("a flow of which a part was removed is not re-opened", async (context) => {
     const [failing, removed, last] = context.jobs(3);
     await context.enqueue(chain(failing, removed, last));

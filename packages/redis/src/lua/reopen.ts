@@ -167,6 +167,15 @@ local function recount(row)
   if row.kind == "job" then M.recountEdges(row) elseif row.kind == "join" then M.recountMembers(row) end
 end
 
+local function reconsider(row, ifBroken)
+  if row.state ~= "blocked" then return end
+  local isJob = row.kind == "job"
+  local broken
+  if isJob then broken = M.brokenEdge(row) elseif row.kind == "join" then broken = M.brokenMember(row) end
+  if ifBroken and not broken then return end
+  if isJob then M.reconsider(row, broken) else M.reconsiderJoin(row, broken) end
+end
+
 -- Makes the jobs wait again, and returns the others to blocked, from where they go on as their edges say.
 function M.mend(jobs, others, anew)
   local rows, touched, seen = {}, {}, {}
@@ -193,10 +202,9 @@ function M.mend(jobs, others, anew)
   for _, row in ipairs(touched) do recount(row) end
   -- A group that stays failed has no use for what is retried, nor for what follows that.
   if anew then M.giveUpAgain(rows) end
+  -- First what cannot run: those that it takes with it enter no line, and take no key.
+  for _, row in ipairs(touched) do reconsider(row, true) end
   for _, row in ipairs(jobs) do if anew and row.state == "blocked" then M.enter(row) end end
-  for _, row in ipairs(touched) do
-    if row.kind == "job" then M.reconsider(row, M.brokenEdge(row))
-    else M.reconsiderJoin(row, M.brokenMember(row)) end
-  end
+  for _, row in ipairs(touched) do reconsider(row, false) end
 end
 `;
