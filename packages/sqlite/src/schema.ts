@@ -36,6 +36,9 @@ CREATE TABLE {owners} (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, seen I
 CREATE INDEX {owners_seen} ON {owners} (seen);
 `;
 
+/** That a row waits in the line of a unique key; of a line, to be asked for in these very words. */
+export const IN_LINE = "gate >= 'unique:' AND gate < 'unique;'";
+
 /**
  * `pad` is let go by the first claim: what claiming and settling write then fits where the row stands, and its page is
  * not split. Measured: a tenth of the rate of small steps.
@@ -78,6 +81,7 @@ CREATE TABLE {bodies} (key INTEGER PRIMARY KEY, body BLOB NOT NULL);
 CREATE INDEX {jobs_ready} ON {jobs} (queue, priority DESC, due) WHERE state = 0;
 CREATE INDEX {jobs_later} ON {jobs} (queue, later) WHERE later IS NOT NULL;
 CREATE INDEX {jobs_gate} ON {jobs} (queue, gate, priority DESC, due) WHERE gate IS NOT NULL;
+CREATE INDEX {jobs_line} ON {jobs} (queue, gate, pending) WHERE ${IN_LINE};
 CREATE INDEX {jobs_trunk} ON {jobs} (trunk) WHERE trunk IS NOT NULL;
 CREATE INDEX {jobs_joins} ON {jobs} (trunk) WHERE task = '' AND trunk IS NOT NULL;
 CREATE TABLE {names} (

@@ -4,6 +4,7 @@ import { enterLine, park } from "./line.js";
 import type { Move } from "./move.js";
 import { ACTIVE, CANCELLED, idOf, metaOf, READY, ROW_COLUMNS, type Key, type Row } from "./row.js";
 import { rowByKey } from "./rows.js";
+import { IN_LINE } from "./schema.js";
 import { skipIfDead } from "./skip-dead.js";
 
 interface UniqueRow {
@@ -121,7 +122,7 @@ export function letUniqueGo(move: Move, key: string): void {
   const taken = move.raw("SELECT 1 FROM {uniques} WHERE queue = ? AND name = ?");
   if (taken.get(move.queue.id, key) !== undefined) return;
   const first = move.sql(
-    `SELECT ${ROW_COLUMNS} FROM {jobs} WHERE queue = ? AND gate = ? AND state = 3 ORDER BY pending LIMIT 1`,
+    `SELECT ${ROW_COLUMNS} FROM {jobs} WHERE queue = ? AND gate = ? AND ${IN_LINE} AND state = 3 ORDER BY pending LIMIT 1`,
   );
   for (;;) {
     const row = first.get(move.queue.id, gate) as Row | undefined;
