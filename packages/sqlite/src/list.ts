@@ -1,17 +1,22 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import {
-  placeOfGone,
-  TaskqError,
-  type JobRecord,
-  type ListAnswer,
-  type ListRequest,
-} from "@taskq/core/storage";
+import { placeOfGone, type JobRecord, type ListAnswer, type ListRequest } from "@taskq/core/storage";
 import type { Connection, Reader } from "./connection.js";
 import type { OpenQueue } from "./open-queue.js";
 import { asSkipped } from "./dead.js";
 import { endOfPart, LAST_KEY } from "./part.js";
 import { jobRecord } from "./read.js";
-import { ACTIVE, JOIN, keyOf, ROW_COLUMNS, stateName, STATES, type Key, type Row } from "./row.js";
+import {
+  ACTIVE,
+  JOIN,
+  keyOf,
+  ROW_COLUMNS,
+  rowOf,
+  stateName,
+  STATES,
+  type Key,
+  type Row,
+  type RowValues,
+} from "./row.js";
 import { nameRow } from "./rows.js";
 
 /** The most jobs of one page. */
@@ -61,25 +66,12 @@ function partOf(
     const rows: readonly Row[] = rowsOf(connection, queue, { request, from: last, end, count });
     for (const row of rows) {
       const shown = asSkipped(connection, row);
-      if (isAsked(shown, request)) records.push(recordOf(connection, shown));
+      if (isAsked(shown, request)) records.push(jobRecord(connection, shown, true));
       if (records.length === most) return { records, end };
     }
     last = rows.length < count ? undefined : rows.at(-1)?.key;
   }
   return { records, end };
-}
-
-function recordOf(connection: Connection, row: Row): JobRecord {
-  try {
-    return jobRecord(connection, row, true);
-  } catch (error) {
-    if (!(error instanceof SyntaxError || error instanceof TypeError)) throw error;
-    throw new TaskqError(
-      "TASKQ_STORAGE",
-      `the SQLite file ${connection.path}: expected the row of a job, got one that others have changed (key ${row.key})`,
-      { cause: error },
-    );
-  }
 }
 
 interface Part {
@@ -98,13 +90,14 @@ function rowsOf(
   const mask = states.reduce((bits, state) => bits | (1 << STATES.indexOf(state)), 0);
   const alsoDead = states.includes("skipped") ? 1 : 0;
   const filter = task === undefined ? "" : "AND task = ? ";
-  return connection
-    .sql(
+  const rows = connection
+    .raw(
       `SELECT ${ROW_COLUMNS} FROM {jobs} WHERE key > ? AND key <= ? AND queue = ? AND flags & ${JOIN} = 0 ` +
         `AND ((? >> state) & 1 OR (? AND state < ${ACTIVE} AND trunk IS NOT NULL)) ` +
         `${filter}ORDER BY {jobs}.key LIMIT ? + 0`,
     )
-    .all(from, end, queue.id, mask, alsoDead, ...(task === undefined ? [] : [task]), count) as Row[];
+    .all(from, end, queue.id, mask, alsoDead, ...(task === undefined ? [] : [task]), count) as RowValues[];
+  return rows.map(rowOf);
 }
 
 function isAsked(row: Row, { states }: ListRequest): boolean {

@@ -15,6 +15,10 @@ export const STILL = 4;
 
 const PHASES: readonly QueuePhase[] = ["open", "leaving", "left", "arriving", "leaving"];
 
+export function isPhase(phase: unknown): boolean {
+  return typeof phase === "number" && PHASES[phase] !== undefined;
+}
+
 export function phaseName(phase: number): QueuePhase {
   return PHASES[phase] ?? "open";
 }

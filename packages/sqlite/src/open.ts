@@ -1,6 +1,6 @@
-import { systemClock, type OpenAnswer, type OpenRequest } from "@taskq/core/storage";
+import { systemClock, TaskqError, type OpenAnswer, type OpenRequest } from "@taskq/core/storage";
 import type { Connection } from "./connection.js";
-import { phaseName } from "./moving.js";
+import { isPhase, phaseName } from "./moving.js";
 import type { TransactionScope } from "./transaction-scope.js";
 import { beginLinesAnew } from "./unknown.js";
 import { makeTurns } from "./turn.js";
@@ -38,7 +38,7 @@ export function findQueue(
     row.failed_for === retention.failed.for &&
     row.failed_max === retention.failed.max &&
     row.unknown_after === (unknownAfter ?? null);
-  return same ? opened(row) : undefined;
+  return same ? opened(connection, queue, row) : undefined;
 }
 
 /** Makes the queue, or changes its retention, and how long jobs of unknown tasks may wait. */
@@ -67,9 +67,17 @@ export function writeQueue(
     ) as QueueRow;
   if (before !== undefined && before[0] !== row.unknown_after) beginLinesAnew(connection, row.id, now);
   makeTurns(connection, row.id);
-  return opened(row);
+  return opened(connection, queue, row);
 }
 
-function opened({ id, epoch, phase }: QueueRow): OpenedQueue {
+/** @throws `TASKQ_STORAGE` where somebody has written into what no claim can do without */
+function opened(connection: Connection, queue: string, { id, epoch, phase }: QueueRow): OpenedQueue {
+  if (!Number.isSafeInteger(epoch) || epoch < 0 || !isPhase(phase)) {
+    throw new TaskqError(
+      "TASKQ_STORAGE",
+      `the SQLite file ${connection.path}: the row of the queue "${queue}" is damaged: expected an epoch and a phase that ` +
+        `taskq stores, got ${String(epoch)} and ${String(phase)}`,
+    );
+  }
   return { id, answer: { epoch, phase: phaseName(phase) } };
 }

@@ -114,30 +114,46 @@ test("a table prefix that differs from another of the file in capitals only is r
   expect(error.message).toMatch(/expected the tablePrefix 'taskq_' of its tables, got 'TASKQ_'/);
 });
 
-test.each(["meta = 'text'", "meta = 'null'", "meta = x'ff'"])(
-  "listing tells of a job also where somebody has set %s",
+test.each([
+  "meta = 'text'",
+  "meta = 'null'",
+  "meta = x'ff'",
+  "gate = x'ff'",
+  "task = x'ff'",
+  "reason = x'ff', cause = 7",
+  "priority = 'high', due = 'soon', attempt = 'many', fence = 'last'",
+  "state = 'done'",
+  "flags = 'none'",
+  "owner = x'ff'",
+  "body = 'text', result = 7, state = 5",
+])("listing tells of a job, and of those beside it, also where somebody has set %s", async (change) => {
+  const { storage, id, beside } = await withChange(change);
+  const { records } = await storage.list({ queue: QUEUE, limit: 10, after: undefined });
+  expect(records.map((record) => record.id)).toEqual([id, beside]);
+});
+
+test.each(["epoch = 'text'", "epoch = x'ff'", "epoch = -1", "epoch = 1.5", "phase = 'text'", "phase = 9"])(
+  "a queue in whose row somebody has set %s is refused with TASKQ_STORAGE",
   async (change) => {
-    const { storage, id } = await withChange(change);
-    const { records } = await storage.list({ queue: QUEUE, limit: 10, after: undefined });
-    expect(records.map((record) => record.id)).toEqual([id]);
+    const path = join(temporaryFolder(), "jobs.db");
+    await openStorage({ path });
+    const file = new Database(path);
+    file.exec(`UPDATE taskq_queues SET ${change}`);
+    file.close();
+    const error = await failure(openStorage({ path }));
+    expect(error.code).toBe("TASKQ_STORAGE");
+    expect(error.message).toMatch(/the row of the queue "main" is damaged: expected an epoch and a phase/);
   },
 );
 
-test("listing rejects with TASKQ_STORAGE over a row in which somebody has set gate = x'ff'", async () => {
-  const { storage } = await withChange("gate = x'ff'");
-  const error = await failure(storage.list({ queue: QUEUE, limit: 10, after: undefined }));
-  expect(error.code).toBe("TASKQ_STORAGE");
-  expect(error.message).toMatch(/expected the row of a job, got one that others have changed/);
-});
-
-/** One job is stored, and then somebody writes into its row. */
+/** Two jobs are stored, and then somebody writes into the row of the first. */
 async function withChange(change: string) {
   const path = join(temporaryFolder(), "jobs.db");
   const storage = await openStorage({ path });
-  const stored = flow();
-  await storage.enqueue({ queue: QUEUE, flows: [stored] });
+  const [stored, beside] = [flow(), flow()];
+  await storage.enqueue({ queue: QUEUE, flows: [stored, beside] });
   const file = new Database(path);
-  file.exec(`UPDATE taskq_jobs SET ${change}`);
+  file.exec(`UPDATE taskq_jobs SET ${change} WHERE key = (SELECT min(key) FROM taskq_jobs)`);
   file.close();
-  return { storage, id: stored.end };
+  return { storage, id: stored.end, beside: beside.end };
 }
