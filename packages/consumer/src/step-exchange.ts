@@ -68,6 +68,8 @@ export class StepExchange {
   #number = 0;
   #settlements: Settlement[] = [];
   #ended: HeldRun[] = [];
+  /** Runs that began, of which a refused step was to tell. */
+  #untold: readonly RunReference[] = [];
 
   constructor(options: StepExchangeOptions) {
     this.#options = options;
@@ -86,10 +88,13 @@ export class StepExchange {
     return this.#ended.length > 0;
   }
 
-  /** Whether everything that has ended is settled, and every request answered. */
+  /** Whether everything that has begun is told, everything that has ended is settled, and every request answered. */
   get empty(): boolean {
     return (
-      this.#ended.length === 0 && !this.isOneByOne && this.#lanes.every(({ sent }) => sent === undefined)
+      this.#ended.length === 0 &&
+      this.#untold.length === 0 &&
+      !this.isOneByOne &&
+      this.#lanes.every(({ sent }) => sent === undefined)
     );
   }
 
@@ -224,6 +229,7 @@ export class StepExchange {
     lane.sent = undefined;
     this.#settlements = [...request.settled, ...this.#settlements];
     this.#ended = [...ended, ...this.#ended];
+    this.#untold = [...request.begun, ...this.#untold];
     this.#options.refused(error);
   }
 
@@ -241,11 +247,18 @@ export class StepExchange {
       lane,
       tasks: taskNames,
       settled,
-      begun,
+      begun: next === undefined ? this.#takeUntold(begun) : begun,
       claim,
       now: time.requestNow(),
     };
     return { request, ended, stamp: stampNow(), isOfOne: next !== undefined, refusals: 0 };
+  }
+
+  #takeUntold(begun: readonly RunReference[]): readonly RunReference[] {
+    const untold = this.#untold;
+    if (untold.length === 0) return begun;
+    this.#untold = [];
+    return [...untold, ...begun];
   }
 
   #takeEnded(): readonly HeldRun[] {

@@ -1,12 +1,12 @@
 import { join } from "node:path";
 import { createQueue, moveQueue, task, type Storage } from "@taskq/core";
-import type { StepRequest, StorageContract } from "@taskq/core/storage";
+import type { RunReference, StepRequest, StorageContract } from "@taskq/core/storage";
 import { memoryStorage } from "@taskq/memory";
 import { sqliteStorage } from "@taskq/sqlite";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { createConsumer } from "../src/index.js";
 import { closing } from "./serving.js";
-import { Gate, only, recordEvents, sleep, temporaryFolder } from "./support.js";
+import { Gate, only, recordEvents, sleep, temporaryFolder, until } from "./support.js";
 
 const storages = [
   ["SQLite to SQLite", "sqlite", "sqlite"],
@@ -75,6 +75,57 @@ test.each([1, 3])(
     expect(await stopped).toMatchObject({ code: "TASKQ_MOVED" });
     expect(await to.result(work, first?.id ?? "").peek()).toEqual({ state: "completed", value: false });
     expect(only(told, "completed")).toHaveLength(Math.min(workers, 2));
+  },
+);
+
+/** The storage, whose queue begins to leave just before a step that would claim tells of runs that began. */
+function leavingWhenBegun(storage: Storage, left: (begun: readonly RunReference[]) => void): Storage {
+  let hasLeft = false;
+  return new Proxy(storage as unknown as StorageContract, {
+    get(target, property) {
+      const value: unknown = Reflect.get(target, property);
+      if (typeof value !== "function") return value;
+      if (property !== "step") return (value as (request: unknown) => unknown).bind(target);
+      return async (request: StepRequest) => {
+        if (!hasLeft && request.begun.length > 0 && request.claim !== undefined) {
+          hasLeft = true;
+          left(request.begun);
+          await target.export({ queue: request.queue, kind: "begin" });
+        }
+        return target.step(request);
+      };
+    },
+  }) as unknown as Storage;
+}
+
+test.each([
+  ["memory", () => memoryStorage()],
+  ["SQLite", async () => sqliteStorage({ path: join(await temporaryFolder(), "from.db") })],
+] as const)(
+  "on %s, a handler that begins as its queue leaves is known to have begun, so that a crash of it counts",
+  async (_, makeStorage) => {
+    const storage = await makeStorage();
+    const ended = new Gate();
+    onTestFinished(() => ended.open());
+    let begun: readonly RunReference[] = [];
+    const work = task("work", async () => {
+      await sleep(5);
+      if (begun.length > 0) await ended.opened;
+    });
+    const leaving = leavingWhenBegun(storage, (runs) => (begun = runs));
+    const queue = closing(createQueue({ storage: leaving, tasks: { work } }));
+    await queue.enqueueMany(Array.from({ length: 500 }, () => work.job()));
+    const stopped = createConsumer(queue, { workers: 1, prefetch: 4 })
+      .run()
+      .catch((error: unknown) => error);
+    await until(() => begun.length > 0);
+    const ids = begun.map(({ id }) => id);
+    await until(async () => {
+      const records = await (storage as unknown as StorageContract).read({ queue: queue.name, ids });
+      return records.every((record) => record?.kind === "job" && record.startedAt !== undefined);
+    }, 5_000);
+    ended.open();
+    expect(await stopped).toMatchObject({ code: "TASKQ_MOVED" });
   },
 );
 
