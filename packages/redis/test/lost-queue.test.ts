@@ -302,6 +302,25 @@ describe.skipIf(serverBinary() === undefined)("a server that has lost a queue", 
     expect(await claimed()).toEqual(Array.from({ length: 30 }, () => "paused"));
   });
 
+  test("a partition of which the own row alone is gone is paused as the others are, and that is told", async () => {
+    const losses = lossesOfTest();
+    const { url, port } = await sharedServer();
+    const keyPrefix = newPrefix();
+    const storage = await opened({ url, keyPrefix, partitions: 3 });
+    await storage.enqueue({ queue: QUEUE, flows: Array.from({ length: 30 }, () => alone(newJob())) });
+    await storage.control({ queue: QUEUE, task: undefined, change: { kind: "pause" } });
+    await ask(port, [["DEL", `${keyPrefix}:{${QUEUE}:1}:queue`]]);
+    await storage.enqueue({ queue: QUEUE, flows: Array.from({ length: 30 }, () => alone(newJob())) });
+    expect(await claim(storage, "one", 100)).toEqual([]);
+    expect((await storage.counts({ queue: QUEUE }))["*"]).toMatchObject({ ready: 60 });
+    await until("it is told", async () => losses.length > 0);
+    expect(losses).toEqual([
+      expect.stringMatching(
+        /made anew from its jobs.*paused and revoked there is what the other partitions say/,
+      ),
+    ]);
+  });
+
   test("jobs whose rows are gone keep no others waiting", async () => {
     const { url, port } = await sharedServer();
     const keyPrefix = newPrefix();

@@ -39,6 +39,9 @@ const REBUILT: Readonly<Record<string, string>> = {
   queue:
     "its own row (the key that ends with :queue) was gone and has been made anew from its jobs, which are kept; " +
     "pauses, revocations of tasks and the feed of events are lost",
+  partition:
+    "the own row of a partition (a key that ends with :queue) was gone and has been made anew from its jobs, which are kept; what is " +
+    "paused and revoked there is what the other partitions say, and its part of the feed of events is lost",
   lines:
     "what jobs wait in or hold (a key that ends with :lines, :gates or :holds) was gone; they stand in line anew, and locks that were " +
     "held outside of jobs may be lost",

@@ -56,6 +56,7 @@ return M.run(function()
     end
     S.control = true
   end
+  local rebuilt = S.request.controls and "partition" or "queue"
   -- Who opens it again knows the epoch it had.
   local known = S.request.epoch or 0
   if Q.phase == "open" and Q.epoch < known then Q.epoch = known + 1 end
@@ -67,6 +68,6 @@ return M.run(function()
     Q.x.unknownAfter = S.request.unknownAfter
     M.beginLinesAnew()
   end
-  return {epoch = Q.epoch, phase = Q.phase, made = made, isNew = isNew and not isRebuilt, rebuilt = isRebuilt and "queue" or nil}
+  return {epoch = Q.epoch, phase = Q.phase, made = made, isNew = isNew and not isRebuilt, rebuilt = isRebuilt and rebuilt or nil}
 end)
 `;
