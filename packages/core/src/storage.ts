@@ -316,6 +316,7 @@ export interface StorageContract {
    *
    * Promise: a paused queue hands out nothing until it is resumed
    * Promise: jobs of a paused task are parked while others run, and run once it is resumed
+   * Promise: what waited for its task or for a resume is ready then, also when the clock was set back meanwhile
    * Promise: jobs of a revoked task end cancelled when their turn comes
    * Promise: a task revoked once skips exactly one job
    * Promise: a task revoked until an instant runs again from then

@@ -53,9 +53,17 @@ export function hasPlace(gate: Gate, max: number): boolean {
 export function holdGates(move: Move, row: JobRow, fence: number): void {
   for (const gate of row.job.gates ?? []) {
     if (gate.kind === "limit") addStart(move, limitOf(gate), { time: move.now, holder: row.id, fence });
-    else move.queue.gateOf(nameOf(gate)).jobs.add(row);
+    else takePlace(move.queue.gateOf(nameOf(gate)), row);
   }
   stopPassing(move, row);
+}
+
+/** The place that was kept for a job is the one that it takes: as many are taken as before, and none in line goes by that. */
+function takePlace(gate: Gate, row: JobRow): void {
+  gate.jobs.add(row);
+  if (row.passing !== gate) return;
+  row.passing = undefined;
+  gate.passing.delete(row);
 }
 
 /** Gives back all gates of a run that has ended. */
@@ -144,11 +152,15 @@ export function letGo(move: Move, gate: Gate, limit: number): number {
   return gone;
 }
 
-/** A job taken out of a line goes on to the ready or the scheduled ones. */
+/**
+ * A job taken out of a line goes on to the ready or the scheduled ones. In the line of a task it was due, though the clock
+ * may have been set back.
+ */
 function enterFromLine(move: Move, row: JobRow): void {
   const gate = row.gate;
   row.gate = undefined;
-  enterLine(move, row);
+  if (gate !== undefined && isTaskLine(gate)) makeReady(move, row);
+  else enterLine(move, row);
   if (row.state === "ready") report(move, row, "readied", gate === undefined ? {} : { gate: labelOf(gate) });
 }
 

@@ -1,8 +1,8 @@
 import { CONSEQUENCES_PER_STEP } from "@taskq/core/storage";
 import type { Move } from "./move.js";
 import type { SeldomState } from "./open-queue.js";
-import { enterLine } from "./line.js";
-import { ROW_COLUMNS, READY, type Row } from "./row.js";
+import { makeReady } from "./line.js";
+import { ROW_COLUMNS, type Row } from "./row.js";
 import { beginLineAnew } from "./unknown.js";
 
 /** Lets jobs go that are parked under tasks that are known, or paused no more; a bounded number. */
@@ -28,8 +28,9 @@ function letGateGo(move: Move, gate: string, limit: number): number {
     )
     .all(move.queue.id, gate, limit) as Row[];
   for (const row of rows) {
-    enterLine(move, row);
-    if (row.state === READY) move.effect(row, "readied", { gate });
+    // It was due when it was parked, though the clock may have been set back.
+    makeReady(move, row, row.due);
+    move.effect(row, "readied", { gate });
   }
   if (rows.length < limit) {
     move.sql("DELETE FROM {parking} WHERE queue = ? AND gate = ?").run(move.queue.id, gate);

@@ -59,6 +59,25 @@ export const controlling: Subject = subject("control", [
     },
   ),
 
+  promise(
+    "what waited for its task or for a resume is ready then, also when the clock was set back meanwhile",
+    async (context) => {
+      for (const why of ["unknown", "paused"]) {
+        const job = context.job({ task: "slow" });
+        if (why === "paused") await control(context, "slow", PAUSE);
+        await context.enqueue(job);
+        assert.deepEqual(await context.claim({ n: 5, tasks: why === "paused" ? ["slow"] : ["other"] }), []);
+        assert.equal(await context.state(job.id), "parked");
+        const due = context.now;
+        context.advance(-60_000);
+        await control(context, "slow", RESUME);
+        const [run] = await context.claim({ n: 5, tasks: ["slow"] });
+        assert.deepEqual([run?.id, run?.due], [job.id, due], why);
+        context.advance(120_000);
+      }
+    },
+  ),
+
   promise("jobs of a revoked task end cancelled when their turn comes", async (context) => {
     const [revoked, next, other] = [context.job({ task: "old" }), context.job(), context.job()];
     await context.enqueue(chain(revoked, next), other);

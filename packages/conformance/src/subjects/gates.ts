@@ -4,7 +4,7 @@ import { othersAreClaimedAsFast, parkAll } from "../claims-of-others.js";
 import type { Context } from "../context.js";
 import { crowdGoesOn } from "../crowd-at-gates.js";
 import { promise, subject, type Subject } from "../promise.js";
-import { at } from "../tuple.js";
+import { at, exactly } from "../tuple.js";
 
 const lock = (key: string, onBusy: NewGate["onBusy"] = "wait"): NewGate => ({
   kind: "lock",
@@ -273,6 +273,19 @@ export const gates: Subject = subject("step: gates", [
     assert.equal(await context.state(wide.id), "parked", "also one that would allow more");
     await context.complete(holding);
     assert.deepEqual(ids(await context.claim({ n: 5 })), [wide.id]);
+    const holders = context.jobs(2, { gates: [slots("tenant 8", 2)] });
+    const kept = context.job({ gates: [slots("tenant 8", 2)], priority: -1 });
+    const last = context.job({ gates: [slots("tenant 8", 1)], priority: -2 });
+    const widest = context.job({ gates: [slots("tenant 8", 3)] });
+    await context.enqueue(...holders);
+    const [one, another] = exactly(await context.claim({ n: 2 }), 2);
+    await context.enqueue(kept, last);
+    assert.deepEqual(await context.claim({ n: 5 }), []);
+    await context.complete(one);
+    await context.enqueue(widest);
+    assert.deepEqual(ids(await context.claim({ n: 5 })), [kept.id], "a start lets nobody go");
+    await context.complete(another);
+    assert.deepEqual(ids(await context.claim({ n: 5 })), [widest.id]);
   }),
 
   promise(

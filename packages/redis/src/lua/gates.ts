@@ -182,11 +182,16 @@ function M.enterLine(row)
   S.ready = true
 end
 
--- A job taken out of a line goes on to the ready or the scheduled ones.
+local function isTaskLine(name)
+  return sub(name, 1, 5) == "task:" or sub(name, 1, 6) == "pause:"
+end
+
+-- A job taken out of a line goes on to the ready or the scheduled ones. In the line of a task it was due, though the server's clock may have
+-- been set back.
 local function enterFromLine(row)
   local gate = row.gate
   row.gate, row.line, row.park = nil, nil, nil
-  M.enterLine(row)
+  if gate and isTaskLine(gate) then makeReady(row) else M.enterLine(row) end
   if row.state == "ready" then M.report(row, "readied", nil, nil, gate and M.labelOf(gate)) end
 end
 
@@ -312,8 +317,7 @@ function M.park(row, name)
   local line = M.gateOf(name, true)
   if line.size == 0 and sub(name, 1, 5) == "task:" then line.endsAt = M.endOfUnknown() end
   local gate = M.enterGate(row)
-  local kind = sub(name, 1, 5)
-  if kind == "task:" or kind == "pause" then
+  if isTaskLine(name) then
     Q.x.lines = Q.x.lines or {}
     Q.x.lines[name] = true
   end
