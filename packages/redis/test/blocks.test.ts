@@ -8,7 +8,9 @@ import {
 } from "@taskq/core/storage";
 import { memoryStorage } from "@taskq/memory";
 import { describe, expect, test } from "vitest";
+import { redisStorage } from "../src/index.js";
 import { BLOCK, TOGETHER } from "../src/lua/block.js";
+import { keyBase } from "../src/names.js";
 import { serverBinary } from "./servers/binary.js";
 import { afterTest } from "./support/closing.js";
 import { ownServer } from "./support/own-server.js";
@@ -91,6 +93,27 @@ describe.skipIf(serverBinary() === undefined)("blocks of ready jobs", () => {
     }
     expect([...done].toSorted()).toEqual(jobs.map(({ id }) => id).toSorted());
   });
+
+  test.each(["ready", "blocks", "scheduled"])(
+    "what is no entry of ours among those of %s keeps no partition waiting",
+    async (name) => {
+      const prefix = newPrefix();
+      const storage = await opened(
+        redisStorage({ url: own.server.url, keyPrefix: prefix, partitions: 3 }) as unknown as StorageContract,
+      );
+      const jobs = plain(9 * BLOCK);
+      await store(storage, jobs);
+      const keys = [0, 1, 2].map((number) => keyBase(prefix, QUEUE, number) + name);
+      for (const key of keys) await own.redis.zadd(key, -9, "x", 1, "123456");
+      const done = new Set<string>();
+      for (let turn = 0; turn < 40 && done.size < jobs.length; turn += 1) {
+        for (const { id } of (await claim(storage, 50)).claimed) done.add(id);
+      }
+      expect([...done].toSorted()).toEqual(jobs.map(({ id }) => id).toSorted());
+      const { "*": all } = await storage.counts({ queue: QUEUE, now: START });
+      expect(all).toMatchObject({ ready: 0, scheduled: 0, active: jobs.length });
+    },
+  );
 
   test("what is no block of ours keeps nobody waiting", async () => {
     const prefix = newPrefix();

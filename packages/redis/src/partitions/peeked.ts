@@ -9,6 +9,8 @@ import { peek, raise } from "./scripts.js";
 interface Head {
   readonly priority: number;
   readonly due: number;
+  /** Within its partition. */
+  readonly order: number;
   /** Ids that core made sort as they were made. */
   readonly key: string;
 }
@@ -49,7 +51,7 @@ export async function peekAt(
 ): Promise<Peeked> {
   const asked = [now ?? "", Math.min(wanted, MOST_HEADS), tasks, least ?? ""];
   const reply = await queue.presence.during(async () => repliedBy(await queue.run(peek, asked)));
-  const [phase, needs, flagged, count, nextDue, once, ready, due, fence, blocks] = reply;
+  const [phase, needs, flagged, count, nextDue, once, ready, due, fence] = reply;
   const text = String(nextDue);
   return {
     phase: String(phase) as QueuePhase,
@@ -62,10 +64,7 @@ export async function peekAt(
       task: String(task),
       until: until === undefined || until.length === 0 ? undefined : Number(until.toString()),
     })),
-    heads: inOrder([
-      ...readyHeads(ready as readonly Buffer[], blocks !== 0),
-      ...dueHeads(due as readonly Buffer[]),
-    ]),
+    heads: inOrder([...readyHeads(ready as readonly Buffer[]), ...dueHeads(due as readonly Buffer[])]),
   };
 }
 
@@ -75,41 +74,47 @@ export function repliedBy(reply: Reply): readonly Reply[] {
   throw new QueueGone("the queue is not open: there is nothing of one of its partitions on the server");
 }
 
-/** Those of blocks come behind the others. */
-function readyHeads(list: readonly Buffer[], hasBlocks: boolean): readonly Head[] {
-  const heads = pairs(list, (member, score) => ({
+const HIGHEST = 2_147_483_647;
+/** What is shorter than any entry of ours, as somebody has written it, goes first: whoever is asked for it removes it. */
+const FIRST: Head = { priority: HIGHEST, due: 0, order: 0, key: "" };
+
+function readyHeads(list: readonly Buffer[]): Head[] {
+  return pairs(list, 12, (member, score) => ({
     priority: 0 - score,
     due: member.readUIntBE(0, 6),
     order: member.readUIntBE(6, 6),
     key: member.toString("latin1", 12),
   }));
-  if (!hasBlocks) return heads;
-  return heads.toSorted(
-    (left, right) => right.priority - left.priority || left.due - right.due || left.order - right.order,
-  );
 }
 
-const HIGHEST = 2_147_483_647;
-
 function dueHeads(list: readonly Buffer[]): Head[] {
-  return pairs(list, (member, score) => ({
+  return pairs(list, 10, (member, score) => ({
     priority: HIGHEST - member.readUInt32BE(0),
     due: score,
+    order: member.readUIntBE(4, 6),
     key: member.toString("latin1", 10),
   }));
 }
 
-function pairs<T>(list: readonly Buffer[], head: (member: Buffer, score: number) => T): T[] {
-  const heads: T[] = [];
+/** @param least bytes of a member before the key */
+function pairs(
+  list: readonly Buffer[],
+  least: number,
+  head: (member: Buffer, score: number) => Head,
+): Head[] {
+  const heads: Head[] = [];
   for (let at = 0; at + 1 < list.length; at += 2) {
-    heads.push(head(list[at] as Buffer, Number((list[at + 1] as Buffer).toString())));
+    const member = list[at] as Buffer;
+    heads.push(member.length < least ? FIRST : head(member, Number((list[at + 1] as Buffer).toString())));
   }
   return heads;
 }
 
-/** Stable: those alike stay as their partition has them. */
+/** As their partition has them: the ready ones, those in blocks, and the due ones are told one behind the other. */
 function inOrder(heads: readonly Head[]): readonly Head[] {
-  return heads.toSorted((left, right) => right.priority - left.priority || left.due - right.due);
+  return heads.toSorted(
+    (left, right) => right.priority - left.priority || left.due - right.due || left.order - right.order,
+  );
 }
 
 function compare(left: Head, right: Head): number {

@@ -75,7 +75,7 @@ for _, own in ipairs(revoked or {}) do
   if own[2] then once[#once + 1] = {own[1], own[3] and string.format("%.17g", own[3]) or ""} end
 end
 ${blocksIn(key("blocks"), key("listing"))}
-local wanted, ready, blocks, promoted, count = tonumber(ARGV[2]), {}, {}, {}, 0
+local wanted, ready, promoted, count = tonumber(ARGV[2]), {}, {}, 0
 if phase == "open" and not paused then
   count = call("ZCARD", ${key("ready")}) + call("ZCARD", ${key("blocks")}) * ${TOGETHER}
   if due and tonumber(due) <= now then
@@ -84,7 +84,7 @@ if phase == "open" and not paused then
   end
   if wanted > 0 then
     ready = call("ZRANGE", ${key("ready")}, 0, wanted - 1, "WITHSCORES")
-    blocks = call("ZRANGE", ${key("blocks")}, 0, math.ceil(wanted / ${TOGETHER}) - 1, "WITHSCORES")
+    local blocks = call("ZRANGE", ${key("blocks")}, 0, math.ceil(wanted / ${TOGETHER}) - 1, "WITHSCORES")
     for place = 1, #blocks, 2 do
       for _, member in ipairs(Blocks.open(blocks[place], {})) do
         ready[#ready + 1] = member
@@ -102,7 +102,7 @@ if phase == "open" and least > epoch * ${EPOCH} + fence then
   call("SET", ${key("queue")}, cmsgpack.pack(epoch, phase, fence) .. string.sub(text, behind + 1))
 end
 local last = string.format("%.17g", epoch * ${EPOCH} + fence)
-return {phase, needs and 1 or 0, held and held[5] > 0 and 1 or 0, count, nextDue or "", once, ready, promoted, last, #blocks}
+return {phase, needs and 1 or 0, held and held[5] > 0 and 1 or 0, count, nextDue or "", once, ready, promoted, last}
 `,
   ),
 );
