@@ -78,6 +78,26 @@ describe.skipIf(serverBinary() === undefined)("blocks of ready jobs", () => {
     expect(await claim(storage, BLOCK - TOGETHER)).toMatchObject({ more: true });
     expect(await claim(storage, TOGETHER)).toMatchObject({ more: false });
     expect(await claim(storage, TOGETHER)).toMatchObject({ more: false, claimed: [] });
+    await store(storage, plain(BLOCK));
+    expect(await claim(storage, BLOCK)).toMatchObject({ more: false });
+  });
+
+  test("those of a block that find a lock taken are parked, and the others of it are claimed", async () => {
+    const prefix = newPrefix();
+    const storage = await opened(connect(own.server, prefix));
+    const jobs = plain(2 * BLOCK).map((job, place) => (place % 10 === 3 ? { ...job, gates: LOCK } : job));
+    await store(storage, jobs);
+    expect(await sizes(prefix)).toEqual([0, (2 * BLOCK) / TOGETHER]);
+    const expected = jobs.filter((job, place) => job.gates === undefined || place < 20).map(({ id }) => id);
+    const { claimed } = await claim(storage, BLOCK);
+    expect(claimed.map(({ id }) => id)).toEqual(expected.slice(0, BLOCK));
+    await scan(own.server.url, prefix, QUEUE);
+    const others = await claim(storage, 2 * BLOCK);
+    expect(others.claimed.map(({ id }) => id)).toEqual(expected.slice(BLOCK));
+    expect(await sizes(prefix)).toEqual([0, 0]);
+    const { "*": all } = await storage.counts({ queue: QUEUE, now: START });
+    expect(all).toMatchObject({ parked: jobs.length - expected.length, active: expected.length });
+    await scan(own.server.url, prefix, QUEUE);
   });
 
   test("jobs whose keys the listing has lost stand in line again after a reap", async () => {
