@@ -308,6 +308,7 @@ export interface StorageContract {
    * Promise: what is retried for a group that stays failed is skipped with it, also where another group lies between
    * Promise: what a retry re-opens in vain stays as it was and takes no unique key
    * Promise: a flow of which a part was removed is not re-opened
+   * Promise: what is restored or retried by hand goes behind the jobs that were due before
    */
   amend(request: AmendRequest): Promise<AmendAnswer>;
 

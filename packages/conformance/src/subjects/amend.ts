@@ -264,6 +264,27 @@ const retrying: readonly ContractPromise[] = [
   }),
 
   promise(
+    "what is restored or retried by hand goes behind the jobs that were due before",
+    async (context) => {
+      const [failed, revoked, other] = context.jobs(3);
+      await context.enqueue(failed, revoked);
+      await context.runToFailure(failed.id);
+      await amend(context, REVOKE_LATER, revoked.id);
+      context.advance(10);
+      await context.enqueue(other);
+      context.advance(10);
+      await amend(context, RETRY, failed.id);
+      context.advance(10);
+      await amend(context, RESTORE_LATER, revoked.id);
+      const claimed = await context.claim({ n: 3 });
+      assert.deepEqual(
+        claimed.map(({ id }) => id),
+        [other.id, failed.id, revoked.id],
+      );
+    },
+  ),
+
+  promise(
     "retrying by hand re-opens the flow, unless what follows has started, which rejects with TASKQ_FLOW_FINISHED",
     async (context) => {
       const [failing, next, other, callback, handler] = context.jobs(5);
