@@ -1,5 +1,6 @@
 /** Jobs page by page, and by number. */
 import { placeOfGone, type ListAnswer, type ListRequest, type StoredCounts } from "@taskq/core/storage";
+import { keyOf } from "./made-id.js";
 import type { QueueState } from "./queue-state.js";
 import { jobRecord } from "./read.js";
 import type { JobRow } from "./rows.js";
@@ -45,10 +46,15 @@ function orderByTime(queue: QueueState, id: string): number {
   const { time } = placeOfGone(id);
   let order = 0;
   for (const row of queue.listing.after(0)) {
-    if (row.enqueuedAt >= time) break;
+    if (row.enqueuedAt > time || (row.enqueuedAt === time && isMadeAfter(row, id))) break;
     order = row.order;
   }
   return order;
+}
+
+/** Within a millisecond ids that core made tell which was made first. */
+function isMadeAfter(row: JobRow, id: string): boolean {
+  return keyOf(row.id) !== undefined && row.id > id;
 }
 
 /** Jobs by state, of the whole queue or of each task. */

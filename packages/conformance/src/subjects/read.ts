@@ -207,6 +207,13 @@ export const listing: Subject = subject("list", [
       for (const unknown of [name, "no-such-name"]) {
         await context.rejects("TASKQ_OPTION", () => listed(unknown));
       }
+      const alike = context.jobs(3);
+      const [before, between, behind] = alike;
+      await context.enqueue(...alike);
+      await context.runToEnd(before.id);
+      await context.runToEnd(between.id);
+      await storage.amend({ queue, ids: [between.id], change: { kind: "remove" }, now });
+      assert.deepEqual(await listed(between.id), [behind.id], "of one millisecond");
     },
   ),
 ]);
