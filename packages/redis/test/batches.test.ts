@@ -9,9 +9,10 @@ import { afterTest } from "./support/closing.js";
 import { connect, newPrefix } from "./support/store.js";
 
 const add = task("add", async ({ a }: { a: number }) => a);
+const text = task("text", async (value: string) => value.length);
 
 interface Watched {
-  readonly queue: Queue<"add">;
+  readonly queue: Queue<"add" | "text">;
   /** How many flows each call had, in the order in which they were made. */
   readonly sizes: number[];
   /** How many calls are under way. */
@@ -19,8 +20,11 @@ interface Watched {
 }
 
 /** A queue whose storage tells of its calls. @param before what happens before the call of this number is made */
-async function watched(before: (call: number) => Promise<void> | void = () => {}): Promise<Watched> {
-  const storage = connect(await serverOfTest(), newPrefix());
+async function watched(
+  before: (call: number) => Promise<void> | void = () => {},
+  settings: readonly string[] = [],
+): Promise<Watched> {
+  const storage = connect(await serverOfTest({ arguments: settings }), newPrefix());
   const told = { sizes: [] as number[], underWay: 0 };
   const watching = new Proxy(storage, {
     get(target, property) {
@@ -38,7 +42,7 @@ async function watched(before: (call: number) => Promise<void> | void = () => {}
       };
     },
   });
-  const queue = createQueue({ storage: watching as unknown as Storage, tasks: { add } });
+  const queue = createQueue({ storage: watching as unknown as Storage, tasks: { add, text } });
   afterTest(() => queue.close());
   await queue.counts();
   return Object.assign(told, { queue });
@@ -61,6 +65,29 @@ describe.skipIf(serverBinary() === undefined)("many jobs at once", () => {
     for await (const { id } of told.queue.jobs()) ids.push(id);
     expect(results.map(({ id }) => id)).toEqual(ids);
     expect(await told.queue.counts()).toMatchObject({ ready: 1_000 });
+  });
+
+  test("of large jobs fewer go together, and no more than some 4 MB are under way", async () => {
+    let release: (() => void) | undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    const told = await watched(() => held);
+    const large = Array.from({ length: 40 }, () => text.job("x".repeat(500_000)));
+    const storing = told.queue.enqueueMany([...entries(20), ...large]);
+    await expect.poll(() => told.underWay).toBe(2);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect([told.sizes, told.underWay]).toEqual([[25, 5], 2]);
+    release?.();
+    const results = await storing;
+    expect(told.sizes).toEqual([25, ...Array<number>(7).fill(5)]);
+    const ids: string[] = [];
+    for await (const { id } of told.queue.jobs()) ids.push(id);
+    expect(results.map(({ id }) => id)).toEqual(ids);
+  });
+
+  test("many large jobs are stored also where a server takes no large calls", async () => {
+    const { queue } = await watched(undefined, ["--proto-max-bulk-len", "4mb"]);
+    await queue.enqueueMany(Array.from({ length: 20 }, () => text.job("x".repeat(500_000))));
+    expect(await queue.counts()).toMatchObject({ ready: 20 });
   });
 
   test("an iterable is read no further than some 1,000 jobs beyond those that are stored", async () => {

@@ -15,6 +15,7 @@ import type { MaybePromise } from "./maybe-promise.js";
 import { reportEnqueued } from "./report.js";
 import { createResult } from "./result.js";
 import { movingRun } from "./run-scope.js";
+import { MOST_BYTES, UnderWay } from "./under-way.js";
 
 /** Milliseconds for which batches may follow each other without a turn of the event loop. */
 const LONGEST_TURN = 10;
@@ -61,32 +62,26 @@ export async function enqueueJobs(
   const opening = engine.open();
   if (opening !== undefined) await opening;
   const size = batchSizeOf(engine);
-  const underWay: Promise<Result[]>[] = [];
-  const results: Result[] = [];
-  const takeFirst = async (): Promise<void> => {
-    for (const result of (await underWay.shift()) ?? []) results.push(result);
-  };
+  const underWay = new UnderWay(Math.ceil(BATCH_SIZE / size));
   let turnBegan = performance.now();
   try {
     for await (const batch of batches(entries, size)) {
-      // A storage in this process answers at once, and timers and sockets would wait for the last batch.
-      if (performance.now() - turnBegan > LONGEST_TURN) {
-        await nextTurn();
-        turnBegan = performance.now();
+      for (let rest = batch; rest.length > 0;) {
+        // A storage in this process answers at once, and timers and sockets would wait for the last batch.
+        if (performance.now() - turnBegan > LONGEST_TURN) {
+          await nextTurn();
+          turnBegan = performance.now();
+        }
+        const { built, bytes } = await buildBatch(engine, rest, options, MOST_BYTES);
+        await underWay.add(storeBatch(engine, rest.slice(0, built.length), options, built), bytes);
+        rest = rest.slice(built.length);
       }
-      const built = await buildBatch(engine, batch, options);
-      const storing = storeBatch(engine, batch, options, built);
-      // Looked at in turn; until then nobody else hears that it failed.
-      storing.catch(() => {});
-      underWay.push(storing);
-      if (underWay.length * size >= BATCH_SIZE) await takeFirst();
     }
-    while (underWay.length > 0) await takeFirst();
+    return await underWay.all();
   } finally {
     // Whoever is told of a failure is told once nothing goes on any more.
-    await Promise.allSettled(underWay);
+    await underWay.over();
   }
-  return results;
 }
 
 /** Where jobs run in the caller, they do so one after the other: one batch at a time. */
@@ -94,19 +89,25 @@ function batchSizeOf({ storage: { batchSize = BATCH_SIZE }, runInline }: Engine)
   return runInline === undefined ? Math.min(batchSize, BATCH_SIZE) : BATCH_SIZE;
 }
 
+/** As many of its jobs, from the first on, as have so many bytes together. They are made before the next ones are begun. */
 async function buildBatch(
   engine: Engine,
   batch: readonly Entry[],
   options: BatchOptions | undefined,
-): Promise<readonly BuiltFlow[]> {
+  mostBytes: number,
+): Promise<{ readonly built: readonly BuiltFlow[]; readonly bytes: number }> {
   const now = engine.time.now();
   const shared = options === undefined ? NO_OPTIONS : checkedEnqueue(options, now);
   const built: BuiltFlow[] = [];
+  let bytes = 0;
   for (const entry of batch) {
     const made = buildEntry(engine, entry, options, shared, now);
-    built.push(made instanceof Promise ? await made : made);
+    const flow = made instanceof Promise ? await made : made;
+    built.push(flow);
+    for (const { body } of flow.flow.jobs) bytes += body.length;
+    if (bytes >= mostBytes) break;
   }
-  return built;
+  return { built, bytes };
 }
 
 /** Builds it anew where an id was taken. */
@@ -118,7 +119,7 @@ async function storeBatch(
 ): Promise<Result[]> {
   let built = first;
   for (let collisions = 0; collisions < MOST_COLLISIONS; collisions += 1) {
-    if (collisions > 0) built = await buildBatch(engine, batch, options);
+    if (collisions > 0) ({ built } = await buildBatch(engine, batch, options, Infinity));
     const stored = await storeFlows(
       engine,
       built.map(({ flow }) => flow),
