@@ -74,7 +74,7 @@ class QueueStore implements FlowStore {
   }
 
   answer(flows: readonly NewFlow[], told: Told, place: number): EnqueueAnswer {
-    return answerFrom(this.#queue, flows, told, place);
+    return answerFrom(this.#queue, flows, told, place, undefined);
   }
 }
 
@@ -91,7 +91,7 @@ async function addOrStore(queue: OpenQueue, request: EnqueueRequest, begun: numb
       await queue.presence.openIfGone(error, queue.presence.timesOpened);
     }
     const told = toldBy(queue, reply, flows.length);
-    if (told !== undefined) return answerFrom(queue, flows, told, 0);
+    if (told !== undefined) return answerFrom(queue, flows, told, 0, now);
   }
   return store(queue, request, begun);
 }
@@ -103,7 +103,8 @@ async function store(queue: OpenQueue, request: EnqueueRequest, begun: number): 
   if (typeof answer["collision"] === "string") return { collision: answer["collision"] };
   const flows = listOf(answer["flows"], storedFlowOf);
   for (const [place, { status, state }] of flows.entries()) {
-    if (status === "stored" && state === "scheduled") queue.sawScheduled(request.flows[place]?.jobs ?? []);
+    const isToWait = status === "stored" && state === "scheduled";
+    if (isToWait && request.now === undefined) queue.early.saw(request.flows[place]?.jobs ?? []);
   }
   return { flows, effects };
 }
@@ -164,12 +165,13 @@ function answerFrom(
   flows: readonly NewFlow[],
   { states, existing }: Told,
   from: number,
+  now: number | undefined,
 ): EnqueueAnswer {
   const answers: StoredFlow[] = [];
   for (let place = 0; place < flows.length; place += 1) {
     const { end, jobs } = flows[place] as NewFlow;
     const state = states[from + place] === READY ? "ready" : "scheduled";
-    if (state === "scheduled") queue.sawScheduled(jobs);
+    if (state === "scheduled" && now === undefined) queue.early.saw(jobs);
     answers.push(existing?.get(from + place) ?? { status: "stored", id: end, state });
   }
   return { flows: answers, effects: NO_EFFECTS };

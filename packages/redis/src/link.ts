@@ -46,7 +46,7 @@ export class Link {
     this.description = descriptionOf(settings.source);
     this.clock = new ServerClock(() => this.#time());
     this.caller.onConnected(() => {
-      this.clock.askAgain();
+      void this.clock.askAgain();
       this.#checkLater();
     });
   }

@@ -4,7 +4,6 @@ import {
   Hints,
   TaskqError,
   type JobEffect,
-  type NewFlow,
   type Settlement,
   type WatchHint,
   type WatchOptions,
@@ -15,10 +14,11 @@ import type { Parameter, Reply } from "./connection/client.js";
 import type { Script } from "./connection/script.js";
 import { databaseOf } from "./connection/source.js";
 import type { SentAgain, WhenFull } from "./connection/sending.js";
+import { EarlyJobs } from "./early-jobs.js";
 import { SCRIPTS } from "./lua/scripts.js";
 import { effectOf } from "./wire/answers.js";
 import { completedFrom, toldHint, toldOf } from "./wire/told.js";
-import { listOf, textsOf } from "./wire/values.js";
+import { listOf, numberIfAny, textsOf } from "./wire/values.js";
 import { pack } from "./wire/pack.js";
 import { unpack, type AnswerRecord } from "./wire/unpack.js";
 import type { Link } from "./link.js";
@@ -77,6 +77,7 @@ export class OpenQueue {
   /** Whether anybody heard that hint. */
   hasListeners = false;
   readonly waiting: WaitingClaims;
+  readonly early: EarlyJobs;
   /** Whether a few processes heard the last hint of jobs that became final. */
   isWaitedFor = false;
   /** When the server's time was last compared. */
@@ -107,6 +108,7 @@ export class OpenQueue {
     this.#database = databaseOf(settings.source);
     this.atOnce = atOnce;
     this.presence = new Presence(openAgain);
+    this.early = new EarlyJobs(link.clock, (ids, due) => this.#reschedule(ids, due));
     const channel = handedChannel(this.#channel, randomBytes(8).toString("hex"));
     this.waiting = new WaitingClaims({
       channel,
@@ -168,11 +170,12 @@ export class OpenQueue {
     return this.#link.clock.now();
   }
 
-  /** If they were due by what is known of the server's time, its clock has been set back. */
-  sawScheduled(jobs: NewFlow["jobs"]): void {
-    const { clock } = this.#link;
-    const now = clock.now();
-    if (jobs.some(({ after, due }) => after === undefined && due <= now)) clock.askAgain();
+  async #reschedule(ids: readonly string[], due: number): Promise<void> {
+    const change = { kind: "reschedule", due } as const;
+    for (let left = ids; left.length > 0;) {
+      const { answer } = await this.ask(SCRIPTS.amend, { queue: this.name }, { ids: left, change });
+      left = left.slice(numberIfAny(answer["done"]) ?? left.length);
+    }
   }
 
   /** Whether the server's time is to be compared with a call of this moment. Other partitions may lie on servers with other clocks. */

@@ -58,25 +58,25 @@ export class ServerClock implements Clock {
     }
   }
 
-  /** It may be another server, or its clock may have been set. */
-  askAgain(): void {
-    if (this.#lookAt < Infinity) void this.#look();
+  /** It may be another server, or its clock may have been set. Resolves once it has answered, or cannot. */
+  async askAgain(): Promise<void> {
+    if (this.#lookAt < Infinity) await this.#look();
   }
 
   /** The server told this time, some time after `since` by this clock. */
   compare(time: number, since: number): void {
-    if (time < since - WRONG || time > this.now() + WRONG) this.askAgain();
+    if (time < since - WRONG || time > this.now() + WRONG) void this.askAgain();
   }
 
   /** The server still awaits this instant. */
   awaits(instant: number): void {
-    if (instant < this.now() - WRONG) this.askAgain();
+    if (instant < this.now() - WRONG) void this.askAgain();
   }
 
   #doubt(monotonic: number): void {
     this.#lookAt = monotonic + LOOK;
     const parted = Math.abs(systemClock.now() - monotonic - this.#wall);
-    if (monotonic - this.#askedAt > KEPT || parted > PARTED) this.askAgain();
+    if (monotonic - this.#askedAt > KEPT || parted > PARTED) void this.askAgain();
   }
 
   #look(): Promise<void> {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { createConsumer } from "@taskq/consumer";
-import { createQueue, every, periodic, task } from "@taskq/core";
+import { createQueue, every, group, periodic, task } from "@taskq/core";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { redisStorage } from "../src/index.js";
 import { ServerClock } from "../src/server-clock.js";
@@ -27,7 +27,7 @@ describe("the time of a server", () => {
     let asked = 0;
     const clock = new ServerClock(async () => ((asked += 1), SERVER));
     expect(Math.abs(clock.now() - Date.now())).toBeLessThan(1_000);
-    clock.askAgain();
+    void clock.askAgain();
     expect(asked).toBe(0);
     await clock.open();
     expect(clock.now() - SERVER).toBeLessThan(10_000);
@@ -45,7 +45,7 @@ describe("the time of a server", () => {
     });
     await clock.open();
     late = 300;
-    clock.askAgain();
+    void clock.askAgain();
     await sleep(400);
     const now = clock.now();
     expect(now).toBeLessThanOrEqual(serverTime());
@@ -57,10 +57,10 @@ describe("the time of a server", () => {
     const clock = new ServerClock(async () => server);
     await clock.open();
     server = SERVER - HOUR;
-    clock.askAgain();
+    void clock.askAgain();
     await vi.waitFor(() => expect(clock.now()).toBeLessThan(SERVER - HOUR / 2));
     server = SERVER + HOUR;
-    clock.askAgain();
+    void clock.askAgain();
     await vi.waitFor(() => expect(clock.now()).toBeGreaterThanOrEqual(SERVER + HOUR));
   });
 
@@ -100,21 +100,28 @@ describe("the time of a server", () => {
 });
 
 describe.skipIf(serverBinary() === undefined)("a server whose clock is set back", () => {
-  test.each(["one job", "a batch"])(
-    "holds up what is enqueued no longer than until %s was answered",
+  test.each(["one job", "a batch", "a flow"])(
+    "holds up %s that is enqueued no longer than its delay",
     async (what) => {
       const server = await serverOfTest();
       const work = task("work", async () => {});
       const queue = createQueue({ storage: redisStorage({ url: server.url }), tasks: { work } });
-      afterTest(() => queue.close());
+      const consumer = createConsumer(queue);
+      afterTest(async () => {
+        await consumer.stop();
+        await queue.close();
+      });
       const enqueue = async () => {
-        if (what === "one job") return (await queue.enqueue(work.job())).state();
-        return (await queue.enqueueMany([work.job(), work.job()]))[1]?.state();
+        if (what === "a batch") return queue.enqueueMany([work.job(), work.job()]);
+        return [await (what === "one job" ? queue.enqueue(work.job()) : queue.enqueue(group([work.job()])))];
       };
-      expect(await enqueue()).toBe("ready");
+      await enqueue();
       serverIsSetBackBy(8_000);
-      expect(await enqueue()).toBe("scheduled");
-      await vi.waitFor(async () => expect(await enqueue()).toBe("ready"), { timeout: 500 });
+      const results = await enqueue();
+      const late = await queue.enqueue(work.job(), { delay: "1m" });
+      await consumer.start();
+      for (const result of results) await result.wait({ timeout: "4s" });
+      expect(await late.state()).toBe("scheduled");
     },
   );
 });
