@@ -1,5 +1,5 @@
 /** The claim of one step: which partitions are asked, for how many, and what a repeat of it answers. */
-import type { ClaimedJob, ClaimRequest } from "@taskq/core/storage";
+import { TaskqError, type ClaimedJob, type ClaimRequest } from "@taskq/core/storage";
 import type { ClaimCall, LastClaim } from "./divided-queue.js";
 import { raiseFence, sharesOf, type Peeked, type Share } from "./peeked.js";
 import { HOME } from "./place.js";
@@ -33,6 +33,8 @@ export class ClaimRound {
       queue.rememberClaim(request.owner, this.#last);
       await this.#claimAnew();
     }
+    // What others have handed out is to be run: the next step is told.
+    if (this.#moved !== undefined && this.#step.claimed.length === 0) throw this.#moved;
     for (const { id } of this.#step.claimed) {
       const partition = this.#partitions.get(id);
       if (partition !== undefined) queue.remember(id, partition);
@@ -40,6 +42,8 @@ export class ClaimRound {
   }
 
   readonly #partitions = new Map<string, number>();
+  /** What a partition has refused with that is leaving: the home partition begins, while others still hand out. */
+  #moved: unknown;
 
   async #claimAnew(): Promise<void> {
     const step = this.#step;
@@ -47,6 +51,7 @@ export class ClaimRound {
     if (this.#peeks[HOME]?.phase !== "open" && begin + ahead > 0) {
       // It says that it has moved.
       await this.#claimAt({ partition: HOME, begin, ahead }, 0);
+      if (this.#moved !== undefined) return;
     }
     await this.#prepare();
     if (ids === undefined) await this.#claimFirst();
@@ -77,7 +82,7 @@ export class ClaimRound {
       if (shares.length === 0) return;
       const found = await this.#claimShares(shares, round);
       for (const number of found) short.add(number);
-      if (found.length === 0 || this.#missing <= 0) return;
+      if (found.length === 0 || this.#missing <= 0 || this.#moved !== undefined) return;
       this.#peeks = await step.queue.each(async (_, number) => {
         const peeked = this.#peeks[number] as Peeked;
         return short.has(number) ? { ...peeked, count: 0 } : step.peek(number, this.#missing);
@@ -170,13 +175,23 @@ export class ClaimRound {
 
   async #send(last: LastClaim, call: ClaimCall): Promise<number> {
     last.unanswered.add(call);
-    const { claimed } = await this.#step.ask(call.partition, call.request);
+    const claimed = await this.#claimedBy(call);
     last.unanswered.delete(call);
     // The same call may be under way twice.
     const known = new Set(last.claimed.map(({ fence, id }) => `${id} ${fence}`));
     last.claimed.push(...claimed.filter(({ fence, id }) => !known.has(`${id} ${fence}`)));
     for (const { id } of claimed) this.#partitions.set(id, call.partition);
     return claimed.length;
+  }
+
+  async #claimedBy({ partition, request }: ClaimCall): Promise<readonly ClaimedJob[]> {
+    try {
+      return (await this.#step.ask(partition, request)).claimed;
+    } catch (error) {
+      if (!(error instanceof TaskqError) || error.code !== "TASKQ_MOVED") throw error;
+      this.#moved = error;
+      return [];
+    }
   }
 
   /** What it was handed and still has; calls that were not answered are made again, word for word. */
