@@ -176,6 +176,7 @@ export class ClaimRound {
   async #send(last: LastClaim, call: ClaimCall): Promise<number> {
     last.unanswered.add(call);
     const claimed = await this.#claimedBy(call);
+    if (claimed === undefined) return 0;
     last.unanswered.delete(call);
     // The same call may be under way twice.
     const known = new Set(last.claimed.map(({ fence, id }) => `${id} ${fence}`));
@@ -184,13 +185,14 @@ export class ClaimRound {
     return claimed.length;
   }
 
-  async #claimedBy({ partition, request }: ClaimCall): Promise<readonly ClaimedJob[]> {
+  /** Nothing from one that is leaving: a repeat is told so too. */
+  async #claimedBy({ partition, request }: ClaimCall): Promise<readonly ClaimedJob[] | undefined> {
     try {
       return (await this.#step.ask(partition, request)).claimed;
     } catch (error) {
       if (!(error instanceof TaskqError) || error.code !== "TASKQ_MOVED") throw error;
       this.#moved = error;
-      return [];
+      return undefined;
     }
   }
 
