@@ -203,6 +203,11 @@ export const locking: Subject = subject("keys", [
     assert.equal(await status(acquire(context, "b", { wait: undefined })), "busy");
     assert.equal(await status(acquire(context, "b")), "waiting");
     assert.equal(await context.complete(run), "applied");
+    assert.equal(
+      await status(release(context, undefined)),
+      "none",
+      "a place is kept for the job that goes next",
+    );
     const next = await context.claimOne();
     assert.equal(next.id, second.id, "the ticket came after the job in the line");
     await context.complete(next);
