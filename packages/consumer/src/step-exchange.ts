@@ -15,6 +15,11 @@ import { OneByOne } from "./one-by-one.js";
 import type { Outage } from "./outage.js";
 import { stampNow, type Stamp } from "./stamp.js";
 
+/**
+ * Bytes of results and the like with which a step is full, and what else has ended goes with the next one: it has seconds to arrive, and where it takes
+ * longer, as it would over a slow network with many large ones, it is sent again and again, and no job ever ends.
+ */
+const MOST_BYTES = 2 ** 21;
 const RELEASED: SettledOutcome = { kind: "released" };
 /**
  * Answers with an error to the same step, leases renewed before each, after which what it settles is settled one by one; and to a
@@ -70,6 +75,8 @@ export class StepExchange {
   #ended: HeldRun[] = [];
   /** Runs that began, of which a refused step was to tell. */
   #untold: readonly RunReference[] = [];
+  /** Of the settlements. */
+  #bytes = 0;
 
   constructor(options: StepExchangeOptions) {
     this.#options = options;
@@ -140,7 +147,9 @@ export class StepExchange {
   add(held: HeldRun): void {
     held.state = "ended";
     this.#ended.push(held);
-    this.#settlements.push(this.#settlementOf(held));
+    const settlement = this.#settlementOf(held);
+    this.#settlements.push(settlement);
+    this.#bytes += bytesOf(settlement);
   }
 
   /** Sends what is there; `undefined` if the storage is away, and the same is sent again. */
@@ -230,6 +239,7 @@ export class StepExchange {
     this.#settlements = [...request.settled, ...this.#settlements];
     this.#ended = [...ended, ...this.#ended];
     this.#untold = [...request.begun, ...this.#untold];
+    this.#bytes += totalOf(request.settled);
     this.#options.refused(error);
   }
 
@@ -237,8 +247,7 @@ export class StepExchange {
     const { engine, owner } = this.#options;
     const { name, taskNames, time } = engine;
     const next = claim === undefined ? this.#oneByOne.next : undefined;
-    const settled = next === undefined ? this.#settlements : [this.#settlementOf(next)];
-    const ended = next === undefined ? this.#takeEnded() : [next];
+    const [settled, ended] = next === undefined ? this.#takeMost() : [[this.#settlementOf(next)], [next]];
     this.#number += 1;
     const request: StepRequest = {
       queue: name,
@@ -261,10 +270,24 @@ export class StepExchange {
     return [...untold, ...begun];
   }
 
+  /** As much of what has ended as a step carries. */
+  #takeMost(): readonly [readonly Settlement[], readonly HeldRun[]] {
+    const settlements = this.#settlements;
+    if (this.#bytes <= MOST_BYTES) return [settlements, this.#takeEnded()];
+    let [count, bytes] = [0, 0];
+    while (count < settlements.length && bytes < MOST_BYTES) {
+      bytes += bytesOf(settlements[count] as Settlement);
+      count += 1;
+    }
+    this.#bytes -= bytes;
+    return [settlements.splice(0, count), this.#ended.splice(0, count)];
+  }
+
   #takeEnded(): readonly HeldRun[] {
     const ended = this.#ended;
     this.#settlements = [];
     this.#ended = [];
+    this.#bytes = 0;
     return ended;
   }
 
@@ -304,6 +327,21 @@ export class StepExchange {
   #release({ claimed: { id, fence } }: HeldRun): Settlement {
     return { id, fence, startedAt: this.#options.engine.time.now(), outcome: RELEASED, add: undefined };
   }
+}
+
+/** Of what it came to, and of what it adds. */
+function bytesOf({ outcome, add }: Settlement): number {
+  const { kind } = outcome;
+  const own =
+    kind === "completed" ? outcome.result : kind === "failed" || kind === "retry" ? outcome.error : undefined;
+  const bytes = own?.length ?? 0;
+  return add === undefined
+    ? bytes
+    : add.flatMap(({ jobs }) => jobs).reduce((all, { body }) => all + body.length, bytes);
+}
+
+function totalOf(settlements: readonly Settlement[]): number {
+  return settlements.reduce((total, settlement) => total + bytesOf(settlement), 0);
 }
 
 function isFree({ isUnderWay }: Lane): boolean {
