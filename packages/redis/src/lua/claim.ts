@@ -1,8 +1,14 @@
 import { CLAIM_PASSES, CLAIM_SLACK } from "@taskq/core/storage";
 
+/**
+ * Bytes of messages with which a claim is full, and says that there is more: its answer has seconds to come, and where it takes longer, as
+ * it would over a slow network with many large ones, it is asked for again and again, and no job ever begins.
+ */
+export const CLAIM_BYTES: number = 2 ** 21;
+
 /** Claiming ready jobs, and what becomes possible as time passes. */
 export const claim: string = String.raw`
-local SLACK, PASSES, LET_GO, PROMOTED, OPENED = ${CLAIM_SLACK}, ${CLAIM_PASSES}, 500, 1000, 500
+local SLACK, PASSES, LET_GO, PROMOTED, OPENED, MOST_BYTES = ${CLAIM_SLACK}, ${CLAIM_PASSES}, 500, 1000, 500, ${CLAIM_BYTES}
 local STATS_KEPT = 172860000
 
 -- Whether jobs of a task are skipped now, and how.
@@ -222,18 +228,24 @@ local function take(row, owner, knows, claim, begins, mayBe, name)
   return true
 end
 
+-- How many bytes of a message that stands apart the answer carries.
+local function carriedFor(row)
+  return type(row.body) == "number" and row.body or 0
+end
+
 -- Claims these of the ready jobs, of which it was looked only that they are there: the others were claimed already. Those for which it
 -- is not said whether they begin at once were not to be claimed; whether any are left that could be.
 function M.claimOthers(owner, knows, others, lease)
-  local rows, claim, more = {}, {lease = lease, fence = others.fence}, false
+  local rows, claim, more, carried = {}, {lease = lease, fence = others.fence}, false, 0
   for place, key in ipairs(others.keys) do
-    if Q.later then break end
+    if Q.later or carried >= MOST_BYTES then break end
     -- One that was met before may have ended it, with its group.
     local row, begins = M.rowAt(key, true), others.begins[place]
     if row and row.state == "ready" then
       if take(row, owner, knows, claim, begins == 1, begins ~= false, others.closed[place]) then
         row.before = others.before[place]
         rows[#rows + 1] = row
+        carried = carried + carriedFor(row)
       else more = more or row.state == "ready" end
     end
   end
@@ -261,10 +273,10 @@ function M.claim(owner, knows, request)
   if Q.paused then return {}, false end
   local ready = M.index(K.ready)
   local wanted = request.begin + request.ahead
-  local rows, left, looked, claim = {}, {}, 0, {lease = request.lease}
+  local rows, left, looked, claim, carried = {}, {}, 0, {lease = request.lease}, 0
   local candidates = request.ids and readyAmong(request.ids)
   local at = 1
-  while #rows < wanted and looked < wanted + SLACK and #left < PASSES + math.max(0, #rows - request.begin) and not Q.later do
+  while #rows < wanted and looked < wanted + SLACK and #left < PASSES + math.max(0, #rows - request.begin) and not Q.later and carried < MOST_BYTES do
     local row, isPassed, begins = nil, false, #rows < request.begin
     if candidates then
       row = candidates[at]
@@ -291,7 +303,11 @@ function M.claim(owner, knows, request)
       end
     end
     looked = looked + 1
-    if row and not isPassed and row.state == "ready" and take(row, owner, knows, claim, begins) then rows[#rows + 1] = row end
+    if row and not isPassed and row.state == "ready" and take(row, owner, knows, claim, begins) then
+      rows[#rows + 1] = row
+      -- Those that are named are all wanted at once.
+      if not candidates then carried = carried + carriedFor(row) end
+    end
   end
   local more = not request.ids and (ready:peek() ~= nil or Q.later == true)
   -- One that was met later may have ended some of them, with its group.

@@ -19,13 +19,16 @@ local function learn(row, tail, task, size)
   like = {same = same, task = task}
 end
 
--- Whether a row is like that one; if it is, whether its body stands apart.
+-- Whether a row is like that one; if it is, how long its body is if that stands apart.
 local function isLike(row)
   if not like then return false end
   local from = 12 + (LONG[byte(row, 12)] or 1)
   if find(row, like.same, from, true) ~= from then return false end
   local behind = from + #like.same
   local size = byte(row, behind)
-  return byte(row, behind + (LONG[size] or 1)) == 168, size ~= 192
+  if byte(row, behind + (LONG[size] or 1)) ~= 168 then return false end
+  if size == 192 then return true end
+  local _, length = decodeFrom(row, 1, behind - 1)
+  return true, length
 end
 `;

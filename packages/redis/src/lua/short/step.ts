@@ -1,4 +1,5 @@
 import { CLAIM_PASSES, CLAIM_SLACK } from "@taskq/core/storage";
+import { CLAIM_BYTES } from "../claim.js";
 import { EPOCH, fenceBefore } from "../fences.js";
 import { unlist } from "../listing.js";
 import { numbers } from "../numbers.js";
@@ -20,6 +21,8 @@ local FEW = 4
 -- So many more are looked at than are wanted, and passed over than are claimed ahead; so many are looked at first, and so many of them
 -- must go the short way.
 local SLACK, PASSES, FIRST, WORTH = ${CLAIM_SLACK}, ${CLAIM_PASSES}, 16, 4
+-- With so many bytes of messages that stand apart a claim is full, whatever is wanted.
+local MOST_BYTES = ${CLAIM_BYTES}
 -- Of a row that completed: it may be as it was when it was ready, or scheduled.
 local ENDED = {[2] = true, [5] = true, [11] = true}
 local byte, char, find = string.byte, string.char, string.find
@@ -340,7 +343,7 @@ local function short()
       found, takenAt = {}, {}
       for place = 1, at - 1 do found[place], takenAt[place] = line[place], place end
     end
-    local at, size, isEnough = 0, #head, wanted == 0
+    local at, size, isEnough, carried = 0, #head, wanted == 0, 0
     while at < size and not isEnough and not isLeft do
       -- The first ones show whether it is worth while.
       local to = math.min(size, at == 0 and least or size, at + wanted - taken - left)
@@ -349,12 +352,12 @@ local function short()
       for place, row in ipairs(many(${key("rows")}, line, at + 1, to)) do
         if not row then return nil end
         at = from + place
-        local key, isBegun, alike, hasBody = line[at], taken + left < begin, isLike(row)
-        local may, isBare, hasMore, unique, gated, passing, closed, isSure, x = MAY, alike and not hasBody, false, nil, nil, nil, nil, false, nil
+        local key, isBegun, alike, length = line[at], taken + left < begin, isLike(row)
+        local may, isBare, hasMore, unique, gated, passing, closed, isSure, x = MAY, alike and not length, false, nil, nil, nil, nil, false, nil
         if alike then
           if not isKnown(like.task) then may = NOT end
         else
-          local tail, _, _, task, rest, _, _, _, _, _, _, _, _, _, _, _, _, length, suffix = decodeFrom(row, 18, 11)
+          local tail, _, _, task, rest, _, _, _, _, _, _, _, _, _, _, _, _, bytes, suffix = decodeFrom(row, 18, 11)
           if rest then
             may, gated, passing = howClaimed(rest, now, not isBegun)
             x = rest
@@ -370,14 +373,16 @@ local function short()
             arrived[#arrived + 1] = key
             arrived[#arrived + 1] = row
           end
-          if suffix then learn(row, tail, task, length) end
-          hasBody, isBare = length, suffix and not rest and not length
+          if suffix then learn(row, tail, task, bytes) end
+          length, isBare = bytes, suffix and not rest and not bytes
         end
         if may == MAY then
           taken = taken + 1
-          if hasBody then
+          if length then
             wants[#wants + 1] = "b:" .. key
             places[#places + 1] = key
+            -- What somebody has written there is no length.
+            carried = carried + (tonumber(length) or 0)
           end
           if found then found[taken], takenAt[taken] = key, at end
           claimed[taken * 2 - 1], claimed[taken * 2] = key, row
@@ -399,7 +404,7 @@ local function short()
           if passing and may == NOT then isLeft = true end
           others.begins[place] = may == OTHERWISE and (isBegun and 1 or 0)
         end
-        isEnough = taken + left == wanted or at == wanted + SLACK
+        isEnough = taken + left == wanted or at == wanted + SLACK or carried >= MOST_BYTES
           or (may == PASSED and passed >= PASSES + math.max(0, taken + left - begin))
         if isEnough or isLeft then break end
       end
@@ -409,7 +414,7 @@ local function short()
       end
     end
     found = found or line
-    more = size > at or (due and due <= now) or ((passed > 0 or FRONT.fillBlocks) and FRONT.hasMore())
+    more = size > at or (due and due <= now) or ((passed > 0 or carried >= MOST_BYTES or FRONT.fillBlocks) and FRONT.hasMore())
     seen = at
     if isLeft then
       taken, passed, more, arrived = 0, 0, false, {}
