@@ -3,7 +3,8 @@ import { KEPT_AT_LEAST } from "@taskq/core/storage";
 import type { Connection } from "./connection.js";
 import type { Move } from "./move.js";
 import type { OpenQueue } from "./open-queue.js";
-import { Needs } from "./needs.js";
+import { keptFor } from "./kept-for.js";
+import { isOfKeptGroup, Needs } from "./needs.js";
 import { removeRow } from "./removal.js";
 import type { Key, Row } from "./row.js";
 import { rowByKey } from "./rows.js";
@@ -72,7 +73,8 @@ function rowsOver(connection: Connection, queue: OpenQueue, { now, looks, limit 
     let { passed } = look;
     for (const [ended, key] of keys) {
       const row = rowByKey(connection, key);
-      if (row !== undefined && !needs.isNeeded(row)) found.push(row);
+      if (row !== undefined && !needs.isNeeded(row) && !isKeptWithGroup(connection, queue, row, now))
+        found.push(row);
       else passed += 1;
       queue.cappedLooks.set(name, { ended, key, passed });
       if (found.length >= limit) return found;
@@ -82,4 +84,9 @@ function rowsOver(connection: Connection, queue: OpenQueue, { now, looks, limit 
     if (left <= 0) break;
   }
   return found;
+}
+
+/** Whether its own time is over, and it is kept as a part of its group. */
+function isKeptWithGroup(connection: Connection, queue: OpenQueue, row: Row, now: number): boolean {
+  return (row.ended ?? now) + keptFor(queue, row.state, row.meta) <= now && isOfKeptGroup(connection, row);
 }

@@ -4,6 +4,7 @@ import { complete } from "./consequences.js";
 import type { Connection } from "./connection.js";
 import { flush } from "./flush.js";
 import { forgetOld, hasOld } from "./forget.js";
+import { keptFor } from "./kept-for.js";
 import type { Move } from "./move.js";
 import { LEAVING } from "./moving.js";
 import { NOTHING_PASSED, type OpenQueue, type Passed } from "./open-queue.js";
@@ -12,7 +13,7 @@ import { endOfPart, LAST_KEY } from "./part.js";
 import { isOfKeptGroup, Needs } from "./needs.js";
 import { removeRow } from "./removal.js";
 import { OrphanSearch } from "./orphans.js";
-import { ACTIVE, COMPLETED, JOIN, KEPT, keyOf, metaOf, type Key, type Row } from "./row.js";
+import { ACTIVE, COMPLETED, JOIN, KEPT, keyOf, type Key, type Row } from "./row.js";
 import { rowByKey } from "./rows.js";
 import { completedOf } from "./turn.js";
 
@@ -258,10 +259,11 @@ class Walk {
       (flags & JOIN) === 0 &&
       (state === COMPLETED ? this.bounds.completed : this.bounds.others) > 0 &&
       !this.isYoung(time, ended);
-    if (!over && ended + this.keepFor(state, meta) > this.now) return undefined;
+    const isPast = ended + keptFor(this.queue, state, meta) <= this.now;
+    if (!over && !isPast) return undefined;
     const row = rowByKey(this.connection, key);
     if (row === undefined) return undefined;
-    const stays = this.needs.isNeeded(row) || (!over && isOfKeptGroup(this.connection, row));
+    const stays = this.needs.isNeeded(row) || (isPast && isOfKeptGroup(this.connection, row));
     if (over) this.count(state === COMPLETED ? "completed" : "others", stays);
     return stays ? undefined : row;
   }
@@ -278,13 +280,6 @@ class Walk {
   private count(of: keyof Passed, stays: boolean): void {
     this.bounds[of] -= 1;
     if (stays) this.passed = { ...this.passed, [of]: this.passed[of] + 1 };
-  }
-
-  /** How long a final row is kept: as its own says, or else as the queue does. */
-  private keepFor(state: number, meta: string | null): number {
-    const { completed, failed } = this.queue.retention;
-    const keep = meta === null ? undefined : metaOf({ meta }).keep;
-    return state === COMPLETED ? (keep?.completed ?? completed.for) : (keep?.failed ?? failed.for);
   }
 }
 

@@ -123,6 +123,26 @@ export const purging: Subject = subject("purge", [
       context.advance(2_000);
       await purge(context);
       assert.deepEqual(await context.states(brief.id, alone.end), [undefined, undefined]);
+
+      await context.open(context.queue, {
+        completed: { for: 60_000, max: 1_000 },
+        failed: { for: 60_000, max: 1_000 },
+      });
+      const keep = { completed: 500, failed: undefined, completedMax: 1 };
+      const many = context.jobs(4, { keep });
+      const whole = context.group(many);
+      await context.enqueue(whole);
+      for (const { id } of many) await context.runToEnd(id);
+      context.advance(KEPT_AT_LEAST + 1);
+      await purge(context);
+      const ids = [...many.map(({ id }) => id), whole.end];
+      assert.ok(
+        (await context.states(...ids)).every((state) => state === "completed"),
+        "however many are kept",
+      );
+      context.advance(60_000);
+      await purge(context);
+      assert.ok((await context.states(...ids)).every((state) => state === undefined));
     },
   ),
 
