@@ -131,13 +131,14 @@ export async function stats(queue: DividedQueue, request: StatsRequest): Promise
   const oldestDue = least(answers.map((answer) => answer.oldestDue));
   const told = { oldestDue, rows: all.rows(0) };
   if (request.byTask !== true) return told;
-  const byTask: Record<string, number> = {};
+  // A map: a task may be called `constructor`.
+  const byTask = new Map<string, number>();
   for (const answer of answers) {
     for (const [task, due] of Object.entries(answer.oldestDueByTask ?? {})) {
-      byTask[task] = Math.min(byTask[task] ?? due, due);
+      byTask.set(task, Math.min(byTask.get(task) ?? due, due));
     }
   }
-  return { ...told, oldestDueByTask: byTask };
+  return { ...told, oldestDueByTask: Object.fromEntries(byTask) };
 }
 
 export async function purge(
