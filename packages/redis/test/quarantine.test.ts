@@ -133,7 +133,8 @@ describe.skipIf(!hasTestServer)("quarantine", () => {
       const queue = createQueue({ storage, tasks: { constructor }, name: "named" });
       onTestFinished(() => queue.close());
       await queue.enqueue(constructor.job(1));
-      expect((await queue.counts({ by: "task" }))["constructor"]?.ready).toBe(1);
+      for (const _ of [1, 2]) expect((await queue.counts({ by: "task" }))["constructor"]?.ready).toBe(1);
+      expect(Object.keys(Object)).toEqual([]);
       const { tasks } = await queue.stats({ by: "task" });
       expect(tasks["constructor"]?.oldestWaitingMs).toBeGreaterThanOrEqual(0);
     },

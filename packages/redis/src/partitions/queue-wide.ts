@@ -41,14 +41,16 @@ export async function counts(
   queue: DividedQueue,
   request: { readonly queue: string; readonly by?: "task" | undefined; readonly now?: number | undefined },
 ): Promise<Readonly<Record<string, StoredCounts>>> {
-  const sums: Record<string, Record<string, number>> = {};
+  // A map: a task may be called `constructor`.
+  const sums = new Map<string, Record<keyof StoredCounts, number>>();
   for (const part of await queue.each((one) => one.counts(request))) {
     for (const [name, own] of Object.entries(part)) {
-      const sum = (sums[name] ??= {});
-      for (const state of STORED_STATES) sum[state] = (sum[state] ?? 0) + (own[state] ?? 0);
+      const sum = sums.get(name);
+      if (sum === undefined) sums.set(name, { ...own });
+      else for (const state of STORED_STATES) sum[state] += own[state];
     }
   }
-  return sums as Record<string, StoredCounts>;
+  return Object.fromEntries(sums);
 }
 
 export async function renew(queue: DividedQueue, request: RenewRequest): Promise<RenewAnswer> {
