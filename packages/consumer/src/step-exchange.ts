@@ -19,7 +19,7 @@ import { stampNow, type Stamp } from "./stamp.js";
  * Bytes of results and the like with which a step is full, and what else has ended goes with the next one: it has seconds to arrive, and where it takes
  * longer, as it would over a slow network with many large ones, it is sent again and again, and no job ever ends.
  */
-const MOST_BYTES = 2 ** 21;
+const MOST_BYTES = 2 ** 20;
 const RELEASED: SettledOutcome = { kind: "released" };
 /**
  * Answers with an error to the same step, leases renewed before each, after which what it settles is settled one by one; and to a

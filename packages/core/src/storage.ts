@@ -121,7 +121,7 @@ export interface StorageContract {
   readonly lanes?: number;
   /**
    * How many of the jobs of an `enqueueMany` go into one `enqueue` at most, each of which stores its own whole or not at all: fewer where
-   * they have 2 MB together. Where they are fewer than 1,000, several are under way at the same time: the caller makes the next ones
+   * they have 1 MB together. Where they are fewer than 1,000, several are under way at the same time: the caller makes the next ones
    * while the storage works elsewhere. @default 1000
    */
   readonly batchSize?: number;

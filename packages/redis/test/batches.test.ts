@@ -67,7 +67,7 @@ describe.skipIf(serverBinary() === undefined)("many jobs at once", () => {
     expect(await told.queue.counts()).toMatchObject({ ready: 1_000 });
   });
 
-  test("of large jobs fewer go together, and no more than some 4 MB are under way", async () => {
+  test("of large jobs fewer go together, and no more than some 2 MB are under way", async () => {
     let release: (() => void) | undefined;
     const held = new Promise<void>((resolve) => (release = resolve));
     const told = await watched(() => held);
@@ -75,10 +75,10 @@ describe.skipIf(serverBinary() === undefined)("many jobs at once", () => {
     const storing = told.queue.enqueueMany([...entries(20), ...large]);
     await expect.poll(() => told.underWay).toBe(2);
     await new Promise((resolve) => setTimeout(resolve, 50));
-    expect([told.sizes, told.underWay]).toEqual([[25, 5], 2]);
+    expect([told.sizes, told.underWay]).toEqual([[23, 3], 2]);
     release?.();
     const results = await storing;
-    expect(told.sizes).toEqual([25, ...Array<number>(7).fill(5)]);
+    expect(told.sizes).toEqual([23, ...Array<number>(12).fill(3), 1]);
     const ids: string[] = [];
     for await (const { id } of told.queue.jobs()) ids.push(id);
     expect(results.map(({ id }) => id)).toEqual(ids);

@@ -8,7 +8,7 @@ import { alone, newJob, opened, QUEUE, step } from "./support/spread.js";
 
 const LARGE = 500_000;
 /** As many as the answer of a claim has room for. */
-const ROOM = 5;
+const ROOM = 3;
 const JOBS = 22;
 const claim = { begin: 15, ahead: 15, lease: 30_000 };
 

@@ -5,7 +5,7 @@ import type { Result } from "../vocabulary/result.js";
  * Bytes of messages with which a call is full, and twice as many may be under way: a call has seconds, and a network, or the server,
  * takes that long for some hundreds of the largest jobs.
  */
-export const MOST_BYTES: number = 2 ** 21;
+export const MOST_BYTES: number = 2 ** 20;
 
 interface Call {
   readonly storing: Promise<readonly Result[]>;

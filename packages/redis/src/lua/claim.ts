@@ -4,7 +4,7 @@ import { CLAIM_PASSES, CLAIM_SLACK } from "@taskq/core/storage";
  * Bytes of messages with which a claim is full, and says that there is more: its answer has seconds to come, and where it takes longer, as
  * it would over a slow network with many large ones, it is asked for again and again, and no job ever begins.
  */
-export const CLAIM_BYTES: number = 2 ** 21;
+export const CLAIM_BYTES: number = 2 ** 20;
 
 /** Claiming ready jobs, and what becomes possible as time passes. */
 export const claim: string = String.raw`
