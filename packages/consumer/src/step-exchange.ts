@@ -1,6 +1,7 @@
 /** What a consumer tells a storage, and is told, in steps: each is repeated word for word until it is answered. */
 import { isRefusal, reportEffects, reportSettled, type Engine } from "@taskq/core/engine";
 import {
+  CALL_BYTES,
   TaskqError,
   type ClaimRequest,
   type RunReference,
@@ -15,11 +16,6 @@ import { OneByOne } from "./one-by-one.js";
 import type { Outage } from "./outage.js";
 import { stampNow, type Stamp } from "./stamp.js";
 
-/**
- * Bytes of results and the like with which a step is full, and what else has ended goes with the next one: it has seconds to arrive, and where it takes
- * longer, as it would over a slow network with many large ones, it is sent again and again, and no job ever ends.
- */
-const MOST_BYTES = 2 ** 20;
 const RELEASED: SettledOutcome = { kind: "released" };
 /**
  * Answers with an error to the same step, leases renewed before each, after which what it settles is settled one by one; and to a
@@ -273,9 +269,9 @@ export class StepExchange {
   /** As much of what has ended as a step carries. */
   #takeMost(): readonly [readonly Settlement[], readonly HeldRun[]] {
     const settlements = this.#settlements;
-    if (this.#bytes <= MOST_BYTES) return [settlements, this.#takeEnded()];
+    if (this.#bytes <= CALL_BYTES) return [settlements, this.#takeEnded()];
     let [count, bytes] = [0, 0];
-    while (count < settlements.length && bytes < MOST_BYTES) {
+    while (count < settlements.length && bytes < CALL_BYTES) {
       bytes += bytesOf(settlements[count] as Settlement);
       count += 1;
     }

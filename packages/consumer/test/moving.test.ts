@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { createQueue, moveQueue, task, type Storage } from "@taskq/core";
-import type { RunReference, StepRequest, StorageContract } from "@taskq/core/storage";
+import type { RunReference, StepAnswer, StepRequest, StorageContract } from "@taskq/core/storage";
 import { memoryStorage } from "@taskq/memory";
 import { sqliteStorage } from "@taskq/sqlite";
 import { expect, onTestFinished, test } from "vitest";
@@ -78,24 +78,32 @@ test.each([1, 3])(
   },
 );
 
-/** The storage, whose queue begins to leave just before a step that would claim tells of runs that began. */
-function leavingWhenBegun(storage: Storage, left: (begun: readonly RunReference[]) => void): Storage {
-  let hasLeft = false;
+/** The storage, whose steps are taken by somebody else, who has the storage. */
+function steppedBy(
+  storage: Storage,
+  step: (target: StorageContract, request: StepRequest) => Promise<StepAnswer>,
+): Storage {
   return new Proxy(storage as unknown as StorageContract, {
     get(target, property) {
       const value: unknown = Reflect.get(target, property);
       if (typeof value !== "function") return value;
       if (property !== "step") return (value as (request: unknown) => unknown).bind(target);
-      return async (request: StepRequest) => {
-        if (!hasLeft && request.begun.length > 0 && request.claim !== undefined) {
-          hasLeft = true;
-          left(request.begun);
-          await target.export({ queue: request.queue, kind: "begin" });
-        }
-        return target.step(request);
-      };
+      return (request: StepRequest) => step(target, request);
     },
   }) as unknown as Storage;
+}
+
+/** The storage, whose queue begins to leave just before a step that would claim tells of runs that began. */
+function leavingWhenBegun(storage: Storage, left: (begun: readonly RunReference[]) => void): Storage {
+  let hasLeft = false;
+  return steppedBy(storage, async (target, request) => {
+    if (!hasLeft && request.begun.length > 0 && request.claim !== undefined) {
+      hasLeft = true;
+      left(request.begun);
+      await target.export({ queue: request.queue, kind: "begin" });
+    }
+    return target.step(request);
+  });
 }
 
 test.each([
@@ -140,20 +148,13 @@ interface Claimed {
 
 /** The storage, which writes down when it hands out what. */
 function observed(storage: Storage, claims: Claimed[]): Storage {
-  return new Proxy(storage as unknown as StorageContract, {
-    get(target, property) {
-      const value: unknown = Reflect.get(target, property);
-      if (typeof value !== "function") return value;
-      if (property !== "step") return (value as (request: unknown) => unknown).bind(target);
-      return async (request: StepRequest) => {
-        const from = Date.now();
-        const answer = await target.step(request);
-        const to = Date.now();
-        claims.push(...answer.claimed.map(() => ({ from, to })));
-        return answer;
-      };
-    },
-  }) as unknown as Storage;
+  return steppedBy(storage, async (target, request) => {
+    const from = Date.now();
+    const answer = await target.step(request);
+    const to = Date.now();
+    claims.push(...answer.claimed.map(() => ({ from, to })));
+    return answer;
+  });
 }
 
 test.each(storages)(

@@ -91,6 +91,11 @@ export const CLAIM_SLACK = 64;
 export const CLAIM_PASSES = 16;
 /** Sources of one claimed job carried with it, in bytes. */
 export const CARRIED_BYTES = 65_536;
+/**
+ * Bytes of messages and results with which a call is full, and what is left goes with the next one: a call has seconds to arrive, and its
+ * answer to come. Where that took longer, as it would over a slow network with many large ones, it would be sent again and again.
+ */
+export const CALL_BYTES = 1_048_576;
 /** Rows that one step writes down for consequences that may as well be written later. */
 export const CONSEQUENCES_PER_STEP = 500;
 /** The most jobs that a limit has let go of its line and that have not begun: thousands may start in one window. */

@@ -7,7 +7,7 @@ import { withdraw } from "./gates.js";
 import { brokenMember, failedGroupBehind, recountMembers, sourcesOf } from "./joins.js";
 import type { Move } from "./queue-state.js";
 import { forget } from "./retention.js";
-import type { Broken, JobRow, JoinRow, Row } from "./rows.js";
+import type { JobRow, JoinRow, Row } from "./rows.js";
 import { setState } from "./transition.js";
 import { free } from "./unique.js";
 
@@ -136,18 +136,17 @@ export function mend(move: Move, { jobs, others, anew }: Reopened): void {
   // A group that stays failed has no use for what is retried, nor for what follows that.
   if (anew) giveUpAgain(move, rows);
   // First what cannot run: those that it takes with it enter no line, and take no key.
-  for (const row of touched) if (brokenBefore(row) !== undefined) reconsiderRow(move, row);
+  for (const row of touched) reconsiderRow(move, row, true);
   for (const row of jobs) if (anew && row.state === "blocked") admit(move, row);
-  for (const row of touched) reconsiderRow(move, row);
+  for (const row of touched) reconsiderRow(move, row, false);
 }
 
-function brokenBefore(row: Row): Broken | undefined {
-  return row.kind === "job" ? brokenEdge(row) : brokenMember(row);
-}
-
-function reconsiderRow(move: Move, row: Row): void {
-  if (row.kind === "job") reconsider(move, row, brokenEdge(row));
-  else reconsiderJoin(move, row, brokenMember(row));
+/** Goes on from where what comes before it stands, or only where that cannot be met. */
+function reconsiderRow(move: Move, row: Row, ifBroken: boolean): void {
+  const broken = row.kind === "job" ? brokenEdge(row) : brokenMember(row);
+  if (ifBroken && broken === undefined) return;
+  if (row.kind === "job") reconsider(move, row, broken);
+  else reconsiderJoin(move, row, broken);
 }
 
 /** An error handler that is blocked again needs the job no more that had failed. */

@@ -3,6 +3,8 @@ import { randomBytes } from "node:crypto";
 import {
   Hints,
   TaskqError,
+  type AmendAnswer,
+  type AmendRequest,
   type JobEffect,
   type Settlement,
   type WatchHint,
@@ -108,7 +110,9 @@ export class OpenQueue {
     this.#database = databaseOf(settings.source);
     this.atOnce = atOnce;
     this.presence = new Presence(openAgain);
-    this.early = new EarlyJobs(link.clock, (ids, due) => this.#reschedule(ids, due));
+    this.early = new EarlyJobs(link.clock, async (ids, due) => {
+      await this.amend({ queue: name, ids, change: { kind: "reschedule", due } });
+    });
     const channel = handedChannel(this.#channel, randomBytes(8).toString("hex"));
     this.waiting = new WaitingClaims({
       channel,
@@ -170,11 +174,17 @@ export class OpenQueue {
     return this.#link.clock.now();
   }
 
-  async #reschedule(ids: readonly string[], due: number): Promise<void> {
-    const change = { kind: "reschedule", due } as const;
-    for (let left = ids; left.length > 0;) {
-      const { answer } = await this.ask(SCRIPTS.amend, { queue: this.name }, { ids: left, change });
-      left = left.slice(numberIfAny(answer["done"]) ?? left.length);
+  /** Changes jobs by id, as many with each script as it may do. */
+  async amend(request: AmendRequest): Promise<AmendAnswer> {
+    const changed: string[] = [];
+    const effects: JobEffect[] = [];
+    for (let { ids } = request; ;) {
+      const told = await this.ask(SCRIPTS.amend, request, { ids });
+      changed.push(...textsOf(told.answer["changed"]));
+      effects.push(...told.effects);
+      const done = numberIfAny(told.answer["done"]);
+      if (done === undefined) return { changed, effects };
+      ids = ids.slice(done);
     }
   }
 

@@ -29,7 +29,7 @@ import { stats, writeStats } from "./stats.js";
 import { BATCH } from "./tick-batch.js";
 import { release, step } from "./step.js";
 import { factOf, holderOf, noteOf, reapedOf, runOf, storedFlowOf, valueOf } from "./wire/answers.js";
-import { listOf, numberIfAny, textsOf } from "./wire/values.js";
+import { listOf, numberIfAny } from "./wire/values.js";
 import { flowRequest, runRequest } from "./wire/requests.js";
 
 /** What `watch` is given beside the queue. */
@@ -162,16 +162,7 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
   }
 
   async amend(request: Request<"amend">): Answer<"amend"> {
-    const changed: string[] = [];
-    const effects: JobEffect[] = [];
-    for (let { ids } = request; ;) {
-      const told = await this.#ask("amend", request, { ids });
-      changed.push(...textsOf(told.answer["changed"]));
-      effects.push(...told.effects);
-      const done = numberIfAny(told.answer["done"]);
-      if (done === undefined) return { changed, effects };
-      ids = ids.slice(done);
-    }
+    return this.#queue(request.queue).amend(request);
   }
 
   async control(request: Request<"control">): Answer<"control"> {

@@ -1,19 +1,18 @@
 /** Flows that are enqueued one by one in the same tick, stored by one call for all of them. */
-import type {
-  EnqueueAnswer,
-  EnqueueCollision,
-  EnqueueRequest,
-  NewFlow,
-  NewJob,
-  StoredFlow,
+import {
+  CALL_BYTES,
+  type EnqueueAnswer,
+  type EnqueueCollision,
+  type EnqueueRequest,
+  type NewFlow,
+  type NewJob,
+  type StoredFlow,
 } from "@taskq/core/storage";
 import type { Receiver } from "./connection/call.js";
 import type { Reply } from "./connection/client.js";
 
 /** The most flows of one call, and about the most rows of those that came one by one: while the server stores some, this side makes the next. */
 export const BATCH = 128;
-/** The most bytes of those that came one by one. */
-const MOST_BYTES = 1_048_576;
 
 /** What one request is told. */
 export type Answer = EnqueueAnswer | EnqueueCollision;
@@ -171,7 +170,7 @@ class Together implements Receiver {
   }
 
   get isFull(): boolean {
-    return this.#rows >= BATCH || this.#bytes > MOST_BYTES;
+    return this.#rows >= BATCH || this.#bytes > CALL_BYTES;
   }
 
   /** Answers its place. */

@@ -3,7 +3,16 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import { FEED_KEPT, type EventsAnswer, type StorageContract } from "@taskq/core/storage";
 import { expect, test } from "vitest";
-import { afterTest, claim, failure, flow, openStorage, QUEUE, temporaryFolder } from "./support.ts";
+import {
+  afterTest,
+  claim,
+  completed,
+  failure,
+  flow,
+  openStorage,
+  QUEUE,
+  temporaryFolder,
+} from "./support.ts";
 
 const DAY = 86_400_000;
 
@@ -39,14 +48,7 @@ async function completeJobs(storage: StorageContract, count: number): Promise<re
     owner: "finisher",
     request,
     tasks: ["work"],
-    settled: runs.map(({ id, fence }) => ({
-      id,
-      fence,
-      startedAt: Date.now(),
-      outcome: { kind: "completed", result: undefined },
-      add: undefined,
-      claimed: undefined,
-    })),
+    settled: runs.map(completed),
     begun: [],
     claim: undefined,
   });

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { NewJob, Settlement } from "@taskq/core/storage";
 import { expect, test } from "vitest";
-import { flow, openStorage, QUEUE, temporaryFolder } from "./support.ts";
+import { completed, flow, openStorage, QUEUE, temporaryFolder } from "./support.ts";
 
 // Sorting the line with each of them would take far longer than a test may.
 test("each of 2,500 jobs lets the next one go, of 20,000 behind one unique key", async () => {
@@ -25,14 +25,7 @@ test("each of 2,500 jobs lets the next one go, of 20,000 behind one unique key",
       claim: { begin: 5, ahead: 0, lease: 30_000 },
     });
     ran.push(...claimed.map(({ id }) => id));
-    settled = claimed.map(({ id, fence }) => ({
-      id,
-      fence,
-      startedAt: Date.now(),
-      outcome: { kind: "completed", result: undefined },
-      add: undefined,
-      claimed: undefined,
-    }));
+    settled = claimed.map(completed);
   }
   expect(ran).toEqual(members.slice(0, 2_500));
 });

@@ -3,7 +3,14 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { plainJob } from "@taskq/conformance";
-import { createIdMaker, type NewFlow, type NewJob, type StorageContract } from "@taskq/core/storage";
+import {
+  createIdMaker,
+  type NewFlow,
+  type NewJob,
+  type RunReference,
+  type Settlement,
+  type StorageContract,
+} from "@taskq/core/storage";
 import { sqliteStorage, type SqliteOptions } from "@taskq/sqlite";
 import { afterEach } from "vitest";
 
@@ -76,4 +83,10 @@ export async function claim(storage: StorageContract, request: number, count = 1
     claim: { begin: count, ahead: 0, lease: 30_000 },
   });
   return answer.claimed;
+}
+
+/** That a run has completed, without a result. */
+export function completed({ id, fence }: RunReference): Settlement {
+  const outcome = { kind: "completed", result: undefined } as const;
+  return { id, fence, startedAt: Date.now(), outcome, add: undefined, claimed: undefined };
 }

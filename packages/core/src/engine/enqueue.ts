@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { compositionOf } from "../composition.js";
 import { TaskqError } from "../errors.js";
 import type { EnqueueAnswer, EnqueueCollision, EnqueueRequest, NewFlow, StoredFlow } from "../storage.js";
-import { isFinal } from "../storage.js";
+import { CALL_BYTES, isFinal } from "../storage.js";
 import type { BatchOptions, EnqueueOptions, Many } from "../vocabulary/enqueue-options.js";
 import type { Result } from "../vocabulary/result.js";
 import type { Entry, Job } from "../vocabulary/task-and-job.js";
@@ -15,7 +15,7 @@ import type { MaybePromise } from "./maybe-promise.js";
 import { reportEnqueued } from "./report.js";
 import { createResult } from "./result.js";
 import { movingRun } from "./run-scope.js";
-import { MOST_BYTES, UnderWay } from "./under-way.js";
+import { UnderWay } from "./under-way.js";
 
 /** Milliseconds for which batches may follow each other without a turn of the event loop. */
 const LONGEST_TURN = 10;
@@ -72,7 +72,7 @@ export async function enqueueJobs(
           await nextTurn();
           turnBegan = performance.now();
         }
-        const { built, bytes } = await buildBatch(engine, rest, options, MOST_BYTES);
+        const { built, bytes } = await buildBatch(engine, rest, options, CALL_BYTES);
         await underWay.add(storeBatch(engine, rest.slice(0, built.length), options, built), bytes);
         rest = rest.slice(built.length);
       }

@@ -1,11 +1,9 @@
 /** The calls of an `enqueueMany` that are under way. */
+import { CALL_BYTES } from "../storage.js";
 import type { Result } from "../vocabulary/result.js";
 
-/**
- * Bytes of messages with which a call is full, and twice as many may be under way: a call has seconds, and a network, or the server,
- * takes that long for some hundreds of the largest jobs.
- */
-export const MOST_BYTES: number = 2 ** 20;
+/** Bytes of messages that may be under way: of two calls that are full. */
+const MOST_BYTES = 2 * CALL_BYTES;
 
 interface Call {
   readonly storing: Promise<readonly Result[]>;
@@ -29,7 +27,7 @@ export class UnderWay {
     storing.catch(() => {});
     this.#calls.push({ storing, bytes });
     this.#bytes += bytes;
-    while (this.#calls.length >= this.#mostCalls || this.#bytes >= 2 * MOST_BYTES) await this.#takeFirst();
+    while (this.#calls.length >= this.#mostCalls || this.#bytes >= MOST_BYTES) await this.#takeFirst();
   }
 
   async all(): Promise<Result[]> {

@@ -54,13 +54,23 @@ function Blocks.keys(block)
   return keys
 end
 
--- Adds the members that they have by themselves to a list.
-function Blocks.open(block, list)
-  local keys, size = Blocks.keys(block), #list
-  if #keys == 0 then return list end
+-- The members that they have by themselves.
+function Blocks.open(block)
+  local keys, members = Blocks.keys(block), {}
+  if #keys == 0 then return members end
   local due, first = string.sub(block, 1, 6), struct.unpack(">I6", block, 7)
-  for place, key in ipairs(keys) do list[size + place] = due .. struct.pack(">I6", first + place - 1) .. key end
-  return list
+  for place, key in ipairs(keys) do members[place] = due .. struct.pack(">I6", first + place - 1) .. key end
+  return members
+end
+
+-- Adds them, each behind its score, to a list; whether there are any.
+function Blocks.addOpened(block, score, list)
+  local members = Blocks.open(block)
+  for _, member in ipairs(members) do
+    list[#list + 1] = score
+    list[#list + 1] = member
+  end
+  return #members > 0
 end
 `;
 
@@ -131,12 +141,8 @@ setmetatable(M.index(K.ready), Ready)
 
 -- At once: it changes nothing.
 local function open(block, score)
-  local list, text = {}, string.format("%.17g", score)
-  for _, member in ipairs(Blocks.open(block, {})) do
-    list[#list + 1] = text
-    list[#list + 1] = member
-  end
-  if #list > 0 then call("ZADD", K.ready, unpack(list)) end
+  local list = {}
+  if Blocks.addOpened(block, string.format("%.17g", score), list) then call("ZADD", K.ready, unpack(list)) end
   call("ZREM", K.blocks, block)
   Blocks.first = nil
 end

@@ -1,14 +1,8 @@
-import { CLAIM_PASSES, CLAIM_SLACK } from "@taskq/core/storage";
-
-/**
- * Bytes of messages with which a claim is full, and says that there is more: its answer has seconds to come, and where it takes longer, as
- * it would over a slow network with many large ones, it is asked for again and again, and no job ever begins.
- */
-export const CLAIM_BYTES: number = 2 ** 20;
+import { CALL_BYTES, CLAIM_PASSES, CLAIM_SLACK } from "@taskq/core/storage";
 
 /** Claiming ready jobs, and what becomes possible as time passes. */
 export const claim: string = String.raw`
-local SLACK, PASSES, LET_GO, PROMOTED, OPENED, MOST_BYTES = ${CLAIM_SLACK}, ${CLAIM_PASSES}, 500, 1000, 500, ${CLAIM_BYTES}
+local SLACK, PASSES, LET_GO, PROMOTED, OPENED, MOST_BYTES = ${CLAIM_SLACK}, ${CLAIM_PASSES}, 500, 1000, 500, ${CALL_BYTES}
 local STATS_KEPT = 172860000
 
 -- Whether jobs of a task are skipped now, and how.

@@ -182,7 +182,8 @@ function M.enterLine(row)
   S.ready = true
 end
 
-local function isTaskLine(name)
+-- Whether it is the line of a task, which nobody knows or which is paused.
+function M.isTaskLine(name)
   return sub(name, 1, 5) == "task:" or sub(name, 1, 6) == "pause:"
 end
 
@@ -191,7 +192,7 @@ end
 local function enterFromLine(row)
   local gate = row.gate
   row.gate, row.line, row.park = nil, nil, nil
-  if gate and isTaskLine(gate) then makeReady(row) else M.enterLine(row) end
+  if gate and M.isTaskLine(gate) then makeReady(row) else M.enterLine(row) end
   if row.state == "ready" then M.report(row, "readied", nil, nil, gate and M.labelOf(gate)) end
 end
 
@@ -317,7 +318,7 @@ function M.park(row, name)
   local line = M.gateOf(name, true)
   if line.size == 0 and sub(name, 1, 5) == "task:" then line.endsAt = M.endOfUnknown() end
   local gate = M.enterGate(row)
-  if isTaskLine(name) then
+  if M.isTaskLine(name) then
     Q.x.lines = Q.x.lines or {}
     Q.x.lines[name] = true
   end

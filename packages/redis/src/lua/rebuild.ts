@@ -82,7 +82,7 @@ function M.rebuildQueue()
   Q.x.withheld = withheld[1] + withheld[2]
   Q.x.awaited, Q.x.flagged = call("HLEN", K.awaited), call("HLEN", K.flagged)
   for _, name in ipairs(call("HKEYS", K.gates)) do
-    if sub(name, 1, 5) == "task:" or sub(name, 1, 6) == "pause:" then
+    if M.isTaskLine(name) then
       Q.x.lines = Q.x.lines or {}
       Q.x.lines[name] = true
     end

@@ -1,6 +1,7 @@
 /** The claim of one step: which partitions are asked, for how many, and what a repeat of it answers. */
-import { TaskqError, type ClaimedJob, type ClaimRequest } from "@taskq/core/storage";
+import type { ClaimedJob, ClaimRequest } from "@taskq/core/storage";
 import type { ClaimCall, LastClaim } from "./divided-queue.js";
+import { isCode } from "./is-code.js";
 import { raiseFence, sharesOf, type Peeked, type Share } from "./peeked.js";
 import { HOME } from "./place.js";
 import type { DividedStep } from "./step.js";
@@ -190,7 +191,7 @@ export class ClaimRound {
     try {
       return (await this.#step.ask(partition, request)).claimed;
     } catch (error) {
-      if (!(error instanceof TaskqError) || error.code !== "TASKQ_MOVED") throw error;
+      if (!isCode(error, "TASKQ_MOVED")) throw error;
       this.#moved = error;
       return undefined;
     }

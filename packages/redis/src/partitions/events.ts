@@ -4,13 +4,13 @@
  */
 import {
   checkFeedStart,
-  TaskqError,
   type EventsAnswer,
   type EventsRequest,
   type QueuePhase,
   type StoredEvent,
 } from "@taskq/core/storage";
 import type { DividedQueue } from "./divided-queue.js";
+import { isCode } from "./is-code.js";
 import { HOME } from "./place.js";
 import { gather, gathered, GATHERED_KEY } from "./feed-scripts.js";
 
@@ -186,8 +186,4 @@ async function pageOf(
     if (isCode(error, "TASKQ_MOVED")) return undefined;
     throw error;
   }
-}
-
-function isCode(error: unknown, code: string): boolean {
-  return error instanceof TaskqError && error.code === code;
 }

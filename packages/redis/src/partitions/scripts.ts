@@ -86,7 +86,7 @@ if phase == "open" and not paused then
     ready = call("ZRANGE", ${key("ready")}, 0, wanted - 1, "WITHSCORES")
     local blocks = call("ZRANGE", ${key("blocks")}, 0, math.ceil(wanted / ${TOGETHER}) - 1, "WITHSCORES")
     for place = 1, #blocks, 2 do
-      for _, member in ipairs(Blocks.open(blocks[place], {})) do
+      for _, member in ipairs(Blocks.open(blocks[place])) do
         ready[#ready + 1] = member
         ready[#ready + 1] = blocks[place + 1]
       end

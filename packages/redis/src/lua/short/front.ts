@@ -21,12 +21,7 @@ end
 local function openFirst()
   local Blocks, page, list = knowBlocks(), call("ZRANGE", ${key("blocks")}, 0, ${OPENED - 1}, "WITHSCORES"), {}
   for at = 1, #page, 2 do
-    local members = Blocks.open(page[at], {})
-    if #members == 0 then error("a block that nobody knows", 0) end
-    for _, member in ipairs(members) do
-      list[#list + 1] = page[at + 1]
-      list[#list + 1] = member
-    end
+    if not Blocks.addOpened(page[at], page[at + 1], list) then error("a block that nobody knows", 0) end
   end
   call("ZADD", ${key("ready")}, unpack(list))
   call("ZREMRANGEBYRANK", ${key("blocks")}, 0, #page / 2 - 1)
@@ -73,6 +68,12 @@ local function makeBlocks()
     FRONT.starts[number], FRONT.members[number], FRONT.scores[number] = size + 1, block, score
     for place = size + 1, size + ${TOGETHER} do list[place] = false end
     at = at + 2
+  end
+
+  -- Adds the job at a place, in a block of this number, to those of it that stay, and stand for themselves from now on.
+  function FRONT.addOpened(place, number, opened)
+    opened[#opened + 1] = FRONT.scores[number]
+    opened[#opened + 1] = FRONT.member(place, number)
   end
 
   function FRONT.fillBlocks(last)
@@ -155,10 +156,7 @@ local function takeFirst(count)
     touched = touched + 1
     inBlocks = inBlocks + math.min(count - starts[touched] + 1, ${TOGETHER})
   end
-  for place = count + 1, touched > 0 and starts[touched] + ${TOGETHER - 1} or 0 do
-    opened[#opened + 1] = FRONT.scores[touched]
-    opened[#opened + 1] = FRONT.member(place, touched)
-  end
+  for place = count + 1, touched > 0 and starts[touched] + ${TOGETHER - 1} or 0 do FRONT.addOpened(place, touched, opened) end
   -- First, as a server whose memory is full refuses it.
   if #opened > 0 then call("ZADD", ${key("ready")}, unpack(opened)) end
   if count > inBlocks then call("ZREMRANGEBYRANK", ${key("ready")}, 0, count - inBlocks - 1) end
@@ -175,10 +173,7 @@ local function takeThese(places, last)
   while FRONT.starts[touched + 1] and FRONT.starts[touched + 1] <= last do
     touched = touched + 1
     for place = FRONT.starts[touched], FRONT.starts[touched] + ${TOGETHER - 1} do
-      if not isTaken[place] then
-        opened[#opened + 1] = FRONT.scores[touched]
-        opened[#opened + 1] = FRONT.member(place, touched)
-      end
+      if not isTaken[place] then FRONT.addOpened(place, touched, opened) end
     end
   end
   write("ZADD", ${key("ready")}, opened)

@@ -1,5 +1,4 @@
-import { CLAIM_PASSES, CLAIM_SLACK } from "@taskq/core/storage";
-import { CLAIM_BYTES } from "../claim.js";
+import { CALL_BYTES, CLAIM_PASSES, CLAIM_SLACK } from "@taskq/core/storage";
 import { EPOCH, fenceBefore } from "../fences.js";
 import { unlist } from "../listing.js";
 import { numbers } from "../numbers.js";
@@ -22,7 +21,7 @@ local FEW = 4
 -- must go the short way.
 local SLACK, PASSES, FIRST, WORTH = ${CLAIM_SLACK}, ${CLAIM_PASSES}, 16, 4
 -- With so many bytes of messages that stand apart a claim is full, whatever is wanted.
-local MOST_BYTES = ${CLAIM_BYTES}
+local MOST_BYTES = ${CALL_BYTES}
 -- Of a row that completed: it may be as it was when it was ready, or scheduled.
 local ENDED = {[2] = true, [5] = true, [11] = true}
 local byte, char, find = string.byte, string.char, string.find
