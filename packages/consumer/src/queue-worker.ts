@@ -206,9 +206,11 @@ export class QueueWorker {
     const { underWay } = this.#exchange;
     const now = performance.now();
     const handedBack = this.#handBack(now);
-    const { repeats, isOneByOne } = this.#exchange;
+    const { repeats, isOneByOne, isHeavy } = this.#exchange;
     let claim =
-      repeats || handedBack || (isOneByOne && !this.#exchange.wantsProbe) ? undefined : this.#claim(now);
+      repeats || handedBack || isHeavy || (isOneByOne && !this.#exchange.wantsProbe)
+        ? undefined
+        : this.#claim(now);
     if (isOneByOne && claim !== undefined)
       claim = claim.begin > 0 ? { ...claim, begin: 1, ahead: 0 } : undefined;
     if (underWay > 0 && claim === undefined && !repeats) return;

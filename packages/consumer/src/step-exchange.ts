@@ -24,6 +24,12 @@ const RELEASED: SettledOutcome = { kind: "released" };
 const REFUSALS = 5;
 const REFUSALS_OF_ONE = 2;
 
+/**
+ * Bytes of what a step settles, from which on it claims nothing: over a slow network it would bring as much as it takes along, and
+ * have no time for both.
+ */
+const HEAVY = CALL_BYTES / 4;
+
 /** One step at a time, repeated until it is answered. */
 interface Lane {
   readonly number: number;
@@ -89,6 +95,11 @@ export class StepExchange {
   /** Whether something has ended that was not sent yet. */
   get hasEnded(): boolean {
     return this.#ended.length > 0;
+  }
+
+  /** Whether the next step has so much to settle that the claim goes with the one after it. */
+  get isHeavy(): boolean {
+    return this.#bytes > HEAVY;
   }
 
   /** Whether everything that has begun is told, everything that has ended is settled, and every request answered. */

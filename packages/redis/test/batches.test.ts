@@ -70,18 +70,28 @@ describe.skipIf(serverBinary() === undefined)("many jobs at once", () => {
   test("of large jobs fewer go together, and no more than some 2 MB are under way", async () => {
     let release: (() => void) | undefined;
     const held = new Promise<void>((resolve) => (release = resolve));
-    const told = await watched(() => held);
+    const told = await watched((call) => (call === 1 ? undefined : held));
     const large = Array.from({ length: 40 }, () => text.job("x".repeat(500_000)));
     const storing = told.queue.enqueueMany([...entries(20), ...large]);
     await expect.poll(() => told.underWay).toBe(2);
     await new Promise((resolve) => setTimeout(resolve, 50));
-    expect([told.sizes, told.underWay]).toEqual([[23, 3], 2]);
+    expect([told.sizes, told.underWay]).toEqual([[23, 3, 3], 2]);
     release?.();
     const results = await storing;
     expect(told.sizes).toEqual([23, ...Array<number>(12).fill(3), 1]);
     const ids: string[] = [];
     for await (const { id } of told.queue.jobs()) ids.push(id);
     expect(results.map(({ id }) => id)).toEqual(ids);
+  });
+
+  test("over a slow network, of large jobs one batch is under way at a time", async () => {
+    let most = 0;
+    const told = await watched(async () => {
+      most = Math.max(most, told.underWay);
+      await new Promise((resolve) => setTimeout(resolve, 550));
+    });
+    await told.queue.enqueueMany(Array.from({ length: 9 }, () => text.job("x".repeat(500_000))));
+    expect([told.sizes, most]).toEqual([[3, 3, 3], 1]);
   });
 
   test("many large jobs are stored also where a server takes no large calls", async () => {

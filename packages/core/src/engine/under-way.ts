@@ -2,12 +2,13 @@
 import { CALL_BYTES } from "../storage.js";
 import type { Result } from "../vocabulary/result.js";
 
-/** Bytes of messages that may be under way: of two calls that are full. */
-const MOST_BYTES = 2 * CALL_BYTES;
+/** Milliseconds that a call takes at most where two that are full may be under way: over a slow network they would be each other's delay. */
+const QUICK = 500;
 
 interface Call {
   readonly storing: Promise<readonly Result[]>;
   readonly bytes: number;
+  readonly since: number;
 }
 
 export class UnderWay {
@@ -16,6 +17,8 @@ export class UnderWay {
   readonly #mostCalls: number;
   readonly #calls: Call[] = [];
   #bytes = 0;
+  /** Bytes of messages that may be under way. */
+  #mostBytes = CALL_BYTES;
 
   constructor(mostCalls: number) {
     this.#mostCalls = mostCalls;
@@ -25,9 +28,9 @@ export class UnderWay {
   async add(storing: Promise<readonly Result[]>, bytes: number): Promise<void> {
     // Looked at in turn; until then nobody else hears that it failed.
     storing.catch(() => {});
-    this.#calls.push({ storing, bytes });
+    this.#calls.push({ storing, bytes, since: performance.now() });
     this.#bytes += bytes;
-    while (this.#calls.length >= this.#mostCalls || this.#bytes >= MOST_BYTES) await this.#takeFirst();
+    while (this.#calls.length >= this.#mostCalls || this.#bytes >= this.#mostBytes) await this.#takeFirst();
   }
 
   async all(): Promise<Result[]> {
@@ -45,5 +48,6 @@ export class UnderWay {
     if (first === undefined) return;
     this.#bytes -= first.bytes;
     for (const result of await first.storing) this.#results.push(result);
+    this.#mostBytes = performance.now() - first.since < QUICK ? 2 * CALL_BYTES : CALL_BYTES;
   }
 }

@@ -1,4 +1,5 @@
-import type { TaskqError } from "@taskq/core/storage";
+import { CALL_BYTES, type TaskqError } from "@taskq/core/storage";
+import { bytesRead } from "./arrivals.js";
 import { isCluster, type Client, type ClusterClient, type Reply } from "./client.js";
 import type { Connection } from "./connection.js";
 import type { Deadlines } from "./deadlines.js";
@@ -6,6 +7,8 @@ import { hopeless, judge, unavailable } from "./failure.js";
 
 /** Of a call's time, the part after which a connection that is silent is given up for another one. */
 const SILENCE = 0.4;
+/** The same while as much is under way as a full call carries: over a slow network that takes long. */
+const SILENCE_WHEN_LARGE = 0.8;
 /** Milliseconds that a call waits for a connection before it asks whether one can come about at all. */
 const HOPE = 100;
 
@@ -27,6 +30,10 @@ export function hear(client: Client | ClusterClient, hearing: Hearing, replied: 
 export interface Sending {
   /** As messages name it. */
   readonly what: string;
+  /** Of a Cluster, the node of this key answers. */
+  readonly key?: string | undefined;
+  /** How much it carries. */
+  readonly bytes: number;
   send(client: Client | ClusterClient, hearing: Hearing): void;
   /** After the server has said that it does not know the script. */
   sendWhole(client: Client | ClusterClient, hearing: Hearing): void;
@@ -48,7 +55,7 @@ export interface Receiver {
 }
 
 /** Of a call that has settled. */
-const SENT: Sending = { what: "a call that has settled", send() {}, sendWhole() {} };
+const SENT: Sending = { what: "a call that has settled", bytes: 0, send() {}, sendWhole() {} };
 
 /** One call, from the first attempt until it settles: within its timeout, in any case. */
 export class Call implements Hearing {
@@ -61,6 +68,11 @@ export class Call implements Hearing {
   #pause: NodeJS.Timeout | undefined;
   #sentTo: Client | ClusterClient | undefined;
   #sentAt = 0;
+  /** Bytes that it has under way, and that were under way when it was sent, with its own. */
+  #carried = 0;
+  #carriedBefore = 0;
+  /** Bytes that had come by the first look after it was sent. */
+  #readBefore: number | undefined;
   #settled = false;
   /** Why the server did not carry it out when it was last asked. */
   #why: unknown;
@@ -95,6 +107,9 @@ export class Call implements Hearing {
   #send(client: Client | ClusterClient, whole: boolean, now: number): void {
     this.#sentTo = client;
     this.#sentAt = now;
+    this.#readBefore = undefined;
+    this.#carry(this.#sending.bytes);
+    this.#carriedBefore = this.#place.connection.bytesUnderWay;
     try {
       if (whole) this.#sending.sendWhole(client, this);
       else this.#sending.send(client, this);
@@ -122,6 +137,7 @@ export class Call implements Hearing {
     if (this.#settled || this.#sentTo !== client) return;
     const { connection } = this.#place;
     this.#sentTo = undefined;
+    this.#carry(0);
     const verdict = judge(error, this.#sending.what);
     switch (verdict.kind) {
       case "fail":
@@ -154,20 +170,32 @@ export class Call implements Hearing {
       if (connection.client !== undefined || now < this.#begun + Math.min(HOPE, this.#timeout * 0.1)) return;
       const error = hopeless(connection.failure, this.#sending.what);
       if (error !== undefined) this.reject(error);
-    } else if (now >= this.#sentAt + this.#timeout * SILENCE && this.#isSilent(client)) {
+    } else if (this.#isSilent(client, now)) {
       // if it is given up, this call is rejected with all that is in flight on it, and each of them is sent again
       connection.suspect(client);
     }
   }
 
-  /** Whether nothing has come since. Of a Cluster, it is one node that is silent while others answer. */
-  #isSilent(client: Client | ClusterClient): boolean {
-    return isCluster(client) || this.#place.connection.answeredAt < this.#sentAt;
+  /** Whether nothing has come since, for long. Of a Cluster, it is one node that is silent while others answer. */
+  #isSilent(client: Client | ClusterClient, now: number): boolean {
+    const { key } = this.#sending;
+    this.#readBefore ??= bytesRead(client, key);
+    const load = Math.min(1, this.#carriedBefore / CALL_BYTES);
+    const share = SILENCE + (SILENCE_WHEN_LARGE - SILENCE) * load;
+    if (now < this.#sentAt + this.#timeout * share) return false;
+    if (!isCluster(client) && this.#place.connection.answeredAt >= this.#sentAt) return false;
+    return bytesRead(client, key) === this.#readBefore;
+  }
+
+  #carry(bytes: number): void {
+    this.#place.connection.bytesUnderWay += bytes - this.#carried;
+    this.#carried = bytes;
   }
 
   #end(): boolean {
     if (this.#settled) return false;
     this.#settled = true;
+    this.#carry(0);
     if (this.#pause !== undefined) clearTimeout(this.#pause);
     if (this.#sentTo === undefined) this.#place.connection.cancel(this);
     this.#place.deadlines.delete(this);

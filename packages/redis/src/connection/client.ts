@@ -21,7 +21,7 @@ export interface Client extends Omit<RedisClient, "duplicate" | "callBuffer"> {
   duplicate(overrides?: ConnectionOptions): Client;
   readonly options?: ConnectionOptions;
   /** The socket, or what the user's own connector makes in place of it; none before the first attempt to connect. */
-  readonly stream?: Pick<EventEmitter, "on"> & { unref?(): unknown };
+  readonly stream?: Pick<EventEmitter, "on"> & { unref?(): unknown; readonly bytesRead?: number };
 }
 
 /** An ioredis Cluster as it really is. */

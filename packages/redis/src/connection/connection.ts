@@ -1,3 +1,4 @@
+import { bytesRead } from "./arrivals.js";
 import { isCluster, type Client, type ClusterClient } from "./client.js";
 import { judge } from "./failure.js";
 import { letGo } from "./let-go.js";
@@ -52,6 +53,8 @@ export class Connection {
   readySince = 0;
   /** When something last came from the server, by `performance.now()`. */
   answeredAt = 0;
+  /** Bytes of calls that were sent and are not answered. */
+  bytesUnderWay = 0;
   /** How many clients have become ready so far. */
   generation = 0;
   readonly #options: ConnectionOptions;
@@ -116,10 +119,11 @@ export class Connection {
     if (isCluster(client) || now - Math.max(answeredAt, this.readySince) > LONGEST_SILENCE) {
       return this.doubt(client, silence());
     }
+    const read = bytesRead(client);
     this.#stopProbe = probe(this.#options.make, (probed) => {
       this.#stopProbe = undefined;
-      // it was slow, and has answered meanwhile
-      if (this.answeredAt > answeredAt) return;
+      // it was slow, and has answered meanwhile, or begun to
+      if (this.answeredAt > answeredAt || bytesRead(client) !== read) return;
       if (probed === "silent") this.failure = silence();
       else this.doubt(client, silence());
     });

@@ -32,6 +32,9 @@ export class SentTexts {
   }
 }
 
+/** Bytes of a call that are more than the longest script: where the server may not know that, all of it goes at once. */
+const LARGE = 131_072;
+
 /** A parameter that is another one from the second time on that a call is sent: the first may be carried out later. */
 export interface SentAgain {
   /** Among the parameters. */
@@ -86,9 +89,19 @@ export class ScriptSending implements Sending {
     return `script ${this.#script.name}`;
   }
 
+  get key(): string | undefined {
+    return this.#keys[0];
+  }
+
+  get bytes(): number {
+    return lengthOf(this.#parameters);
+  }
+
   send(client: Client | ClusterClient, hearing: Hearing): void {
     const { sha, inOrder = false } = this.#script;
-    if (inOrder && !this.#texts.went(sha, client)) return this.sendWhole(client, hearing);
+    if (!this.#texts.went(sha, client) && (inOrder || this.bytes > LARGE)) {
+      return this.sendWhole(client, hearing);
+    }
     if (this.#mayRun && this.#again !== undefined) {
       const { place, parameter } = this.#again;
       this.#parameters[place] = parameter();
@@ -136,24 +149,37 @@ export class ScriptSending implements Sending {
 export class CommandSending implements Sending {
   readonly #name: string;
   readonly #words: readonly Parameter[];
-  readonly #key: string | undefined;
+  readonly key: string | undefined;
 
   constructor(name: string, words: readonly Parameter[], key?: string) {
     this.#name = name.toLowerCase();
     this.#words = words;
-    this.#key = key;
+    this.key = key;
   }
 
   get what(): string {
     return `command ${this.#name.toUpperCase()}`;
   }
 
+  get bytes(): number {
+    return lengthOf(this.#words);
+  }
+
   send(client: Client | ClusterClient, hearing: Hearing): void {
-    const to = this.#key !== undefined && isCluster(client) ? nodeOf(client, this.#key) : client;
+    const to = this.key !== undefined && isCluster(client) ? nodeOf(client, this.key) : client;
     hear(client, hearing, to.callBuffer(this.#name, this.#words));
   }
 
   sendWhole(client: Client | ClusterClient, hearing: Hearing): void {
     this.send(client, hearing);
   }
+}
+
+function lengthOf(words: readonly Parameter[]): number {
+  let length = 0;
+  for (let place = 0; place < words.length; place += 1) {
+    const word = words[place] as Parameter;
+    if (typeof word !== "number") length += word.length;
+  }
+  return length;
 }

@@ -1,7 +1,12 @@
-/** A TCP proxy in front of a server, that can fall silent, cut, or hand over in pieces. */
+/** A TCP proxy in front of a server, that can fall silent, cut, hand over in pieces, or slowly. */
 import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as pause } from "node:timers/promises";
+
+/** Bytes that pass at a time where few pass. */
+const PIECE = 16_384;
+/** Milliseconds for which a slow proxy makes up what timers that come late have cost it. */
+const MADE_UP = 200;
 
 export interface Proxy {
   readonly port: number;
@@ -18,6 +23,8 @@ export interface Proxy {
   deliver(): void;
   /** From now on what the server says comes in pieces of so many bytes, each in a turn of its own. */
   inPieces(size: () => number): void;
+  /** From now on so many bytes a second pass, each way, on all connections together. */
+  slowTo(rate: number): void;
   /** Destroys every connection, by a reset. */
   cut(): void;
   close(): Promise<void>;
@@ -40,6 +47,7 @@ class FaultyProxy implements Proxy {
   #held: (() => void)[] = [];
   #size: (() => number) | undefined;
   readonly #handed = new WeakMap<Socket, Promise<void>>();
+  #slow: { readonly toServer: Narrow; readonly toClient: Narrow } | undefined;
   #silent = false;
   readonly #server = createServer((socket) => this.#accept(socket));
 
@@ -81,6 +89,10 @@ class FaultyProxy implements Proxy {
     this.#size = size;
   }
 
+  slowTo(rate: number): void {
+    this.#slow = { toServer: new Narrow(rate), toClient: new Narrow(rate) };
+  }
+
   cut(): void {
     for (const pair of this.#pairs) for (const socket of pair) socket.resetAndDestroy();
   }
@@ -114,6 +126,12 @@ class FaultyProxy implements Proxy {
       [target, socket],
     ] as const) {
       from.on("data", (bytes) => {
+        if (this.#slow !== undefined) {
+          const narrow = from === socket ? this.#slow.toServer : this.#slow.toClient;
+          from.pause();
+          void narrow.pass(to, bytes).then(() => from.resume());
+          return;
+        }
         const size = from === target ? this.#size : undefined;
         if (!this.#frozen.has(from)) {
           if (size === undefined) to.write(bytes);
@@ -127,5 +145,31 @@ class FaultyProxy implements Proxy {
         if (!this.#frozen.has(from)) to.destroy();
       });
     }
+  }
+}
+
+/** What lets so many bytes a second through, of whatever comes: in turn. */
+class Narrow {
+  readonly #rate: number;
+  #freeAt = 0;
+  #last: Promise<void> = Promise.resolve();
+
+  constructor(rate: number) {
+    this.#rate = rate;
+  }
+
+  pass(to: Socket, bytes: Buffer): Promise<void> {
+    for (let at = 0; at < bytes.length; at += PIECE) {
+      const piece = bytes.subarray(at, at + PIECE);
+      this.#last = this.#last.then(() => this.#one(to, piece));
+    }
+    return this.#last;
+  }
+
+  async #one(to: Socket, piece: Buffer): Promise<void> {
+    const now = performance.now();
+    this.#freeAt = Math.max(this.#freeAt, now - MADE_UP) + (piece.length / this.#rate) * 1_000;
+    if (this.#freeAt > now) await pause(this.#freeAt - now);
+    if (!to.destroyed) to.write(piece);
   }
 }
