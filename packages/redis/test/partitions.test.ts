@@ -11,7 +11,7 @@ import { partitionOf } from "../src/partitions/place.js";
 import { hasTestServer, startTestServer, type TestServer } from "./servers/test-server.js";
 import { refusalOf } from "./support/callers.js";
 import { afterTest } from "./support/closing.js";
-import { alone, chain, newJob, opened, QUEUE, rowsOf } from "./support/spread.js";
+import { alone, chain, newJob, opened, QUEUE, rowsOf, step } from "./support/spread.js";
 
 const PARTITIONS = 4;
 /** Passed by chance once in a million times, of four that are equally likely. */
@@ -58,6 +58,17 @@ describe.skipIf(!hasTestServer)("partitions", () => {
     const storage = await opened({ url: server.url, keyPrefix: prefix, partitions });
     return { storage, prefix, rows: () => rowsOf(server.url, prefix, partitions) };
   }
+
+  test("what may not be claimed ahead begins, also where the first of all may not be claimed", async () => {
+    const { storage } = await fresh();
+    const gates = [{ kind: "lock", key: "door", max: 1, per: undefined, onBusy: "wait" }] as const;
+    const locked = newJob({ gates });
+    // In each partition one that nobody here can run.
+    await store(storage, ...Array.from({ length: PARTITIONS }, () => newJob({ task: "rare", priority: 1 })));
+    await store(storage, locked);
+    const { claimed } = await step(storage, { claim: { begin: 1, ahead: 4, lease: LEASE } });
+    expect(claimed.map(({ id }) => id)).toEqual([locked.id]);
+  });
 
   test("jobs that are stored one by one are spread evenly", async () => {
     const { storage, rows } = await fresh();
@@ -183,8 +194,8 @@ describe.skipIf(!hasTestServer)("partitions", () => {
     expect(renewed.lost).toEqual([]);
     const outcome = { kind: "failed", error: new Uint8Array([1]) } as const;
     const settled = claimed.map(({ id, fence }) => ({ id, fence, startedAt: 0, outcome, add: undefined }));
-    const step = { queue: QUEUE, owner: "other", request: 1, tasks: [], begun: [], claim: undefined };
-    expect(new Set((await storage.step({ ...step, settled })).settled)).toEqual(new Set(["applied"]));
+    const settling = { queue: QUEUE, owner: "other", request: 1, tasks: [], begun: [], claim: undefined };
+    expect(new Set((await storage.step({ ...settling, settled })).settled)).toEqual(new Set(["applied"]));
     expect((await storage.amend({ ...about, change: { kind: "retry" } })).changed).toEqual(ids);
     expect(await states()).toEqual(new Set(["ready"]));
     const revoke = { kind: "revoke", scope: "flow" } as const;

@@ -10,6 +10,12 @@ import type { DividedStep } from "./step.js";
 const REQUESTS = 8;
 const CLAIMS = REQUESTS - 1;
 
+interface Claimed {
+  readonly share: Share;
+  /** How many jobs. */
+  readonly claimed: number;
+}
+
 export class ClaimRound {
   readonly #step: DividedStep;
   readonly #claim: ClaimRequest;
@@ -75,27 +81,36 @@ export class ClaimRound {
 
   async #claimFirst(): Promise<void> {
     const step = this.#step;
-    // Those that had less to hand out than was seen: the rest of it may not be claimed now.
+    // Those that had less to hand out than was seen: the rest of it may not be claimed now, or may not be claimed ahead.
     const short = new Set<number>();
+    const shortAhead = new Set<number>();
     for (let round = 1; round <= CLAIMS; round += 1) {
       const begin = Math.max(0, this.#claim.begin - this.#begun);
-      const shares = sharesOf(this.#peeks, { begin, ahead: this.#missing - begin });
+      // What may only begin goes first where something is still to begin.
+      const isBeginning = begin > 0 && shortAhead.size > 0;
+      const ahead = isBeginning ? 0 : this.#missing - begin;
+      const shares = sharesOf(this.#peeks, { begin, ahead });
       if (shares.length === 0) return;
       const found = await this.#claimShares(shares, round);
-      for (const number of found) short.add(number);
-      if (found.length === 0 || this.#missing <= 0 || this.#moved !== undefined) return;
+      for (const { share, claimed } of found) {
+        (claimed < share.begin ? short : shortAhead).add(share.partition);
+      }
+      if ((found.length === 0 && !isBeginning) || this.#missing <= 0 || this.#moved !== undefined) return;
+      const begins = this.#begun < this.#claim.begin;
       this.#peeks = await step.queue.each(async (_, number) => {
         const peeked = this.#peeks[number] as Peeked;
-        return short.has(number) ? { ...peeked, count: 0 } : step.peek(number, this.#missing);
+        const isShort = short.has(number) || (!begins && shortAhead.has(number));
+        return isShort ? { ...peeked, count: 0 } : step.peek(number, this.#missing);
       });
     }
   }
 
-  /** Answers the partitions that handed out less. */
-  async #claimShares(shares: readonly Share[], round: number): Promise<readonly number[]> {
-    const short: number[] = [];
+  /** Answers the shares of which less was handed out, and how much. */
+  async #claimShares(shares: readonly Share[], round: number): Promise<readonly Claimed[]> {
+    const short: Claimed[] = [];
     const claim = async (share: Share): Promise<void> => {
-      if ((await this.#claimHeeding(share, round)) < share.begin + share.ahead) short.push(share.partition);
+      const claimed = await this.#claimHeeding(share, round);
+      if (claimed < share.begin + share.ahead) short.push({ share, claimed });
     };
     if (this.#isRevokedOnce) {
       for (const share of shares) await claim(share);
