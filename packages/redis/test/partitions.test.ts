@@ -70,6 +70,17 @@ describe.skipIf(!hasTestServer)("partitions", () => {
     expect(claimed.map(({ id }) => id)).toEqual([locked.id]);
   });
 
+  test("the first jobs of all begin, and those behind them are claimed ahead, wherever they are", async () => {
+    const { storage } = await fresh();
+    const due = Date.now() - 1_000;
+    const jobs = Array.from({ length: 3 * PARTITIONS }, (_, place) => newJob({ due: due + place }));
+    await store(storage, ...jobs);
+    const { claimed } = await step(storage, { claim: { begin: PARTITIONS, ahead: 100, lease: LEASE } });
+    expect(claimed.map(({ id, begun }) => [id, begun])).toEqual(
+      jobs.map(({ id }, place) => [id, place < PARTITIONS]),
+    );
+  });
+
   test("jobs that are stored one by one are spread evenly", async () => {
     const { storage, rows } = await fresh();
     const count = 2_000;

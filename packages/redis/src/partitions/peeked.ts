@@ -133,25 +133,30 @@ export interface Share {
   readonly ahead: number;
 }
 
-/** Which partitions have the first jobs of all, and how many of them each; the one with the very first comes first. */
+/**
+ * Which partitions have the first jobs of all, and how many of them each; the one with the very first comes first. The first of all
+ * begin, whichever have them, and those behind them are claimed ahead.
+ */
 export function sharesOf(
   peeks: readonly Peeked[],
   { begin, ahead }: Pick<ClaimRequest, "begin" | "ahead">,
 ): readonly Share[] {
   const wanted = begin + ahead;
   const taken = peeks.map(() => 0);
+  const begins = peeks.map(() => 0);
   const order: number[] = [];
   for (let number = 0; number < wanted; number += 1) {
     const partition = firstOf(peeks, taken);
     if (partition === undefined) break;
     if (taken[partition] === 0) order.push(partition);
     taken[partition] = (taken[partition] ?? 0) + 1;
+    if (number < begin) begins[partition] = (begins[partition] ?? 0) + 1;
   }
   const all = order.map((partition) => ({ partition, count: taken[partition] ?? 0 }));
-  const counts = fewer(peeks, all) ?? all;
+  const few = fewer(peeks, all);
   let left = begin;
-  return counts.map(({ partition, count }) => {
-    const own = Math.min(left, count);
+  return (few ?? all).map(({ partition, count }) => {
+    const own = few === undefined ? (begins[partition] ?? 0) : Math.min(left, count);
     left -= own;
     return { partition, begin: own, ahead: count - own };
   });
