@@ -167,6 +167,7 @@ export interface StorageContract {
    * Promise: a group may have an id given by the caller, which is known again as that of a job is
    * Promise: of several flows in one call either all are stored or none
    * Promise: a unique key that is taken answers its holder, and stores nothing
+   * Promise: a unique key whose holder expired while it waited is free for a new job, unless it is taken until an instant
    * Promise: a group is stored although the unique key of a member is taken: that member waits for it, and nobody else
    * Promise: a unique key with replace cancels the waiting holder and stores the new job
    * Promise: a unique key with replace behind an active holder waits for it, and a further one replaces that

@@ -135,10 +135,21 @@ function ignoredFor(move: Move, { jobs, joins }: NewFlow): JobRow | undefined {
   if (joins.length > 0) return undefined;
   for (const { unique, after } of jobs) {
     if (unique?.onConflict !== "ignore" || hasEdges(after)) continue;
-    const entry = holderOf(move, unique.key);
+    let entry = holderOf(move, unique.key);
+    while (entry !== undefined && endsExpired(move, entry.holder)) entry = holderOf(move, unique.key);
     if (entry !== undefined) return entry.holder;
   }
   return undefined;
+}
+
+/** Ends a holder that will not run any more, so that its key is free: the new job would be lost with it. */
+function endsExpired(move: Move, holder: JobRow): boolean {
+  const { expiresAt, unique } = holder.job;
+  // A key until an instant outlives its job, however that ended.
+  if (expiresAt === undefined || expiresAt > move.now || typeof unique?.until === "number") return false;
+  if (!isWaiting(holder)) return false;
+  finishUnasked(move, holder, "expired");
+  return true;
 }
 
 function hasEdges(after: NewJob["after"]): boolean {

@@ -1,8 +1,8 @@
 import type { NewUnique } from "@taskq/core/storage";
-import { finish } from "./final.js";
+import { finish, NO_REASON } from "./final.js";
 import { enterLine, park } from "./line.js";
 import type { Move } from "./move.js";
-import { ACTIVE, CANCELLED, idOf, metaOf, READY, ROW_COLUMNS, type Key, type Row } from "./row.js";
+import { ACTIVE, CANCELLED, EXPIRED, idOf, metaOf, READY, ROW_COLUMNS, type Key, type Row } from "./row.js";
 import { rowByKey } from "./rows.js";
 import { IN_LINE } from "./schema.js";
 import { skipIfDead } from "./skip-dead.js";
@@ -39,16 +39,29 @@ function holderOf(move: Move, key: string): UniqueRow | undefined {
   return holderOf(move, key);
 }
 
-/** The job that has a key now; it may have been removed. */
+/** The job that has a key now, and that a new one gives way to; it may have been removed. */
 export function uniqueHolder(
   move: Move,
   key: string,
 ): { readonly id: string; readonly state: number } | undefined {
-  const unique = holderOf(move, key);
-  if (unique === undefined) return undefined;
-  if (unique.id !== null && unique.state !== null) return { id: unique.id, state: unique.state };
-  const row = rowByKey(move.scope.connection, unique.holder);
-  return row === undefined ? undefined : { id: idOf(row), state: row.state };
+  for (;;) {
+    const unique = holderOf(move, key);
+    if (unique === undefined) return undefined;
+    if (unique.id !== null && unique.state !== null) return { id: unique.id, state: unique.state };
+    const row = rowByKey(move.scope.connection, unique.holder);
+    if (row === undefined) return undefined;
+    if (!endsExpired(move, row, unique)) return { id: idOf(row), state: row.state };
+    if (move.freed.delete(key)) letUniqueGo(move, key);
+  }
+}
+
+/** Ends a holder that will not run any more, so that its key is free: the new job would be lost with it. */
+function endsExpired(move: Move, row: Row, { until }: UniqueRow): boolean {
+  // A key until an instant outlives its job, however that ended.
+  if (row.expires === null || row.expires > move.now || until !== null || row.state >= ACTIVE) return false;
+  finish(move, row, EXPIRED, NO_REASON);
+  move.effect(row, "expired");
+  return true;
 }
 
 /**

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { NewUnique, SettledOutcome } from "@taskq/core/storage";
+import type { EnqueueAnswer, NewJob, NewUnique, SettledOutcome } from "@taskq/core/storage";
 import { bytes } from "../bytes.js";
 import { after, chain } from "../flows.js";
 import { promise, subject, type Subject } from "../promise.js";
@@ -9,6 +9,7 @@ const key = (unique: Partial<NewUnique> = {}): { unique: NewUnique } => ({
   unique: { key: "report", until: "final", onConflict: "ignore", ...unique },
 });
 const replace = key({ onConflict: "replace" });
+const statusOf = ({ flows }: EnqueueAnswer): unknown => flows.map(({ status, id }) => [status, id]);
 
 export const unique: Subject = subject("unique keys", [
   promise("a unique key that is taken answers its holder, and stores nothing", async (context) => {
@@ -36,6 +37,55 @@ export const unique: Subject = subject("unique keys", [
     const elsewhere = context.job(key());
     assert.equal((await context.enqueue(elsewhere)).flows[0]?.status, "stored", "keys are of one queue");
   }),
+
+  promise(
+    "a unique key whose holder expired while it waited is free for a new job, unless it is taken until an instant",
+    async (context) => {
+      const expiresAt = context.now + 100;
+      const ready = context.job({ ...key(), expiresAt });
+      const follower = context.job();
+      const scheduled = context.job({ ...key({ key: "later", until: "started" }), expiresAt, delay: 500 });
+      const throttled = context.job({ ...key({ key: "throttle", until: context.now + 300 }), expiresAt });
+      await context.enqueue(chain(ready, follower), scheduled, throttled);
+      const renewed = (): NewJob[] => [
+        context.job(key()),
+        context.job(key({ key: "later", until: "started" })),
+        context.job(key({ key: "throttle", until: context.now + 300 })),
+      ];
+      context.now = expiresAt - 1;
+      const early = [ready, scheduled, throttled].map(({ id }) => ["existing", id]);
+      assert.deepEqual(statusOf(await context.enqueue(...renewed())), early);
+      context.now = expiresAt;
+      const jobs = renewed();
+      const answer = await context.enqueue(...jobs);
+      const [first, second] = jobs.map(({ id }) => id) as [string, string];
+      assert.deepEqual(statusOf(answer), [
+        ["stored", first],
+        ["stored", second],
+        ["existing", throttled.id],
+      ]);
+      const told = answer.effects.filter(({ kind }) => kind === "expired").map(({ id }) => id);
+      assert.deepEqual(told, [ready.id, scheduled.id]);
+      const states = await context.states(ready.id, follower.id, scheduled.id, throttled.id);
+      assert.deepEqual(states, ["expired", "skipped", "expired", "ready"]);
+      const again = await context.enqueue(context.job(key()));
+      assert.deepEqual(statusOf(again), [["existing", first]], "the new job has the key");
+      const claimed = await context.claim({ n: 9 });
+      assert.deepEqual(
+        claimed.map(({ id }) => id),
+        [first, second],
+      );
+
+      // One that runs has started in time.
+      context.advance(200);
+      const late = context.job({ ...key({ key: "runs" }), expiresAt: context.now + 10 });
+      await context.enqueue(late);
+      await context.claim({ n: 9 });
+      context.advance(10);
+      const behind = await context.enqueue(context.job(key({ key: "runs" })));
+      assert.deepEqual(statusOf(behind), [["existing", late.id]]);
+    },
+  ),
 
   promise(
     "a group is stored although the unique key of a member is taken: that member waits for it, and nobody else",

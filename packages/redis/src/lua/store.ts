@@ -137,12 +137,26 @@ knownFlow = function(flow)
   return {status = "existing", id = flow["end"], state = row and row.state or tombstone and tombstone.state or "completed"}
 end
 
+local function isWaiting(row)
+  return row.state ~= "active" and not FINAL[row.state]
+end
+
+-- Ends a holder that will not run any more, so that its key is free: the new job would be lost with it. A key until an
+-- instant outlives its job, however that ended.
+local function endsExpired(entry, row)
+  if not row or not row.expiresAt or row.expiresAt > S.now then return false end
+  if type(entry["until"]) == "number" or not isWaiting(row) then return false end
+  M.finishUnasked(row, "expired")
+  return true
+end
+
 -- The holder of a key for which the flow is not stored. One with a group is: who needs the key there waits for it, and takes no others along.
 local function ignoredFor(flow)
   if #flow.joins > 0 then return nil end
   for _, job in ipairs(flow.jobs) do
     if job.unique and job.unique.onConflict == "ignore" and not (job.after and #job.after > 0) then
       local entry = M.holderOf(job.unique.key)
+      while entry and endsExpired(entry, M.rowOf(entry.holder)) do entry = M.holderOf(job.unique.key) end
       if entry then
         local row = M.rowOf(entry.holder)
         return {status = "existing", id = entry.holder, state = row and row.state or entry.state or "completed"}
@@ -198,10 +212,6 @@ local function addJoins(joins, flow)
     left = rest
   end
   return rows
-end
-
-local function isWaiting(row)
-  return row.state ~= "active" and not FINAL[row.state]
 end
 
 -- A job that replaces takes the key of a waiting holder at once. Behind one that runs, it takes the place of the job that

@@ -46,10 +46,10 @@ end
 local rows, remembered, holders = textsOf(${key("rows")}, keys), textsOf(${key("memory")}, names), textsOf(${key("uniques")}, uniques)
 for place = 1, ofFlows do if rows[keys[place]] then return 0 end end
 
--- The id, state and task of a row; nothing where that is a group, or in no state. Claims, ends and promotions do not write it anew.
+-- The id, state and task of a row, and when it expires; nothing where that is a group, or in no state. Claims, ends and promotions do not write it anew.
 local function lookedAt(key, row)
   local order, enqueued = struct.unpack(">I5I6", row)
-  local _, due, code, task = decode(row, 3, 11)
+  local _, due, code, task, x = decode(row, 4, 11)
   local _, suffix, priority = decode(row, 2, (decode(row, 17, 11)))
   if code == 2 or code == 11 then
     local ended, own = call("HGET", ${key("ended")}, key), six(order) .. key
@@ -58,11 +58,12 @@ local function lookedAt(key, row)
     elseif code == 2 or not call("ZSCORE", ${key("scheduled")}, four(priority) .. own) then code = 4 end
   end
   if not STATES[code] then return nil end
-  return suffix and key .. suffix or string.sub(key, 2), STATES[code], task
+  return suffix and key .. suffix or string.sub(key, 2), STATES[code], task, type(x) == "table" and x[1] == 1 and x[2] or nil
 end
 
--- Who has a unique key, and how that job stands; nothing where its time is over, and false where another one is next in line, or that job cannot be read.
-local free = {}
+-- Who has a unique key, and how that job stands; nothing where its time is over, and false where another one is next in line, where that job has to
+-- be ended since it expired, or cannot be read.
+local free, WAITING = {}, {blocked = true, scheduled = true, ready = true, parked = true}
 local function holderOf(unique)
   local read, holder, till, _, state = pcall(cmsgpack.unpack, holders[unique])
   if not read or type(holder) ~= "string" then return false end
@@ -73,10 +74,11 @@ local function holderOf(unique)
   end
   for _, key in ipairs({"!" .. holder, placeOf(holder) or nil}) do
     local row = call("HGET", ${key("rows")}, key)
-    local id, own = nil, nil
+    local id, own, expiresAt = nil, nil, nil
     local fine = true
-    if row then fine, id, own = pcall(lookedAt, key, row) end
+    if row then fine, id, own, _, expiresAt = pcall(lookedAt, key, row) end
     if not fine then return false end
+    if type(till) ~= "number" and WAITING[own] and type(expiresAt) == "number" and expiresAt <= now then return false end
     if id == holder then return holder, own end
   end
   -- Of one that holds it as long as it is not final, somebody has removed the row.
