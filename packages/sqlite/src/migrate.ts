@@ -16,6 +16,10 @@ function schemaVersion(connection: Connection): number {
         `got '${connection.prefix}', which SQLite takes for the same`,
     );
   }
+  const columns = connection.driver
+    .prepare("SELECT count(*) AS count FROM pragma_table_info(?) WHERE name IN ('name', 'value')")
+    .get(name) as { count: number };
+  if (columns.count < 2) throw foreign(connection, { type: "table", name });
   const row = connection.driver
     .prepare(prefixed("SELECT value FROM {meta} WHERE name = 'schema'", connection.prefix))
     .get() as { value: number } | undefined;
@@ -47,6 +51,7 @@ export function applyMigrations(connection: Connection): void {
   const version = schemaVersion(connection);
   if (version >= SCHEMA_VERSION) return;
   const { driver, prefix } = connection;
+  if (version === 0) refuseForeign(connection);
   driver.exec(
     prefixed(
       "CREATE TABLE IF NOT EXISTS {meta} (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
@@ -57,4 +62,30 @@ export function applyMigrations(connection: Connection): void {
   driver
     .prepare(prefixed("INSERT OR REPLACE INTO {meta} (name, value) VALUES ('schema', ?)", prefix))
     .run(SCHEMA_VERSION);
+}
+
+interface Entry {
+  readonly type: string;
+  readonly name: string;
+}
+
+/** A table of somebody else under one of our names would be written into, or stand in the way. @throws `TASKQ_SCHEMA` */
+function refuseForeign(connection: Connection): void {
+  const ours = [...MIGRATIONS.join("\n").matchAll(/CREATE (?:TABLE|INDEX) \{(\w+)\}/g)].map(
+    ([, name]) => name,
+  );
+  const taken = connection.driver
+    .prepare(
+      "SELECT type, name FROM sqlite_schema WHERE lower(name) IN (SELECT lower(? || value) FROM json_each(?)) LIMIT 1",
+    )
+    .get(connection.prefix, JSON.stringify(["meta", ...ours])) as Entry | undefined;
+  if (taken !== undefined) throw foreign(connection, taken);
+}
+
+function foreign({ path, prefix }: Connection, { type, name }: Entry): TaskqError {
+  return new TaskqError(
+    "TASKQ_SCHEMA",
+    `the SQLite file ${path}: expected the names that begin with '${prefix}' to be free, got the ${type} '${name}', which ` +
+      "is not of taskq; give sqliteStorage a tablePrefix of its own",
+  );
 }
