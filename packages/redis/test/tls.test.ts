@@ -99,6 +99,24 @@ describe.skipIf(serverBinary() === undefined || !hasOpenssl())("TLS", () => {
     expect(allOf(plain)).not.toContain("hidden");
   });
 
+  test("TLS on one end only is told as what it may be", async () => {
+    const secured = await tlsServer(keysOfTest());
+    const server = await startRedisServer();
+    afterTest(() => server.stop());
+    const urls = [server.url.replace("redis:", "rediss:"), `redis://127.0.0.1:${secured}`] as const;
+    const [over, without] = await Promise.all([
+      refusalOf(callerOf({ url: urls[0], timeout: "4s" }).command("ping", [])),
+      refusalOf(callerOf({ url: urls[1], timeout: "4s" }).command("ping", [])),
+    ]);
+    expect([over.code, without.code]).toEqual(["TASKQ_UNAVAILABLE", "TASKQ_UNAVAILABLE"]);
+    expect(over.message).toMatch(
+      /no answer within 4000 ms: connect ETIMEDOUT \(over TLS; if that port of the server has none, write redis:\/\//,
+    );
+    expect(without.message).toMatch(
+      /ECONNRESET \(without TLS; if that port of the server has it, write rediss:\/\//,
+    );
+  });
+
   test("a key is in no error, whatever the client puts into it", async () => {
     const keys = keysOfTest();
     const port = await tlsServer(keys);

@@ -2,6 +2,7 @@ import { bytesRead } from "./arrivals.js";
 import { isCluster, type Client, type ClusterClient } from "./client.js";
 import { judge } from "./failure.js";
 import { letGo } from "./let-go.js";
+import { asMet } from "./mismatch.js";
 import { probe } from "./probe.js";
 import { asksSeveral, databaseOf, makeClient, type Source } from "./source.js";
 
@@ -168,7 +169,8 @@ export class Connection {
     }
     this.#making = client;
     const noted = (error: unknown): void => {
-      if (client === this.client || client === this.#making) this.failure = error;
+      if (client === this.#making) this.failure = asMet(client, error);
+      else if (client === this.client) this.failure = error;
     };
     client.on("error", noted);
     if (isCluster(client)) client.on("node error", noted);
