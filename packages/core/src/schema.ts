@@ -27,6 +27,12 @@ export function parseInput<Parsed>(
 }
 
 function parsedOf<Parsed>(result: StandardResult<Parsed>, what: string): Parsed {
+  if (!isResult(result)) {
+    throw new TaskqError(
+      "TASKQ_OPTION",
+      `the schema of ${what}: expected validate to answer { value } or { issues }, got something else`,
+    );
+  }
   if (result.issues === undefined) return result.value;
   const named = result.issues.slice(0, NAMED_ISSUES).map(issueText);
   const more = result.issues.length - named.length;
@@ -34,6 +40,11 @@ function parsedOf<Parsed>(result: StandardResult<Parsed>, what: string): Parsed 
   throw new TaskqError("TASKQ_INPUT", `${what} is refused by its schema: ${named.join("; ")}`, {
     cause: result.issues,
   });
+}
+
+/** A schema made by hand may answer the value itself, of which nothing would be left. */
+function isResult(result: unknown): boolean {
+  return typeof result === "object" && result !== null && ("value" in result || "issues" in result);
 }
 
 function issueText({ path, message }: Issue): string {

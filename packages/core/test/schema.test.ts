@@ -62,6 +62,25 @@ describe("parseInput", () => {
     expect(() => parseInput(refusing, 1)).toThrow(/: n0; .*; n9; and 2 more$/);
   });
 
+  test("refuses what is no result, rather than going on without an input", async () => {
+    const message =
+      "the schema of the input: expected validate to answer { value } or { issues }, got something else";
+    for (const answer of ["ada", { name: "ada" }, undefined, null]) {
+      const wrong = schemaOf(() => answer as never);
+      expect(() => parseInput(wrong, "ada")).toThrow(
+        expect.objectContaining({ code: "TASKQ_OPTION", message }),
+      );
+      const later = schemaOf(() => Promise.resolve(answer) as never);
+      await expect(parseInput(later, "ada")).rejects.toMatchObject({ code: "TASKQ_OPTION", message });
+    }
+    expect(
+      parseInput(
+        schemaOf(() => ({ value: undefined })),
+        "ada",
+      ),
+    ).toBeUndefined();
+  });
+
   test("lets an error of the schema through", () => {
     const broken = schemaOf(() => {
       throw new RangeError("the schema is broken");
