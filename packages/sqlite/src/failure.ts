@@ -7,6 +7,11 @@ function sqliteCode(error: unknown): string | undefined {
   return typeof code === "string" && code.startsWith("SQLITE_") ? code : undefined;
 }
 
+/** Whether SQLite told of it. */
+export function isOfDriver(error: unknown): boolean {
+  return sqliteCode(error) !== undefined;
+}
+
 /** Whether somebody else holds the file for the moment. */
 export function isBusy(error: unknown): boolean {
   const code = sqliteCode(error);
@@ -67,6 +72,9 @@ function explained(code: string | undefined): string {
   if (code.startsWith("SQLITE_CORRUPT")) return "expected a sound database, got a corrupt one: ";
   if (code.startsWith("SQLITE_READONLY")) return "expected a file that can be written, got a read-only one: ";
   if (code.startsWith("SQLITE_CANTOPEN")) return "expected a file that can be opened and written: ";
+  if (code.startsWith("SQLITE_IOERR")) {
+    return `expected a disk that reads and writes, got a refusal of the system (${code}; a failing disk, a full quota): `;
+  }
   return "";
 }
 

@@ -2,7 +2,7 @@ import { closeSync, existsSync, openSync } from "node:fs";
 import { TaskqError } from "@taskq/core/storage";
 import { connect, type Connection } from "./connection.js";
 import type { DriverFactory } from "./driver.js";
-import { isBusy, storageError } from "./failure.js";
+import { isBusy, isOfDriver, storageError } from "./failure.js";
 import { checkPlace, FileGuard } from "./file-guard.js";
 import { behindLinks } from "./links.js";
 import { applyMigrations, schemaIsCurrent } from "./migrate.js";
@@ -24,6 +24,19 @@ export async function openFile(
   settings: Settings,
   busyLimit: number = BUSY_LIMIT,
 ): Promise<OpenFile> {
+  try {
+    return await openUnlessBusy(factory, path, settings, busyLimit);
+  } catch (error) {
+    throw openingError(error, path);
+  }
+}
+
+async function openUnlessBusy(
+  factory: DriverFactory,
+  path: string,
+  settings: Settings,
+  busyLimit: number,
+): Promise<OpenFile> {
   const place = { path, file: behindLinks(path) };
   checkPlace(place.file);
   createPrivately(place.file);
@@ -32,11 +45,23 @@ export async function openFile(
     try {
       return attempt(factory, place, settings);
     } catch (error) {
-      if (!isBusy(error)) throw storageError(error, path);
+      if (!isBusy(error)) throw error;
       if (performance.now() - since > busyLimit) throw busyError(path, busyLimit, error);
     }
     await pauseBeforeRetry();
   }
+}
+
+/** What the system refuses, and the driver where the folder is gone, as errors of ours: neither has read anything yet. */
+function openingError(error: unknown, path: string): unknown {
+  if (!(error instanceof Error) || error instanceof TaskqError || isOfDriver(error)) {
+    return storageError(error, path);
+  }
+  return new TaskqError(
+    "TASKQ_STORAGE",
+    `the SQLite file ${path}: expected to be able to open it, got ${error.message}`,
+    { cause: error },
+  );
 }
 
 interface Place {

@@ -15,7 +15,9 @@ import { sqliteStorage } from "@taskq/sqlite";
 import { describe, expect, test, vi } from "vitest";
 import { checkFileSystem } from "../src/file-guard.ts";
 import { refuseCrash } from "../src/load-driver.ts";
-import { refuseOldSqlite } from "../src/open-file.ts";
+import type { DriverFactory } from "../src/driver.ts";
+import { openFile, refuseOldSqlite } from "../src/open-file.ts";
+import { settingsOf } from "../src/options.ts";
 import {
   afterTest,
   failure,
@@ -55,6 +57,30 @@ async function laterEnqueue(change: (path: string) => void): Promise<{ code: str
   expect(await failure(storage.read({ queue: QUEUE, ids: [] }))).toBe(error);
   return error;
 }
+
+/** What the real driver meets where something befalls the way to the file as it is opened. */
+function openedWhile(path: string, befalls: () => void): Promise<{ code: string; message: string }> {
+  function Opening(file: string, options: Database.Options): Database.Database {
+    befalls();
+    return new Database(file, options);
+  }
+  return failure(openFile(Opening as unknown as DriverFactory, path, settingsOf({ path })));
+}
+
+test("a folder, and a link, that goes while the file is opened is told as what it is", async () => {
+  const folder = join(temporaryFolder(), "jobs");
+  mkdirSync(folder);
+  const file = join(folder, "jobs.db");
+  const link = join(folder, "link.db");
+  symlinkSync(file, link);
+  const linkGone = await openedWhile(link, () => rmSync(link));
+  const folderGone = await openedWhile(file, () => rmSync(folder, { recursive: true }));
+  expect([linkGone.code, folderGone.code]).toEqual(["TASKQ_STORAGE", "TASKQ_STORAGE"]);
+  expect(linkGone.message).toContain(`the SQLite file ${link}: expected to be able to open it, got ENOENT`);
+  expect(folderGone.message).toContain(
+    `the SQLite file ${file}: expected to be able to open it, got Cannot open`,
+  );
+});
 
 describe("options", () => {
   test.each([
