@@ -69,7 +69,8 @@ export class Connection {
     try {
       return work();
     } finally {
-      this.sql("COMMIT").run();
+      // A disk that fails has ended it, and what is thrown says so.
+      if (this.driver.inTransaction) this.sql("COMMIT").run();
     }
   }
 

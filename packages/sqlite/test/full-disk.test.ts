@@ -47,3 +47,15 @@ test("many jobs of one tick are refused at once where the disk is full, and stor
   makeRoom();
   expect(await one()).toMatchObject({ flows: [{ status: "stored" }] });
 });
+
+test("what ends the transaction of a read is told, and not that the transaction is over", async () => {
+  const { session } = await fullSession();
+  const { connection } = session;
+  const refused = (): unknown =>
+    connection.snapshot(() =>
+      connection.sql("INSERT INTO {bodies} (key, body) VALUES (1, zeroblob(100000))").run(),
+    );
+  expect(refused).toThrow(expect.objectContaining({ code: "SQLITE_FULL" }));
+  expect(connection.driver.inTransaction).toBe(false);
+  expect(connection.snapshot(() => 1)).toBe(1);
+});
