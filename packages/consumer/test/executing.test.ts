@@ -5,6 +5,7 @@ import {
   group,
   jsonSerializer,
   task,
+  TaskqError,
   type Clock,
   type Result,
   type Serializer,
@@ -12,10 +13,11 @@ import {
   type Storage,
   type TaskContext,
 } from "@taskq/core";
-import { systemClock, type StorageContract } from "@taskq/core/storage";
+import { metByAll, systemClock, type StorageContract } from "@taskq/core/storage";
 import { once } from "node:events";
 import { setTimeout as abortableSleep } from "node:timers/promises";
 import { describe, expect, test, vi } from "vitest";
+import { drain } from "../src/index.js";
 import { closing, serve } from "./serving.js";
 import { Gate, leastOf, only, recordEvents, sleep, storages, until } from "./support.js";
 
@@ -286,6 +288,26 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
     const halfway = done.slice(0, 100).filter((name) => name === "left").length;
     expect(halfway).toBeGreaterThan(20);
     expect(halfway).toBeLessThan(80);
+  });
+
+  test("a stage whose input the storage cannot read just now is put off, and not put aside", async () => {
+    const storage = (await makeStorage()) as Storage & StorageContract;
+    const read = storage.read.bind(storage);
+    let refusals = 0;
+    storage.read = async (request) => {
+      if (refusals === 3) return read(request);
+      refusals += 1;
+      throw metByAll(new TaskqError("TASKQ_STORAGE", "the disk fails"));
+    };
+    // More than a claim carries.
+    const large = task("large", async () => "x".repeat(100_000));
+    const size = task("size", async (text: string) => text.length);
+    const queue = closing(createQueue({ storage, tasks: { large, size } }));
+    const result = await queue.enqueue(large.job().pipe(size));
+    await drain(queue, { until: new Date(Date.now() + 60_000) });
+    expect(refusals).toBe(3);
+    expect(await result.peek()).toEqual({ state: "completed", value: 100_000 });
+    expect(await queue.job(result.id)).toMatchObject({ attempt: 1, crashes: 0 });
   });
 
   test("a handler that waits for a job of its own consumer is refused", async () => {

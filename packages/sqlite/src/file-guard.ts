@@ -1,6 +1,6 @@
 import { accessSync, constants, statfsSync, statSync, type Stats } from "node:fs";
 import { basename, dirname } from "node:path";
-import { TaskqError } from "@taskq/core/storage";
+import { metByAll, TaskqError } from "@taskq/core/storage";
 import { isLoneMount } from "./lone-mount.js";
 
 /** File systems across a network, by the number that statfs answers on Linux: SQLite's locks do not hold there. */
@@ -27,7 +27,7 @@ const WRITABLE_BY_OTHERS = 0o022;
 const LONGEST_NAME = 255 - "-journal".length;
 
 function refusal(message: string, cause?: unknown): TaskqError {
-  return new TaskqError("TASKQ_STORAGE", message, cause === undefined ? undefined : { cause });
+  return metByAll(new TaskqError("TASKQ_STORAGE", message, cause === undefined ? undefined : { cause }));
 }
 
 /** Refuses a place where no database can be, before one is made there. @throws `TASKQ_STORAGE` */

@@ -12,6 +12,7 @@ import {
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { sqliteStorage } from "@taskq/sqlite";
+import { isMetByAll } from "@taskq/core/storage";
 import { describe, expect, test, vi } from "vitest";
 import { checkFileSystem } from "../src/file-guard.ts";
 import { refuseCrash } from "../src/load-driver.ts";
@@ -305,6 +306,8 @@ describe("a file that is gone while it is open", () => {
     const error = await laterEnqueue((path) => rmSync(path));
     expect(error.code).toBe("TASKQ_STORAGE");
     expect(error.message).toMatch(/expected the file that was opened, but it was deleted/);
+    // No run is to blame for it.
+    expect(isMetByAll(error)).toBe(true);
   });
 
   test("is a typed error when another one has taken its place", async () => {

@@ -1,6 +1,7 @@
 /** Executes one claimed job and decides what follows. */
 import type { Definition } from "../definition.js";
 import { TaskqError } from "../errors.js";
+import { isMetByAll } from "../met-by-all.js";
 import type { SettledOutcome } from "../storage.js";
 import { encodeError } from "./failure.js";
 import type { FinishedRun } from "./finished-run.js";
@@ -19,6 +20,8 @@ import { withoutStacks } from "./without-stacks.js";
 
 /** How long a job of a newer version of its task is left to consumers that know it, in milliseconds. */
 const NEWER_VERSION_PAUSE = 5_000;
+/** How long a job is put off whose predecessor's result the storage cannot read just now, in milliseconds. */
+const UNREAD_PAUSE = 5_000;
 
 const REVOKED: SettledOutcome = { kind: "cancelled", reason: "revoked" };
 
@@ -165,7 +168,10 @@ function isPassing(error: unknown): boolean {
 }
 
 function unreadable(run: Run, error: unknown): FinishedRun {
-  return isPassing(error) ? unrun(run, { kind: "released" }) : quarantined(run, error);
+  if (isPassing(error)) return unrun(run, { kind: "released" });
+  // A disk that fails, a password that was changed: no fault of the job. Claims may go on meanwhile.
+  if (isMetByAll(error)) return unrun(run, { kind: "postponed", due: run.startedAt + UNREAD_PAUSE });
+  return quarantined(run, error);
 }
 
 function quarantined(run: Run, cause: unknown): FinishedRun {
