@@ -366,6 +366,27 @@ describe.each(storages)("on %s", (_name, makeStorage) => {
     expect(await even!.wait({ timeout: "5s" })).toBe("even");
   });
 
+  test("a serializer that answers a promise, be it one that rejects, is told so", async () => {
+    const json = jsonSerializer();
+    const serializer: Serializer = {
+      id: "late",
+      encode: (value, context) => json.encode(value, context),
+      decode: async (bytes, context) => {
+        json.decode(bytes, context);
+        throw new Error("nobody hears of this");
+      },
+    };
+    const echo = task("echo", async (of: string) => of);
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks: { echo }, serializer }));
+    const told = "from decode() of the serializer 'late', got a promise";
+    await queue.values.set("key", 1);
+    await expect(queue.values.get("key")).rejects.toThrow(told);
+    await serve(queue);
+    const result = await queue.enqueue(echo.job("it"));
+    await until(async () => (await queue.counts()).quarantined === 1);
+    await expect(result.peek()).rejects.toThrow(told);
+  });
+
   test("a handler does not begin once its run was revoked, however long what comes before it takes", async () => {
     const [asked, goOn] = [new Gate(), new Gate()];
     let runs = 0;

@@ -30,11 +30,14 @@ function guardedAnew(serializer: Serializer): Serializer {
       throw noBytes(bytes, serializer, context);
     },
     decode(bytes, context) {
+      let value: unknown;
       try {
-        return serializer.decode(bytes, context);
+        value = serializer.decode(bytes, context);
       } catch (error) {
         throw error instanceof TaskqError ? error : unreadable(error, serializer, context);
       }
+      if (types.isPromise(value)) throw promised(value, serializer, context);
+      return value;
     },
   };
 }
@@ -44,6 +47,15 @@ function noBytes(came: unknown, { id }: Serializer, context: MessageContext): Ta
   return new TaskqError(
     "TASKQ_INPUT",
     `${context.purpose}, id '${context.id}': expected a Uint8Array from encode() of the serializer '${id}', got ${kind}`,
+  );
+}
+
+/** The type of `decode()` lets it be asynchronous: nobody would wait for it, nor hear that it rejects. */
+function promised(value: Promise<unknown>, { id }: Serializer, context: MessageContext): TaskqError {
+  ignoreRejection(value);
+  return new TaskqError(
+    "TASKQ_INPUT",
+    `${context.purpose}, id '${context.id}': expected a value from decode() of the serializer '${id}', got a promise`,
   );
 }
 

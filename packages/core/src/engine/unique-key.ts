@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { ignoreRejection } from "../ignore-rejection.js";
 import { BROKEN, unexpectedSecret } from "../options.js";
 import type { CheckedKey } from "../task-options.js";
 import { isPlainObject } from "../serializer/inspect.js";
@@ -9,6 +10,7 @@ const LONGEST_KEY = 255;
 /** A key: fixed, or made from the input. @throws `TASKQ_OPTION` for one that is no text */
 export function keyFrom(key: CheckedKey, input: unknown, what: string): string {
   const made: unknown = typeof key === "function" ? key(input) : key;
+  ignoreRejection(made);
   if (typeof made !== "string" || made.length === 0 || made.length > LONGEST_KEY) {
     throw unexpectedSecret(what, `a text of 1 to ${LONGEST_KEY} characters`, made);
   }

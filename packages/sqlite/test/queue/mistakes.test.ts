@@ -187,6 +187,17 @@ describe.each(storages)("on $name", ({ make }) => {
     expect(await (await queue.enqueue(add.job({ a: 1, b: 1 }))).wait()).toBe(2);
   });
 
+  test("a key that is made later is refused, be it a promise that rejects", async () => {
+    const late = (async () => Promise.reject(new Error("nobody hears of this"))) as never;
+    const locked = task("locked", { lock: late }, async () => {});
+    const limited = task("limited", { limit: { key: late, max: 1, per: "1s" } }, async () => {});
+    const unique = task("unique", { unique: { key: late, while: "waiting" } }, async () => {});
+    const queue = immediateQueue(make(), { locked, limited, unique });
+    for (const job of [locked.job(), limited.job(), unique.job()]) {
+      await expect(queue.enqueue(job)).rejects.toThrow("of 1 to 255 characters, got a promise");
+    }
+  });
+
   test("a promise of a storage is told from a storage", () => {
     const storage = Promise.resolve(make());
     expect(() => createQueue({ storage: storage as never, tasks: { add } })).toThrow(
