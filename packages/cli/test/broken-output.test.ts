@@ -1,8 +1,11 @@
 /** Nobody reads any more what the command prints, or there is no room for it. */
-import { closeSync, existsSync, openSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { createQueue, task } from "@taskq/core";
 import { sqliteStorage } from "@taskq/sqlite";
 import { expect, test } from "vitest";
+import { outputTo } from "../src/dump/output.js";
+import { UserError } from "../src/user-error.js";
 import { ES_MODULE, SHOP } from "./modules.js";
 import { Project } from "./taskq.js";
 
@@ -77,4 +80,18 @@ test("help that nobody reads is no mistake", async () => {
   await using command = project.taskq(["--help"]);
   command.leave();
   expect(await command.ended()).toBe(0);
+});
+
+test("a dump that cannot get its name is told as such, and discarded as far as that is possible", async () => {
+  await using project = await Project.with({});
+  const path = project.path("shop.ndjson");
+  const output = await outputTo(path);
+  await output.write("a line\n");
+  mkdirSync(join(path, "in the way"), { recursive: true });
+  await expect(output.finish()).rejects.toThrow(UserError);
+  await expect(output.finish()).rejects.toThrow(`cannot write ${path}.part: `);
+  rmSync(`${path}.part`);
+  mkdirSync(`${path}.part`);
+  await output.discard();
+  expect(existsSync(`${path}.part`)).toBe(true);
 });

@@ -27,16 +27,15 @@ export async function outputTo(path: string | undefined): Promise<Output> {
 async function fileOutput(path: string): Promise<Output> {
   if (existsSync(path)) throw new UserError(`${path} is there already; give another name, or remove it`);
   const partial = `${path}.part`;
-  const file = await open(partial, "w", MODE).catch((error: Error) => {
+  const refuse = (error: Error): never => {
     throw new UserError(`cannot write ${partial}: ${error.message}`, { cause: error });
-  });
+  };
+  const file = await open(partial, "w", MODE).catch(refuse);
   let waiting = "";
   const flush = async (): Promise<void> => {
     const text = waiting;
     waiting = "";
-    await file.writeFile(text).catch((error: Error) => {
-      throw new UserError(`cannot write ${partial}: ${error.message}`, { cause: error });
-    });
+    await file.writeFile(text).catch(refuse);
   };
   return {
     write: async (text) => {
@@ -45,13 +44,14 @@ async function fileOutput(path: string): Promise<Output> {
     },
     finish: async () => {
       await flush();
-      await file.sync();
-      await file.close();
-      await rename(partial, path);
+      await file.sync().catch(refuse);
+      await file.close().catch(refuse);
+      await rename(partial, path).catch(refuse);
     },
     discard: async () => {
-      await file.close();
-      await rm(partial, { force: true });
+      // Whoever discards it has an error to tell, and a queue to open again.
+      await file.close().catch(() => {});
+      await rm(partial, { force: true }).catch(() => {});
     },
   };
 }
