@@ -26,6 +26,9 @@ const BUSY_STILL = 200;
 /** Milliseconds between two looks meanwhile. */
 const LOOK_WHILE_BUSY = 5;
 
+/** No version of a file. */
+const UNKNOWN = -1;
+
 const ANY: WatchHint = { kind: "any" };
 
 export interface FileWatchOptions {
@@ -71,9 +74,18 @@ export class FileWatch {
   start(): void {
     this.users += 1;
     if (this.users > 1) return;
-    this.version = this.options.connection.dataVersion();
+    this.version = this.versionAtStart();
     this.timer = setInterval(() => this.poll(), POLL).unref();
     this.folder.listen();
+  }
+
+  /** Where it cannot be read just now, as while another process mends the log, the first look finds a change. */
+  private versionAtStart(): number {
+    try {
+      return this.options.connection.dataVersion();
+    } catch {
+      return UNKNOWN;
+    }
   }
 
   stop(): void {

@@ -228,6 +228,31 @@ test.runIf(process.platform === "linux")(
   20_000,
 );
 
+test("a file whose version cannot be read as the watch begins is watched all the same", async () => {
+  const path = join(temporaryFolder(), "jobs.db");
+  await openStorage({ path });
+  const own = connect(loadDriver(), { path, prefix: "taskq_", durability: "normal" });
+  afterTest(() => own.close());
+  let reads = 0;
+  const dataVersion = (): number => {
+    reads += 1;
+    if (reads === 1) throw Object.assign(new Error("database is locked"), { code: "SQLITE_BUSY_RECOVERY" });
+    return own.dataVersion();
+  };
+  const connection = Object.create(own, { dataVersion: { value: dataVersion } }) as Connection;
+  const changed = vi.fn<() => void>();
+  const watch = new FileWatch({ connection, changed, look: () => {} });
+  afterTest(() => watch.end());
+  expect(() => watch.start()).not.toThrow();
+  await vi.waitFor(() => expect(changed).toHaveBeenCalledTimes(1), { timeout: 2_000 });
+  // Several users; the first one has begun it.
+  watch.start();
+  const writer = new (loadDriver())(path, { timeout: 0 });
+  afterTest(() => void writer.close());
+  writer.exec("CREATE TABLE beside (n)");
+  await vi.waitFor(() => expect(changed).toHaveBeenCalledTimes(2), { timeout: 2_000 });
+});
+
 interface Writing {
   /** Milliseconds until what was written can be seen; `undefined`: not before something else is. */
   readonly seenAfter: number | undefined;
