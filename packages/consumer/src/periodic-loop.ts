@@ -1,4 +1,4 @@
-import { Ticker, type Engine } from "@taskq/core/engine";
+import { PAUSE_AFTER_ERROR, Ticker, type Engine } from "@taskq/core/engine";
 import { TaskqError } from "@taskq/core/storage";
 import type { Rest } from "./loop.js";
 import { retryPause, type Outage } from "./outage.js";
@@ -64,9 +64,10 @@ export class PeriodicLoop {
   }
 
   async #fire(rereads: boolean): Promise<number | undefined> {
-    if (!this.#declared) await this.#ticker.declare();
-    this.#declared = true;
-    return this.#ticker.tick((name, error) => this.#complain(name, error), rereads);
+    const complain = (name: string, error: TaskqError): void => this.#complain(name, error);
+    if (!this.#declared) this.#declared = await this.#ticker.declare(complain);
+    const at = await this.#ticker.tick(complain, rereads);
+    return this.#declared ? at : Math.min(at ?? Infinity, this.#engine.time.now() + PAUSE_AFTER_ERROR);
   }
 
   /** Once for each reason, as long as it lasts: it is tried again every second or two. */

@@ -1,6 +1,15 @@
 /** Storages that go on answering while they do not do all that they are asked for. */
 import { faultyStorage } from "@taskq/conformance";
-import { createQueue, every, periodic, task, TaskqError, type Storage } from "@taskq/core";
+import {
+  createQueue,
+  every,
+  jsonSerializer,
+  periodic,
+  task,
+  TaskqError,
+  type Serializer,
+  type Storage,
+} from "@taskq/core";
 import { engineOf } from "@taskq/core/engine";
 import type { StorageContract } from "@taskq/core/storage";
 import { memoryStorage } from "@taskq/memory";
@@ -35,6 +44,42 @@ test.each(storages)(
     await until(() => beats > 2);
     storage.faults.setPlanned(true);
     await until(() => logger.lines.length > 1);
+  },
+);
+
+test.each(storages)(
+  "a periodic task that cannot be declared on %s is told of once, stops nobody, and is tried again",
+  async (_name, makeStorage) => {
+    const json = jsonSerializer();
+    let isBroken = true;
+    const serializer: Serializer = {
+      id: "sometimes",
+      encode: (value, context) => {
+        if (isBroken && context.purpose === "schedule" && context.id === "beat")
+          throw new Error("no key today");
+        return json.encode(value, context);
+      },
+      decode: (bytes, context) => json.decode(bytes, context),
+    };
+    const logger = recordingLogger();
+    const runs = { beat: 0, other: 0 };
+    const beat = periodic("beat", every("20ms"), async () => void (runs.beat += 1));
+    const other = periodic("other", every("20ms"), async () => void (runs.other += 1));
+    const work = task("work", async () => 1);
+    const tasks = { beat, other, work };
+    const queue = closing(createQueue({ storage: await makeStorage(), tasks, serializer, logger }));
+    await serve(queue);
+    expect(await (await queue.enqueue(work.job())).wait({ timeout: "3s" })).toBe(1);
+    await until(() => runs.other > 2);
+    await sleep(1_200);
+    expect(logger.lines).toMatchObject([
+      {
+        level: "error",
+        fields: { schedule: "beat", error: expect.stringContaining("no key today") as string },
+      },
+    ]);
+    isBroken = false;
+    await until(() => runs.beat > 2, 5_000);
   },
 );
 

@@ -14,7 +14,7 @@ export { isRefusal, refusedRun } from "./engine/refused-run.js";
 export { prepareNow, preparedFlow } from "./engine/prepare.js";
 export type { PreparedFlow } from "./engine/prepare.js";
 export { reportEffects, reportLost, reportReaped, reportSettled } from "./engine/report.js";
-export { Ticker } from "./engine/ticker.js";
+export { PAUSE_AFTER_ERROR, Ticker } from "./engine/ticker.js";
 export { epochMilliseconds, milliseconds } from "./duration.js";
 export {
   abortSignal,

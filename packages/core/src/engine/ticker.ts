@@ -19,15 +19,15 @@ const OF_ALL: ReadonlySet<string> = new Set([
   "TASKQ_CLOSED",
   "TASKQ_MOVED",
 ]);
-/** The pause before a schedule that could not be fired is tried again, in milliseconds. */
-const PAUSE_AFTER_ERROR = 1_000;
+/** The pause before a schedule that could not be declared or fired is tried again, in milliseconds. */
+export const PAUSE_AFTER_ERROR = 1_000;
 /** The same where the storage's clock has not come to its instant yet. */
 const PAUSE_IF_EARLY = 20;
 
 /** So many schedules are looked at before others have their turn: ten thousand would keep them waiting for a second. */
 const SCHEDULES_AT_ONCE = 100;
 
-/** Told of a schedule whose job could not be enqueued; it is tried again after a second. */
+/** Told of a schedule that could not be declared, or whose job could not be enqueued; it is tried again after a second. */
 export type FiringListener = (name: string, error: TaskqError) => void;
 
 /** A rule that was read, with the bytes it was read from. */
@@ -50,9 +50,24 @@ export class Ticker {
     this.#engine = engine;
   }
 
-  /** Makes the queue's periodic tasks known to the storage: one first seen starts now. */
-  async declare(): Promise<void> {
-    for (const definition of periodicTasks(this.#engine)) await declareSchedule(this.#engine, definition);
+  /**
+   * Makes the queue's periodic tasks known to the storage: one first seen starts now. One that cannot be written keeps no other
+   * from it; without a listener, its error is thrown once all have had their turn. Answers whether all are known.
+   */
+  async declare(failed?: FiringListener): Promise<boolean> {
+    const errors: TaskqError[] = [];
+    for (const definition of periodicTasks(this.#engine)) {
+      try {
+        await declareSchedule(this.#engine, definition);
+      } catch (error) {
+        if (isOfAll(error)) throw error;
+        const told = asTaskqError(`the schedule '${definition.name}' cannot be declared`, error);
+        errors.push(told);
+        failed?.(definition.name, told);
+      }
+    }
+    if (failed === undefined && errors[0] !== undefined) throw errors[0];
+    return errors.length === 0;
   }
 
   /**
@@ -127,8 +142,8 @@ export class Ticker {
     try {
       return await this.#fire(record);
     } catch (error) {
-      if (error instanceof TaskqError && OF_ALL.has(error.code)) throw error;
-      told(record.name, firingError(record.name, error));
+      if (isOfAll(error)) throw error;
+      told(record.name, asTaskqError(`the schedule '${record.name}' cannot be fired`, error));
       return this.#engine.time.now() + PAUSE_AFTER_ERROR;
     }
   }
@@ -210,9 +225,11 @@ export class Ticker {
   }
 }
 
-function firingError(name: string, error: unknown): TaskqError {
+function isOfAll(error: unknown): boolean {
+  return error instanceof TaskqError && OF_ALL.has(error.code);
+}
+
+function asTaskqError(what: string, error: unknown): TaskqError {
   if (error instanceof TaskqError) return error;
-  return new TaskqError("TASKQ_INPUT", `the schedule '${name}' cannot be fired: ${errorText(error)}`, {
-    cause: error,
-  });
+  return new TaskqError("TASKQ_INPUT", `${what}: ${errorText(error)}`, { cause: error });
 }
