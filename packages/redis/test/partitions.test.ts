@@ -216,6 +216,24 @@ describe.skipIf(!hasTestServer)("partitions", () => {
     expect(counts["*"]).toMatchObject({ cancelled: 12, ready: 0, active: 0 });
   });
 
+  test("a run begins where it is, also when an earlier run of its job is settled once more meanwhile", async () => {
+    const { storage } = await fresh();
+    const jobs = Array.from({ length: PARTITIONS }, () => newJob());
+    // Of a flow, so at home, wherever its id says.
+    const first = jobs.find(({ id }) => partitionOf(id, PARTITIONS) !== 0) as NewJob;
+    await storage.enqueue({ queue: QUEUE, flows: [chain(first, newJob())] });
+    const [early] = await claim(storage, { request: 1 });
+    const { id } = first;
+    const outcome = { kind: "retry", due: 0, error: undefined, counts: false } as const;
+    const settled = [{ id, fence: early?.fence ?? 0, startedAt: 0, outcome, add: undefined }];
+    await step(storage, { settled });
+    const { claimed } = await step(storage, { claim: { begin: 0, ahead: 1, lease: LEASE } });
+    expect((await step(storage, { settled })).settled).toEqual(["repeated"]);
+    await step(storage, { begun: claimed.map((run) => ({ id: run.id, fence: run.fence })) });
+    const [record] = await storage.read({ queue: QUEUE, ids: [id] });
+    expect(record).toMatchObject({ state: "active", startedAt: expect.any(Number) as number });
+  });
+
   test("as long as nobody else claims, jobs are claimed by priority and due over all partitions", async () => {
     const { storage } = await fresh();
     const jobs = Array.from({ length: 60 }, (_, number) =>

@@ -42,9 +42,9 @@ export class ClaimRound {
     }
     // What others have handed out is to be run: the next step is told.
     if (this.#moved !== undefined && this.#step.claimed.length === 0) throw this.#moved;
-    for (const { id } of this.#step.claimed) {
-      const partition = this.#partitions.get(id);
-      if (partition !== undefined) queue.remember(id, partition);
+    for (const run of this.#step.claimed) {
+      const partition = this.#partitions.get(run.id);
+      if (partition !== undefined) queue.remember(run, partition);
     }
   }
 

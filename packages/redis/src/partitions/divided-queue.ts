@@ -1,5 +1,5 @@
 /** One queue in several partitions: where its jobs are. */
-import type { ClaimedJob, StepRequest, StoredRecord } from "@taskq/core/storage";
+import type { ClaimedJob, RunReference, StepRequest, StoredRecord } from "@taskq/core/storage";
 import type { OpenQueue } from "../open-queue.js";
 import type { RedisStorage } from "../redis-storage.js";
 import { HOME, isMade, partitionOf } from "./place.js";
@@ -24,6 +24,11 @@ export interface ClaimCall {
   readonly request: Pick<StepRequest, "request" | "claim">;
 }
 
+interface Stray {
+  readonly partition: number;
+  readonly fence: number;
+}
+
 interface Reading {
   readonly now?: number | undefined;
   readonly whole?: boolean | undefined;
@@ -41,8 +46,8 @@ export class DividedQueue {
   fence = 0;
   /** When each was last asked by a step, by the clock of this process. */
   readonly askedAt: number[];
-  /** Partitions of runs that are not where their ids say. */
-  readonly #strays = new Map<string, number>();
+  /** Runs that are not where their ids say, by id: the last one that was handed out. */
+  readonly #strays = new Map<string, Stray>();
   readonly #claims = new Map<string, LastClaim>();
 
   /** @param timeout milliseconds that one call may take */
@@ -87,7 +92,7 @@ export class DividedQueue {
 
   /** Where a run is, as far as it is known without asking. */
   guess(id: string): number {
-    return this.#strays.get(id) ?? partitionOf(id, this.size);
+    return this.#strays.get(id)?.partition ?? partitionOf(id, this.size);
   }
 
   isStray(id: string): boolean {
@@ -95,13 +100,14 @@ export class DividedQueue {
   }
 
   /** A run was handed out there. */
-  remember(id: string, partition: number): void {
-    if (partition !== partitionOf(id, this.size)) this.#strays.set(id, partition);
+  remember({ id, fence }: RunReference, partition: number): void {
+    if (partition !== partitionOf(id, this.size)) this.#strays.set(id, { partition, fence });
   }
 
-  /** The run is over, as far as this process is concerned. */
-  forget(id: string): void {
-    this.#strays.delete(id);
+  /** The run is over, as far as this process is concerned; a later one of the same job, which it was handed meanwhile, is not. */
+  forget({ id, fence }: RunReference): void {
+    const stray = this.#strays.get(id);
+    if (stray !== undefined && stray.fence <= fence) this.#strays.delete(id);
   }
 
   lastClaim(owner: string): LastClaim | undefined {

@@ -92,7 +92,7 @@ async function lostOf(
     if (partition === undefined || partition === queue.guess(run.id)) continue;
     if ((await ask(partition, [run])).length === 0) lost.delete(run);
   }
-  for (const { id } of lost) queue.forget(id);
+  for (const run of lost) queue.forget(run);
   const ids = new Set([...lost].map(({ id, fence }) => `${id} ${fence}`));
   return request.runs.filter(({ id, fence }) => ids.has(`${id} ${fence}`));
 }

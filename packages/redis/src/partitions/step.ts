@@ -173,9 +173,9 @@ export class DividedStep {
   async #findLost(): Promise<void> {
     const { queue } = this;
     const places: number[] = [];
-    for (const [place, { id }] of this.#settlements.entries()) {
-      if (this.#settled[place] === "lost" && !queue.isStray(id)) places.push(place);
-      queue.forget(id);
+    for (const [place, settlement] of this.#settlements.entries()) {
+      if (this.#settled[place] === "lost" && !queue.isStray(settlement.id)) places.push(place);
+      queue.forget(settlement);
     }
     if (places.length === 0) return;
     const lost = places.map((place) => this.#settlements[place] as Settlement);
