@@ -14,6 +14,7 @@ import { step, stepAgain } from "./moves/step.js";
 import { amend, control, explain, list, note } from "./moves/users.js";
 import { drain } from "./drain.js";
 import { purging } from "./purging.js";
+import { Spread } from "./spread.js";
 import { KEPT, QUEUE, World } from "./world.js";
 
 export interface ModelSuiteOptions {
@@ -30,6 +31,8 @@ export interface ModelSuiteOptions {
   readonly moves?: number | undefined;
   /** @default the environment's `TASKQ_MODEL_SEED`, or a fixed one */
   readonly seed?: number | undefined;
+  /** It spreads plain jobs over several partitions: what is documented not to hold across them is not asked for. */
+  readonly isSpread?: boolean | undefined;
 }
 
 const RUNS = 300;
@@ -120,6 +123,7 @@ async function makeMoves(options: ModelSuiteOptions, coverage: Coverage, moves: 
   const world = new World(
     { reference: purging(contractOf(reference.storage)), tested: purging(contractOf(tested.storage)) },
     coverage,
+    options.isSpread === true ? new Spread() : undefined,
   );
   try {
     const retention = { completed: { for: KEPT, max: 1e6 }, failed: { for: KEPT, max: 1e6 } };

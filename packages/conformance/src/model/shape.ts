@@ -61,6 +61,11 @@ export interface Making {
   readonly after: readonly NewEdge[];
 }
 
+/** Whether it is a job that waits for nothing but its turn. */
+export function isPlainShape(shape: Shape): boolean {
+  return shape.kind === "job" && shape.gates === undefined && shape.unique === undefined;
+}
+
 /** The rows of a flow of this shape. */
 export function makeFlow(shape: Shape, making: Making): NewFlow {
   const flow = new FlowMaking(making);

@@ -14,6 +14,7 @@ import { START } from "../context.js";
 import type { Covered, Coverage } from "./coverage.js";
 import { FollowedFeed } from "./feed.js";
 import type { NameRun } from "./normal.js";
+import type { Spread, StoredBy } from "./spread.js";
 
 export type Side = "reference" | "tested";
 export type Pair<A> = Readonly<Record<Side, A>>;
@@ -42,6 +43,8 @@ export type Build<R> = (side: Side) => R;
 export class World {
   now: number = START;
   readonly coverage: Coverage;
+  /** Of a storage in several partitions: where jobs lie. */
+  readonly spread: Spread | undefined;
   readonly storages: Pair<StorageContract>;
   /** Every id ever made or given, in order. */
   readonly ids: string[] = [];
@@ -71,9 +74,10 @@ export class World {
   readonly #requests = new Map<string, number>();
   #made = 0;
 
-  constructor(storages: Pair<StorageContract>, coverage: Coverage) {
+  constructor(storages: Pair<StorageContract>, coverage: Coverage, spread?: Spread) {
     this.storages = storages;
     this.coverage = coverage;
+    this.spread = spread;
   }
 
   readonly cover = (what: Covered, times = 1): void => {
@@ -109,8 +113,9 @@ export class World {
     return id;
   }
 
-  /** Takes note of flows that go to the storages. */
-  sent(flows: readonly NewFlow[]): void {
+  /** Takes note of flows that go to the storages, and of what stores them: a call, a schedule, or a run. */
+  sent(flows: readonly NewFlow[], by: StoredBy): void {
+    this.spread?.sent(flows, by);
     for (const { jobs } of flows) {
       for (const { id, unique } of jobs) if (unique !== undefined) this.uniques.add(id);
     }

@@ -42,11 +42,11 @@ interface Row {
   readonly seldom: AnswerRecord;
 }
 
-/** Reads all of a queue and throws on the first contradiction. */
-export async function scan(url: string, prefix: string, queue: string): Promise<void> {
+/** Reads all of a queue, or of one partition of it, and throws on the first contradiction. */
+export async function scan(url: string, prefix: string, queue: string, partition = 0): Promise<void> {
   const redis = new Redis(url);
   try {
-    await new Scan(redis, prefix, queue).run();
+    await new Scan(redis, keysOf(prefix, queue, partition)).run();
   } finally {
     redis.disconnect();
   }
@@ -56,9 +56,8 @@ class Scan {
   readonly #redis: Redis;
   readonly #keys: ReadonlyMap<KeyName, string>;
 
-  constructor(redis: Redis, prefix: string, queue: string) {
+  constructor(redis: Redis, keys: readonly string[]) {
     this.#redis = redis;
-    const keys = keysOf(prefix, queue);
     this.#keys = new Map(KEY_NAMES.map((name, place) => [name, keys[place] ?? ""]));
   }
 

@@ -113,7 +113,7 @@ async function playTick(world: World, { name, shapes, overlap, stale }: TickAske
     makeFlow(shape, { now: world.now, makeId: world.makeId, name: undefined, after: [] }),
   );
   world.said = `${name}, overlap ${overlap}: ${shapes.map(describeShape).join("; ")}`;
-  world.sent(flows);
+  world.sent(flows, "schedule");
   const result = await world.both("tick", (storage) =>
     storage.tick({
       queue: QUEUE,

@@ -11,7 +11,7 @@ import {
 } from "@taskq/core/storage";
 import { flow as anyFlow, index, job, sometimes } from "../arbitraries.js";
 import { normalEffects } from "../normal.js";
-import { describeShape, makeFlow, type Shape } from "../shape.js";
+import { describeShape, isPlainShape, makeFlow, type Shape } from "../shape.js";
 import { QUEUE, TASKS, type World } from "../world.js";
 import { advance } from "./advance.js";
 import { Move } from "./move.js";
@@ -71,7 +71,8 @@ function behindWhat(flow: NewFlow | undefined): string {
 
 function make(world: World, { shape, name, behind }: Asked): NewFlow {
   const given = name === undefined ? undefined : world.give(NAMES[name] ?? NAMES[0]);
-  const source = behind === undefined ? undefined : world.pick(world.there(true), behind.pick);
+  const awaited = world.there(true).filter((id) => world.spread?.isAtHome(id) ?? true);
+  const source = behind === undefined ? undefined : world.pick(awaited, behind.pick);
   if (source !== undefined) world.cover("enqueue: behind what is there");
   return makeFlow(
     shape.kind === "job" && name !== undefined ? { ...shape, task: TASKS[name] ?? "" } : shape,
@@ -85,7 +86,7 @@ function make(world: World, { shape, name, behind }: Asked): NewFlow {
 }
 
 async function send(world: World, flows: readonly NewFlow[]): Promise<readonly StoredFlow[] | undefined> {
-  world.sent(flows);
+  world.sent(flows, "call");
   const result = await world.both("enqueue", (storage) =>
     storage.enqueue({ queue: QUEUE, flows, now: world.now }),
   );
@@ -153,7 +154,10 @@ export const enqueueTaken: fc.Arbitrary<Move> = fc
   .map(({ job: shape, pick, named }) => {
     return new Move("enqueue what is taken", async (world) => {
       const taken = world.pick(
-        world.there().filter((id) => (splitId(id) === undefined) === named),
+        world
+          .there()
+          .filter((id) => (splitId(id) === undefined) === named)
+          .filter((id) => named || (world.spread?.isFoundTaken(id, isPlainShape(shape)) ?? true)),
         pick,
       );
       if (taken === undefined) return;

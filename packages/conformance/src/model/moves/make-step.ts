@@ -2,6 +2,7 @@
 import type { StepAnswer, StepRequest } from "@taskq/core/storage";
 import { observe } from "../observe.js";
 import type { Build, World } from "../world.js";
+import { hinderedClaim, type Part } from "./hindered.js";
 import { runStep } from "./run-step.js";
 import { doomed, sweep } from "./sweep.js";
 
@@ -18,23 +19,32 @@ export async function makeStep(world: World, build: Build<Unnumbered>): Promise<
   if (claim === undefined) return void (await send(world, build));
   const ending = (await doomed(world)).length > 0;
   const waiting = isKeyAwaited(world);
-  if (!ending && !waiting) return void (await send(world, build));
+  const hindered = await hinderedClaim(world, claim, build("reference").tasks);
+  if (!ending && !waiting && hindered === undefined) return void (await send(world, build));
   await send(world, (side) => ({ ...build(side), claim: undefined }));
   await observe(world);
   await sweep(world);
-  const { begin, ahead } = claim;
-  const parts = waiting || isKeyAwaited(world) ? singles(begin, ahead) : [{ begin, ahead }];
+  const parts = await partsOf(world, build, claim);
   for (const part of parts) {
-    await send(world, (side) => ({ ...build(side), settled: [], begun: [], claim: { ...claim, ...part } }));
+    await send(world, (side) => ({
+      ...build(side),
+      settled: [],
+      begun: [],
+      claim: { ...part, lease: claim.lease },
+    }));
   }
 }
 
-function singles(
-  begin: number,
-  ahead: number,
-): readonly { readonly begin: number; readonly ahead: number }[] {
+/** The claims that a claim is made of, so that all storages hand out the same. */
+async function partsOf(world: World, build: Build<Unnumbered>, claim: Part): Promise<readonly Part[]> {
+  const hindered = await hinderedClaim(world, claim, build("reference").tasks);
+  if (!isKeyAwaited(world)) return [hindered?.all ?? claim];
+  return hindered?.each ?? singles(claim);
+}
+
+function singles({ begin, ahead, ids }: Part): readonly Part[] {
   return Array.from({ length: begin + ahead }, (_, at) =>
-    at < begin ? { begin: 1, ahead: 0 } : { begin: 0, ahead: 1 },
+    at < begin ? { begin: 1, ahead: 0, ids } : { begin: 0, ahead: 1, ids },
   );
 }
 

@@ -4,6 +4,7 @@ import type { StepAnswer, StepRequest } from "@taskq/core/storage";
 import type { Covered } from "../coverage.js";
 import { normalClaim, normalEffects } from "../normal.js";
 import type { Build, Pair, Side, World } from "../world.js";
+import { lateAnswer } from "./late.js";
 import { UNKNOWN_FENCE } from "./settling.js";
 
 /** Makes a step on both sides, compares the answers and takes note of them. */
@@ -16,10 +17,12 @@ export async function runStep(
   const result = await world.both("step", (storage, side) => storage.step(build(side)));
   if (result.code !== undefined) return undefined;
   const { reference } = result.answers;
-  const tested = inOrderOf(reference, result.answers.tested, again);
+  const late = again ? undefined : await lateAnswer(world, build("tested"), result.answers);
+  const tested = inOrderOf(reference, late ?? result.answers.tested, again);
   const request = build("reference");
   // A storage that writes nothing when it hands out nothing does not know such a claim again.
-  if (request.claim === undefined || reference.claimed.length > 0) world.lastSteps.set(owner, build);
+  const isKnown = late === undefined && (request.claim === undefined || reference.claimed.length > 0);
+  if (isKnown) world.lastSteps.set(owner, build);
   else if (!again) world.lastSteps.delete(owner);
   assert.deepEqual(
     tested.claimed.map(({ id }) => id),

@@ -56,8 +56,10 @@ export function prepare(world: World, owner: string, asked: SettleAsked): Settli
     asked.add === undefined || asked.outcome !== "completed"
       ? undefined
       : [makeFlow(asked.add, { now: world.now, makeId: world.makeId, name: undefined, after: [] })];
-  world.sent(add ?? []);
-  const outcome = outcomeOf(asked, world.now, world.runs.length);
+  world.sent(add ?? [], "run");
+  const isKeyed = world.spread?.isAtHome(run.id) ?? true;
+  const outcome = outcomeOf(asked, { now: world.now, salt: world.runs.length, isKeyed });
+  if (outcome.kind === "keyed") world.spread?.keyed(run.id);
   if (outcome.kind === "keyed" && outcome.unique !== undefined) world.uniques.add(run.id);
   return { run, asked, settlement: { id: run.id, startedAt: world.now, outcome, add } };
 }
@@ -68,7 +70,10 @@ function pickRun(world: World, owner: string, { from, pick }: SettleAsked): Sett
   return { id: world.makeId(), fence: { reference: UNKNOWN_FENCE, tested: UNKNOWN_FENCE } };
 }
 
-function outcomeOf({ outcome, delay, flag, pick }: SettleAsked, now: number, salt: number): SettledOutcome {
+function outcomeOf(
+  { outcome, delay, flag, pick }: SettleAsked,
+  { now, salt, isKeyed }: { readonly now: number; readonly salt: number; readonly isKeyed: boolean },
+): SettledOutcome {
   const error = bytes(`error ${salt}`);
   switch (outcome) {
     case "completed":
@@ -83,7 +88,7 @@ function outcomeOf({ outcome, delay, flag, pick }: SettleAsked, now: number, sal
     case "released": {
       // Half of them with keys.
       const { gates, unique } = KEYS[pick % KEYS.length] ?? {};
-      if (!flag) return { kind: outcome };
+      if (!flag || !isKeyed) return { kind: outcome };
       return { kind: "keyed", body: bytes(`keyed ${salt}`), gates, unique: uniqueOf(unique, now) };
     }
     case "cancelled":

@@ -43,7 +43,8 @@ export const step: fc.Arbitrary<Move> = fc
 
 async function playStep(world: World, asked: StepAsked): Promise<void> {
   const owner = OWNERS[asked.owner] ?? OWNERS[0];
-  const settling = asked.settle.map((one) => prepare(world, owner, one)).filter((one) => one !== undefined);
+  const prepared = asked.settle.map((one) => prepare(world, owner, one)).filter((one) => one !== undefined);
+  const settling = world.spread === undefined ? prepared : onceWhereAdding(prepared);
   const begun = begunOf(world, owner, asked.begun, settling);
   const ids = asked.claim?.only
     ?.map((pick) => world.pick(world.there(), pick))
@@ -66,6 +67,14 @@ async function playStep(world: World, asked: StepAsked): Promise<void> {
   await makeStep(world, build);
   for (const run of begun) run.begun = true;
   world.cover("begun: marked", begun.length);
+}
+
+/** Several partitions store what a run adds before it is settled: not one that is settled twice at once, which nobody does. */
+function onceWhereAdding(all: readonly Settling[]): readonly Settling[] {
+  return all.filter(
+    ({ run, settlement }, at) =>
+      settlement.add === undefined || !all.slice(0, at).some((before) => before.run === run),
+  );
 }
 
 /** Outcomes of runs that need not have begun. */
