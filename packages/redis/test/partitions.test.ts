@@ -1,7 +1,7 @@
 /** Queues in several partitions of one server: what lies where, and what is found there. */
 import { createConsumer } from "@taskq/consumer";
 import { createQueue, group, moveQueue, task } from "@taskq/core";
-import { splitId, type NewJob, type StorageContract } from "@taskq/core/storage";
+import { CALL_BYTES, splitId, type NewJob, type StorageContract } from "@taskq/core/storage";
 import { Redis } from "ioredis";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -249,6 +249,20 @@ describe.skipIf(!hasTestServer)("partitions", () => {
       claimed.push(...some.map(({ id }) => id));
     }
     expect(claimed).toEqual(expected);
+  });
+
+  test("a claim that is full by its bytes hands out none that come behind the others, and says that there is more", async () => {
+    const { storage } = await fresh();
+    const ids = Array.from({ length: 4 * PARTITIONS }, () => newJob().id);
+    const body = new Uint8Array(CALL_BYTES);
+    const inOne = ids.filter((id) => partitionOf(id, PARTITIONS) === 1);
+    const large = inOne.map((id) => newJob({ id, named: false, body, priority: 1 }));
+    await store(storage, ...large, ...Array.from({ length: PARTITIONS }, () => newJob()));
+    for (const [request, job] of large.slice(0, 2).entries()) {
+      const asked = { owner: `owner ${request}`, claim: { begin: 3, ahead: 0, lease: LEASE } };
+      const { claimed, more } = await step(storage, asked);
+      expect([claimed.map(({ id }) => id), more]).toEqual([[job.id], true]);
+    }
   });
 
   test("never are more handed out than asked for, whoever asks beside", async () => {

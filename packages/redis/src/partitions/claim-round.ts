@@ -1,5 +1,5 @@
 /** The claim of one step: which partitions are asked, for how many, and what a repeat of it answers. */
-import type { ClaimedJob, ClaimRequest } from "@taskq/core/storage";
+import { CALL_BYTES, type ClaimedJob, type ClaimRequest } from "@taskq/core/storage";
 import type { ClaimCall, LastClaim } from "./divided-queue.js";
 import { isCode } from "./is-code.js";
 import { raiseFence, sharesOf, type Peeked, type Share } from "./peeked.js";
@@ -96,6 +96,8 @@ export class ClaimRound {
         (claimed < share.begin ? short : shortAhead).add(share.partition);
       }
       if ((found.length === 0 && !isBeginning) || this.#missing <= 0 || this.#moved !== undefined) return;
+      // One of them has more of the first jobs, which come with the next step: others are not to be asked for what comes behind.
+      if (found.length > 0 && this.#bytes >= CALL_BYTES) return;
       const begins = this.#begun < this.#claim.begin;
       this.#peeks = await step.queue.each(async (_, number) => {
         const peeked = this.#peeks[number] as Peeked;
@@ -238,6 +240,10 @@ export class ClaimRound {
 
   get #begun(): number {
     return this.#last.claimed.filter(({ begun }) => begun).length;
+  }
+
+  get #bytes(): number {
+    return this.#last.claimed.reduce((sum, { body }) => sum + body.length, 0);
   }
 
   get #missing(): number {
