@@ -4,7 +4,9 @@ import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { NewFlow, StorageContract } from "@taskq/core/storage";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { Caller } from "../src/connection/caller.js";
+import { SCRIPTS } from "../src/lua/scripts.js";
 import { ask } from "./servers/ask.js";
 import { serverBinary } from "./servers/binary.js";
 import { refusalOf, serverOfTest } from "./support/callers.js";
@@ -99,6 +101,31 @@ describe.skipIf(serverBinary() === undefined)("partitions under fire", () => {
       expect(enqueued.length).toBeGreaterThan(20);
     },
   );
+
+  test("a server that is flushed while a queue is opened has it in as many partitions as were asked for", async () => {
+    const server = await serverOfTest({ arguments: SOUND });
+    const options = { url: server.url, keyPrefix: newPrefix(), partitions: PARTITIONS };
+    const run = Reflect.get(Caller.prototype, "run");
+    let flushes = 0;
+    // Right before the first partition is made.
+    const flushing = vi.spyOn(Caller.prototype, "run").mockImplementation(async function (
+      this: Caller,
+      script,
+      ...rest
+    ) {
+      if (script === SCRIPTS.open && flushes === 0) {
+        flushes += 1;
+        await ask(server.port, [["FLUSHALL"]]);
+      }
+      return run.call(this, script, ...rest);
+    });
+    onTestFinished(() => flushing.mockRestore());
+    const storage = await opened(options);
+    await storage.enqueue({ queue: QUEUE, flows: [alone(newJob())] });
+    const other = await opened(options);
+    expect(flushes).toBe(1);
+    expect(await other.counts({ queue: QUEUE })).toMatchObject({ "*": { ready: 1 } });
+  });
 
   test("every call settles in its time when the server freezes", { timeout: 60_000 }, async () => {
     const server = await serverOfTest({ arguments: SOUND });

@@ -13,15 +13,16 @@ export const DIVISION_KEY = "partitions";
 /** The key that is declared beside those of every partition. */
 export const BESIDE: string = `KEYS[${KEY_NAMES.length + 1}]`;
 
-/** Says into how many partitions a queue is divided: what it is, or, of a new one, what is asked for. */
+/** Says into how many partitions a queue is divided: what it is, or, of a new one, or one that whoever asks has just made, what is asked for. */
 export const divide: Script = scriptOf(
   "divide",
   String.raw`-- taskq divide
 local known = redis.call("GET", ${BESIDE})
 if not known then
-  if redis.call("EXISTS", ${key("queue")}) == 1 then known = "1"
+  local request = cmsgpack.unpack(ARGV[1])
+  if redis.call("EXISTS", ${key("queue")}) == 1 and not request.isNew then known = "1"
   else
-    known = string.format("%d", cmsgpack.unpack(ARGV[1]).partitions)
+    known = string.format("%d", request.partitions)
     redis.call("SET", ${BESIDE}, known)
   end
 end
