@@ -88,12 +88,12 @@ export class RedisStorage implements StorageContract, AsyncDisposable {
   }
 
   /** The same, with what the contract does not ask for. */
-  async openPart(request: Request<"open">, controls?: Buffer): Promise<OpenedPart> {
+  async openPart(request: Request<"open">, controls?: Buffer, partitions?: number): Promise<OpenedPart> {
     this.#refuseClosed();
     const { queue: name } = request;
     await this.#link.open(name);
     const queue = this.#queues.get(name) ?? this.#newQueue(name);
-    const opened = await openPart(queue, request, controls);
+    const opened = await openPart(queue, request, controls, partitions);
     if (this.#partition === undefined) await checkUndivided(queue);
     this.#queues.set(name, queue);
     return opened;

@@ -13,16 +13,20 @@ export interface OpenedPart {
   readonly isNew: boolean;
 }
 
-/** @param controls what it heeds if it is made anew, packed */
+/**
+ * @param controls what it heeds if it is made anew, packed
+ * @param partitions how many there are, for the home one to know if it is made anew
+ */
 export async function openPart(
   part: OpenQueue,
   { queue, retention, unknownAfter, now }: StorageRequest<"open">,
   controls?: Buffer,
+  partitions?: number,
 ): Promise<OpenedPart> {
   const { completed, failed } = retention;
   const kept = [completed.for, completed.max, failed.for, failed.max];
   // One that is made anew must not give again what was given here.
-  const about = { retention: kept, unknownAfter, epoch: part.presence.epoch, controls };
+  const about = { retention: kept, unknownAfter, epoch: part.presence.epoch, controls, partitions };
   let answer: Told["answer"];
   // What many rows tell of a queue whose own row is gone is gathered in parts.
   do ({ answer } = await part.ask(SCRIPTS.open, { queue, now }, about));

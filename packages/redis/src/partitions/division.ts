@@ -3,14 +3,9 @@ import { TaskqError } from "@taskq/core/storage";
 import type { OpenQueue } from "../open-queue.js";
 import { divide, DIVISION_KEY, divisionOf } from "./scripts.js";
 
-/**
- * Before anything of it is made; and, as `isNew`, behind that: what was written before may have been lost meanwhile, and
- * whoever came next would take the queue for one that lies whole in one place.
- *
- * @throws `TASKQ_OPTION` for a queue that is divided otherwise
- */
-export async function checkDivided(home: OpenQueue, partitions: number, isNew = false): Promise<void> {
-  const answer = await home.askBeside(divide, [DIVISION_KEY], { queue: home.name, partitions, isNew });
+/** Before anything of it is made. @throws `TASKQ_OPTION` for a queue that is divided otherwise */
+export async function checkDivided(home: OpenQueue, partitions: number): Promise<void> {
+  const answer = await home.askBeside(divide, [DIVISION_KEY], { queue: home.name, partitions });
   refuseOther(home.name, answer["partitions"] as number, partitions);
 }
 

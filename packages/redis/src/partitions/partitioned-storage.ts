@@ -76,15 +76,13 @@ export class PartitionedStorage implements StorageContract, AsyncDisposable {
     const { queue } = request;
     await this.#link.open(queue);
     const { partitions } = this.#settings;
-    const whole = new OpenQueue(queue, this.#link, this.#settings);
-    await checkDivided(whole, partitions);
+    await checkDivided(new OpenQueue(queue, this.#link, this.#settings), partitions);
     const asked = this.#parts.map(
       (_, partition) => new OpenQueue(queue, this.#link, this.#settings, { partition }),
     );
     const controls = await controlsOf(asked);
     // The home partition first: what another process asks of the others comes after.
-    const home = await this.#part(HOME).openPart(request, controls);
-    if (home.isNew) await checkDivided(whole, partitions, true);
+    const home = await this.#part(HOME).openPart(request, controls, partitions);
     const others = await Promise.all(this.#parts.slice(1).map((part) => part.openPart(request, controls)));
     if (!this.#queues.has(queue))
       this.#queues.set(queue, new DividedQueue(queue, this.#parts, this.#settings.timeout));

@@ -13,18 +13,18 @@ export const DIVISION_KEY = "partitions";
 /** The key that is declared beside those of every partition. */
 export const BESIDE: string = `KEYS[${KEY_NAMES.length + 1}]`;
 
-/** Says into how many partitions a queue is divided: what it is, or, of a new one, or one that whoever asks has just made, what is asked for. */
+/** Beside the key: what the home partition was told as it was made. The key is written before that, and may have been lost meanwhile. */
+const AS_MADE = `redis.call("HGET", ${key("memory")}, "partitions")`;
+
+/** Says into how many partitions a queue is divided: what it is, or, of a new one, what is asked for. */
 export const divide: Script = scriptOf(
   "divide",
   String.raw`-- taskq divide
 local known = redis.call("GET", ${BESIDE})
 if not known then
-  local request = cmsgpack.unpack(ARGV[1])
-  if redis.call("EXISTS", ${key("queue")}) == 1 and not request.isNew then known = "1"
-  else
-    known = string.format("%d", request.partitions)
-    redis.call("SET", ${BESIDE}, known)
-  end
+  if redis.call("EXISTS", ${key("queue")}) == 1 then known = ${AS_MADE} or "1"
+  else known = string.format("%d", cmsgpack.unpack(ARGV[1]).partitions) end
+  if known ~= "1" then redis.call("SET", ${BESIDE}, known) end
 end
 return cmsgpack.pack({partitions = tonumber(known)})
 `,
@@ -34,7 +34,7 @@ return cmsgpack.pack({partitions = tonumber(known)})
 export const divisionOf: Script = scriptOf(
   "division",
   String.raw`-- taskq division
-return cmsgpack.pack({partitions = tonumber(redis.call("GET", ${BESIDE}) or 1)})
+return cmsgpack.pack({partitions = tonumber(redis.call("GET", ${BESIDE}) or ${AS_MADE} or 1)})
 `,
 );
 

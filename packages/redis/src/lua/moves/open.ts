@@ -54,6 +54,7 @@ return M.run(function()
       made = string.format("%d.%06d", unpack(call("TIME")))
       M.later("HSET", K.memory, "made", made)
     end
+    if S.request.partitions then M.later("HSET", K.memory, "partitions", S.request.partitions) end
     S.control = true
   end
   local rebuilt = S.request.controls and "partition" or "queue"
