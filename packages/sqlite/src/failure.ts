@@ -12,10 +12,13 @@ export function isOfDriver(error: unknown): boolean {
   return sqliteCode(error) !== undefined;
 }
 
+/** `SQLITE_PROTOCOL`: others were quicker, a hundred times in a row, at taking their place in the log. */
+const BUSY = ["SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL"];
+
 /** Whether somebody else holds the file for the moment. */
 export function isBusy(error: unknown): boolean {
   const code = sqliteCode(error);
-  return code !== undefined && (code.startsWith("SQLITE_BUSY") || code.startsWith("SQLITE_LOCKED"));
+  return code !== undefined && BUSY.some((kind) => code.startsWith(kind));
 }
 
 /** Whether SQLite could not carry out a statement because of a value that it met. */

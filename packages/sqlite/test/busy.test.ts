@@ -90,6 +90,23 @@ test("a file that stays busy rejects with TASKQ_BUSY after the limit, and nothin
   await expect(session.writer.now(() => "works again")).resolves.toBe("works again");
 });
 
+test.each(["SQLITE_BUSY_SNAPSHOT", "SQLITE_LOCKED", "SQLITE_PROTOCOL"])(
+  "a write that SQLite has given up for others is tried again (%s)",
+  async (code) => {
+    const path = join(temporaryFolder(), "jobs.db");
+    const session = await Session.open(path, settingsOf({ path }), 300);
+    afterTest(() => session.close());
+    let tries = 0;
+    const work = (): string => {
+      tries += 1;
+      if (tries === 1) throw Object.assign(new Error("given up"), { code });
+      return "written";
+    };
+    await expect(session.writer.group(work)).resolves.toBe("written");
+    expect(tries).toBe(2);
+  },
+);
+
 test("a file that is busy as it is opened is asked again", async () => {
   const path = join(temporaryFolder(), "jobs.db");
   const first = sqliteStorage({ path });
