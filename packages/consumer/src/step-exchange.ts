@@ -25,10 +25,11 @@ const REFUSALS = 5;
 const REFUSALS_OF_ONE = 2;
 
 /**
- * Bytes of what a step settles, from which on it claims nothing: over a slow network it would bring as much as it takes along, and
- * have no time for both.
+ * Bytes of what a step settles, from which on it claims nothing unless the last such step was quick, in milliseconds: over a slow
+ * network it would bring as much as it takes along, and have no time for both.
  */
 const HEAVY = CALL_BYTES / 4;
+const QUICK = 250;
 
 /** One step at a time, repeated until it is answered. */
 interface Lane {
@@ -44,6 +45,8 @@ interface Sent {
   readonly stamp: Stamp;
   /** Whether it settles one run, since the storage refuses some. */
   readonly isOfOne: boolean;
+  /** Whether it settles so much that it is told by it how quick the storage is. */
+  readonly isHeavy: boolean;
   /** How often in a row the storage has answered it with an error. */
   refusals: number;
 }
@@ -79,6 +82,8 @@ export class StepExchange {
   #untold: readonly RunReference[] = [];
   /** Of the settlements. */
   #bytes = 0;
+  /** Whether the last step that settled much was. */
+  #isQuick = false;
 
   constructor(options: StepExchangeOptions) {
     this.#options = options;
@@ -99,7 +104,7 @@ export class StepExchange {
 
   /** Whether the next step has so much to settle that the claim goes with the one after it. */
   get isHeavy(): boolean {
-    return this.#bytes > HEAVY;
+    return this.#bytes > HEAVY && !this.#isQuick;
   }
 
   /** Whether everything that has begun is told, everything that has ended is settled, and every request answered. */
@@ -177,8 +182,13 @@ export class StepExchange {
       );
       const asked = performance.now();
       const answer = await asking;
-      if (answer === undefined) return undefined;
-      const elsewhere = performance.now() - asked > asked - began;
+      if (answer === undefined) {
+        this.#isQuick = false;
+        return undefined;
+      }
+      const took = performance.now() - asked;
+      const elsewhere = took > asked - began;
+      if (sent.isHeavy) this.#isQuick = took < QUICK;
       lane.sent = undefined;
       const { request, ended, stamp, isOfOne } = sent;
       if (isOfOne) this.#oneByOne.answered(answer.settled[0]);
@@ -254,6 +264,7 @@ export class StepExchange {
     const { engine, owner } = this.#options;
     const { name, taskNames, time } = engine;
     const next = claim === undefined ? this.#oneByOne.next : undefined;
+    const isHeavy = this.#bytes > HEAVY;
     const [settled, ended] = next === undefined ? this.#takeMost() : [[this.#settlementOf(next)], [next]];
     this.#number += 1;
     const request: StepRequest = {
@@ -267,7 +278,7 @@ export class StepExchange {
       claim,
       now: time.requestNow(),
     };
-    return { request, ended, stamp: stampNow(), isOfOne: next !== undefined, refusals: 0 };
+    return { request, ended, stamp: stampNow(), isOfOne: next !== undefined, isHeavy, refusals: 0 };
   }
 
   #takeUntold(begun: readonly RunReference[]): readonly RunReference[] {
