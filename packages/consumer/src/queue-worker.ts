@@ -207,10 +207,8 @@ export class QueueWorker {
     const now = performance.now();
     const handedBack = this.#handBack(now);
     const { repeats, isOneByOne, isHeavy } = this.#exchange;
-    let claim =
-      repeats || handedBack || isHeavy || (isOneByOne && !this.#exchange.wantsProbe)
-        ? undefined
-        : this.#claim(now);
+    const isHeldBack = isOneByOne ? !this.#exchange.wantsProbe : isHeavy;
+    let claim = repeats || handedBack || isHeldBack ? undefined : this.#claim(now);
     if (isOneByOne && claim !== undefined)
       claim = claim.begin > 0 ? { ...claim, begin: 1, ahead: 0 } : undefined;
     if (underWay > 0 && claim === undefined && !repeats) return;
