@@ -24,33 +24,39 @@ async function setUp() {
   return { proxy, consumer, enqueue, counts };
 }
 
-async function claim(storage: StorageContract, request: number): Promise<readonly ClaimedJob[]> {
-  const step = { queue: QUEUE, owner: "one", request, tasks: ["work"], settled: [], begun: [] };
+/** @param others tasks that it knows too: where those are many, the call goes with the text of its script */
+async function claim(storage: StorageContract, request: number, others = 0): Promise<readonly ClaimedJob[]> {
+  const tasks = ["work", ...Array.from({ length: others }, (_, place) => `${place}`.padEnd(200, "x"))];
+  const step = { queue: QUEUE, owner: "one", request, tasks, settled: [], begun: [] };
   return (await storage.step({ ...step, claim: { begin: 5, ahead: 0, lease: 60_000 } })).claimed;
 }
 
 describe.skipIf(serverBinary() === undefined)("a late copy of a step", () => {
   test.each([
-    ["short", false],
-    ["long", true],
-  ] as const)("that went the %s way claims nothing once another copy was answered", async (_way, isLong) => {
-    const { proxy, consumer, enqueue, counts } = await setUp();
-    if (isLong)
-      await consumer.control({
-        queue: QUEUE,
-        task: "other",
-        change: { kind: "revoke", once: false, until: undefined },
-      });
-    // Scripts become known, and whether a step goes the short way.
-    for (const request of [1, 2]) expect(await claim(consumer, request)).toEqual([]);
-    proxy.freeze();
-    expect(await claim(consumer, 3)).toEqual([]);
-    await enqueue();
-    proxy.deliver();
-    await sleep(100);
-    expect(await counts()).toMatchObject({ ready: 5, active: 0 });
-    expect(await claim(consumer, 4)).toHaveLength(5);
-  });
+    ["short", false, 0],
+    ["long", true, 0],
+    ["short (large, so with the text of its script)", false, 1_000],
+  ] as const)(
+    "that went the %s way claims nothing once another copy was answered",
+    async (_way, isLong, others) => {
+      const { proxy, consumer, enqueue, counts } = await setUp();
+      if (isLong)
+        await consumer.control({
+          queue: QUEUE,
+          task: "other",
+          change: { kind: "revoke", once: false, until: undefined },
+        });
+      // Scripts become known, and whether a step goes the short way.
+      for (const request of [1, 2]) expect(await claim(consumer, request)).toEqual([]);
+      proxy.freeze();
+      expect(await claim(consumer, 3, others)).toEqual([]);
+      await enqueue();
+      proxy.deliver();
+      await sleep(100);
+      expect(await counts()).toMatchObject({ ready: 5, active: 0 });
+      expect(await claim(consumer, 4)).toHaveLength(5);
+    },
+  );
 
   test("claims nothing either if its call was not answered in time, and the step came again", async () => {
     const { proxy, consumer, enqueue, counts } = await setUp();

@@ -99,12 +99,12 @@ export class ScriptSending implements Sending {
 
   send(client: Client | ClusterClient, hearing: Hearing): void {
     const { sha, inOrder = false } = this.#script;
-    if (!this.#texts.went(sha, client) && (inOrder || this.bytes > LARGE)) {
-      return this.sendWhole(client, hearing);
-    }
     if (this.#mayRun && this.#again !== undefined) {
       const { place, parameter } = this.#again;
       this.#parameters[place] = parameter();
+    }
+    if (!this.#texts.went(sha, client) && (inOrder || this.bytes > LARGE)) {
+      return this.sendWhole(client, hearing);
     }
     this.#mayRun = true;
     this.#number = this.#texts.next();
