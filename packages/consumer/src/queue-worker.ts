@@ -206,8 +206,8 @@ export class QueueWorker {
     const { underWay } = this.#exchange;
     const now = performance.now();
     const handedBack = this.#handBack(now);
-    const { repeats, isOneByOne, isHeavy } = this.#exchange;
-    const isHeldBack = isOneByOne ? !this.#exchange.wantsProbe : isHeavy;
+    const { repeats, isOneByOne, wantsProbe, putsOffClaim } = this.#exchange;
+    const isHeldBack = isOneByOne ? !wantsProbe : putsOffClaim;
     let claim = repeats || handedBack || isHeldBack ? undefined : this.#claim(now);
     if (isOneByOne && claim !== undefined)
       claim = claim.begin > 0 ? { ...claim, begin: 1, ahead: 0 } : undefined;

@@ -103,8 +103,12 @@ export class StepExchange {
   }
 
   /** Whether the next step has so much to settle that the claim goes with the one after it. */
-  get isHeavy(): boolean {
-    return this.#bytes > HEAVY && !this.#isQuick;
+  get putsOffClaim(): boolean {
+    return this.#isHeavy && !this.#isQuick;
+  }
+
+  get #isHeavy(): boolean {
+    return this.#bytes > HEAVY;
   }
 
   /** Whether everything that has begun is told, everything that has ended is settled, and every request answered. */
@@ -264,7 +268,7 @@ export class StepExchange {
     const { engine, owner } = this.#options;
     const { name, taskNames, time } = engine;
     const next = claim === undefined ? this.#oneByOne.next : undefined;
-    const isHeavy = this.#bytes > HEAVY;
+    const isHeavy = next === undefined && this.#isHeavy;
     const [settled, ended] = next === undefined ? this.#takeMost() : [[this.#settlementOf(next)], [next]];
     this.#number += 1;
     const request: StepRequest = {

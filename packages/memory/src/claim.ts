@@ -8,7 +8,7 @@ import {
   type NewGate,
 } from "@taskq/core/storage";
 import { copyOf } from "./bytes.js";
-import { finishUnasked } from "./finish.js";
+import { endIfExpired, finishUnasked } from "./finish.js";
 import { firstClosed, holdGates, nameOf, park, withdraw } from "./gates.js";
 import { comesBefore } from "./order.js";
 import type { Move, OwnerState } from "./queue-state.js";
@@ -75,11 +75,8 @@ function readyAmong({ queue }: Move, ids: readonly string[]): JobRow[] {
 
 /** Deals with a ready job that may not run now, whatever its gates. */
 function mayStart(move: Move, claimant: Claimant, row: JobRow): boolean {
-  const { task, expiresAt } = row.job;
-  if (expiresAt !== undefined && expiresAt <= move.now) {
-    finishUnasked(move, row, "expired");
-    return false;
-  }
+  const { task } = row.job;
+  if (endIfExpired(move, row)) return false;
   const closed = claimant.knows.has(task)
     ? move.queue.pausedTasks.has(task) && `pause:${task}`
     : `task:${task}`;

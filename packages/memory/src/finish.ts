@@ -35,6 +35,14 @@ export function finishUnasked(
   finish(move, row, { state, reason });
 }
 
+/** Ends a job whose time to begin is over; answers whether it is. */
+export function endIfExpired(move: Move, row: JobRow): boolean {
+  const { expiresAt } = row.job;
+  if (expiresAt === undefined || expiresAt > move.now) return false;
+  finishUnasked(move, row, "expired");
+  return true;
+}
+
 /** Ends several jobs alike: all of them first, then what follows. */
 export function finishAll(move: Move, rows: readonly JobRow[], ending: Ending): void {
   const ended: Row[] = [];

@@ -2,7 +2,7 @@
 import { isFinal, type NewFlow, type NewJob, type StoredFlow } from "@taskq/core/storage";
 import { copyOf } from "./bytes.js";
 import { addEdge, brokenEdge } from "./edges.js";
-import { admit, finishUnasked, reconsider, reconsiderJoin } from "./finish.js";
+import { admit, endIfExpired, finishUnasked, reconsider, reconsiderJoin } from "./finish.js";
 import { park } from "./gates.js";
 import { addMember, brokenMember } from "./joins.js";
 import { keyOf } from "./made-id.js";
@@ -144,12 +144,9 @@ function ignoredFor(move: Move, { jobs, joins }: NewFlow): JobRow | undefined {
 
 /** Ends a holder that will not run any more, so that its key is free: the new job would be lost with it. */
 function endsExpired(move: Move, holder: JobRow): boolean {
-  const { expiresAt, unique } = holder.job;
   // A key until an instant outlives its job, however that ended.
-  if (expiresAt === undefined || expiresAt > move.now || typeof unique?.until === "number") return false;
-  if (!isWaiting(holder)) return false;
-  finishUnasked(move, holder, "expired");
-  return true;
+  const isKept = typeof holder.job.unique?.until === "number";
+  return !isKept && isWaiting(holder) && endIfExpired(move, holder);
 }
 
 function hasEdges(after: NewJob["after"]): boolean {

@@ -1,6 +1,6 @@
 /** How long jobs may wait whose tasks nobody knows. */
 import { CONSEQUENCES_PER_STEP } from "@taskq/core/storage";
-import { finishUnasked } from "./finish.js";
+import { endIfExpired, finishUnasked } from "./finish.js";
 import type { Gate } from "./gate.js";
 import { isUnknown, planOpening } from "./gates.js";
 import type { Move } from "./queue-state.js";
@@ -45,7 +45,5 @@ function endLine(move: Move, gate: Gate, limit: number): number {
 }
 
 function endRow(move: Move, row: JobRow): void {
-  const { expiresAt } = row.job;
-  if (expiresAt !== undefined && expiresAt <= move.now) finishUnasked(move, row, "expired");
-  else finishUnasked(move, row, "quarantined", "unknown-task");
+  if (!endIfExpired(move, row)) finishUnasked(move, row, "quarantined", "unknown-task");
 }

@@ -4,6 +4,7 @@ import {
   ACTIVE,
   ATTEMPTED,
   CAPPED,
+  EXPIRED,
   FOLLOWED,
   GATED,
   hasHolders,
@@ -45,6 +46,14 @@ export function finish(move: Move, row: Row, state: number, why: Why): void {
     )
     .run(state, why.reason, why.cause, move.now, row.flags & ~(UNBEGUN | VERDICT), row.key);
   becameFinal(move, row, was);
+}
+
+/** Ends a row whose time to begin is over; answers whether it is. */
+export function endIfExpired(move: Move, row: Row): boolean {
+  if (row.expires === null || row.expires > move.now) return false;
+  finish(move, row, EXPIRED, NO_REASON);
+  move.effect(row, "expired");
+  return true;
 }
 
 /** What follows when a row has become final, however it did. */

@@ -1,13 +1,13 @@
 /** Jobs that are ready and yet may not run: each is put where it belongs. */
 import type { Claiming } from "./claiming.js";
 import { closedGate } from "./closed-gate.js";
-import { finish, NO_REASON, releaseGates } from "./final.js";
+import { endIfExpired, finish, releaseGates } from "./final.js";
 import { gateName, placesTaken, takeGate } from "./gates.js";
 import { takeStart } from "./limits.js";
 import { park } from "./line.js";
 import type { Move } from "./move.js";
 import type { ReadyRow } from "./ready-rows.js";
-import { CANCELLED, EXPIRED, GATED, keyOf, metaOf, READY, VERDICT, type Meta, type Row } from "./row.js";
+import { CANCELLED, GATED, keyOf, metaOf, READY, VERDICT, type Meta, type Row } from "./row.js";
 import { rowByKey } from "./rows.js";
 import { isRevoked } from "./seldom.js";
 import { skipIfDead } from "./skip-dead.js";
@@ -18,12 +18,7 @@ export function turnAway(claiming: Claiming, claimed: ReadyRow): boolean {
   const { move, seldom } = claiming;
   const [time, low, , task] = claimed;
   const row = rowByKey(move.scope.connection, keyOf(time, low)) as Row;
-  if (row.state !== READY || skipIfDead(move, row)) return true;
-  if (row.expires !== null && row.expires <= move.now) {
-    finish(move, row, EXPIRED, NO_REASON);
-    move.effect(row, "expired");
-    return true;
-  }
+  if (row.state !== READY || skipIfDead(move, row) || endIfExpired(move, row)) return true;
   const control = seldom.controls.get(task);
   const standing = standingGate(claiming, task, control?.paused === true);
   if (standing !== undefined) {

@@ -1,8 +1,8 @@
 import type { NewUnique } from "@taskq/core/storage";
-import { finish, NO_REASON } from "./final.js";
+import { endIfExpired, finish } from "./final.js";
 import { enterLine, park } from "./line.js";
 import type { Move } from "./move.js";
-import { ACTIVE, CANCELLED, EXPIRED, idOf, metaOf, READY, ROW_COLUMNS, type Key, type Row } from "./row.js";
+import { ACTIVE, CANCELLED, idOf, metaOf, READY, ROW_COLUMNS, type Key, type Row } from "./row.js";
 import { rowByKey } from "./rows.js";
 import { IN_LINE } from "./schema.js";
 import { skipIfDead } from "./skip-dead.js";
@@ -58,10 +58,7 @@ export function uniqueHolder(
 /** Ends a holder that will not run any more, so that its key is free: the new job would be lost with it. */
 function endsExpired(move: Move, row: Row, { until }: UniqueRow): boolean {
   // A key until an instant outlives its job, however that ended.
-  if (row.expires === null || row.expires > move.now || until !== null || row.state >= ACTIVE) return false;
-  finish(move, row, EXPIRED, NO_REASON);
-  move.effect(row, "expired");
-  return true;
+  return until === null && row.state < ACTIVE && endIfExpired(move, row);
 }
 
 /**

@@ -1,9 +1,9 @@
 /** How long jobs may wait whose tasks nobody knows. */
 import { CONSEQUENCES_PER_STEP } from "@taskq/core/storage";
 import type { Connection } from "./connection.js";
-import { finish, NO_REASON } from "./final.js";
+import { endIfExpired, finish } from "./final.js";
 import type { Move } from "./move.js";
-import { EXPIRED, QUARANTINED, ROW_COLUMNS, type Row } from "./row.js";
+import { QUARANTINED, ROW_COLUMNS, type Row } from "./row.js";
 
 /** The beginning of a line's name. */
 const UNKNOWN = "task:";
@@ -93,11 +93,7 @@ function endLine(
 }
 
 function endRow(move: Move, row: Row): void {
-  if (row.expires !== null && row.expires <= move.now) {
-    finish(move, row, EXPIRED, NO_REASON);
-    move.effect(row, "expired");
-    return;
-  }
+  if (endIfExpired(move, row)) return;
   finish(move, row, QUARANTINED, { reason: "unknown-task", cause: null });
   move.effect(row, "quarantined", row);
 }

@@ -10,8 +10,8 @@ const LONGEST_KEY = 255;
 /** A key: fixed, or made from the input. @throws `TASKQ_OPTION` for one that is no text */
 export function keyFrom(key: CheckedKey, input: unknown, what: string): string {
   const made: unknown = typeof key === "function" ? key(input) : key;
-  ignoreRejection(made);
   if (typeof made !== "string" || made.length === 0 || made.length > LONGEST_KEY) {
+    ignoreRejection(made);
     throw unexpectedSecret(what, `a text of 1 to ${LONGEST_KEY} characters`, made);
   }
   if (!BROKEN.test(made)) return made;

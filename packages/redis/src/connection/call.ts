@@ -32,7 +32,7 @@ export interface Sending {
   readonly what: string;
   /** Of a Cluster, the node of this key answers. */
   readonly key?: string | undefined;
-  /** How much it carries. */
+  /** How much it carries, about. */
   readonly bytes: number;
   send(client: Client | ClusterClient, hearing: Hearing): void;
   /** After the server has said that it does not know the script. */

@@ -48,6 +48,7 @@ export type WhenFull = (parameters: Parameter[], error: TaskqError) => void;
 /** A script with its keys and parameters. */
 export class ScriptSending implements Sending {
   readonly confirm: Sending["confirm"];
+  readonly bytes: number;
   #script: Script;
   readonly #keys: readonly string[];
   readonly #parameters: Parameter[];
@@ -78,6 +79,7 @@ export class ScriptSending implements Sending {
     this.#script = script;
     this.#keys = keys;
     this.#parameters = parameters;
+    this.bytes = lengthOf(parameters);
     this.#texts = texts;
     this.confirm = confirm;
     this.#again = again;
@@ -91,10 +93,6 @@ export class ScriptSending implements Sending {
 
   get key(): string | undefined {
     return this.#keys[0];
-  }
-
-  get bytes(): number {
-    return lengthOf(this.#parameters);
   }
 
   send(client: Client | ClusterClient, hearing: Hearing): void {
@@ -150,19 +148,17 @@ export class CommandSending implements Sending {
   readonly #name: string;
   readonly #words: readonly Parameter[];
   readonly key: string | undefined;
+  readonly bytes: number;
 
   constructor(name: string, words: readonly Parameter[], key?: string) {
     this.#name = name.toLowerCase();
     this.#words = words;
     this.key = key;
+    this.bytes = lengthOf(words);
   }
 
   get what(): string {
     return `command ${this.#name.toUpperCase()}`;
-  }
-
-  get bytes(): number {
-    return lengthOf(this.#words);
   }
 
   send(client: Client | ClusterClient, hearing: Hearing): void {

@@ -54,8 +54,7 @@ local function endLine(gate, limit)
   for place = 1, math.min(#over, limit) do
     local row = M.rowAt(sub(over[place], 23))
     if not row or row.isLost then M.emptyPlace(gate, over[place])
-    elseif row.expiresAt and row.expiresAt <= S.now then M.finishUnasked(row, "expired")
-    else M.finishUnasked(row, "quarantined", "unknown-task") end
+    elseif not M.endIfExpired(row) then M.finishUnasked(row, "quarantined", "unknown-task") end
     if Q.later then return limit end
   end
   if #over > limit then return limit end
@@ -161,10 +160,7 @@ function M.begin(row, run)
 end
 
 local function mayStart(row, knows)
-  if row.expiresAt and row.expiresAt <= S.now then
-    M.finishUnasked(row, "expired")
-    return false
-  end
+  if M.endIfExpired(row) then return false end
   local closed = nil
   if not knows[row.task] then closed = "task:" .. row.task
   elseif Q.x.paused and Q.x.paused[row.task] then closed = "pause:" .. row.task end

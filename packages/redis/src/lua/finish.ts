@@ -350,6 +350,13 @@ function M.finishUnasked(row, state, reason)
   M.finish(row, state, nil, reason)
 end
 
+-- Ends a job whose time to begin is over; whether it is.
+function M.endIfExpired(row)
+  if not row.expiresAt or row.expiresAt > S.now then return false end
+  M.finishUnasked(row, "expired")
+  return true
+end
+
 -- Skips a job that does not run, if the group that it leads to has failed; whether it did.
 function M.giveUp(row)
   local join = M.failedGroupOf(row)

@@ -144,10 +144,7 @@ end
 -- Ends a holder that will not run any more, so that its key is free: the new job would be lost with it. A key until an
 -- instant outlives its job, however that ended.
 local function endsExpired(entry, row)
-  if not row or not row.expiresAt or row.expiresAt > S.now then return false end
-  if type(entry["until"]) == "number" or not isWaiting(row) then return false end
-  M.finishUnasked(row, "expired")
-  return true
+  return row and type(entry["until"]) ~= "number" and isWaiting(row) and M.endIfExpired(row)
 end
 
 -- The holder of a key for which the flow is not stored. One with a group is: who needs the key there waits for it, and takes no others along.

@@ -1,13 +1,8 @@
 /** Flows that a run adds: stored with its settlement, but for those that belong to the home partition. */
-import {
-  TaskqError,
-  type JobEffect,
-  type NewFlow,
-  type Settlement,
-  type StepRequest,
-} from "@taskq/core/storage";
+import type { JobEffect, NewFlow, Settlement, StepRequest } from "@taskq/core/storage";
 import { flowRequest } from "../wire/requests.js";
 import type { DividedQueue } from "./divided-queue.js";
+import { isCode } from "./is-code.js";
 import { HOME, isPlain } from "./place.js";
 import { adopt } from "./scripts.js";
 
@@ -68,7 +63,7 @@ async function adopted(
     const { effects } = await queue.queue(HOME).ask(adopt, asked, { flows: flows.map(flowRequest) });
     return effects;
   } catch (error) {
-    if (error instanceof TaskqError && error.code === "TASKQ_ID_TAKEN") return undefined;
+    if (isCode(error, "TASKQ_ID_TAKEN")) return undefined;
     throw error;
   }
 }
