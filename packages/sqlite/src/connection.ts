@@ -85,6 +85,8 @@ export function connect(factory: DriverFactory, options: ConnectionOptions): Con
   try {
     driver.pragma("journal_mode = WAL");
     driver.pragma(`synchronous = ${options.durability === "full" ? "FULL" : "NORMAL"}`);
+    // macOS leaves what it was asked to bring to the disk in the memory of the disk, unless it is asked for that too; others ignore it.
+    driver.pragma(`${options.durability === "full" ? "fullfsync" : "checkpoint_fullfsync"} = ON`);
     driver.pragma(`wal_autocheckpoint = ${AUTOCHECKPOINT[options.durability]}`);
     driver.pragma(`journal_size_limit = ${JOURNAL_SIZE_LIMIT}`);
     driver.pragma(`cache_size = ${CACHE_SIZE}`);

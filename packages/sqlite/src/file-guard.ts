@@ -82,8 +82,9 @@ function checkWritable(path: string, what: string): void {
   }
 }
 
+/** On Windows lists say who may write; what Node tells there is a mode that anybody may. */
 function warnOfOthers(path: string, { mode }: Stats): void {
-  if ((mode & WRITABLE_BY_OTHERS) === 0) return;
+  if (process.platform === "win32" || (mode & WRITABLE_BY_OTHERS) === 0) return;
   process.emitWarning(
     `other users can write to the SQLite file ${path} (mode ${(mode & 0o777).toString(8)}), and so into the queue`,
     {

@@ -1,10 +1,16 @@
 import { setImmediate } from "node:timers";
 import type { WatchHint } from "@taskq/core/storage";
 import type { Connection } from "./connection.js";
-import { FolderWatch } from "./folder-watch.js";
+import { LogWatch } from "./log-watch.js";
 
 /** Milliseconds between two looks at the file, should the system have told nothing. */
 const POLL = 500;
+/** The same where it does not tell, or tells too late: a look takes microseconds. */
+const POLL_UNTOLD = 25;
+/** How long after a write can be seen the system may still tell of it, in milliseconds: it tells when it is written. */
+const TOLD_WITHIN = 100;
+/** Writes that were found before the system told of them, after which it is not relied on: one may be older than the watch. */
+const UNTOLD = 2;
 /**
  * Pauses between looks after the system has told of a write, in milliseconds. It tells when the log is written, and that
  * is before the commit can be seen: a look at once may come too early. The long ones are for commits that wait for a disk.
@@ -49,10 +55,15 @@ export interface FileWatchOptions {
  */
 export class FileWatch {
   private readonly options: FileWatchOptions;
-  private readonly folder: FolderWatch;
+  private readonly log: LogWatch;
   private users = 0;
   private version = 0;
   private timer: NodeJS.Timeout | undefined;
+  /** Set while the system is not relied on. */
+  private often: NodeJS.Timeout | undefined;
+  private toldAt = 0;
+  /** Windows tells of a write once it reaches the disk, which may take seconds. */
+  private untold = process.platform === "win32" ? UNTOLD : 0;
   private again: NodeJS.Timeout | undefined;
   private looksAgain = 0;
   private looksAtOnce = 0;
@@ -66,8 +77,8 @@ export class FileWatch {
 
   constructor(options: FileWatchOptions) {
     this.options = options;
-    const instead = `looked at every ${POLL} ms for what other processes write`;
-    this.folder = new FolderWatch({ path: options.connection.path, told: () => this.told(), instead });
+    const instead = `looked at every ${POLL_UNTOLD} ms for what other processes write`;
+    this.log = new LogWatch({ path: options.connection.path, told: () => this.told(), instead });
   }
 
   /** Begins, or goes on, until as many have stopped as have started. */
@@ -76,7 +87,12 @@ export class FileWatch {
     if (this.users > 1) return;
     this.version = this.versionAtStart();
     this.timer = setInterval(() => this.poll(), POLL).unref();
-    this.folder.listen();
+    this.listen();
+  }
+
+  private listen(): void {
+    this.log.listen();
+    this.pollAsOftenAsNeeded();
   }
 
   /** Where it cannot be read just now, as while another process mends the log, the first look finds a change. */
@@ -103,7 +119,7 @@ export class FileWatch {
 
   /** This connection has written: what the system tells next is most likely that. */
   wrote(): void {
-    if (this.folder.isListening) this.isKnown();
+    if (this.log.isListening) this.isKnown();
   }
 
   /** What has been written until now: it is told in this turn of the event loop, or in the next one. */
@@ -147,7 +163,7 @@ export class FileWatch {
   private listenAgain(): void {
     clearInterval(this.busy);
     this.busy = undefined;
-    this.folder.listen();
+    this.listen();
     // After that, so that nothing is written between the two.
     this.look();
   }
@@ -155,10 +171,24 @@ export class FileWatch {
   private letGo(): void {
     clearTimeout(this.again);
     this.again = undefined;
-    this.folder.letGo();
+    clearInterval(this.often);
+    this.often = undefined;
+    this.log.letGo();
+  }
+
+  private pollAsOftenAsNeeded(): void {
+    const isNeeded = this.users > 0 && this.busy === undefined && !this.systemTells;
+    if (isNeeded === (this.often !== undefined)) return;
+    clearInterval(this.often);
+    this.often = isNeeded ? setInterval(() => this.look(), POLL_UNTOLD).unref() : undefined;
+  }
+
+  private get systemTells(): boolean {
+    return this.log.isListening && this.untold < UNTOLD;
   }
 
   private told(): void {
+    this.toldAt = performance.now();
     const isSeen = this.knownFor === 0 && this.look();
     this.endLongPause();
     if (isSeen) {
@@ -210,8 +240,18 @@ export class FileWatch {
       this.options.changed(ANY);
       return;
     }
-    this.folder.tryAgain();
-    this.look();
+    this.log.tryAgain();
+    if (this.look() && this.systemTells) this.doubt();
+    this.pollAsOftenAsNeeded();
+  }
+
+  /** A change was found by chance: the system should have told of it since the last look, or do so at once. */
+  private doubt(): void {
+    const lookedAt = performance.now() - POLL;
+    setTimeout(() => {
+      if (this.toldAt < lookedAt && this.log.isListening) this.untold += 1;
+      this.pollAsOftenAsNeeded();
+    }, TOLD_WITHIN).unref();
   }
 
   /** Answers whether somebody else had written. */

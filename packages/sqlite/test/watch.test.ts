@@ -1,6 +1,6 @@
 import { fork, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import type { StorageContract, WatchHint } from "@taskq/core/storage";
 import { fileURLToPath } from "node:url";
@@ -348,7 +348,80 @@ test("where the system has no watches left, a warning says so, and what others s
   await vi.waitFor(() => expect(told).toHaveLength(2), 10_000);
   const warnings = told.filter(({ code }) => code !== undefined);
   expect(warnings).toMatchObject([{ code: "TASKQ_FILE_WATCH" }]);
-  expect(warnings[0]?.message).toMatch(/jobs\.db is looked at every 500 ms .*: EMFILE.*fs\.inotify/);
+  expect(warnings[0]?.message).toMatch(/jobs\.db is looked at every 25 ms .*: EMFILE.*fs\.inotify/);
   await storage.enqueue({ queue: QUEUE, flows: [flow()] });
   await vi.waitFor(() => expect(told).toContainEqual({ kind: "any" }), 5_000);
+});
+
+interface Elsewhere {
+  readonly warnings: readonly unknown[];
+  /** Milliseconds from each of so many commits until it hears of it. */
+  readonly delays: (times: number) => Promise<readonly number[]>;
+}
+
+/** A process that watches a file as it would on another system. */
+async function elsewhere(system: string, options: { readonly mode?: number } = {}): Promise<Elsewhere> {
+  const path = join(temporaryFolder(), "jobs.db");
+  const storage = await openStorage({ path });
+  if (options.mode !== undefined) chmodSync(path, options.mode);
+  const child = fork(new URL("./unlike-linux.js", import.meta.url), [system], {
+    env: { ...process.env, TASKQ_FILE: path },
+  });
+  afterTest(() => void child.kill("SIGKILL"));
+  const warnings: unknown[] = [];
+  let heard: (() => void) | undefined;
+  child.on("message", (message: { readonly code?: string; readonly kind?: string }) => {
+    if (message.code !== undefined) warnings.push(message);
+    if (message.kind !== undefined) heard?.();
+  });
+  await once(child, "message");
+  return {
+    warnings,
+    async delays(times) {
+      const delays: number[] = [];
+      for (let turn = 0; turn < times; turn += 1) {
+        const next = new Promise<void>((resolve) => void (heard = resolve));
+        await storage.enqueue({ queue: QUEUE, flows: [flow()] });
+        const stored = performance.now();
+        await next;
+        delays.push(performance.now() - stored);
+        // Beside the looks that follow each other.
+        await new Promise((resolve) => setTimeout(resolve, 35 + turn));
+      }
+      return delays;
+    },
+  };
+}
+
+const middle = (delays: readonly number[]): number =>
+  delays.toSorted((a, b) => a - b)[delays.length >> 1] ?? NaN;
+
+test("where the system tells of files and not of folders, as macOS does, what others store is told at once", async () => {
+  const { delays, warnings } = await elsewhere("macos");
+  expect(middle(await delays(11))).toBeLessThan(15);
+  expect(warnings).toEqual([]);
+}, 20_000);
+
+test.each(["windows", "silent"])(
+  "where the system tells nothing, what others store is found within a few hundredths of a second: %s",
+  async (system) => {
+    const { delays, warnings } = await elsewhere(system);
+    // Whether it tells is found out by what it does not tell of.
+    if (system === "silent") await delays(3);
+    expect(middle(await delays(21))).toBeLessThan(80);
+    expect(warnings).toEqual([]);
+  },
+  20_000,
+);
+
+test("a mode that Windows makes up is no warning", async () => {
+  for (const [system, codes] of [
+    ["windows", []],
+    ["silent", ["TASKQ_FILE_MODE"]],
+  ] as const) {
+    const child = await elsewhere(system, { mode: 0o666 });
+    // Whatever it has to say by then came first.
+    await child.delays(1);
+    expect(child.warnings).toMatchObject(codes.map((code) => ({ code })));
+  }
 });

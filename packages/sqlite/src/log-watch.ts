@@ -3,8 +3,13 @@ import { basename, dirname } from "node:path";
 
 /** Milliseconds after which the system is asked again to tell of writes, if it would not: watches are used up at times. */
 const AGAIN = 30_000;
+/**
+ * Where a folder that is watched tells of each write to a file in it. Elsewhere only the file itself does: macOS tells of
+ * a file in a folder not before it is closed (FSEvents), and other systems with kqueue of none.
+ */
+const SYSTEMS_THAT_TELL_OF_FOLDERS: ReadonlySet<NodeJS.Platform> = new Set(["linux", "android", "win32"]);
 
-export interface FolderWatchOptions {
+export interface LogWatchOptions {
   readonly path: string;
   /** The file, or its log, is written. */
   readonly told: () => void;
@@ -13,18 +18,22 @@ export interface FolderWatchOptions {
 }
 
 /** What the system tells of a file of SQLite's and its log, as far as it does. */
-export class FolderWatch {
-  private readonly options: FolderWatchOptions;
+export class LogWatch {
+  private readonly options: LogWatchOptions;
   private readonly names: ReadonlySet<string>;
+  private readonly watched: string;
   private watcher: FSWatcher | undefined;
   private isWanted = false;
   private triedAt = 0;
   private hasWarned = false;
 
-  constructor(options: FolderWatchOptions) {
+  constructor(options: LogWatchOptions) {
     this.options = options;
-    const name = basename(options.path);
-    this.names = new Set([name, `${name}-wal`]);
+    const { path } = options;
+    const log = `${path}-wal`;
+    this.names = new Set([basename(path), basename(log)]);
+    // SQLite locks nothing of the log: a descriptor of it that is closed lets go of no lock. And it stays as long as we have it open.
+    this.watched = SYSTEMS_THAT_TELL_OF_FOLDERS.has(process.platform) ? dirname(path) : log;
   }
 
   get isListening(): boolean {
@@ -35,7 +44,7 @@ export class FolderWatch {
     this.isWanted = true;
     this.triedAt = performance.now();
     try {
-      const watcher = watch(dirname(this.options.path), { persistent: false }, (_, name) => {
+      const watcher = watch(this.watched, { persistent: false }, (_, name) => {
         if (name === null || this.names.has(name)) this.options.told();
       });
       this.watcher = watcher;
