@@ -7,7 +7,7 @@ import { descriptionOf } from "../src/connection/description.js";
 import { keyBase } from "../src/names.js";
 import { clocksApart } from "../src/opening/clocks.js";
 import { checkServer, type CheckedServer } from "../src/opening/check-server.js";
-import type { ServerFacts } from "../src/opening/facts.js";
+import { factsOf, type ServerFacts } from "../src/opening/facts.js";
 import { findingsOf } from "../src/opening/findings.js";
 import { settingsOf, type RedisOptions } from "../src/options.js";
 import { ask } from "./servers/ask.js";
@@ -108,6 +108,24 @@ describe("findings", () => {
       { weight: "void", message: expect.stringContaining("CONFIG SET appendfsync everysec") },
     ]);
   });
+});
+
+test.each([
+  { kind: "redis", version: "7.0.15", lines: ["redis_version:7.0.15", "redis_mode:cluster"] },
+  {
+    kind: "valkey",
+    version: "8.1.4",
+    lines: ["redis_version:7.2.4", "server_mode:cluster", "valkey_version:8.1.4"],
+  },
+  // Whose own version tells nothing of what it can do.
+  {
+    kind: "redis",
+    version: "7.2.4",
+    lines: ["redict_version:7.3.6", "redict_mode:cluster", "redis_version:7.2.4"],
+  },
+])("what a server tells of itself is read by whatever name: $lines", ({ kind, version, lines }) => {
+  const facts = factsOf("a:1", ["# Server", ...lines, ""].join("\r\n"), new Map(), { from: 0, to: 0 });
+  expect(facts).toMatchObject({ kind, version, mode: "cluster" });
 });
 
 describe.skipIf(serverBinary() === undefined)("opening", () => {

@@ -19,6 +19,9 @@ export interface ServerFacts {
   readonly ahead: readonly [least: number, most: number] | undefined;
 }
 
+/** What forks say instead of `redis_mode`: Valkey, where it is told not to pass for Redis, and Redict. */
+const MODES = ["redis_mode", "server_mode", "redict_mode"];
+
 /** When a server was asked for what it says of itself, and when it had answered, by the clock of this process. */
 export interface Asked {
   readonly from: number;
@@ -46,7 +49,7 @@ export function factsOf(
     address,
     kind: info === undefined ? undefined : valkey === undefined ? "redis" : "valkey",
     version: valkey ?? fields.get("redis_version"),
-    mode: (fields.get("redis_mode") ?? fields.get("server_mode")) as ServerFacts["mode"],
+    mode: MODES.flatMap((name) => fields.get(name) ?? [])[0] as ServerFacts["mode"],
     role: fields.get("role") as ServerFacts["role"],
     masterAddress: host === undefined ? undefined : `${host}:${fields.get("master_port")}`,
     replicas: replicas === undefined ? undefined : Number(replicas),
