@@ -1,27 +1,24 @@
 import { watch, type FSWatcher } from "node:fs";
-import { basename, dirname } from "node:path";
 
 /** Milliseconds after which the system is asked again to tell of writes, if it would not: watches are used up at times. */
 const AGAIN = 30_000;
-/**
- * Where a folder that is watched tells of each write to a file in it. Elsewhere only the file itself does: macOS tells of
- * a file in a folder not before it is closed (FSEvents), and other systems with kqueue of none.
- */
-const SYSTEMS_THAT_TELL_OF_FOLDERS: ReadonlySet<NodeJS.Platform> = new Set(["linux", "android", "win32"]);
 
 export interface LogWatchOptions {
   readonly path: string;
-  /** The file, or its log, is written. */
+  /** Its log is written. */
   readonly told: () => void;
   /** What is left where the system does not tell, for the warning that says so. */
   readonly instead: string;
 }
 
-/** What the system tells of a file of SQLite's and its log, as far as it does. */
+/**
+ * What the system tells of the log of a SQLite file, as far as it does. Not of its folder: macOS tells of a file in a folder
+ * not before it is closed (FSEvents), and whoever watches a folder is told of all that lies beside it. The log stays as
+ * long as we have it open, and SQLite locks nothing of it: a descriptor of it that is closed lets go of no lock.
+ */
 export class LogWatch {
   private readonly options: LogWatchOptions;
-  private readonly names: ReadonlySet<string>;
-  private readonly watched: string;
+  private readonly log: string;
   private watcher: FSWatcher | undefined;
   private isWanted = false;
   private triedAt = 0;
@@ -29,11 +26,7 @@ export class LogWatch {
 
   constructor(options: LogWatchOptions) {
     this.options = options;
-    const { path } = options;
-    const log = `${path}-wal`;
-    this.names = new Set([basename(path), basename(log)]);
-    // SQLite locks nothing of the log: a descriptor of it that is closed lets go of no lock. And it stays as long as we have it open.
-    this.watched = SYSTEMS_THAT_TELL_OF_FOLDERS.has(process.platform) ? dirname(path) : log;
+    this.log = `${options.path}-wal`;
   }
 
   get isListening(): boolean {
@@ -44,9 +37,7 @@ export class LogWatch {
     this.isWanted = true;
     this.triedAt = performance.now();
     try {
-      const watcher = watch(this.watched, { persistent: false }, (_, name) => {
-        if (name === null || this.names.has(name)) this.options.told();
-      });
+      const watcher = watch(this.log, { persistent: false }, () => this.options.told());
       this.watcher = watcher;
       watcher.on("error", (error) => {
         watcher.close();

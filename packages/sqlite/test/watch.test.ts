@@ -1,12 +1,21 @@
 import { fork, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import type { StorageContract, WatchHint } from "@taskq/core/storage";
 import { fileURLToPath } from "node:url";
 import { expect, test, vi } from "vitest";
 import { connect, type Connection } from "../src/connection.js";
 import { loadDriver } from "../src/load-driver.js";
+import { LogWatch } from "../src/log-watch.js";
 import { FileWatch } from "../src/watch.js";
 import { afterTest, claim, flow, openStorage, QUEUE, temporaryFolder } from "./support.ts";
 
@@ -153,9 +162,9 @@ test("a listener that throws does not keep the call from being answered, nor oth
   expect(errors).toMatchObject([{ message: "of a listener" }]);
 });
 
-/** Whether this process has the system tell of changes in a folder: Linux says so. */
-function isListenedTo(folder: string): boolean {
-  const inode = statSync(folder).ino.toString(16);
+/** Whether this process has the system tell of writes to the log of a file: Linux says so. */
+function isListenedTo(path: string): boolean {
+  const inode = statSync(`${path}-wal`).ino.toString(16);
   return readdirSync("/proc/self/fdinfo").some((name) => {
     try {
       const told = readFileSync(`/proc/self/fdinfo/${name}`, "utf8");
@@ -178,16 +187,15 @@ async function claimOn(storage: StorageContract, goesOn: () => boolean): Promise
 test.runIf(process.platform === "linux")(
   "who claims and claims is not woken by each write of others, and is told of them all the same",
   async () => {
-    const folder = temporaryFolder();
-    const path = join(folder, "jobs.db");
+    const path = join(temporaryFolder(), "jobs.db");
     const storage = await openStorage({ path });
     const child = await other(path);
     const heard = listen(storage);
     await storage.enqueue({ queue: QUEUE, flows: Array.from({ length: 10_000 }, () => flow()) });
-    expect(isListenedTo(folder)).toBe(true);
+    expect(isListenedTo(path)).toBe(true);
     let goesOn = true;
     const claiming = claimOn(storage, () => goesOn);
-    await expect.poll(() => isListenedTo(folder)).toBe(false);
+    await expect.poll(() => isListenedTo(path)).toBe(false);
     const delays: number[] = [];
     for (let turn = 0; turn < 10; turn += 1) {
       const next = heard.next();
@@ -196,11 +204,11 @@ test.runIf(process.platform === "linux")(
       expect((await next).kind).toBe("any");
       delays.push(performance.now() - stored);
     }
-    expect(isListenedTo(folder)).toBe(false);
+    expect(isListenedTo(path)).toBe(false);
     expect(delays.toSorted((a, b) => a - b)[5]).toBeLessThan(100);
     goesOn = false;
     await claiming;
-    await expect.poll(() => isListenedTo(folder)).toBe(true);
+    await expect.poll(() => isListenedTo(path)).toBe(true);
   },
   20_000,
 );
@@ -208,21 +216,20 @@ test.runIf(process.platform === "linux")(
 test.runIf(process.platform === "linux")(
   "who has found nothing more listens again at once, and hears what was written before",
   async () => {
-    const folder = temporaryFolder();
-    const path = join(folder, "jobs.db");
+    const path = join(temporaryFolder(), "jobs.db");
     const storage = await openStorage({ path });
     const child = await other(path);
     const heard = listen(storage);
     await storage.enqueue({ queue: QUEUE, flows: Array.from({ length: 2_000 }, () => flow()) });
     let request = 1;
-    for (; isListenedTo(folder) && request < 1_000; request += 1) {
+    for (; isListenedTo(path) && request < 1_000; request += 1) {
       await claim(storage, request);
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
     const before = heard.hints.length;
     await Promise.all([once(child, "message"), Promise.resolve(child.send("store"))]);
     await claim(storage, request, 10_000);
-    expect(isListenedTo(folder)).toBe(true);
+    expect(isListenedTo(path)).toBe(true);
     expect(heard.hints.slice(before)).toContainEqual({ kind: "any" });
   },
   20_000,
@@ -413,6 +420,22 @@ test.each(["windows", "silent"])(
   },
   20_000,
 );
+
+test("the system tells of what is written to the log, and of nothing beside it", async () => {
+  const folder = temporaryFolder();
+  const path = join(folder, "jobs.db");
+  const storage = await openStorage({ path });
+  const told = vi.fn<() => void>();
+  const watch = new LogWatch({ path, told, instead: "looked at" });
+  afterTest(() => watch.letGo());
+  watch.listen();
+  for (let turn = 0; turn < 100; turn += 1)
+    writeFileSync(join(folder, "beside.log"), "a line\n", { flag: "a" });
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  expect(told).not.toHaveBeenCalled();
+  await storage.enqueue({ queue: QUEUE, flows: [flow()] });
+  await vi.waitFor(() => expect(told).toHaveBeenCalled());
+});
 
 test("a mode that Windows makes up is no warning", async () => {
   for (const [system, codes] of [
