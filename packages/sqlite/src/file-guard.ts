@@ -20,6 +20,16 @@ const NETWORK_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
   [0x47504653, "GPFS"],
 ]);
 
+/**
+ * File systems of which another program, or the host of this machine, says what they do, by the same number: their locks may
+ * hold or not, and whoever else reaches the file takes locks of its own, and shares no memory with us.
+ */
+const FOREIGN_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
+  [0x65735546, "FUSE or virtiofs"],
+  [0x786f4256, "a shared folder of VirtualBox"],
+  [0xbacbacbc, "a shared folder of VMware"],
+]);
+
 /** How long a look at the file counts, in milliseconds: what is stored meanwhile may be lost. A look takes 7 µs. */
 const LOOK_AGAIN_AFTER = 20;
 const WRITABLE_BY_OTHERS = 0o022;
@@ -65,12 +75,20 @@ function entryAt(place: string, path = place): Stats | undefined {
   }
 }
 
-/** @throws `TASKQ_STORAGE` for a file system on another machine. */
+/** Warns where nobody knows whether locks hold. @throws `TASKQ_STORAGE` for a file system on another machine. */
 export function checkFileSystem(path: string, type: number): void {
-  const name = NETWORK_FILE_SYSTEMS.get(type >>> 0);
-  if (name === undefined) return;
-  throw refusal(
-    `the SQLite file ${path}: expected a file on a disk of this machine, got one on ${name}, where its locks do not hold`,
+  const network = NETWORK_FILE_SYSTEMS.get(type >>> 0);
+  if (network !== undefined) {
+    throw refusal(
+      `the SQLite file ${path}: expected a file on a disk of this machine, got one on ${network}, where its locks do not hold`,
+    );
+  }
+  const foreign = FOREIGN_FILE_SYSTEMS.get(type >>> 0);
+  if (foreign === undefined) return;
+  process.emitWarning(
+    `the SQLite file ${path} is on ${foreign}, which may come from another machine: let processes of this one alone open it, ` +
+      "or they would damage it, and only if its locks hold there. A disk of this machine is safe",
+    { code: "TASKQ_FILE_SYSTEM" },
   );
 }
 

@@ -9,7 +9,7 @@ const POLL = 500;
 const POLL_UNTOLD = 25;
 /** How long after a write can be seen the system may still tell of it, in milliseconds: it tells when it is written. */
 const TOLD_WITHIN = 100;
-/** Writes that were found before the system told of them, after which it is not relied on: one may be older than the watch. */
+/** Writes that were found before the system told of them, after which it is not relied on. */
 const UNTOLD = 2;
 /**
  * Pauses between looks after the system has told of a write, in milliseconds. It tells when the log is written, and that
@@ -85,9 +85,10 @@ export class FileWatch {
   start(): void {
     this.users += 1;
     if (this.users > 1) return;
-    this.version = this.versionAtStart();
     this.timer = setInterval(() => this.poll(), POLL).unref();
     this.listen();
+    // After that: a write between the two would be found by the poll, and the system be blamed for not telling of it.
+    this.version = this.versionAtStart();
   }
 
   private listen(): void {

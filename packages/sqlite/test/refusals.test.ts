@@ -228,9 +228,24 @@ describe("places", () => {
   });
 
   test("file systems of this machine are accepted", () => {
+    const warn = vi.spyOn(process, "emitWarning").mockReturnValue();
     for (const type of [0xef53, 0x0102_1994, 0x9123_683e, 0x5846_5342, 0x794c_7630]) {
       expect(() => checkFileSystem("/jobs.db", type)).not.toThrow();
     }
+    expect(warn).not.toHaveBeenCalled();
+  });
+
+  test.each([
+    [0x6573_5546, "FUSE or virtiofs"],
+    [0x786f_4256, "VirtualBox"],
+    [-0x4534_5344, "VMware"],
+  ])("a file system of type %i, which others make up, is warned of", (type, name) => {
+    const warn = vi.spyOn(process, "emitWarning").mockReturnValue();
+    checkFileSystem("/mnt/jobs.db", type);
+    expect(warn).toHaveBeenCalledExactlyOnceWith(
+      expect.stringMatching(`/mnt/jobs.db is on .*${name}.*processes of this one alone`),
+      { code: "TASKQ_FILE_SYSTEM" },
+    );
   });
 });
 
