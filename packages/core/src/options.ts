@@ -4,11 +4,11 @@ import { isPromise } from "./is-promise.js";
 /** A value as an error message shows it: short, on one line, and never throwing. */
 export function shown(value: unknown): string {
   if (typeof value === "string") {
-    const short = value.length > 80 ? `${value.slice(0, 77)}...` : value;
+    const isLong = value.length > 80;
     // As JSON, so that line breaks and control characters are seen.
-    return `'${JSON.stringify(short)
-      .slice(1, -1)
-      .replaceAll(String.raw`\"`, '"')}'`;
+    const short = JSON.stringify(isLong ? `${value.slice(0, 77)}...` : value);
+    const quoted = `'${short.slice(1, -1).replaceAll(String.raw`\"`, '"')}'`;
+    return isLong ? `${quoted}, ${value.length} characters` : quoted;
   }
   if (typeof value === "bigint") return `${value}n`;
   if (typeof value === "function") return "a function";

@@ -1,7 +1,7 @@
 import { checkBackoff, fixed, type Backoff, type FailedAttempt } from "./backoff.js";
 import { milliseconds, type Duration } from "./duration.js";
 import { checkedKeep, type CheckedKeep } from "./keep.js";
-import { callable, integer, oneOf, refuseUnknown, text, unexpected } from "./options.js";
+import { callable, integer, oneOf, refuseUnknown, shortText, unexpected } from "./options.js";
 import type {
   ConcurrencyPolicy,
   Key,
@@ -80,6 +80,8 @@ export const taskOptionNames: readonly (keyof TaskOptions)[] = [
 
 /** The most starts in a window of a limit: a storage remembers each of them. */
 export const LARGEST_LIMIT = 10_000;
+/** Characters of a key at most, fixed or made from an input. */
+export const LONGEST_KEY = 255;
 const INT32 = { min: -(2 ** 31), max: 2 ** 31 - 1 };
 
 /**
@@ -184,6 +186,6 @@ function checkedConcurrency(policy: ConcurrencyPolicy<never>, what: string): Che
 function checkedKey(key: Key<never>, what: string): CheckedKey {
   // The input is whatever the task takes: the compiler has seen to it where the task was defined.
   if (typeof key === "function") return key as (input: unknown) => unknown;
-  if (typeof key === "string") return text(key, what);
+  if (typeof key === "string") return shortText(key, LONGEST_KEY, what);
   throw unexpected(what, "a text or a function of the input", key);
 }

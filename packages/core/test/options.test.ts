@@ -78,7 +78,7 @@ describe("a checked value", () => {
 
 describe("shown", () => {
   test.each<[unknown, string]>([
-    ["x".repeat(100), `'${"x".repeat(77)}...'`],
+    ["x".repeat(100), `'${"x".repeat(77)}...', 100 characters`],
     [new Date(0), "1970-01-01T00:00:00.000Z"],
     [() => 1, "a function"],
     [Promise.resolve(1), "a promise"],

@@ -183,7 +183,12 @@ describe("what is no task is refused when it is defined", () => {
     ],
     [{ unique: { onConflict: "fail" } }, "unique onConflict: expected 'ignore' or 'replace', got 'fail'"],
     [{ unique: { key: 5 } }, `unique key: expected ${keyText}, got 5`],
-    [{ lock: "" }, "lock: expected a text that is not empty, got ''"],
+    [{ lock: "" }, "lock: expected a text of 1 to 255 characters, got ''"],
+    [
+      { lock: "k".repeat(256) },
+      `lock: expected a text of 1 to 255 characters, got '${"k".repeat(77)}...', 256 characters`,
+    ],
+    [{ unique: { key: "k\ud800" } }, "unique key: expected a text of whole characters, got 'k\\ud800'"],
     [{ lock: 5 }, "lock: expected an object with 'key', 'onBusy', got 5"],
     [{ lock: {} }, `lock key: expected ${keyText}, got undefined`],
     [{ lock: { key: "x", onBusy: "drop" } }, "lock onBusy: expected 'wait' or 'skip' or 'fail', got 'drop'"],

@@ -1,11 +1,9 @@
 import { createHash } from "node:crypto";
 import { ignoreRejection } from "../ignore-rejection.js";
 import { BROKEN, unexpectedSecret } from "../options.js";
-import type { CheckedKey } from "../task-options.js";
+import { LONGEST_KEY, type CheckedKey } from "../task-options.js";
 import { isPlainObject } from "../serializer/inspect.js";
 import type { MessageContext, Serializer } from "../serializer/serializer.js";
-
-const LONGEST_KEY = 255;
 
 /** A key: fixed, or made from the input. @throws `TASKQ_OPTION` for one that is no text */
 export function keyFrom(key: CheckedKey, input: unknown, what: string): string {
