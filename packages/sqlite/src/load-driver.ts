@@ -73,9 +73,17 @@ function notLoaded(version: string | undefined, cause: unknown): TaskqError {
     version === undefined
       ? `better-sqlite3 could not be loaded in Node ${process.version}: it is not found from where @taskq/sqlite lies, ` +
         "nor from the program that runs; 'npm install better-sqlite3@12' puts it there, for a bundle too"
-      : `better-sqlite3 ${version} could not be loaded in Node ${process.version}; if it was not compiled, or for another Node, ` +
-        "'npm rebuild better-sqlite3' helps, with pnpm 'pnpm approve-builds' and 'pnpm rebuild better-sqlite3'";
+      : `better-sqlite3 ${version} could not be loaded in Node ${process.version}; ${remedyOf(cause)}`;
   return new TaskqError("TASKQ_STORAGE", `${refusal}: ${message}`, { cause });
+}
+
+function remedyOf(cause: unknown): string {
+  if (cause instanceof Error && "code" in cause && cause.code === "ERR_DLOPEN_DISABLED")
+    return "it is a native addon, which --no-addons forbids, and the permission model without --allow-addons (not in Node 20)";
+  return (
+    "if it was not compiled, or for another Node, 'npm rebuild better-sqlite3' helps, with pnpm 'pnpm approve-builds' and " +
+    "'pnpm rebuild better-sqlite3'"
+  );
 }
 
 /** @throws `TASKQ_STORAGE` where this better-sqlite3 would bring this Node down. */

@@ -1,6 +1,7 @@
 /** A better-sqlite3 that does not load, stood in for by one that breaks as it does. */
 import { execFile } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
@@ -22,7 +23,10 @@ interface Told {
 }
 
 /** What is told by a program of its own, since a driver is loaded once a process, and whether it left a file. */
-async function openWith(makeDriver: (folder: string) => void): Promise<Told & { readonly left: boolean }> {
+async function openWith(
+  makeDriver: (folder: string) => void,
+  ...flags: readonly string[]
+): Promise<Told & { readonly left: boolean }> {
   const folder = temporaryFolder();
   const driver = join(folder, "better-sqlite3");
   makeDriver(driver);
@@ -39,7 +43,7 @@ async function openWith(makeDriver: (folder: string) => void): Promise<Told & { 
   const file = join(folder, "jobs.db");
   const { stdout } = await promisify(execFile)(
     process.execPath,
-    ["--require", redirect, "--input-type=module", "--eval", PROGRAM],
+    [...flags, "--require", redirect, "--input-type=module", "--eval", PROGRAM],
     { cwd: join(import.meta.dirname, ".."), env: { ...process.env, TASKQ_FILE: file } },
   );
   return { ...(JSON.parse(stdout) as Told), left: existsSync(file) };
@@ -72,6 +76,20 @@ describe("a better-sqlite3 that cannot be loaded is told of with what helps, and
     );
     expect(told).toMatchObject({ code: "TASKQ_STORAGE", cause: "ERR_DLOPEN_FAILED", left: false });
     expect(told.message).toMatch(/could not be loaded in Node v.*: was compiled against a different/);
+  });
+
+  test("one that Node was told not to load", async () => {
+    const told = await openWith(
+      driverThat(
+        `require(${JSON.stringify(createRequire(import.meta.url).resolve("better-sqlite3"))})(":memory:")`,
+      ),
+      "--no-addons",
+    );
+    expect(told).toMatchObject({ code: "TASKQ_STORAGE", cause: "ERR_DLOPEN_DISABLED", left: false });
+    expect(told.message).toMatch(
+      /could not be loaded in Node v.*; it is a native addon, which --no-addons forbids/,
+    );
+    expect(told.message).not.toContain("rebuild");
   });
 
   test("one that is not installed", async () => {
