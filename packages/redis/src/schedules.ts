@@ -1,40 +1,57 @@
-/** Schedules of a queue, and those that this process has declared: if the server loses the queue, they are declared again. */
-import type { SchedulesAnswer, SchedulesRequest } from "@taskq/core/storage";
+/**
+ * Schedules of a queue, and those that this process has declared: if the server loses them, with the queue or as it comes back with
+ * an older copy, they are declared again by whoever reads all.
+ */
+import { TaskqError, type SchedulesAnswer, type SchedulesRequest } from "@taskq/core/storage";
 import { always, SCRIPTS } from "./lua/scripts.js";
 import type { OpenQueue, Told } from "./open-queue.js";
 import { scheduleOf } from "./wire/answers.js";
-import { listOf, textIfAny } from "./wire/values.js";
+import { listOf, textsOf } from "./wire/values.js";
 
-interface Declared {
-  readonly changes: Map<string, NonNullable<SchedulesRequest["change"]>>;
-  /** Tells a queue from one that was made anew in its place. */
-  made: string | undefined;
-}
+type Change = NonNullable<SchedulesRequest["change"]>;
+type Lost = NonNullable<SchedulesAnswer["lost"]>;
 
-const declaredOf = new WeakMap<OpenQueue, Declared>();
+const declaredOf = new WeakMap<OpenQueue, Map<string, Change>>();
 
 export async function schedules(queue: OpenQueue, request: SchedulesRequest): Promise<SchedulesAnswer> {
-  const { change } = request;
-  const declared = declaredOf.get(queue) ?? { changes: new Map(), made: undefined };
+  const { change, name } = request;
+  const declared = declaredOf.get(queue) ?? new Map<string, Change>();
   declaredOf.set(queue, declared);
-  let told = await ask(queue, request);
-  const changed = told.answer["changed"] === true;
-  if (change?.kind === "remove") declared.changes.delete(change.name);
-  const made = textIfAny(told.answer["made"]);
-  if (made !== undefined && made !== declared.made) {
-    for (const own of declared.changes.values()) await ask(queue, { ...request, change: own });
-    declared.made = made;
-    told = await ask(queue, { ...request, change: undefined, name: change?.name ?? request.name });
+  const readsAll = change === undefined && name === undefined;
+  let told = await ask(queue, request, readsAll ? [...declared.keys()] : undefined);
+  if (change?.kind === "remove") declared.delete(change.name);
+  if (change?.kind === "declare" && change.origin === "task") declared.set(change.name, change);
+  const missing = textsOf(told.answer["lost"]).flatMap((own) => declared.get(own) ?? []);
+  const lost: Lost[number][] = [];
+  for (const own of missing) {
+    const error = await refusalOf(ask(queue, { ...request, change: own }));
+    if (error !== undefined) lost.push({ name: own.name, error });
   }
-  if (change?.kind === "declare" && change.origin === "task") declared.changes.set(change.name, change);
+  if (missing.length > 0) told = await ask(queue, request);
   const records = listOf(told.answer["schedules"], scheduleOf);
-  return { changed, schedules: records.toSorted((left, right) => (left.name < right.name ? -1 : 1)) };
+  return {
+    changed: told.answer["changed"] === true,
+    schedules: records.toSorted((left, right) => (left.name < right.name ? -1 : 1)),
+    ...(lost.length > 0 && { lost }),
+  };
+}
+
+/** What cannot be declared keeps nobody from reading the others. */
+async function refusalOf(call: Promise<unknown>): Promise<TaskqError | undefined> {
+  try {
+    await call;
+    return undefined;
+  } catch (error) {
+    if (error instanceof TaskqError) return error;
+    throw error;
+  }
 }
 
 const changing = always(SCRIPTS.schedules);
 
 /** A server whose memory is full takes no new ones. */
-function ask(queue: OpenQueue, request: SchedulesRequest): Promise<Told> {
+function ask(queue: OpenQueue, request: SchedulesRequest, declared?: readonly string[]): Promise<Told> {
   const kind = request.change?.kind;
-  return queue.ask(kind === "declare" || kind === "upsert" ? SCRIPTS.schedules : changing, request);
+  const script = kind === "declare" || kind === "upsert" ? SCRIPTS.schedules : changing;
+  return queue.ask(script, request, { declared });
 }

@@ -45,6 +45,8 @@ export class Ticker {
   readonly #complained = new Set<string>();
   /** By name, as they were read last, or fired here since. `undefined`: they are to be read. */
   #records: Map<string, ScheduleRecord> | undefined;
+  /** The storage has lost some, and could not take them again as they were read. */
+  #lacks = false;
 
   constructor(engine: Engine) {
     this.#engine = engine;
@@ -80,8 +82,8 @@ export class Ticker {
     const errors: TaskqError[] = [];
     const told: FiringListener = failed ?? ((_name, error) => errors.push(error));
     try {
-      const records = (rereads ? undefined : this.#records) ?? (await this.#readAll());
-      const earliest = await this.#fireAmong(records, told);
+      const records = (rereads ? undefined : this.#records) ?? (await this.#readAll(told));
+      const earliest = this.#soonerIfLost(await this.#fireAmong(records, told));
       if (errors[0] !== undefined) throw errors[0];
       return earliest;
     } catch (error) {
@@ -90,14 +92,23 @@ export class Ticker {
     }
   }
 
-  async #readAll(): Promise<Map<string, ScheduleRecord>> {
+  async #readAll(told: FiringListener): Promise<Map<string, ScheduleRecord>> {
     const engine = this.#engine;
-    const { schedules } = await engine.storage.schedules({
+    const { schedules, lost = [] } = await engine.storage.schedules({
       queue: engine.name,
       now: engine.time.requestNow(),
     });
     this.#forgetAllBut(schedules);
+    for (const { name, error } of lost) told(name, error);
+    this.#lacks = lost.length > 0;
     return (this.#records = new Map(schedules.map((record) => [record.name, record])));
+  }
+
+  /** What could not be declared again is tried again after a pause, by reading. */
+  #soonerIfLost(earliest: number | undefined): number | undefined {
+    if (!this.#lacks) return earliest;
+    this.#records = undefined;
+    return Math.min(earliest ?? Infinity, this.#engine.time.now() + PAUSE_AFTER_ERROR);
   }
 
   async #fireAmong(

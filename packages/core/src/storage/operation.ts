@@ -1,4 +1,5 @@
 /** Changes by users: amend, control, schedules, values, keys, notes. */
+import type { TaskqError } from "../errors.js";
 import type { JobEffect, NewFlow, StoredFlow } from "./flow.js";
 import type { RunReference } from "./step.js";
 
@@ -77,6 +78,11 @@ export interface SchedulesAnswer {
   readonly changed: boolean;
   /** In the order of names: of a change, what is there now under the name that it gave. */
   readonly schedules: readonly ScheduleRecord[];
+  /**
+   * When all were read: those that this process has declared, that the storage has lost since, and that it could not take again
+   * now, and why. @default none
+   */
+  readonly lost?: readonly { readonly name: string; readonly error: TaskqError }[] | undefined;
 }
 
 export interface TickRequest {

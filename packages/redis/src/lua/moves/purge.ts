@@ -19,7 +19,9 @@ local function flushAll()
     return removed >= request.limit
   end)
   if not ended then return {removed = removed, more = true} end
+  local names = call("HGET", K.memory, "removed")
   for _, key in ipairs({K.listing, K.listed, K.values, K.memory, K.uniques, K.awaited, K.bodies, K.members, K.stories, K.claims, K.ended}) do M.later("UNLINK", key) end
+  if names then M.later("HSET", K.memory, "removed", names) end
   S.uniques, S.goneUniques = {}, nil
   Q.x.awaited, Q.x.withheld, Q.x.doneAside, Q.x.goneAside, Q.x.flagged = nil, nil, nil, nil, nil
   M.clearFeed()

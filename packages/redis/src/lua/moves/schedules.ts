@@ -10,6 +10,36 @@ local function define(known)
     lastAt = goesOn and known.lastAt or S.now, lastId = known and known.lastId}
 end
 
+-- Names of periodic tasks whose schedules somebody has removed: whoever misses another one knows that the server has lost it.
+local function removedNames()
+  local set, fine, names = {}, pcall(decode, call("HGET", K.memory, "removed") or "")
+  for _, name in ipairs(fine and type(names) == "table" and names or {}) do set[name] = true end
+  return set
+end
+
+local function remember(name, isRemoved)
+  local set = removedNames()
+  if (set[name] == true) == isRemoved then return end
+  set[name] = isRemoved or nil
+  local names = {}
+  for own in pairs(set) do names[#names + 1] = own end
+  if #names == 0 then return M.later("HDEL", K.memory, "removed") end
+  table.sort(names, less)
+  M.later("HSET", K.memory, "removed", pack(names))
+end
+
+-- Of those that the caller has declared.
+local function lostAmong(all)
+  local lost, removed = {}, nil
+  for _, name in ipairs(Q.phase == "open" and S.request.declared or {}) do
+    if not all[name] then
+      removed = removed or removedNames()
+      if not removed[name] then lost[#lost + 1] = name end
+    end
+  end
+  return lost
+end
+
 return M.run(function()
   M.readQueue()
   if change then M.refuseStill() end
@@ -25,8 +55,12 @@ return M.run(function()
   if change then
     local known = all[change.name]
     local record = known
-    if change.kind == "declare" or change.kind == "upsert" then changed, record = define(known)
-    elseif change.kind == "remove" then changed, record = known ~= nil, nil
+    if change.kind == "declare" or change.kind == "upsert" then
+      changed, record = define(known)
+      remember(change.name, false)
+    elseif change.kind == "remove" then
+      changed, record = known ~= nil, nil
+      if known and known.origin == "task" then remember(change.name, true) end
     elseif known and known.paused ~= (change.kind == "pause") then
       changed = true
       record.paused = change.kind == "pause"
@@ -46,6 +80,6 @@ return M.run(function()
     records[place] = {name = name, origin = record.origin, task = record.task, bytes = record.bytes, paused = record.paused,
       lastAt = record.lastAt, lastId = record.lastId}
   end
-  return {changed = changed, schedules = records, made = call("HGET", K.memory, "made") or nil}
+  return {changed = changed, schedules = records, lost = lostAmong(all)}
 end)
 `;
