@@ -1,7 +1,7 @@
 /** `taskq dump` and `taskq load`, as processes. */
 import { readFile, writeFile } from "node:fs/promises";
 import { createConsumer } from "@taskq/consumer";
-import { createQueue, group, task } from "@taskq/core";
+import { createQueue, every, group, periodic, task } from "@taskq/core";
 import { sqliteStorage } from "@taskq/sqlite";
 import { expect, test } from "vitest";
 import { mistakeOf } from "./in-process.js";
@@ -11,6 +11,14 @@ const add = task("add", async ({ a, b }: { a: number; b: number }) => a + b);
 const held = task("held", async (n: number) => n);
 const sum = task("sum", async (numbers: readonly number[]) => numbers.reduce((total, n) => total + n, 0));
 const once = task("once", { unique: { key: "one" } }, async () => "once");
+const often = periodic("often", every("20ms"), { overlap: "queue" }, ({ signal }) => endOf(signal));
+
+/** Rejects with the reason once the signal has aborted. */
+function endOf(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
+  });
+}
 
 const MODULE = `
 import { createQueue } from "@taskq/core";
@@ -103,6 +111,28 @@ test(
       0,
       "  this dump was loaded here before; nothing is done",
     ]);
+  },
+  PATIENCE,
+);
+
+test(
+  "a run of a schedule that waits for the one before is dumped and loaded, and still waits for it",
+  async () => {
+    await using project = await Project.with(files);
+    const storage = sqliteStorage({ path: project.path("jobs.db") });
+    await using shop = createQueue({ name: "shop", storage, tasks: { often } });
+    const consumer = createConsumer(shop);
+    await consumer.start();
+    while ((await shop.counts()).parked === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    await consumer.stop({ grace: 0 });
+    expect(await shop.counts()).toMatchObject({ ready: 1, parked: 1 });
+    const dumped = await taskq(project, "jobs.db", "dump", "queue.mjs", "--keep-closed", "-o", "shop.ndjson");
+    expect(dumped.code).toBe(0);
+
+    const loaded = await taskq(project, "new.db", "load", "queue.mjs", "shop.ndjson");
+    expect([loaded.code, loaded.errors]).toEqual([0, ""]);
+    await using copy = openShop(project, "new.db");
+    expect(await copy.counts()).toMatchObject({ ready: 1, parked: 1 });
   },
   PATIENCE,
 );

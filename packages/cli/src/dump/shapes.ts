@@ -18,6 +18,8 @@ const count: Check = (value) => Number.isSafeInteger(value) && (value as number)
 const millisecond: Check = (value) => instant(value) && Number.isInteger(value);
 /** Before others, it may be less than nothing. */
 const place: Check = (value) => Number.isSafeInteger(value);
+/** Of a run that waits for the one before of its schedule, one below the first. */
+const position: Check = (value) => value === -1 || count(value);
 const integer: Check = (value) => typeof value === "number" && value === (value | 0);
 const flag: Check = (value) => typeof value === "boolean";
 const bytes: Check = (value) => value instanceof Uint8Array;
@@ -103,7 +105,7 @@ const SHAPES: Shapes = {
   edge: {
     source: text,
     target: text,
-    position: count,
+    position,
     on: oneOf("completed", "failed", "settled", "member", "added", "turn"),
     member: maybe(text),
   },

@@ -91,6 +91,7 @@ export interface MovedEdge {
   readonly kind: "edge";
   readonly source: string;
   readonly target: string;
+  /** Among those of the target; -1 of `turn`. */
   readonly position: number;
   readonly on: EdgeCondition | "member" | "added" | "turn";
   /** Of `added`: the member whose run added it, where known. */
