@@ -25,7 +25,7 @@ export async function loadModule(path: string): Promise<Exports> {
       `${file} is a folder; name the module in it, such as ${path.replace(/\/$/, "")}/queue.js`,
     );
   }
-  if (/\.(?:m?ts|tsx)$/.test(file)) await loadTypeScript();
+  if (/\.(?:m?ts|tsx)$/.test(file)) await loadTypeScript(file);
   const { href } = pathToFileURL(file);
   try {
     return await imported(href);

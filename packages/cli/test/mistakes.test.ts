@@ -96,6 +96,50 @@ test("a missing import of the module is named", async () => {
   expect(errors).toContain("tasks.js");
 });
 
+test.each([
+  { tsconfig: '{ "compilerOptions": { "paths": ', says: /tsconfig\.json could not be read: .*JSON/ },
+  { tsconfig: "strict", says: /tsconfig\.json could not be read: .*JSON/ },
+  {
+    tsconfig: '{ "extends": "./base.json" }',
+    says: /tsconfig\.json could not be followed: File '\.\/base\.json' not found/,
+  },
+])("the tsconfig $tsconfig of a module is told of", async ({ tsconfig, says }) => {
+  const files = { "jobs/tsconfig.json": tsconfig, "jobs/queue.ts": "export {};" };
+  const { code, errors } = await mistake(files, ["run", "jobs/queue.ts"]);
+  expect(code).toBe(1);
+  expect(errors).toMatch(says);
+});
+
+test.each(["", "\uFEFF{}", `{ // "\n/* " */ "include": ["src//**",], }`])(
+  "a tsconfig may be %j, as TypeScript takes it",
+  async (tsconfig) => {
+    const { errors } = await mistake({ "tsconfig.json": tsconfig, "queue.ts": "export {};" }, [
+      "run",
+      "queue.ts",
+    ]);
+    expect(errors).toContain("queue.ts exports no queue; it exports nothing.");
+  },
+);
+
+test("two modules are each loaded by their own tsconfig", async () => {
+  const module = `
+    import { createQueue } from "@taskq/core";
+    import { sqliteStorage } from "@taskq/sqlite";
+    import { path } from "~/unit";
+    export const queue = createQueue({ storage: sqliteStorage({ path }), tasks: {} });`;
+  const files = Object.fromEntries(
+    ["one", "two"].flatMap((folder) => [
+      [`${folder}/tsconfig.json`, JSON.stringify({ compilerOptions: { paths: { "~/*": ["./src/*"] } } })],
+      [`${folder}/src/unit.ts`, `export const path: string = "${folder}.db";`],
+      [`${folder}/queue.ts`, module],
+    ]),
+  );
+  const { code, errors, output } = await mistake(files, ["move", "one/queue.ts", "two/queue.ts"]);
+  expect(errors).toBe("");
+  expect(code).toBe(0);
+  expect(output).toContain("two.db");
+});
+
 test("a .cts file that Node does not take is told what to be named", async () => {
   const module = `export const one: number = 1;\n`;
   const { code, errors } = await mistake({ "queue.cts": module }, ["run", "queue.cts"]);
@@ -254,6 +298,7 @@ test.each([
   { args: ["run", "queue.mjs", "--lease", "99ms"], says: "Expected a duration of at least 100ms." },
   { args: ["run", "queue.mjs", "--grace", "-1"], says: "Expected a duration such as 30s" },
   { args: ["run", "queue.mjs", "--prefetch", "some"], says: "Expected a whole number from 0 to 10000." },
+  { args: ["run", "queue.mjs", "-q", "-v"], says: "cannot be used with option" },
   { args: ["run", "queue.mjs", "--worker", "4"], says: "unknown option '--worker'" },
   { args: ["walk"], says: "unknown command 'walk'" },
   { args: ["run", "queue.mjs", "other.mjs"], says: "too many arguments" },

@@ -65,3 +65,29 @@ export const times = task("times", async ({ value }: { value: number }) => value
   "src/zero.mts": `export const zero: number = 0;\n`,
   "src/view.tsx": `export const also: number = await Promise.resolve(0);\n`,
 };
+
+/** A package within a larger one, whose settings only its own tsconfig has: names of folders, and decorators of the older kind. */
+export const PACKAGE_WITHIN = {
+  "tsconfig.json": JSON.stringify({ compilerOptions: { paths: { "~/*": ["./nowhere/*"] } } }),
+  "jobs/tsconfig.base.json": `{
+    // Of the older kind, of which the second argument is a text.
+    "compilerOptions": { "experimentalDecorators": true, },
+  }`,
+  "jobs/tsconfig.json": JSON.stringify({
+    extends: "./tsconfig.base.json",
+    compilerOptions: { paths: { "~/*": ["./src/*"] } },
+  }),
+  "jobs/src/unit.ts": `
+function named(target: object, name: string | object): void {
+  if (typeof name !== "string") throw new Error("decorators of the newer kind");
+}
+export class Unit { @named one(): number { return 1; } }
+`,
+  "jobs/queue.ts": `
+import { createQueue, task } from "@taskq/core";
+import { sqliteStorage } from "@taskq/sqlite";
+import { Unit } from "~/unit";
+export const times = task("times", async ({ value }: { value: number }) => value * 5 * new Unit().one());
+export const queue = createQueue({ storage: sqliteStorage({ path: "typed.db" }), tasks: { times } });
+`,
+};

@@ -1,7 +1,7 @@
 import { createQueue, task } from "@taskq/core";
 import { sqliteStorage } from "@taskq/sqlite";
 import { describe, expect, test } from "vitest";
-import { COMMON_JS, ES_MODULE, FACTOR, LAYERS, NO_TYPE, SHOP, TYPED } from "./modules.js";
+import { COMMON_JS, ES_MODULE, FACTOR, LAYERS, NO_TYPE, PACKAGE_WITHIN, SHOP, TYPED } from "./modules.js";
 import { Project } from "./taskq.js";
 
 const add = task("add", async ({ a, b }: { a: number; b: number }) => a + b);
@@ -113,6 +113,11 @@ describe("running", () => {
   ])("runs TypeScript that is imported over several files in $what", async ({ manifest }) => {
     await using project = await Project.with({ "package.json": manifest, ...LAYERS });
     expect(await timesOf2(project, "queue.ts")).toEqual({ value: 10, code: 0 });
+  });
+
+  test("follows the tsconfig nearest to the module, wherever it is started", async () => {
+    await using project = await Project.with({ "package.json": ES_MODULE, ...PACKAGE_WITHIN });
+    expect(await timesOf2(project, "jobs/queue.ts")).toEqual({ value: 10, code: 0 });
   });
 
   test("prints failures and retries by default, every event with --verbose, failures only with --quiet", async () => {
