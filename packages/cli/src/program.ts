@@ -49,7 +49,7 @@ function addRun(program: Command, done: Done): void {
     .option("--no-periodic", "leave periodic tasks to other consumers")
     .option("--queue <name>", "only this queue of the module; may be repeated", queueNames)
     .option("-v, --verbose", "print every event, not only failures and retries")
-    .option("-q, --quiet", "print failures only")
+    .addOption(new Option("-q, --quiet", "print failures only").conflicts("verbose"))
     .action(async (module: string, options: RunOptions) => done(await run(module, options)));
 }
 

@@ -112,7 +112,7 @@ function printEvents(queues: readonly Queue[], options: RunOptions, tally: Tally
   );
   return queues.flatMap((queue) => {
     const columns = { queue: queues.length > 1 ? queue.name : undefined, taskWidth };
-    const types = options.verbose === true && options.quiet !== true ? "*" : shown;
+    const types = options.verbose === true ? "*" : shown;
     return [
       queue.on(types, (event) => print(`${eventLine(event, columns, style)}\n`)),
       queue.on([...Tally.types], (event) => tally.count(event.type)),
