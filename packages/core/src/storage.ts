@@ -521,6 +521,7 @@ export interface StorageContract {
    * Promise: a queue that arrives hands out nothing and takes nothing until it opens
    * Promise: what has moved reads as it did before, and counts the same
    * Promise: a page that comes again changes nothing
+   * Promise: what does not follow the page that came last is not taken, nor put together, and the answer tells where to go on
    * Promise: an arrival that is broken off goes on where it was, and a new departure begins it anew
    * Promise: fences after a move are greater than every one before it
    * Promise: flows in flight go on after a move

@@ -24,12 +24,14 @@ export function importQueue(move: Move, request: ImportRequest): ImportAnswer {
       return answer(queue);
     case "page": {
       const arriving = arrivingOf(queue, request.departure);
+      if (!follows(queue, request)) return answer(queue);
       if (!arriving.complete) for (const record of request.records) receive(queue, arriving, record);
       queue.moving.cursor = request.cursor;
       return answer(queue);
     }
     case "seal": {
       const arriving = arrivingOf(queue, request.departure);
+      if (!follows(queue, request)) return answer(queue);
       if (!arriving.complete) linkRows(move, arriving);
       arriving.complete = true;
       return { ...answer(queue), counts: countsOf(recordsOf(move)) };
@@ -41,6 +43,11 @@ export function importQueue(move: Move, request: ImportRequest): ImportAnswer {
       cancel(move, request.departure);
       return answer(queue);
   }
+}
+
+/** Nothing that came before it is missing. */
+function follows({ moving }: QueueState, { behind }: { readonly behind?: string | undefined }): boolean {
+  return behind === undefined || moving.arriving?.complete === true || moving.cursor === behind;
 }
 
 function answer({ phase, epoch, moving }: QueueState): ImportAnswer {

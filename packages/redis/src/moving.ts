@@ -98,14 +98,15 @@ const ENDS: ReadonlySet<ImportRequest["kind"]> = new Set(["open", "cancel"]);
 const ending = always(SCRIPTS.import);
 
 export async function importQueue(queue: OpenQueue, request: ImportRequest): Promise<ImportAnswer> {
-  if (request.kind === "begin") queue.stats.startAnew();
+  toBeFilled(queue, request);
   const records = request.kind === "page" ? request.records.map(movedRequest) : undefined;
   const name = randomUUID();
   const script = ENDS.has(request.kind) ? ending : SCRIPTS.import;
   let { answer } = await queue.ask(script, request, { records, name });
   // Each script does a bounded part of it.
   while (answer["more"] === true) ({ answer } = await queue.ask(script, request, { name }));
-  const counts = request.kind === "seal" ? await sealedCounts(queue, request, answer) : undefined;
+  const isSealed = request.kind === "seal" && answer["complete"] === true;
+  const counts = isSealed ? await sealedCounts(queue, request, answer) : undefined;
   return {
     phase: answer["phase"] as QueuePhase,
     epoch: answer["epoch"] as number,
@@ -116,6 +117,12 @@ export async function importQueue(queue: OpenQueue, request: ImportRequest): Pro
     more: false,
     counts,
   };
+}
+
+/** Before each call that fills it. */
+export function toBeFilled({ stats, presence }: OpenQueue, request: ImportRequest): void {
+  if (request.kind === "begin") stats.startAnew();
+  presence.toBeFilled(request.kind === "begin" && request.arrival === undefined);
 }
 
 /** Counted a part at a time, the first of them by the script that found the queue sealed. */

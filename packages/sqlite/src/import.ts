@@ -34,12 +34,14 @@ export function importQueue(move: Move, request: ImportRequest): ImportAnswer {
       return answer(move, begin(move, row, request));
     case "page":
       checkArriving(move, row, request.departure);
+      if (!follows(row, request)) return answer(move, false);
       for (const record of request.records) insertMoved(move, record);
       complete(move);
       writeMoving(move, { cursor: request.cursor ?? null });
       return answer(move, false);
     case "seal": {
       checkArriving(move, row, request.departure);
+      if (!follows(row, request)) return answer(move, false);
       const more = seal(move, row);
       const counts = more ? undefined : sealedCounts(move);
       return { ...answer(move, more), counts };
@@ -50,6 +52,14 @@ export function importQueue(move: Move, request: ImportRequest): ImportAnswer {
     case "cancel":
       return answer(move, cancel(move, row, request.departure));
   }
+}
+
+/** Nothing that came before it is missing. */
+function follows(
+  { cursor, sealed }: MovingRow,
+  { behind }: { readonly behind?: string | undefined },
+): boolean {
+  return behind === undefined || sealed !== null || cursor === behind;
 }
 
 function sealedCounts({ queue, scope }: Move): MoveCounts {

@@ -167,6 +167,42 @@ export const arriving: Subject = subject("arriving from another storage", [
   }),
 
   promise(
+    "what does not follow the page that came last is not taken, nor put together, and the answer tells where to go on",
+    async (context) => {
+      const [one, two, three] = context.jobs(3);
+      await context.enqueue(one, two, three);
+      const { departure, records, counts } = await exportAll(context);
+      await finish(context, departure);
+      const { arrival } = await comeIn(context, departure);
+      const { queue, now, storage } = context;
+      const about = { queue, now, departure };
+      await put(context, departure, records.slice(0, 1), "one");
+      const late = {
+        ...about,
+        kind: "page",
+        records: records.slice(2),
+        behind: "two",
+        cursor: "all",
+      } as const;
+      const seal = { ...about, kind: "seal", behind: "all" } as const;
+      for (const request of [late, seal]) {
+        const refused = await storage.import(request);
+        assert.deepEqual([refused.cursor, refused.complete, refused.more], ["one", false, false]);
+      }
+      const rest = { ...late, records: records.slice(1), behind: "one" };
+      assert.deepEqual((await storage.import(rest)).cursor, "all");
+      let sealed = await storage.import(seal);
+      while (sealed.more) sealed = await storage.import(seal);
+      assert.deepEqual([sealed.complete, sealed.counts], [true, counts]);
+      // Both may come again.
+      assert.equal((await storage.import(late)).complete, true);
+      assert.deepEqual((await storage.import(seal)).counts, counts);
+      await open(context, departure, arrival);
+      for (const { id } of [one, two, three]) await context.claimOne(id);
+    },
+  ),
+
+  promise(
     "an arrival that is broken off goes on where it was, and a new departure begins it anew",
     async (context) => {
       const [kept, gone] = context.jobs(2);

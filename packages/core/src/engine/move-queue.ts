@@ -1,43 +1,20 @@
-/** Moving a queue to another storage, in steps each of which may be the last one of this process. */
+/**
+ * Moving a queue to another storage, in steps each of which may be the last one of this process, and before each of which a
+ * storage may have gone back to what it was earlier: a server that is started with an older copy, or a replica that was behind.
+ */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { TaskqError } from "../errors.js";
-import { abortSignal, callable, refuseUnknown, unexpected } from "../options.js";
-import { MOVED_AT_ONCE, type ExportAnswer, type ImportAnswer, type MoveCounts } from "../storage.js";
+import type { ExportAnswer, ImportAnswer, QueuePhase } from "../storage.js";
 import type { Queue } from "../vocabulary/queue.js";
-import { engineOf } from "./engine-of.js";
 import { comeToRest } from "./come-to-rest.js";
 import type { Engine } from "./engine-types.js";
+import { fillTarget } from "./fill-target.js";
+import { moveOf, type Move, type MoveOptions, type MoveReport } from "./move.js";
 import { refuseTarget, takenBack } from "./refuse-target.js";
-import { resealer } from "./reseal.js";
 import { runOn } from "./run-scope.js";
 
-/** How a move goes on, and is broken off. */
-export interface MoveOptions {
-  /** Breaks the move off; call `moveQueue` again to go on, or `cancelMove` to take it back. @default none */
-  readonly signal?: AbortSignal;
-  /** Called with every step. @default none */
-  readonly onProgress?: (progress: MoveProgress) => void;
-}
-
-/**
- * `draining`: runs are still active at the source. `copying`: records go over. `comparing`: they are put together and
- * counted. `done`: the target is open.
- */
-export interface MoveProgress {
-  readonly phase: "draining" | "copying" | "comparing" | "done";
-  /** Runs that have not ended. */
-  readonly active: number;
-  /** Records that went over in this call. */
-  readonly records: number;
-}
-
-/** What has moved. */
-export interface MoveReport {
-  /** Records that went over in this call: fewer than there are when an earlier one was broken off. */
-  readonly records: number;
-  /** What the target keeps, by kind, equal to what the source keeps; `undefined`: the move was done before. */
-  readonly counts: Readonly<Record<string, number>> | undefined;
-}
+/** How often a move goes on by itself after one of the two has gone back to what it was earlier. */
+const ROUNDS = 5;
 
 /**
  * Moves a queue to another storage: waiting jobs, flows in flight, results, values, schedules, pauses, unique keys,
@@ -59,33 +36,63 @@ export interface MoveReport {
  * );
  */
 export async function moveQueue(from: Queue, to: Queue, options: MoveOptions = {}): Promise<MoveReport> {
-  const move = await begun(from, to, options);
+  const move = await moveOf(from, to, options);
   refuseInHandler(move.source);
   const before = await refuseTarget(move.source, move.target);
+  for (let round = 1; ; round += 1) {
+    try {
+      return await moveOn(move, before);
+    } catch (error) {
+      if (round === ROUNDS || !isMoved(error) || !(await mayGoOn(move))) throw error;
+    }
+  }
+}
+
+/** Goes on from wherever an earlier call, or an earlier round of this one, has left the two. */
+async function moveOn(move: Move, before: QueuePhase): Promise<MoveReport> {
+  const { source, about } = move;
   move.check();
-  const left = await move.source.storage.export({
-    ...move.about,
-    kind: "begin",
-    now: move.source.time.requestNow(),
-  });
+  const left = await source.storage.export({ ...about, kind: "begin", now: source.time.requestNow() });
   const departure = named(left.departure, "departure");
+  await refuseTakenBack(move, departure);
+  const hasLeft = left.phase === "left";
   // The target closes too, before anybody has turned to it.
   const target = await begin(move, left, departure).catch(async (error: unknown) => {
-    throw before === "open" ? await takenBack(move.source, move.target, error) : error;
+    throw before === "open" && !hasLeft ? await takenBack(source, move.target, error) : error;
   });
-  if (target.phase === "open") return report(move, undefined);
   const arrival = named(target.arrival, "arrival");
-  if (left.phase === "left") {
-    await open(move, departure, arrival);
-    return report(move, undefined);
+  // Only a source that has gone back to what it was earlier has not left for a target that has opened.
+  const hasOpened = target.phase === "open";
+  if (!hasLeft) await comeToRest(source, move.check, (active) => move.tell("draining", active));
+  const isWhole = hasOpened || (hasLeft && target.complete);
+  const counts = isWhole ? undefined : await fillTarget(move, departure, target);
+  if (!hasLeft) {
+    if (!hasOpened) await refuseLess(move, left, { departure, arrival });
+    move.check();
+    await source.storage.export({ ...about, kind: "finish", departure, destination: arrival });
   }
-  await comeToRest(move.source, move.check, (active) => move.tell("draining", active));
-  if (!target.complete) await copy(move, departure, target.cursor);
-  const counts = await compare(move, departure);
-  move.check();
-  await move.source.storage.export({ ...move.about, kind: "finish", departure, destination: arrival });
-  await open(move, departure, arrival);
-  return report(move, counts);
+  if (!hasOpened) await open(move, { departure, arrival });
+  move.tell("done", 0);
+  return { records: move.records, counts };
+}
+
+/** Somebody has opened the source since this call began. @throws `TASKQ_MOVED` */
+async function refuseTakenBack(move: Move, departure: string): Promise<void> {
+  const known = move.departure ?? departure;
+  move.departure = departure;
+  if (known === departure) return;
+  await move.source.storage.export({ ...move.about, kind: "cancel", destination: undefined });
+  throw new TaskqError(
+    "TASKQ_MOVED",
+    `moveQueue: the move of "${move.about.queue}" was taken back meanwhile`,
+  );
+}
+
+/** Between a source that is leaving, or has left, and a target that may be filled: one of them had gone back to what it was earlier. */
+async function mayGoOn({ source, target, about }: Move): Promise<boolean> {
+  const here = await source.storage.phase(about);
+  const there = await target.storage.phase(about);
+  return (here === "leaving" || here === "left") && (there === "open" || there === "arriving");
 }
 
 /**
@@ -96,19 +103,41 @@ export async function moveQueue(from: Queue, to: Queue, options: MoveOptions = {
  * await cancelMove(from, to);
  */
 export async function cancelMove(from: Queue, to: Queue): Promise<void> {
-  const { source, target, about } = await begun(from, to, {});
+  const move = await moveOf(from, to, {});
+  const { source, about } = move;
+  const phase = await source.storage.phase(about);
+  if (phase === "leaving") await refuseOpened(move);
   const refused = await refusalOf(
     source.storage.export({ ...about, kind: "cancel", destination: undefined }),
   );
   if (refused === undefined) {
     // Nothing opens the target any more: what came to it can go, if it is the target at all.
-    await refusalOf(cancelArrival(target, about));
+    await refusalOf(cancelArrival(move, undefined));
     return;
   }
   // The source has left: the target must not be able to open before the source does.
-  const { arrival } = await cancelArrival(target, about);
+  const { arrival } = await cancelArrival(move, undefined);
   if (arrival === undefined) throw refused;
   await source.storage.export({ ...about, kind: "cancel", destination: arrival });
+}
+
+/** A source that is leaving may have left before, and have gone back to what it was then. @throws `TASKQ_MOVED` */
+async function refuseOpened(move: Move): Promise<void> {
+  const { departure } = await move.source.storage.export({
+    ...move.about,
+    kind: "begin",
+    now: move.source.time.requestNow(),
+  });
+  if (departure !== undefined) await cancelArrival(move, departure);
+}
+
+/** Empty, once that is done. */
+async function cancelArrival({ target, about }: Move, departure: string | undefined): Promise<ImportAnswer> {
+  for (;;) {
+    const answer = await target.storage.import({ ...about, kind: "cancel", departure });
+    if (!answer.more) return answer;
+    await nextTurn();
+  }
 }
 
 /** The error, if it is that the queue has moved. */
@@ -117,57 +146,13 @@ async function refusalOf(call: Promise<unknown>): Promise<TaskqError | undefined
     await call;
     return undefined;
   } catch (error) {
-    if (error instanceof TaskqError && error.code === "TASKQ_MOVED") return error;
+    if (isMoved(error)) return error;
     throw error;
   }
 }
 
-async function cancelArrival(target: Engine, about: About): Promise<ImportAnswer> {
-  for (;;) {
-    const answer = await target.storage.import({ ...about, kind: "cancel", departure: undefined });
-    if (!answer.more) return answer;
-    await nextTurn();
-  }
-}
-
-interface About {
-  readonly queue: string;
-}
-
-interface Moving {
-  readonly source: Engine;
-  readonly target: Engine;
-  readonly about: About;
-  records: number;
-  /** Throws once the move is to be broken off. */
-  readonly check: () => void;
-  readonly tell: (phase: MoveProgress["phase"], active: number) => void;
-}
-
-async function begun(from: Queue, to: Queue, options: MoveOptions): Promise<Moving> {
-  refuseUnknown(options, ["signal", "onProgress"], "moveQueue");
-  const signal = abortSignal(options.signal, "moveQueue signal");
-  const { onProgress } = options;
-  if (onProgress !== undefined) callable(onProgress, "moveQueue onProgress");
-  const source = engineOf(from);
-  const target = engineOf(to);
-  if (source.name !== target.name) {
-    throw unexpected("moveQueue to", `a queue of the same name '${source.name}'`, target.name);
-  }
-  if (source.storage === target.storage) {
-    throw new TaskqError("TASKQ_OPTION", "moveQueue: expected two storages, got the same one twice");
-  }
-  await source.open();
-  await target.open();
-  const move: Moving = {
-    source,
-    target,
-    about: { queue: source.name },
-    records: 0,
-    check: () => signal?.throwIfAborted(),
-    tell: (phase, active) => onProgress?.({ phase, active, records: move.records }),
-  };
-  return move;
+function isMoved(error: unknown): error is TaskqError {
+  return error instanceof TaskqError && error.code === "TASKQ_MOVED";
 }
 
 /** It would wait until its own run has ended. */
@@ -181,9 +166,12 @@ function refuseInHandler(source: Engine): void {
 }
 
 /** A source that has left opens the target for which it has left, and no other. */
-async function begin(move: Moving, left: ExportAnswer, departure: string): Promise<ImportAnswer> {
+async function begin(
+  move: Move,
+  { epoch, destination }: Pick<ExportAnswer, "epoch" | "destination">,
+  departure: string,
+): Promise<ImportAnswer> {
   const { storage } = move.target;
-  const { epoch, destination } = left;
   for (;;) {
     move.check();
     const request = { ...move.about, kind: "begin", departure, epoch, arrival: destination } as const;
@@ -193,65 +181,32 @@ async function begin(move: Moving, left: ExportAnswer, departure: string): Promi
   }
 }
 
-async function copy(move: Moving, departure: string, from: string | undefined): Promise<void> {
-  const { source, target, about } = move;
-  let cursor = from;
-  const reseal = resealer(source, target);
-  do {
-    move.check();
-    const page = await source.storage.export({
-      ...about,
-      kind: "page",
-      departure,
-      cursor,
-      limit: MOVED_AT_ONCE,
-      now: source.time.requestNow(),
-    });
-    // Behind the last page there is nothing: it is read again should the move be broken off here.
-    const next = page.cursor ?? cursor;
-    const records = reseal === undefined ? page.records : await reseal(page.records);
-    await target.storage.import({ ...about, kind: "page", departure, records, cursor: next });
-    move.records += page.records.length;
-    move.tell("copying", 0);
-    cursor = page.cursor;
-    // A storage in this process answers at once, and whoever breaks it off would wait for all of it.
-    await nextTurn();
-  } while (cursor !== undefined);
+interface Names {
+  readonly departure: string;
+  readonly arrival: string;
 }
 
-/** @throws `TASKQ_MOVE` when the two differ; then nothing is opened */
-async function compare(move: Moving, departure: string): Promise<MoveCounts> {
+/** Before the source lets go: the target may have gone back meanwhile. @throws `TASKQ_MOVED` */
+async function refuseLess(move: Move, { epoch }: ExportAnswer, { departure, arrival }: Names): Promise<void> {
+  const { complete } = await begin(move, { epoch, destination: arrival }, departure);
+  if (complete) return;
+  throw new TaskqError(
+    "TASKQ_MOVED",
+    `moveQueue: the target has lost what had come to it; nothing was opened, and the same call goes on`,
+  );
+}
+
+async function open(move: Move, { departure, arrival }: Names): Promise<void> {
   const { source, target, about } = move;
-  for (;;) {
-    move.check();
-    move.tell("comparing", 0);
-    const answer = await target.storage.import({ ...about, kind: "seal", departure });
-    if (answer.more) {
-      await nextTurn();
-      continue;
-    }
-    const { counts: expected = {} } = await source.storage.export({ ...about, kind: "count", departure });
-    const counts = answer.counts ?? {};
-    const different = [...new Set([...Object.keys(expected), ...Object.keys(counts)])].filter(
-      (name) => (expected[name] ?? 0) !== (counts[name] ?? 0),
-    );
-    if (different.length === 0) return counts;
-    const list = different.map((name) => `${name} ${expected[name] ?? 0} and ${counts[name] ?? 0}`);
-    throw new TaskqError(
-      "TASKQ_MOVE",
-      `moveQueue: expected the target to keep what the source does, got ${list.join(", ")}; ` +
-        "nothing was opened, and cancelMove takes the move back",
-    );
+  const refused = await refusalOf(target.storage.import({ ...about, kind: "open", departure, arrival }));
+  if (refused === undefined) return;
+  // It does not know the arrival that it has just been told to open: nobody can open it any more.
+  if ((await target.storage.phase(about)) === "open") {
+    await source.storage.export({ ...about, kind: "cancel", destination: arrival });
+    const left = await source.storage.export({ ...about, kind: "begin", now: source.time.requestNow() });
+    move.departure = left.departure;
   }
-}
-
-async function open(move: Moving, departure: string, arrival: string): Promise<void> {
-  await move.target.storage.import({ ...move.about, kind: "open", departure, arrival });
-}
-
-function report(move: Moving, counts: MoveCounts | undefined): MoveReport {
-  move.tell("done", 0);
-  return { records: move.records, counts };
+  throw refused;
 }
 
 function named(name: string | undefined, what: string): string {

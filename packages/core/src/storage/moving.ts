@@ -79,6 +79,11 @@ export type ImportRequest = Moving &
         readonly kind: "page";
         readonly departure: string;
         readonly records: readonly MovedRecord[];
+        /**
+         * The cursor of the page before. Where the queue has another one, since its storage has lost pages or somebody else
+         * brings them too, this one is not taken, and the answer tells where to go on. @default taken in any case
+         */
+        readonly behind?: string | undefined;
         /** Where the next page of the source begins; kept, to go on there. */
         readonly cursor: string | undefined;
       }
@@ -86,6 +91,8 @@ export type ImportRequest = Moving &
         /** All pages are there: puts together what hangs together. */
         readonly kind: "seal";
         readonly departure: string;
+        /** The cursor of the last page: where the queue has another one, nothing is put together. @default it is, in any case */
+        readonly behind?: string | undefined;
       }
     | { readonly kind: "open"; readonly departure: string; readonly arrival: string }
     | {

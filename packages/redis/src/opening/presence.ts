@@ -31,6 +31,15 @@ export class Presence {
     this.#phase = "open";
   }
 
+  /**
+   * It is to be filled from another storage: where the server has lost it since, with what had come, it is opened anew for that.
+   *
+   * @param anew also if it had left
+   */
+  toBeFilled(anew: boolean): void {
+    if (anew || this.#phase === "arriving") this.#phase = "open";
+  }
+
   /** It is not opened again. */
   close(): void {
     this.#openAgain = undefined;

@@ -2,20 +2,22 @@
 import { TaskqError, type ImportAnswer, type ImportRequest } from "@taskq/core/storage";
 import { EPOCH } from "../lua/fences.js";
 import { SCRIPTS } from "../lua/scripts.js";
+import { toBeFilled } from "../moving.js";
 import type { DividedQueue } from "./divided-queue.js";
 import { forgetGathered, goOnFollowing } from "./events.js";
 import { peekAt } from "./peeked.js";
 import { HOME } from "./place.js";
 
 export async function importQueue(queue: DividedQueue, request: ImportRequest): Promise<ImportAnswer> {
+  for (const part of queue.queues) toBeFilled(part, request);
   switch (request.kind) {
     case "page":
       return queue.home.import(request);
     case "begin":
       return begin(queue, request);
     case "seal": {
-      const { departure } = request;
-      await besides(queue, { ...request, departure });
+      // Nothing comes to the others.
+      await besides(queue, { ...request, behind: undefined });
       return queue.home.import(request);
     }
     case "open": {
@@ -37,7 +39,6 @@ async function begin(
   queue: DividedQueue,
   request: Extract<ImportRequest, { readonly kind: "begin" }>,
 ): Promise<ImportAnswer> {
-  for (const part of queue.queues) part.stats.startAnew();
   const { now } = request;
   const standing = await Promise.all(queue.queues.map((part) => peekAt(part, { now, wanted: 0, tasks: "" })));
   // All get the same one.

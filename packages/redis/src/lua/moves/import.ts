@@ -59,8 +59,14 @@ local function checkArriving()
   if Q.phase ~= "arriving" or x().origin ~= request.departure then M.moved(", and not from this departure") end
 end
 
+-- Nothing that came before it is missing.
+local function follows()
+  return not request.behind or x().complete or x().sealing or x().cursor == request.behind
+end
+
 local function page()
   checkArriving()
+  if not follows() then return end
   if not x().complete and not x().sealing then
     for _, record in ipairs(request.records) do
       local isRow = record.kind == "job" or record.kind == "join"
@@ -158,6 +164,7 @@ end
 
 local function seal()
   checkArriving()
+  if not follows() then return answer() end
   if x().complete then
     local counts = {}
     local behind = M.countRecords(request.from, counts)
