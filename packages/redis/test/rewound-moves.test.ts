@@ -18,7 +18,7 @@ const JOBS = 450;
 /** Calls of a move that the target takes. */
 const CALLS = 7;
 
-function queueOn(storage: Storage): Queue<{ work: typeof work }> {
+function queueOn(storage: Storage): Queue<"work"> {
   const queue = createQueue({ storage, tasks: { work } });
   afterTest(() => queue.close());
   return queue;
