@@ -75,7 +75,8 @@ export type { HistogramData } from "./storage/histogram.js";
 export { LoopTurn } from "./storage/loop-turn.js";
 export { GatheredStats, STATS_KEPT, STATS_MINUTE } from "./storage/statistics.js";
 export type { StatsAnswer, StatsRequest, StatsRow } from "./storage/statistics.js";
-export { countedAs, MOVED_AT_ONCE, pageLength } from "./storage/moved.js";
+export { countedAs, isPlaceInLine, MOVED_AT_ONCE, pageLength } from "./storage/moved.js";
+export { checkArriving } from "./storage/moving.js";
 export type * from "./storage/moved.js";
 export type * from "./storage/moving.js";
 export type * from "./storage/flow.js";
@@ -527,6 +528,8 @@ export interface StorageContract {
    * Promise: flows in flight go on after a move
    * Promise: what a run has added, and the line of a schedule, are waited for after a move
    * Promise: unique keys, their lines and given ids are as taken after a move as before
+   * Promise: those in line for a unique key arrive in their order, and others come behind them
+   * Promise: a place in line that is no whole number below 2^40 is refused when it arrives
    * Promise: a limit that was used up before a move starts no more behind it until its window has passed
    * Promise: how many jobs a task keeps holds behind a move as before
    * Promise: statistics move along, and add up with those of the target

@@ -1,5 +1,6 @@
 /** A queue is filled from another storage. */
 import {
+  checkArriving,
   movedError,
   TaskqError,
   type ImportAnswer,
@@ -25,6 +26,7 @@ export function importQueue(move: Move, request: ImportRequest): ImportAnswer {
     case "page": {
       const arriving = arrivingOf(queue, request.departure);
       if (!follows(queue, request)) return answer(queue);
+      checkArriving(request.records);
       if (!arriving.complete) for (const record of request.records) receive(queue, arriving, record);
       queue.moving.cursor = request.cursor;
       return answer(queue);

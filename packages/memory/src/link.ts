@@ -149,21 +149,26 @@ function placeAll(queue: QueueState, rows: readonly Row[], { rows: records }: Ar
   for (const row of final.toSorted((left, right) => (left.finishedAt ?? 0) - (right.finishedAt ?? 0))) {
     retain(queue, row);
   }
+  const parked: { readonly row: JobRow; readonly line: Line }[] = [];
   for (const row of rows) {
     const record = records.get(row.id);
     if (row.kind !== "job" || record?.kind !== "job") continue;
     if (row.state === "ready") queue.ready.push(row);
     if (row.state === "scheduled") queue.scheduled.push(row);
-    if (row.state === "parked") enterGate(queue, row, record.line);
+    if (row.state === "parked") parked.push({ row, line: lineOf(record) });
+  }
+  for (const { row, line } of parked.toSorted((left, right) => left.line.place - right.line.place)) {
+    row.gate = line.gate;
+    row.parkOrder = queue.nextOrder();
+    queue.gateOf(line.gate).line.push(row);
   }
 }
 
-function enterGate(queue: QueueState, row: JobRow, line: MovedJob["line"]): void {
-  if (line === undefined) throw new TaskqError("TASKQ_MOVE", `import: the job ${row.id} is parked nowhere`);
-  row.gate = line.gate;
-  row.parkOrder = line.place;
-  queue.skipOrder(line.place);
-  queue.gateOf(line.gate).line.push(row);
+type Line = NonNullable<MovedJob["line"]>;
+
+function lineOf({ id, line }: MovedJob): Line {
+  if (line === undefined) throw new TaskqError("TASKQ_MOVE", `import: the job ${id} is parked nowhere`);
+  return line;
 }
 
 function linkUnique(queue: QueueState, { key, holder, state, until, waiting }: MovedUnique): void {

@@ -106,11 +106,6 @@ export class QueueState {
     return ++this.#order;
   }
 
-  /** The next one is greater than this. */
-  skipOrder(order: number): void {
-    this.#order = Math.max(this.#order, order);
-  }
-
   jobOf(id: string): JobRow | undefined {
     const row = this.rows.get(id);
     return row?.kind === "job" ? row : undefined;

@@ -1,6 +1,7 @@
 /** A queue that leaves for another storage, or is filled from one. */
 import { randomUUID } from "node:crypto";
 import {
+  checkArriving,
   pageLength,
   type ExportAnswer,
   type ExportRequest,
@@ -99,6 +100,7 @@ const ending = always(SCRIPTS.import);
 
 export async function importQueue(queue: OpenQueue, request: ImportRequest): Promise<ImportAnswer> {
   toBeFilled(queue, request);
+  if (request.kind === "page") checkArriving(request.records);
   const records = request.kind === "page" ? request.records.map(movedRequest) : undefined;
   const name = randomUUID();
   const script = ENDS.has(request.kind) ? ending : SCRIPTS.import;

@@ -1,4 +1,10 @@
-import { TaskqError, type ImportAnswer, type ImportRequest, type MoveCounts } from "@taskq/core/storage";
+import {
+  checkArriving,
+  TaskqError,
+  type ImportAnswer,
+  type ImportRequest,
+  type MoveCounts,
+} from "@taskq/core/storage";
 import { complete } from "./consequences.js";
 import type { Move } from "./move.js";
 import { moveCounts } from "./move-counts.js";
@@ -33,14 +39,15 @@ export function importQueue(move: Move, request: ImportRequest): ImportAnswer {
     case "begin":
       return answer(move, begin(move, row, request));
     case "page":
-      checkArriving(move, row, request.departure);
+      checkDeparture(move, row, request.departure);
       if (!follows(row, request)) return answer(move, false);
+      checkArriving(request.records);
       for (const record of request.records) insertMoved(move, record);
       complete(move);
       writeMoving(move, { cursor: request.cursor ?? null });
       return answer(move, false);
     case "seal": {
-      checkArriving(move, row, request.departure);
+      checkDeparture(move, row, request.departure);
       if (!follows(row, request)) return answer(move, false);
       const more = seal(move, row);
       const counts = more ? undefined : sealedCounts(move);
@@ -143,7 +150,7 @@ function empty(move: Move): boolean {
 }
 
 /** @throws `TASKQ_MOVED` */
-function checkArriving(move: Move, { phase, origin }: MovingRow, departure: string): void {
+function checkDeparture(move: Move, { phase, origin }: MovingRow, departure: string): void {
   if (phase === ARRIVING && origin === departure) return;
   throw movedError(move.queue.name, phase, ", and not from this departure");
 }
@@ -157,7 +164,7 @@ function seal(move: Move, { sealed }: MovingRow): boolean {
 
 function open(move: Move, row: MovingRow, departure: string, arrival: string): void {
   if (row.phase === OPEN && row.origin === departure && row.arrival === arrival) return;
-  checkArriving(move, row, departure);
+  checkDeparture(move, row, departure);
   if (row.sealed !== DONE || row.arrival !== arrival) {
     throw movedError(move.queue.name, row.phase, ", and has not arrived whole");
   }

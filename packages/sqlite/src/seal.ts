@@ -4,6 +4,7 @@ import { edgesFrom, MEMBER, MEMBER_ADDED, ON_FAILED, TURN, type EdgeRow } from "
 import type { Move } from "./move.js";
 import { COMPLETED, FOLLOWED, idOf, ROW_COLUMNS, TRUNKED, type Key, type Row } from "./row.js";
 import { rowByKey } from "./rows.js";
+import { IN_LINE } from "./schema.js";
 
 /** Rows that are looked at in one call. */
 const SEALED_AT_ONCE = 1000;
@@ -21,7 +22,19 @@ export function sealRows(move: Move, before: Key = LAST_KEY): Key | undefined {
   for (const row of rows) trunks.write(row);
   if (rows.length === SEALED_AT_ONCE) return rows.at(-1)?.key;
   checkBlocked(move);
+  numberLines(move);
   return undefined;
+}
+
+/** From 1 on, in their order: others come behind them. */
+function numberLines(move: Move): void {
+  move
+    .sql(
+      "UPDATE {jobs} SET pending = numbered.place FROM " +
+        "(SELECT key, row_number() OVER (PARTITION BY gate ORDER BY pending, key) AS place FROM {jobs} " +
+        `WHERE queue = ? AND ${IN_LINE} AND state = 3) AS numbered WHERE {jobs}.key = numbered.key`,
+    )
+    .run(move.queue.id);
 }
 
 /** What waits for nothing would wait for ever. @throws `TASKQ_MOVE` */

@@ -113,8 +113,12 @@ function isOver(move: Move, row: Row, until: NewUnique["until"]): boolean {
 
 /** Parks a row in the line of a unique key, which is in the order of parking. */
 function parkBehindKey(move: Move, row: Row, key: string): void {
-  park(move, row, `unique:${key}`);
-  row.pending = move.nextFence();
+  const gate = `unique:${key}`;
+  const [last] = move
+    .raw(`SELECT max(pending) FROM {jobs} WHERE queue = ? AND gate = ? AND ${IN_LINE} AND state = 3`)
+    .get(move.queue.id, gate) as [number | null];
+  park(move, row, gate);
+  row.pending = (last ?? 0) + 1;
   move.sql("UPDATE {jobs} SET pending = ? WHERE key = ?").run(row.pending, row.key);
 }
 

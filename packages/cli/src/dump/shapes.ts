@@ -1,5 +1,5 @@
 /** What the records of a dump must look like, so that a foreign or damaged line is told before anything takes it in. */
-import { STORED_STATES, type MovedRecord } from "@taskq/core/storage";
+import { isPlaceInLine, STORED_STATES, type MovedRecord } from "@taskq/core/storage";
 
 type Check = (value: unknown) => boolean;
 type Kind = MovedRecord["kind"];
@@ -89,7 +89,7 @@ const SHAPES: Shapes = {
     bytes: maybe(bytes),
     reason: maybe(text),
     cause: maybe(text),
-    line: maybe(object({ gate: text, place: count })),
+    line: maybe(object({ gate: text, place: isPlaceInLine })),
   },
   join: {
     id: text,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { KEPT_AT_LEAST, type NewJob, type SettledOutcome } from "@taskq/core/storage";
+import { KEPT_AT_LEAST, type MovedRecord, type NewJob, type SettledOutcome } from "@taskq/core/storage";
 import { bytes } from "../bytes.js";
 import type { Context } from "../context.js";
 import { chain, flowOf } from "../flows.js";
@@ -28,6 +28,18 @@ const ENDINGS: readonly SettledOutcome[] = [
   { kind: "expired" },
   { kind: "quarantined", error: bytes("unreadable") },
 ];
+
+/** Places in a line are below this. */
+const PLACES = 2 ** 40;
+
+function isRow({ kind }: MovedRecord): boolean {
+  return kind === "job" || kind === "join";
+}
+
+/** What refers to rows comes behind all of them. */
+function rowsFirst(records: readonly MovedRecord[]): readonly MovedRecord[] {
+  return [...records.filter(isRow), ...records.filter((record) => !isRow(record))];
+}
 
 /** One of everything that a queue keeps; answers the ids of jobs and joins. */
 async function keepOfEverything(context: Context): Promise<readonly string[]> {
@@ -370,6 +382,66 @@ export const arriving: Subject = subject("arriving from another storage", [
     await context.runToEnd(further.id);
     assert.equal(await context.state(last.id), "ready");
   }),
+
+  promise(
+    "those in line for a unique key arrive in their order, and others come behind them",
+    async (context) => {
+      const unique = { key: "key", until: "final", onConflict: "ignore" } as const;
+      const holder = context.job({ unique });
+      const follower = (): readonly [NewJob, NewJob] => [context.job(), context.job({ unique })];
+      const arrived = [follower(), follower()];
+      await context.enqueue(holder, ...arrived.map(([before, job]) => chain(before, job)));
+      for (const [before] of arrived) await context.runToEnd(before.id);
+      const exported = await exportAll(context);
+      await finish(context, exported.departure);
+      // The one that waits for longer is told last, and both stand as far from the first place as may be.
+      const far = exported.records.toReversed().map((record): MovedRecord => {
+        if (record.kind !== "job" || record.line === undefined) return record;
+        const place = PLACES - (record.id === at(arrived, 0)[1].id ? 2 : 1);
+        return { ...record, line: { ...record.line, place } };
+      });
+      const { arrival } = await fill(context, { ...exported, records: rowsFirst(far) });
+      await open(context, exported.departure, arrival);
+      const later = [follower(), follower()];
+      await context.enqueue(...later.map(([before, job]) => chain(before, job)));
+      for (const [before] of later) await context.runToEnd(before.id);
+      await move(context);
+      const plain = context.jobs(3);
+      await context.enqueue(...plain);
+      const claimed = await context.claim({ n: 9 });
+      assert.deepEqual(
+        claimed.map(({ id }) => id),
+        [holder, ...plain].map(({ id }) => id),
+      );
+      for (const run of claimed) await context.complete(run);
+      for (const [, { id }] of [...arrived, ...later]) await context.runToEnd(id);
+    },
+  ),
+
+  promise(
+    "a place in line that is no whole number below 2^40 is refused when it arrives",
+    async (context) => {
+      const unique = { key: "key", until: "final", onConflict: "ignore" } as const;
+      const [before, waiting] = [context.job(), context.job({ unique })];
+      await context.enqueue(context.job({ unique }), chain(before, waiting));
+      await context.runToEnd(before.id);
+      const exported = await exportAll(context);
+      await finish(context, exported.departure);
+      const { arrival } = await comeIn(context, exported.departure);
+      for (const place of [PLACES, -1, 0.5, Number.NaN, Infinity]) {
+        const wrong = exported.records.map((record): MovedRecord =>
+          record.kind === "job" && record.line !== undefined
+            ? { ...record, line: { ...record.line, place } }
+            : record,
+        );
+        await context.rejects("TASKQ_MOVE", () => put(context, exported.departure, wrong));
+      }
+      const { counts } = await fill(context, exported);
+      assert.deepEqual(counts, exported.counts);
+      await open(context, exported.departure, arrival);
+      assert.equal(await context.state(waiting.id), "parked");
+    },
+  ),
 
   promise("how many jobs a task keeps holds behind a move as before", async (context) => {
     const keep = { completed: undefined, failed: undefined, completedMax: 1, failedMax: 1 };

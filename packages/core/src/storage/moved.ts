@@ -68,7 +68,7 @@ export interface MovedJob {
   readonly bytes: Uint8Array | undefined;
   readonly reason: string | undefined;
   readonly cause: string | undefined;
-  /** Where it is parked: `unique:…`, in the order of `place`, or `schedule:…`. */
+  /** Where it is parked: `unique:…`, in the order of `place`, a whole number below 2^40; or `schedule:…`. */
   readonly line: { readonly gate: string; readonly place: number } | undefined;
 }
 
@@ -234,6 +234,14 @@ function sizeOf(record: MovedRecord | undefined): number {
     default:
       return 0;
   }
+}
+
+/** Greater ones would leave no room for those that come behind them. */
+const PLACES_IN_LINE = 2 ** 40;
+
+/** Whether a job can stand there in a line. */
+export function isPlaceInLine(place: unknown): boolean {
+  return Number.isSafeInteger(place) && (place as number) >= 0 && (place as number) < PLACES_IN_LINE;
 }
 
 /** The name of a job's state among the counts of a move. */

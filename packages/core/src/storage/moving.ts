@@ -1,5 +1,6 @@
 /** Moving a queue from one storage to another: what is asked of the two. */
-import type { MoveCounts, MovedRecord } from "./moved.js";
+import { TaskqError } from "../errors.js";
+import { isPlaceInLine, type MoveCounts, type MovedRecord } from "./moved.js";
 
 /**
  * `leaving`: nothing new begins here, what runs is settled, and may enqueue. `left`: it lives elsewhere. `arriving`: it is being filled,
@@ -117,4 +118,19 @@ export interface ImportAnswer {
   readonly more: boolean;
   /** Of a seal that is done. */
   readonly counts: MoveCounts | undefined;
+}
+
+/**
+ * What a page brings, before any of it is taken in.
+ *
+ * @throws `TASKQ_MOVE` for a place in a line that is none
+ */
+export function checkArriving(records: readonly MovedRecord[]): void {
+  for (const record of records) {
+    if (record.kind !== "job" || record.line === undefined || isPlaceInLine(record.line.place)) continue;
+    throw new TaskqError(
+      "TASKQ_MOVE",
+      `import: expected the place of the job ${record.id} in its line to be a whole number below 2^40, got ${record.line.place}`,
+    );
+  }
 }

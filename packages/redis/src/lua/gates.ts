@@ -301,6 +301,9 @@ function M.giveStartsBack(row, fence)
   end
 end
 
+-- Of those that came in line from another storage the places are below this: all others come behind them.
+local ARRIVED = 1099511627776
+
 -- Puts a job that is parked into the line of its gate.
 function M.enterGate(row)
   local gate = M.gateOf(row.gate, true)
@@ -314,7 +317,7 @@ end
 function M.park(row, name)
   M.setState(row, "parked")
   row.gate = name
-  row.park = M.nextOrder()
+  row.park = ARRIVED + M.nextOrder()
   local line = M.gateOf(name, true)
   if line.size == 0 and sub(name, 1, 5) == "task:" then line.endsAt = M.endOfUnknown() end
   local gate = M.enterGate(row)

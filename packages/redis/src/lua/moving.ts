@@ -3,10 +3,12 @@ export const moving: string = String.raw`
 local LONG = {c = "completed", f = "failed", s = "settled"}
 local WAITS = {ready = true, scheduled = true, parked = true}
 
--- Other gates are found closed anew by whoever claims.
+-- Other gates are found closed anew by whoever claims. The place is how many come before it.
 local function lineOf(row)
   local gate = row.state == "parked" and row.gate or ""
-  if sub(gate, 1, 7) == "unique:" or sub(gate, 1, 9) == "schedule:" then return {gate = gate, place = row.park} end
+  if sub(gate, 1, 7) ~= "unique:" and sub(gate, 1, 9) ~= "schedule:" then return nil end
+  local member = row.line or ""
+  return {gate = gate, place = call("ZLEXCOUNT", K.lines, "[" .. sub(member, 1, 6), "(" .. member)}
 end
 
 local function rowRecord(row)

@@ -32,7 +32,6 @@ local function receiveJob(record)
   if row.state == "scheduled" then M.index(K.scheduled):push(row.due, M.scheduledMember(row)) end
   if row.state ~= "parked" then return end
   if not record.line then M.refuse("TASKQ_MOVE", "import: the job " .. row.id .. " is parked nowhere") end
-  Q.order = math.max(Q.order, record.line.place)
   row.gate, row.park = record.line.gate, record.line.place
   M.enterGate(row)
 end
