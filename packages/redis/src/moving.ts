@@ -10,12 +10,16 @@ import {
   type MoveCounts,
   type QueuePhase,
 } from "@taskq/core/storage";
-import { always, SCRIPTS } from "./lua/scripts.js";
+import { always, copied, SCRIPTS } from "./lua/scripts.js";
+import type { Script } from "./connection/script.js";
 import type { OpenQueue } from "./open-queue.js";
 import { statsOf, writeStats } from "./stats.js";
 import { listOf, numberIfAny, textIfAny } from "./wire/values.js";
 import { movedOf, movedRequest } from "./wire/moved.js";
 import type { AnswerRecord } from "./wire/unpack.js";
+
+/** The target opens because of it: what another server does not know of it would be open twice. */
+export const leaving: Script = copied(SCRIPTS.export);
 
 export async function exportQueue(queue: OpenQueue, request: ExportRequest): Promise<ExportAnswer> {
   if (request.kind === "count") return exportCount(queue, request);
@@ -23,7 +27,7 @@ export async function exportQueue(queue: OpenQueue, request: ExportRequest): Pro
   // What this process has gathered goes along.
   if (request.kind === "begin") await writeStats(queue);
   if (request.kind === "finish") queue.stats.startAnew();
-  const { answer } = await queue.ask(SCRIPTS.export, request, { name: randomUUID() });
+  const { answer } = await queue.ask(leaving, request, { name: randomUUID() });
   return exportAnswer(answer, { records: [], cursor: undefined, counts: undefined });
 }
 

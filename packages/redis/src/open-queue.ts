@@ -36,9 +36,6 @@ import { WaitingClaims, type WaitingOptions } from "./waiting-claims.js";
 /** How often the time that the server tells is compared with what is known of it, in milliseconds. */
 const COMPARED_EVERY = 1_000;
 
-/** Those for which a caller may want copies. */
-const STORES: ReadonlySet<Script> = new Set([SCRIPTS.enqueue, SCRIPTS.add, SCRIPTS.addOne, SCRIPTS.addMixed]);
-
 /** What every request names; each script reads more of its own. */
 export interface Asked {
   readonly queue: string;
@@ -336,7 +333,7 @@ export class OpenQueue {
 
   /** Replicas that must have confirmed what it wrote. */
   #copiesOf(script: Script): number {
-    return STORES.has(script) ? this.#settings.minReplicas : 0;
+    return script.copied === true ? this.#settings.minReplicas : 0;
   }
 
   /** Runs a script that declares keys beside those of every partition, and answers what it told. */

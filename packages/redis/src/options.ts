@@ -21,7 +21,7 @@ export type RedisOptions = RedisSource & {
   readonly keyPrefix?: string;
   /** Refuse, rather than warn of, a server that voids our promises. @default false */
   readonly strict?: boolean;
-  /** Copies that must have confirmed an enqueue. @default 0 */
+  /** Copies that must have confirmed an enqueue, and each step of a queue that moves here or from here. @default 0 */
   readonly minReplicas?: number;
   /**
    * Hash tags that the plain jobs of each queue are spread over, 256 at most: on a Cluster its masters share them. A queue

@@ -3,10 +3,11 @@ import { cancelMove, createQueue, moveQueue, task, type Queue, type Storage } fr
 import type { QueuePhase, StorageContract } from "@taskq/core/storage";
 import { memoryStorage } from "@taskq/memory";
 import { describe, expect, test } from "vitest";
-import { redisStorage } from "../src/index.js";
+import { redisStorage, type RedisOptions } from "../src/index.js";
 import { ask } from "./servers/ask.js";
 import { serverBinary } from "./servers/binary.js";
 import type { RedisServer } from "./servers/redis-server.js";
+import { until } from "./servers/until.js";
 import { serverOfTest } from "./support/callers.js";
 import { afterTest } from "./support/closing.js";
 import { goBack, save, toldOfMoves, type BeforeCall } from "./support/rewinding.js";
@@ -39,10 +40,10 @@ interface Ends {
 async function endsOf(
   server: RedisServer,
   role: "source" | "target",
-  partitions: number,
+  options: Pick<RedisOptions, "partitions" | "minReplicas" | "timeout">,
   before: BeforeCall,
 ): Promise<Ends> {
-  const redis = redisStorage({ url: server.url, keyPrefix: newPrefix(), partitions });
+  const redis = redisStorage({ url: server.url, keyPrefix: newPrefix(), ...options });
   const ends = [toldOfMoves(redis, before), memoryStorage()] as const;
   const [source, target] = role === "source" ? ends : [ends[1], ends[0]];
   const [from, to] = [queueOn(source), queueOn(target)];
@@ -77,7 +78,7 @@ describe.skipIf(serverBinary() === undefined)("a move, while a server goes back"
       const server = await serverOfTest();
       for (let back = 2; back <= CALLS; back += 1) {
         for (let saved = 1; saved < back; saved += 1) {
-          const ends = await endsOf(server, "target", partitions, goingBack(server, saved, back));
+          const ends = await endsOf(server, "target", { partitions }, goingBack(server, saved, back));
           await moveQueue(ends.from, ends.to);
           expect(await standing(ends), `saved before call ${saved}, back before call ${back}`).toEqual(MOVED);
         }
@@ -90,7 +91,7 @@ describe.skipIf(serverBinary() === undefined)("a move, while a server goes back"
     const server = await serverOfTest({ arguments: ["--appendonly", "yes"] });
     for (let back = 1; back <= CALLS; back += 1) {
       let isOver = false;
-      const ends = await endsOf(server, "target", partitions, async (call) => {
+      const ends = await endsOf(server, "target", { partitions }, async (call) => {
         if (call !== back || isOver) return;
         isOver = true;
         await ask(server.port, [["FLUSHALL"]]);
@@ -106,7 +107,7 @@ describe.skipIf(serverBinary() === undefined)("a move, while a server goes back"
       const server = await serverOfTest();
       for (let saved = 2; saved < CALLS; saved += 1) {
         let isOver = false;
-        const ends = await endsOf(server, "target", partitions, async (call, kind) => {
+        const ends = await endsOf(server, "target", { partitions }, async (call, kind) => {
           if (call === saved) await save(server);
           if (kind !== "open" || isOver) return;
           isOver = true;
@@ -121,12 +122,52 @@ describe.skipIf(serverBinary() === undefined)("a move, while a server goes back"
     },
   );
 
+  /** With the replica that `minReplicas` asks for, which hangs from one call of a move on. */
+  async function copiedEnds(role: "source" | "target", partitions: number, from: number) {
+    const server = await serverOfTest({ arguments: ["--repl-diskless-sync-delay", "0"] });
+    const replica = await serverOfTest({ arguments: ["--replicaof", "127.0.0.1", String(server.port)] });
+    await until("it follows", async () =>
+      (await ask(server.port, [["INFO", "replication"]])).includes("state=online"),
+    );
+    const options = { partitions, minReplicas: 1, timeout: 1_200 };
+    const ends = await endsOf(server, role, options, async (call) => {
+      if (call === from) replica.pause();
+    });
+    return { ends, replica };
+  }
+
+  test.each([1, 3])(
+    "without the replicas that it is to have a target lets no source go (partitions: %s)",
+    async (partitions) => {
+      for (const from of [2, CALLS]) {
+        const { ends, replica } = await copiedEnds("target", partitions, from);
+        await expect(moveQueue(ends.from, ends.to)).rejects.toMatchObject({ code: "TASKQ_UNAVAILABLE" });
+        expect(await phaseOf(ends.source), `from call ${from}`).toBe(from === CALLS ? "left" : "leaving");
+        replica.resume();
+        await moveQueue(ends.from, ends.to);
+        expect(await standing(ends), `from call ${from}`).toEqual(MOVED);
+      }
+    },
+  );
+
+  test.each([1, 3])(
+    "without the replicas that it is to have a source opens no target (partitions: %s)",
+    async (partitions) => {
+      const { ends, replica } = await copiedEnds("source", partitions, CALLS);
+      await expect(moveQueue(ends.from, ends.to)).rejects.toMatchObject({ code: "TASKQ_UNAVAILABLE" });
+      expect(await phaseOf(ends.target)).toBe("arriving");
+      replica.resume();
+      await moveQueue(ends.from, ends.to);
+      expect(await standing(ends)).toEqual(MOVED);
+    },
+  );
+
   test.each([1, 3])(
     "a source that goes back to where it was leaving does not open beside its target, and leaves again (partitions: %s)",
     async (partitions) => {
       const server = await serverOfTest();
       for (let saved = 2; saved <= CALLS; saved += 1) {
-        const ends = await endsOf(server, "source", partitions, async (call) => {
+        const ends = await endsOf(server, "source", { partitions }, async (call) => {
           if (call === saved) await save(server);
         });
         await moveQueue(ends.from, ends.to);

@@ -13,6 +13,8 @@ export interface Script {
   readonly inOrder?: boolean | undefined;
   /** A server whose memory is full carries it out all the same: it ends or removes what is there, and takes little by itself. */
   readonly always?: boolean | undefined;
+  /** As many replicas as the user wants are waited for. */
+  readonly copied?: boolean | undefined;
 }
 
 /**

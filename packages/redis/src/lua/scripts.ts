@@ -87,6 +87,11 @@ export function always(one: Script): Script {
   return { ...one, always: true };
 }
 
+/** See `Script`. */
+export function copied(one: Script): Script {
+  return { ...one, copied: true };
+}
+
 /** With a short way at the head, for what is common; the rest is made only for what it leaves. */
 const step = scriptOf(
   "step",
@@ -138,13 +143,13 @@ export type ScriptName =
 /** By move. */
 export const SCRIPTS: Readonly<Record<ScriptName, Script>> = {
   open: always(script("open", [rebuild], moves.open)),
-  enqueue: script("enqueue", [], moves.enqueue),
+  enqueue: copied(script("enqueue", [], moves.enqueue)),
   /** Jobs that belong to nothing; answers 0 for all others, and has done nothing. */
-  add: short.upTo("wake", "add", `-- taskq add\n${short.add}`),
+  add: copied(short.upTo("wake", "add", `-- taskq add\n${short.add}`)),
   /** One of these, where a consumer may wait for it. */
-  addOne: short.upTo("waiting", "add (one)", `-- taskq add one\n${short.addOne}`),
+  addOne: copied(short.upTo("waiting", "add (one)", `-- taskq add one\n${short.addOne}`)),
   /** With jobs that have keys of their own and flows among them, likewise. */
-  addMixed: short.upTo("memory", "add (mixed)", `-- taskq add mixed\n${short.addMixed}`),
+  addMixed: copied(short.upTo("memory", "add (mixed)", `-- taskq add mixed\n${short.addMixed}`)),
   step: always(step),
   /** The short way of a step alone, likewise. */
   shortStep: always(
@@ -175,7 +180,7 @@ export const SCRIPTS: Readonly<Record<ScriptName, Script>> = {
   take: always(script("take", [], moves.take)),
   stats: always(script("stats", [places], moves.stats)),
   export: always(script("export", [moving], moves.exporting)),
-  import: script("import", [moving, receive], moves.importing),
+  import: copied(script("import", [moving, receive], moves.importing)),
   purge: always(script("purge", [], moves.purge)),
   events: always(made("events", FEW, moves.events)),
   phase: made("phase", FEW, moves.phase),

@@ -1,6 +1,7 @@
 /** How a leaving queue stands, of one partition and of all together. */
 import { type ExportAnswer, type ExportRequest, type QueuePhase } from "@taskq/core/storage";
 import { SCRIPTS } from "../lua/scripts.js";
+import { leaving } from "../moving.js";
 import { numberIfAny, textIfAny } from "../wire/values.js";
 import type { AnswerRecord } from "../wire/unpack.js";
 import type { DividedQueue } from "./divided-queue.js";
@@ -26,7 +27,8 @@ export async function standingAt(
   name: string | undefined,
 ): Promise<Standing> {
   const asked = { ...request, queue: queue.name };
-  const { answer } = await queue.queue(number).ask(SCRIPTS.export, asked, { name });
+  const script = request.kind === "page" ? SCRIPTS.export : leaving;
+  const { answer } = await queue.queue(number).ask(script, asked, { name });
   return standingOf(answer);
 }
 
