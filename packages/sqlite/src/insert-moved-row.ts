@@ -21,6 +21,8 @@ import {
 import { nameRow } from "./rows.js";
 
 const LOW = 2 ** 21;
+/** Milliseconds that a key can tell. */
+const TIMES = 2 ** 42;
 const INSERT =
   "INSERT INTO {jobs} (key, queue, state, priority, due, task, random, flags, attempt, failures, crashes, fence, " +
   "settled, owner, enqueued, expires, started, ended, later, gate, pending, reason, cause, meta, pad, body, result) " +
@@ -182,8 +184,9 @@ function makeRoom(move: Move, key: Key, time: number): void {
 function placeOfName(move: Move, record: MovedJob | MovedJoin): Place | undefined {
   const known = nameRow(move.scope.connection, move.queue, record.id);
   if (known !== undefined && known.key !== null) return undefined;
-  const { enqueuedAt, place } = record;
-  const time = enqueuedAt + Math.floor((place ?? 0) / LOW);
+  const { enqueuedAt } = record;
+  const place = Number.isSafeInteger(record.place) ? record.place : undefined;
+  const time = timeInKey(enqueuedAt + Math.floor((place ?? 0) / LOW));
   const low = place === undefined ? undefined : place - Math.floor(place / LOW) * LOW;
   return {
     key: keyOf(time, freeLow(move, time, low)),
@@ -191,6 +194,12 @@ function placeOfName(move: Move, record: MovedJob | MovedJoin): Place | undefine
     random: randomInt(2 ** 40),
     named: true,
   };
+}
+
+/** Whole, and begun anew where it is out of bounds, as in generated ids: so is that of a clock that was set wrong. */
+function timeInKey(time: number): number {
+  const within = Math.floor(time) % TIMES;
+  return within < 0 ? within + TIMES : within;
 }
 
 /** The one asked for, or the next behind the names that came before, or any that is free. */
