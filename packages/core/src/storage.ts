@@ -315,6 +315,7 @@ export interface StorageContract {
    * Promise: a group that re-opens waits for every member that is not final, whatever fails meanwhile
    * Promise: what is retried for a group that stays failed is skipped with it, also where another group lies between
    * Promise: what a retry re-opens in vain stays as it was and takes no unique key
+   * Promise: what a retry re-opens waits for a unique key in the order of enqueue, at whatever depth of its flow
    * Promise: a flow of which a part was removed is not re-opened
    * Promise: what is restored or retried by hand goes behind the jobs that were due before
    */

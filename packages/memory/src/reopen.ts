@@ -16,8 +16,8 @@ export interface Reopened {
   readonly jobs: readonly JobRow[];
   /** Those that were asked for, and of which some of these are. */
   readonly asked: readonly Row[];
-  /** What was broken because of them, or went on because they were final. */
-  readonly others: ReadonlySet<Row>;
+  /** What was broken because of them, or went on because they were final: jobs in the order of enqueue, then joins. */
+  readonly others: readonly Row[];
   /** Whether these are retried, not restored: their counters begin anew. */
   readonly anew: boolean;
 }
@@ -35,7 +35,7 @@ export function restorableAmong(rows: readonly Row[], scope: "flow" | "later"): 
   const ran = jobs.find(({ attempt }) => attempt > 0);
   if (ran !== undefined) throw new TaskqError("TASKQ_NOT_RESTORABLE", `the job ${ran.id} has run before`);
   const { others, started } = affectedBy(jobs);
-  const gone = started ?? [...others].find((row) => row.kind === "join") ?? firstFailedGroup(jobs);
+  const gone = started ?? others.find((row) => row.kind === "join") ?? firstFailedGroup(jobs);
   if (gone !== undefined) {
     throw new TaskqError("TASKQ_NOT_RESTORABLE", `what followed the revoked job has gone on: ${gone.id}`);
   }
@@ -90,7 +90,7 @@ function isFailure({ state }: JobRow): boolean {
 }
 
 /** All that is still there and stands where it stands because these jobs are final, and one of those that have started since. */
-function affectedBy(jobs: readonly JobRow[]): { others: ReadonlySet<Row>; started: Row | undefined } {
+function affectedBy(jobs: readonly JobRow[]): { others: readonly Row[]; started: Row | undefined } {
   const asked = new Set<Row>(jobs);
   const changed = new Set<Row>(jobs);
   let started: Row | undefined;
@@ -105,7 +105,12 @@ function affectedBy(jobs: readonly JobRow[]): { others: ReadonlySet<Row>; starte
     }
   }
   for (const job of jobs) changed.delete(job);
-  return { others: changed, started };
+  return { others: [...changed].toSorted((left, right) => orderOf(left) - orderOf(right)), started };
+}
+
+/** Whoever waits again for a unique key does so in the order of enqueue; joins take none. */
+function orderOf(row: Row): number {
+  return row.kind === "job" ? row.order : Number.MAX_SAFE_INTEGER;
 }
 
 /** `apart`: it stands where it stands for a reason of its own. */

@@ -25,7 +25,7 @@ export interface Reopened {
   readonly jobs: readonly Row[];
   /** Those that were asked for, and of which some of these are. */
   readonly asked: readonly Row[];
-  /** What was broken because of them, or went on because they were final. */
+  /** What was broken because of them, or went on because they were final: jobs in the order of enqueue, then joins. */
   readonly others: readonly Row[];
   /** Whether these are retried, not restored: their counters begin anew. */
   readonly anew: boolean;
@@ -125,7 +125,12 @@ function affectedBy(move: Move, jobs: readonly Row[]): Affected {
     }
   }
   for (const job of jobs) changed.delete(job.key);
-  return { others: [...changed.values()], started };
+  return { others: [...changed.values()].toSorted(inOrder), started };
+}
+
+/** Whoever waits again for a unique key does so in the order of enqueue; joins take none. */
+function inOrder(left: Row, right: Row): number {
+  return (left.flags & JOIN) - (right.flags & JOIN) || left.time - right.time || left.low - right.low;
 }
 
 /** What follows a row, and what was given up with it, if it is a join that failed. */

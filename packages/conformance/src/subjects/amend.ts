@@ -388,6 +388,33 @@ const retrying: readonly ContractPromise[] = [
     }
   }),
 
+  promise(
+    "what a retry re-opens waits for a unique key in the order of enqueue, at whatever depth of its flow",
+    async (context) => {
+      const unique = { key: "key", until: "final", onConflict: "ignore" } as const;
+      const [first, second] = context.jobs(2, { unique });
+      const failing = context.job();
+      const [third, fourth, fifth] = context.jobs(3, { unique });
+      const behind = context.job();
+      const inner = [context.group([first, second]), chain(context.group([fourth, fifth]), behind)] as const;
+      await context.enqueue(context.group([inner[0], failing, third, inner[1]]));
+      await context.runToFailure(failing.id);
+      context.advance(1_000);
+      await amend(context, RETRY, failing.id);
+      const order: string[] = [];
+      for (const _ of [first, second, third, fourth, fifth]) {
+        const claimed = await context.claim({ n: 9 });
+        order.push(...claimed.map(({ id }) => id).filter((id) => id !== failing.id));
+        for (const run of claimed) await context.complete(run);
+      }
+      assert.deepEqual(
+        order,
+        [first, second, third, fourth, fifth].map(({ id }) => id),
+      );
+      await context.runToEnd(behind.id);
+    },
+  ),
+
   promise("a flow of which a part was removed is not re-opened", async (context) => {
     const [failing, removed, last] = context.jobs(3);
     await context.enqueue(chain(failing, removed, last));

@@ -35,6 +35,12 @@ local function standingOf(row, changed)
   return root == nil and "affected" or "apart"
 end
 
+-- Whoever waits again for a unique key does so in the order of enqueue; joins take none.
+local function inOrder(left, right)
+  if left.kind ~= right.kind then return left.kind == "job" end
+  return left.order < right.order
+end
+
 -- All that is still there and stands where it stands because these jobs are final, and one of those that have started since.
 local function affectedBy(jobs)
   local asked, changed, list, started = {}, {}, {}, nil
@@ -67,6 +73,7 @@ local function affectedBy(jobs)
   end
   local others = {}
   for _, row in ipairs(list) do if not asked[row.id] then others[#others + 1] = row end end
+  table.sort(others, inOrder)
   return others, started
 end
 
