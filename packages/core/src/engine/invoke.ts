@@ -3,9 +3,9 @@ import type { Definition } from "../definition.js";
 import { TaskqError, TimeoutError } from "../errors.js";
 import { parseInput } from "../schema.js";
 import type { GateVerdict } from "../storage.js";
-import type { Middleware } from "../vocabulary/middleware.js";
 import type { RunEnd } from "./decide.js";
 import type { Run } from "./run.js";
+import { throughRunMiddleware } from "./run-middleware.js";
 import { disposeResources, lendResources } from "./run-resources.js";
 import { runScope } from "./run-scope.js";
 
@@ -96,29 +96,4 @@ function closedGate({ gate, gateKind }: GateVerdict): TaskqError {
   return gateKind === "limit"
     ? new TaskqError("TASKQ_LIMITED", `the limit '${gate}' is used up, and the task says to fail then`)
     : new TaskqError("TASKQ_LOCKED", `'${gate}' was busy, and the task says to fail then`);
-}
-
-function throughRunMiddleware(
-  run: Run,
-  middleware: readonly Middleware[],
-  handler: () => Promise<unknown>,
-): Promise<unknown> {
-  const layers = middleware.filter((layer) => layer.run !== undefined);
-  if (layers.length === 0) return handler();
-  const at = async (index: number): Promise<unknown> => {
-    const layer = layers[index];
-    if (layer?.run === undefined) return handler();
-    let isCalled = false;
-    return layer.run(run, async () => {
-      if (isCalled) throw wrongNext("twice: a handler runs once for each attempt");
-      if (run.isOver) throw wrongNext("after the run had ended");
-      isCalled = true;
-      return at(index + 1);
-    });
-  };
-  return at(0);
-}
-
-function wrongNext(when: string): TaskqError {
-  return new TaskqError("TASKQ_OPTION", `a middleware called next() ${when}`);
 }
