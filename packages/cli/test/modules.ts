@@ -68,14 +68,14 @@ export const times = task("times", async ({ value }: { value: number }) => value
 
 /** A package within a larger one, whose settings only its own tsconfig has: names of folders, and decorators of the older kind. */
 export const PACKAGE_WITHIN = {
-  "tsconfig.json": JSON.stringify({ compilerOptions: { paths: { "~/*": ["./nowhere/*"] } } }),
+  "tsconfig.json": JSON.stringify({ compilerOptions: { paths: { "#parts/*": ["./nowhere/*"] } } }),
   "jobs/tsconfig.base.json": `{
     // Of the older kind, of which the second argument is a text.
     "compilerOptions": { "experimentalDecorators": true, },
   }`,
   "jobs/tsconfig.json": JSON.stringify({
     extends: "./tsconfig.base.json",
-    compilerOptions: { paths: { "~/*": ["./src/*"] } },
+    compilerOptions: { paths: { "#parts/*": ["./src/*"] } },
   }),
   "jobs/src/unit.ts": `
 function named(target: object, name: string | object): void {
@@ -86,7 +86,7 @@ export class Unit { @named one(): number { return 1; } }
   "jobs/queue.ts": `
 import { createQueue, task } from "@taskq/core";
 import { sqliteStorage } from "@taskq/sqlite";
-import { Unit } from "~/unit";
+import { Unit } from "#parts/unit";
 export const times = task("times", async ({ value }: { value: number }) => value * 5 * new Unit().one());
 export const queue = createQueue({ storage: sqliteStorage({ path: "typed.db" }), tasks: { times } });
 `,
