@@ -122,14 +122,16 @@ test.each(["", "\uFEFF{}", `{ // "\n/* " */ "include": ["src//**",], }`])(
 );
 
 test("two modules are each loaded by their own tsconfig", async () => {
-  const module = `
+  const module = `import { path } from "#parts/unit";
     import { createQueue } from "@taskq/core";
     import { sqliteStorage } from "@taskq/sqlite";
-    import { path } from "#parts/unit";
     export const queue = createQueue({ storage: sqliteStorage({ path }), tasks: {} });`;
   const files = Object.fromEntries(
     ["one", "two"].flatMap((folder) => [
-      [`${folder}/tsconfig.json`, JSON.stringify({ compilerOptions: { paths: { "#parts/*": ["./src/*"] } } })],
+      [
+        `${folder}/tsconfig.json`,
+        JSON.stringify({ compilerOptions: { paths: { "#parts/*": ["./src/*"] } } }),
+      ],
       [`${folder}/src/unit.ts`, `export const path: string = "${folder}.db";`],
       [`${folder}/queue.ts`, module],
     ]),

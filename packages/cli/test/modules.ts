@@ -83,10 +83,9 @@ function named(target: object, name: string | object): void {
 }
 export class Unit { @named one(): number { return 1; } }
 `,
-  "jobs/queue.ts": `
+  "jobs/queue.ts": `import { Unit } from "#parts/unit";
 import { createQueue, task } from "@taskq/core";
 import { sqliteStorage } from "@taskq/sqlite";
-import { Unit } from "#parts/unit";
 export const times = task("times", async ({ value }: { value: number }) => value * 5 * new Unit().one());
 export const queue = createQueue({ storage: sqliteStorage({ path: "typed.db" }), tasks: { times } });
 `,
