@@ -62,7 +62,14 @@ import type {
 
 export { createIdMaker, joinId, splitId } from "./id.js";
 export type { IdMaker, IdParts } from "./id.js";
-export { checkFeedStart, feedCursor, feedPosition, feedTag } from "./feed-cursor.js";
+export {
+  checkFeedStart,
+  checkFeedTime,
+  feedCursor,
+  feedNumber,
+  feedPosition,
+  feedTag,
+} from "./feed-cursor.js";
 export type { FeedBounds } from "./feed-cursor.js";
 export { systemClock } from "./clock.js";
 export { TaskqError } from "./errors.js";
@@ -498,6 +505,7 @@ export interface StorageContract {
    * Promise: a feed that nobody reads for seven days ends within a day, and begins anew without the events between
    * Promise: a flush empties the feed, and a cursor from before rejects with TASKQ_EVENTS_LOST
    * Promise: a cursor of another feed rejects with TASKQ_EVENTS_LOST, and what is no cursor with TASKQ_OPTION
+   * Promise: a cursor of another event that had the same number rejects with TASKQ_EVENTS_LOST
    * Promise: the feed moves with its queue, and cursors go on behind where they were
    * Promise: a queue that leaves tells what its feed has, and then rejects with TASKQ_MOVED
    */

@@ -4,6 +4,7 @@ import {
   FEED_ERROR_BYTES,
   FEED_KEPT,
   FEED_KEPT_FOR,
+  checkFeedTime,
   feedCursor,
   feedPosition,
   feedTag,
@@ -64,15 +65,17 @@ export class Feed implements FeedBounds {
     this.#until = until;
   }
 
-  /** Answers what comes behind a position. */
-  read(position: number, limit: number): EventsAnswer {
+  /** Answers what comes behind a position, to which a cursor has led. */
+  read(from: string, position: number, limit: number): EventsAnswer {
     const first = position - this.gone;
+    const time = this.#events[first - 1]?.time;
+    checkFeedTime(from, time);
     const found = this.#events.slice(first, first + limit);
     const events = found.map((event, index) => ({
       ...copied(event),
-      cursor: feedCursor(this, position + index + 1),
+      cursor: feedCursor(this, position + index + 1, event.time),
     }));
-    return { events, cursor: feedCursor(this, position + events.length) };
+    return { events, cursor: events.at(-1)?.cursor ?? feedCursor(this, position, time) };
   }
 
   /** Lets go of everything so far. */
@@ -136,7 +139,7 @@ export function readFeed({ queue, now }: Move, { from, limit }: EventsRequest): 
   const position = isOver ? feed.last : feedPosition(from, feed);
   if (phase === "left" && position === feed.last) throw movedError(name, phase, ", where its feed goes on");
   if (!still) feed.follow(now + FEED_KEPT_FOR);
-  return feed.read(position, limit);
+  return feed.read(from, position, limit);
 }
 
 function copied(event: FinalEvent): FinalEvent {

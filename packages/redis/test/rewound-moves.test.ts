@@ -71,6 +71,20 @@ function goingBack(server: RedisServer, saved: number, back: number): BeforeCall
   };
 }
 
+/** With the replica that `minReplicas` asks for, which hangs from one call of a move on. */
+async function copiedEnds(role: "source" | "target", partitions: number, from: number) {
+  const server = await serverOfTest({ arguments: ["--repl-diskless-sync-delay", "0"] });
+  const replica = await serverOfTest({ arguments: ["--replicaof", "127.0.0.1", String(server.port)] });
+  await until("it follows", async () =>
+    (await ask(server.port, [["INFO", "replication"]])).includes("state=online"),
+  );
+  const options = { partitions, minReplicas: 1, timeout: 1_200 };
+  const ends = await endsOf(server, role, options, async (call) => {
+    if (call === from) replica.pause();
+  });
+  return { ends, replica };
+}
+
 describe.skipIf(serverBinary() === undefined)("a move, while a server goes back", () => {
   test.each([1, 3])(
     "a target that goes back between any two calls is filled again (partitions: %s)",
@@ -121,20 +135,6 @@ describe.skipIf(serverBinary() === undefined)("a move, while a server goes back"
       }
     },
   );
-
-  /** With the replica that `minReplicas` asks for, which hangs from one call of a move on. */
-  async function copiedEnds(role: "source" | "target", partitions: number, from: number) {
-    const server = await serverOfTest({ arguments: ["--repl-diskless-sync-delay", "0"] });
-    const replica = await serverOfTest({ arguments: ["--replicaof", "127.0.0.1", String(server.port)] });
-    await until("it follows", async () =>
-      (await ask(server.port, [["INFO", "replication"]])).includes("state=online"),
-    );
-    const options = { partitions, minReplicas: 1, timeout: 1_200 };
-    const ends = await endsOf(server, role, options, async (call) => {
-      if (call === from) replica.pause();
-    });
-    return { ends, replica };
-  }
 
   test.each([1, 3])(
     "without the replicas that it is to have a target lets no source go (partitions: %s)",

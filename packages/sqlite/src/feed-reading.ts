@@ -1,5 +1,6 @@
 /** Reads the feed, and has it written as long as somebody reads. */
 import {
+  checkFeedTime,
   FEED_KEPT_FOR,
   feedCursor,
   feedPosition,
@@ -53,7 +54,7 @@ export function readFeed(
   if (phase === LEFT && position === feed.last) {
     throw movedError(queue.name, phase, ", where its feed goes on");
   }
-  return answer(connection, queue, feed, position, request.limit);
+  return answer(connection, queue, feed, { ...request, position });
 }
 
 function isFollowed(feed: Looked): feed is Followed & Looked {
@@ -72,20 +73,31 @@ export function followFeed(move: Move, { from, limit }: EventsRequest): EventsAn
     .run(queue.id, feedTag(), now + FEED_KEPT_FOR + FOLLOWED_EVERY);
   move.changeSeldom();
   const feed = followedFeed(scope.connection, queue) as Followed;
-  const read = answer(scope.connection, queue, feed, feedPosition(from, feed), limit);
+  const position = feedPosition(from, feed);
+  const read = answer(scope.connection, queue, feed, { from, limit, position });
   if (read === undefined) throw new TaskqError("TASKQ_STORAGE", `the feed of "${queue.name}" has a gap`);
   return read;
+}
+
+interface Reading extends Pick<EventsRequest, "from" | "limit"> {
+  /** To which the cursor has led. */
+  readonly position: number;
 }
 
 function answer(
   connection: Connection,
   queue: OpenQueue,
   feed: FeedRow,
-  position: number,
-  limit: number,
+  { from, limit, position }: Reading,
 ): EventsAnswer | undefined {
-  const numbered = eventsAfter(connection, queue, feed, position, limit);
+  // The event of the cursor is looked at too, if it is kept.
+  const before = position > feed.gone ? 1 : 0;
+  const numbered = eventsAfter(connection, queue, feed, position - before, limit + before);
   if (numbered === undefined) return undefined;
-  const events = numbered.map(({ number, event }) => ({ ...event, cursor: feedCursor(feed, number) }));
-  return { events, cursor: events.at(-1)?.cursor ?? feedCursor(feed, position) };
+  const time = before === 0 ? undefined : numbered[0]?.event.time;
+  checkFeedTime(from, time);
+  const events = numbered.slice(before).map(({ number, event }) => {
+    return { ...event, cursor: feedCursor(feed, number, event.time) };
+  });
+  return { events, cursor: events.at(-1)?.cursor ?? feedCursor(feed, position, time) };
 }

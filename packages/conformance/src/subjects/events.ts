@@ -315,6 +315,28 @@ export const feeding: Subject = subject("events", [
   ),
 
   promise(
+    "a cursor of another event that had the same number rejects with TASKQ_EVENTS_LOST",
+    async (context) => {
+      await follow(context);
+      const [first, second] = context.jobs(2);
+      await context.enqueue(first, second);
+      await context.runToEnd(first.id);
+      context.now += 1;
+      await context.runToEnd(second.id);
+      const [told, last] = (await read(context, "start")).events;
+      const [one = "", two = ""] = [told?.cursor, last?.cursor].map((cursor = "") => cursor);
+      // As it was told before the storage went back to an older copy, and another job became final instead.
+      const other = one.replace(/\d+$/, String(context.now + 7));
+      await context.rejects("TASKQ_EVENTS_LOST", () => read(context, other));
+      assert.deepEqual(
+        (await read(context, one)).events.map(({ cursor }) => cursor),
+        [two],
+      );
+      assert.equal((await read(context, two)).cursor, two);
+    },
+  ),
+
+  promise(
     "a cursor of another feed rejects with TASKQ_EVENTS_LOST, and what is no cursor with TASKQ_OPTION",
     async (context) => {
       const cursor = await follow(context);

@@ -4,6 +4,8 @@
  */
 import {
   checkFeedStart,
+  feedCursor,
+  feedNumber,
   type EventsAnswer,
   type EventsRequest,
   type QueuePhase,
@@ -30,14 +32,10 @@ export async function events(queue: DividedQueue, request: EventsRequest): Promi
 
 /** What came in between waits until it has been put in its order. */
 function upToNumber(answer: EventsAnswer, settled: number): EventsAnswer {
-  const found = answer.events.filter(({ cursor }) => numberOf(cursor) <= settled);
-  const tag = answer.cursor.slice(0, answer.cursor.indexOf("."));
-  const last = Math.min(numberOf(answer.cursor), settled);
-  return { events: found, cursor: found.at(-1)?.cursor ?? `${tag}.${last}` };
-}
-
-function numberOf(cursor: string): number {
-  return Number(cursor.slice(cursor.indexOf(".") + 1));
+  const found = answer.events.filter(({ cursor }) => feedNumber(cursor) <= settled);
+  const [tag = ""] = answer.cursor.split(".");
+  const last = feedNumber(answer.cursor) <= settled ? answer.cursor : feedCursor({ tag }, settled);
+  return { events: found, cursor: found.at(-1)?.cursor ?? last };
 }
 
 /** Now and then, so that whoever comes back after a while finds little to gather: each part of it writes all the rest anew. */

@@ -6,7 +6,7 @@ local KEPT_FOR, DAY = 604800000, 86400000
 local function positionOf(own)
   if request.from == "now" then return own.last end
   if request.from == "start" then return own.gone end
-  local tag, number = string.match(request.from, "^(.*)%.(%d+)$")
+  local tag, number = string.match(request.from, "^(%w+)%.(%d+)")
   number = tonumber(number)
   if tag == own.tag and number >= own.gone and number <= own.last then return number end
 end
@@ -27,10 +27,13 @@ return M.run(function()
     own["until"] = S.now + KEPT_FOR + DAY
     Q.x.feed = own
   end
-  local events = {}
-  for place, entry in ipairs(call("XRANGE", K.feed, string.format("(%d-1", position), "+", "COUNT", math.max(1, request.limit))) do
-    if place <= request.limit then events[place] = M.eventOf(entry) end
+  local events, time = {}, nil
+  -- The event of the cursor comes first, if it is kept.
+  for _, entry in ipairs(call("XRANGE", K.feed, string.format("%d-1", position), "+", "COUNT", request.limit + 1)) do
+    local event = M.eventOf(entry)
+    if event.number == position then time = event.time
+    elseif #events < request.limit then events[#events + 1] = event end
   end
-  return {events = events, tag = own.tag, position = position}
+  return {events = events, tag = own.tag, position = position, time = time, isKept = position > own.gone}
 end)
 `;
