@@ -27,8 +27,7 @@ function M.flush()
     uniques, goneUniques = M.changedUniques()
     logs = M.changedLogs()
   end
-  local text, hints = M.encodeQueue(), M.hints()
-  if text ~= Q.text then call("SET", K.queue, text) end
+  local hints = M.hints()
   change(K.bodies, apart)
   change(K.rows, changed, gone)
   change(K.claims, claims, goneClaims)
@@ -38,6 +37,9 @@ function M.flush()
   for _, index in pairs(S.indexes) do index:write() end
   for _, write in ipairs(S.writes) do call(unpack(write)) end
   if M.writeListing then M.writeListing() end
+  if M.writeEvents then M.writeEvents() end
+  local text = M.encodeQueue()
+  if text ~= Q.text then call("SET", K.queue, text) end
   if S.postponed then M.keepLeft() end
   -- Where nobody could hear it, there is no command.
   if not hints or ARGV[2] == "" then return end

@@ -178,10 +178,14 @@ end
 local function eventRecords(position)
   local list, last = {}, nil
   if not Q.x.feed or not Q.x.feed["until"] then return list, nil end
-  for place, entry in ipairs(call("XRANGE", K.feed, "(" .. position .. "-1", "+", "COUNT", 100)) do
+  for _, entry in ipairs(call("XRANGE", K.feed, "(" .. position .. "-18446744073709551615", "+", "COUNT", 100)) do
     local record = M.eventOf(entry)
-    record.kind = "event"
-    list[place], last = record, string.format("%d", record.number)
+    if record then
+      record.kind = "event"
+      list[#list + 1] = record
+    end
+    -- Ours are told no further than where they end.
+    last = string.match(entry[1], "^%d+")
   end
   return list, last
 end

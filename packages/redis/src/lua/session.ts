@@ -13,7 +13,7 @@ local sub, byte, find, floor, insert = string.sub, string.byte, string.find, mat
 local M, S, Q = {}, {}, nil
 ${less}
 S.request = REQUEST()
-S.effects, S.writes, S.final = {}, {}, {}
+S.effects, S.writes, S.final, S.events = {}, {}, {}, {}
 
 local FINAL = {completed = true, failed = true, cancelled = true, expired = true, skipped = true, quarantined = true}
 -- Those that are not counted by the size of an index.

@@ -34,10 +34,9 @@ local request, own, settled = S.request, nil, 0
 -- Of the home partition, in their order: those that nobody has been handed.
 local function tailOf()
   local tail = {}
-  for place, entry in ipairs(call("XRANGE", K.feed, string.format("(%d-1", settled), "+")) do
-    local text = entry[2][2]
-    local values = decode(text)
-    tail[place] = {name = entry[1], text = text, id = values[1], time = values[6]}
+  for _, entry in ipairs(call("XRANGE", K.feed, string.format("(%d-1", settled), "+")) do
+    local event = M.eventOf(entry)
+    if event then tail[#tail + 1] = {name = entry[1], text = entry[2][2], id = event.id, time = event.time} end
   end
   return tail
 end
@@ -72,10 +71,9 @@ local function number(list)
   for _, entry in ipairs(list) do
     if entry.name then M.later("XDEL", K.feed, entry.name) end
     own.last = own.last + 1
-    M.later("XADD", K.feed, string.format("%d-1", own.last), "", entry.text)
+    M.addEvent(entry.text)
     if not request.till or entry.time <= request.till then settled = own.last end
   end
-  S.fed = true
 end
 
 return M.run(function()

@@ -31,7 +31,9 @@ return M.run(function()
   -- The event of the cursor comes first, if it is kept.
   for _, entry in ipairs(call("XRANGE", K.feed, string.format("%d-1", position), "+", "COUNT", request.limit + 1)) do
     local event = M.eventOf(entry)
-    if event.number == position then time = event.time
+    -- What others have put there would be met again and again.
+    if not event then M.later("XDEL", K.feed, entry[1])
+    elseif event.number == position then time = event.time
     elseif #events < request.limit then events[#events + 1] = event end
   end
   return {events = events, tag = own.tag, position = position, time = time, isKept = position > own.gone}

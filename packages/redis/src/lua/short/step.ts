@@ -1,5 +1,6 @@
 import { CALL_BYTES, CLAIM_PASSES, CLAIM_SLACK } from "@taskq/core/storage";
 import { EPOCH, fenceBefore } from "../fences.js";
+import { appendEvents } from "../feed.js";
 import { unlist } from "../listing.js";
 import { numbers } from "../numbers.js";
 import { alike } from "./alike.js";
@@ -436,7 +437,8 @@ local function short()
     -- The rest of the script lets go of what is too old in the feed.
     if #events > 0 then
       local first = call("XRANGE", ${key("feed")}, "-", "+", "COUNT", 1)[1]
-      if first and cmsgpack.unpack(first[2][2])[6] < now - 604800000 then return nil end
+      local fine, event = pcall(cmsgpack.unpack, first and first[2][2] or "")
+      if first and not (fine and type(event) == "table" and tonumber(event[6]) and event[6] >= now - 604800000) then return nil end
     end
     looked = now
     for name, key in pairs({done = ${key("done")}, gone = ${key("gone")}, kept = ${key("kept")}, expiry = ${key("expiry")}}) do
@@ -531,8 +533,9 @@ local function short()
     end
     writeGates(now, own or 0)
     if #events > 0 then
-      for place, event in ipairs(events) do call("XADD", ${key("feed")}, string.format("%d-1", feed[2] + place), "", event) end
-      feed[2] = feed[2] + #events
+      ${appendEvents}
+      local last, anew = appendEvents(${key("feed")}, feed[2], events, now)
+      feed = {anew or feed[1], last, anew and 0 or feed[3], feed[4]}
     end
     local left = pack(epoch, phase, fence, LINES.order, paused, later, c1, c2 + #LINES.parked - #LINES.opened, completed, c4, c5, c6, c7, c8, kept, held, revoked, moving, looked, feed, unknownAfter)
     if left ~= text then call("SET", KEYS[1], left) end
