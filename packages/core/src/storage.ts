@@ -538,6 +538,7 @@ export interface StorageContract {
    * Promise: what a run has added, and the line of a schedule, are waited for after a move
    * Promise: unique keys, their lines and given ids are as taken after a move as before
    * Promise: those in line for a unique key arrive in their order, and others come behind them
+   * Promise: what follows one job waits for a unique key after a move in the order of enqueue
    * Promise: a place in line that is no whole number below 2^40 is refused when it arrives
    * Promise: a limit that was used up before a move starts no more behind it until its window has passed
    * Promise: how many jobs a task keeps holds behind a move as before

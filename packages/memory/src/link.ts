@@ -18,9 +18,8 @@ import { newJobRow, type JobRow, type JoinRow, type Row } from "./rows.js";
 /** @throws `TASKQ_MOVE` when a part is missing */
 export function linkRows(move: Move, arriving: Arriving): void {
   const { queue } = move;
-  const edges = [...arriving.edges.values()].toSorted((left, right) => left.position - right.position);
-  for (const edge of edges) linkEdge(queue, edge);
   const rows = [...queue.rows.values()];
+  for (const edge of inOrder(rows, arriving)) linkEdge(queue, edge);
   for (const row of rows) linkCause(queue, row, arriving);
   for (const row of rows) recount(row);
   for (const row of rows) if (row.kind === "job") linkReaders(row);
@@ -28,6 +27,15 @@ export function linkRows(move: Move, arriving: Arriving): void {
   placeAll(queue, rows, arriving);
   for (const unique of arriving.uniques.values()) linkUnique(queue, unique);
   for (const gate of queue.gates.values()) planOpening(move, gate);
+}
+
+/** Those that follow one row are told of its end in the order of enqueue. */
+function inOrder(rows: readonly Row[], { edges }: Arriving): readonly MovedEdge[] {
+  const places = new Map(rows.map(({ id }, place) => [id, place]));
+  const placeOf = ({ target }: MovedEdge): number => places.get(target) ?? rows.length;
+  return [...edges.values()].toSorted(
+    (left, right) => placeOf(left) - placeOf(right) || left.position - right.position,
+  );
 }
 
 function linkEdge(queue: QueueState, edge: MovedEdge): void {

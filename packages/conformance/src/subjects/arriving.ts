@@ -443,6 +443,27 @@ export const arriving: Subject = subject("arriving from another storage", [
     },
   ),
 
+  promise(
+    "what follows one job waits for a unique key after a move in the order of enqueue",
+    async (context) => {
+      const unique = { key: "key", until: "final", onConflict: "ignore" } as const;
+      const [first, other, last] = context.jobs(3);
+      await context.enqueue(first, other, last);
+      const follows = (...sources: readonly NewJob[]): NewJob => ({
+        ...context.job({ unique }),
+        after: sources.map(({ id }) => ({ source: id, on: "completed" })),
+      });
+      // Each waits for fewer besides than the one before.
+      const followers = [follows(first, other, last), follows(first, last), follows(last)];
+      for (const job of followers) await context.enqueue(job);
+      await move(context);
+      for (const { id } of [first, other, last]) await context.runToEnd(id);
+      const ids = followers.map(({ id }) => id) as [string, string, string];
+      assert.deepEqual(await context.states(...ids), ["ready", "parked", "parked"]);
+      for (const id of ids) await context.runToEnd(id);
+    },
+  ),
+
   promise("how many jobs a task keeps holds behind a move as before", async (context) => {
     const keep = { completed: undefined, failed: undefined, completedMax: 1, failedMax: 1 };
     const jobs = context.jobs(4, { task: "capped", keep });
