@@ -178,6 +178,7 @@ export interface StorageContract {
    * Promise: a unique key whose holder expired while it waited is free for a new job, unless it is taken until an instant
    * Promise: a group is stored although the unique key of a member is taken: that member waits for it, and nobody else
    * Promise: a unique key with replace cancels the waiting holder and stores the new job
+   * Promise: whoever is replaced though it has expired ends expired
    * Promise: a unique key with replace behind an active holder waits for it, and a further one replaces that
    * Promise: a unique key until started is free once its job starts
    * Promise: a unique key until final is free once its job is final

@@ -126,8 +126,9 @@ function isWaiting({ state }: JobRow): boolean {
   return state !== "active" && !isFinal(state);
 }
 
+/** One that would not have run any more ends as it would have by itself. */
 function replace(move: Move, row: JobRow): void {
-  finishUnasked(move, row, "cancelled", "replaced");
+  if (!endIfExpired(move, row)) finishUnasked(move, row, "cancelled", "replaced");
 }
 
 /** The holder of a key for which the flow is not stored. One with a group is: who needs the key there waits for it, and takes no others along. */

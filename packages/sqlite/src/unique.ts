@@ -85,8 +85,9 @@ export function takesOver(move: Move, row: Row, unique: NewUnique, siblings: Rea
   return false;
 }
 
+/** One that would not have run any more ends as it would have by itself. */
 function cancelReplaced(move: Move, row: Row): void {
-  if (row.state >= ACTIVE) return;
+  if (row.state >= ACTIVE || endIfExpired(move, row)) return;
   finish(move, row, CANCELLED, { reason: "replaced", cause: null });
   move.effect(row, "cancelled", row);
 }

@@ -135,6 +135,34 @@ export const unique: Subject = subject("unique keys", [
     );
   }),
 
+  promise("whoever is replaced though it has expired ends expired", async (context) => {
+    const [waiting, active, next] = context.jobs(3, replace);
+    const expiresAt = context.now + 1_000;
+    const holder = context.job({ ...replace, expiresAt });
+    const behind = context.job({ ...replace, expiresAt: expiresAt + 1_000 });
+    await context.enqueue(holder);
+    context.advance(1_000);
+    const { effects } = await context.enqueue(active);
+    assert.deepEqual(
+      effects.map(({ id, kind, reason }) => [id, kind, reason]),
+      [[holder.id, "expired", undefined]],
+    );
+    const run = await context.claimOne(active.id);
+    await context.enqueue(behind);
+    context.advance(1_000);
+    await context.enqueue(waiting);
+    assert.deepEqual(await context.states(holder.id, behind.id, waiting.id), [
+      "expired",
+      "expired",
+      "parked",
+    ]);
+    assert.equal((await context.jobRecord(behind.id)).reason, undefined);
+    await context.complete(run);
+    await context.runToEnd(waiting.id);
+    await context.enqueue(next);
+    await context.runToEnd(next.id);
+  }),
+
   promise(
     "a unique key with replace behind an active holder waits for it, and a further one replaces that",
     async (context) => {

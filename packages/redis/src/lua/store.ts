@@ -211,6 +211,11 @@ local function addJoins(joins, flow)
   return rows
 end
 
+-- One that would not have run any more ends as it would have by itself.
+local function replace(row)
+  if not M.endIfExpired(row) then M.finishUnasked(row, "cancelled", "replaced") end
+end
+
 -- A job that replaces takes the key of a waiting holder at once. Behind one that runs, it takes the place of the job that
 -- waited there before, and false is answered. Jobs of one flow do not replace each other.
 local function takesOver(row, replaces, siblings)
@@ -222,13 +227,13 @@ local function takesOver(row, replaces, siblings)
   local holder = M.rowOf(entry.holder)
   if holder and isWaiting(holder) then
     M.take(key, row)
-    M.finishUnasked(holder, "cancelled", "replaced")
+    replace(holder)
     return true
   end
   M.park(row, "unique:" .. key)
   local replacement = entry.replacement and M.rowOf(entry.replacement)
   entry.replacement = row.id
-  if replacement and not FINAL[replacement.state] then M.finishUnasked(replacement, "cancelled", "replaced") end
+  if replacement and not FINAL[replacement.state] then replace(replacement) end
   return false
 end
 
