@@ -145,6 +145,27 @@ paid: 500 to Ada
 copied over another job: TASKQ_QUARANTINED
 paid: 900 to Cy
 TASKQ_OPTION: signedSerializer: secret: expected at least 32 bytes, got 7; 'openssl rand -base64 32' makes a good one`,
+  "14-task-options": `
+stored as given: { page: 'home', at: '2026-11-24' }
+refused: TASKQ_INPUT
+aborted by a TimeoutError: true
+call needed 2 runs
+parsed: home in 2026
+a busy shop answered on run 2
+failed: closed for ever
+failed: the run took longer than its timeout of 50 ms
+states: cancelled cancelled completed
+the last one: indexed version 3
+late: expired
+of its context: trace of traced 300000 true`,
+  "15-sqlite-file": `
+made: nothing
+in use: jobs.db jobs.db-shm jobs.db-wal
+mode: 600
+worked: small d.png
+closed: backup.db jobs.db
+in the backup: 3 ready
+replaced: TASKQ_STORAGE`,
 };
 
 test("each of the ten usages has an example", () => {
