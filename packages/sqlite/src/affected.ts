@@ -12,6 +12,7 @@ import {
   idOf,
   isFinalState,
   JOIN,
+  DAMAGED,
   QUARANTINED,
   READY,
   ROW_COLUMNS,
@@ -60,7 +61,8 @@ export function restorableAmong(move: Move, rows: readonly Row[], scope: "flow" 
 /** Failed and quarantined jobs among these. @throws `TASKQ_FLOW_FINISHED` */
 export function retryableAmong(move: Move, rows: readonly Row[]): Reopened {
   const jobs = rows.filter(
-    ({ state, flags }) => (flags & JOIN) === 0 && (state === FAILED || state === QUARANTINED),
+    ({ state, flags }) =>
+      (flags & JOIN) === 0 && (state === FAILED || state === QUARANTINED || state === DAMAGED),
   );
   const { others, started } = affectedBy(move, jobs);
   if (started !== undefined) {

@@ -3,6 +3,7 @@ import type { Move } from "./move.js";
 import {
   ACTIVE,
   ATTEMPTED,
+  DAMAGED,
   CAPPED,
   EXPIRED,
   FOLLOWED,
@@ -71,7 +72,8 @@ export function becameFinal(move: Move, row: Row, was: number): void {
 
 /** Lets go of what a run holds, or of what a ready row was about to take. */
 export function leaveRun(move: Move, row: Row, was: number): void {
-  if ((row.flags & GATED) !== 0 && (was === ACTIVE || was === READY)) releaseGates(move, row);
+  if ((row.flags & GATED) !== 0 && (was === ACTIVE || was === READY || was === DAMAGED))
+    releaseGates(move, row);
   if (was !== ACTIVE) return;
   if ((row.flags & REVOKED) !== 0) forgetRevocation(move, row);
   move.runEnded(row.fence);

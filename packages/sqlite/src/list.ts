@@ -89,14 +89,25 @@ function rowsOf(
 ): Row[] {
   const mask = states.reduce((bits, state) => bits | (1 << STATES.indexOf(state)), 0);
   const alsoDead = states.includes("skipped") ? 1 : 0;
+  const alsoDamaged = states.includes("quarantined") ? 1 : 0;
   const filter = task === undefined ? "" : "AND task = ? ";
   const rows = connection
     .raw(
       `SELECT ${ROW_COLUMNS} FROM {jobs} WHERE key > ? AND key <= ? AND queue = ? AND flags & ${JOIN} = 0 ` +
-        `AND ((? >> state) & 1 OR (? AND state < ${ACTIVE} AND trunk IS NOT NULL)) ` +
+        `AND ((? >> state) & 1 OR (? AND state < ${ACTIVE} AND trunk IS NOT NULL) ` +
+        `OR (? AND state NOT IN (${STATES.map((_, state) => state).join(", ")}))) ` +
         `${filter}ORDER BY {jobs}.key LIMIT ? + 0`,
     )
-    .all(from, end, queue.id, mask, alsoDead, ...(task === undefined ? [] : [task]), count) as RowValues[];
+    .all(
+      from,
+      end,
+      queue.id,
+      mask,
+      alsoDead,
+      alsoDamaged,
+      ...(task === undefined ? [] : [task]),
+      count,
+    ) as RowValues[];
   return rows.map(rowOf);
 }
 

@@ -1,12 +1,13 @@
 /**
- * Runs that no lease has, since somebody has removed its row: nobody would ever find that they are over. Purging comes by
- * them, and looks once in a while whether there are such.
+ * Runs that no lease has, since somebody has removed its row, and rows in no state: nobody would ever find that they are over.
+ * Purging comes by them, and looks once in a while whether there are such.
  */
 import type { Connection } from "./connection.js";
 import { packKeys, unpackKeys } from "./lease.js";
 import type { Move } from "./move.js";
 import type { OpenQueue } from "./open-queue.js";
-import { ACTIVE, type Key, type Row } from "./row.js";
+import { finish } from "./final.js";
+import { ACTIVE, DAMAGED, QUARANTINED, type Key, type Row } from "./row.js";
 import { rowByKey } from "./rows.js";
 
 /** The lease that such a run is given, in milliseconds: its holder, if it lives, renews it before it is over. */
@@ -31,17 +32,21 @@ export class OrphanSearch {
     return this.found.length > 0;
   }
 
-  /** A row that is active has come by. */
+  /** A row that is active, or in no state, has come by. */
   look(key: Key): void {
     const row = rowByKey(this.connection, key);
+    if (row?.state === DAMAGED) this.found.push(row);
     if (row?.state !== ACTIVE) return;
     this.held ??= heldRuns(this.connection, this.queue);
     if (this.held.get(row.fence)?.has(key) !== true) this.found.push(row);
   }
 
-  /** Gives each that was found a lease that begins now. */
+  /** Gives each run that was found a lease that begins now, and ends what is in no state. */
   adopt(move: Move): void {
-    for (const row of this.found.splice(0)) giveLease(move, row);
+    for (const row of this.found.splice(0)) {
+      if (row.state === DAMAGED) finish(move, row, QUARANTINED, { reason: row.reason, cause: null });
+      else giveLease(move, row);
+    }
     // Read anew, with those.
     this.held = undefined;
   }

@@ -13,7 +13,18 @@ import { endOfPart, LAST_KEY } from "./part.js";
 import { isOfKeptGroup, Needs } from "./needs.js";
 import { removeRow } from "./removal.js";
 import { OrphanSearch } from "./orphans.js";
-import { ACTIVE, COMPLETED, JOIN, KEPT, keyOf, type Key, type Row } from "./row.js";
+import {
+  ACTIVE,
+  COMPLETED,
+  DAMAGED,
+  isFinalState,
+  JOIN,
+  KEPT,
+  keyOf,
+  stateOf,
+  type Key,
+  type Row,
+} from "./row.js";
 import { rowByKey } from "./rows.js";
 import { completedOf } from "./turn.js";
 
@@ -253,8 +264,8 @@ class Walk {
   }
 
   private due([key, time, state, ended, flags, meta]: Glance): Row | undefined {
-    if (state === ACTIVE) this.orphans?.look(key);
-    if (state < COMPLETED || ended === null) return undefined;
+    if (state === ACTIVE || (ended === null && stateOf(state) === DAMAGED)) this.orphans?.look(key);
+    if (!isFinalState(stateOf(state)) || ended === null) return undefined;
     const over =
       (flags & JOIN) === 0 &&
       (state === COMPLETED ? this.bounds.completed : this.bounds.others) > 0 &&

@@ -14,6 +14,8 @@ export const CANCELLED = 7;
 export const EXPIRED = 8;
 export const SKIPPED = 9;
 export const QUARANTINED = 10;
+/** Of a row into which somebody has written what is no state: it counts as quarantined, and is in no index by which it would be found. */
+export const DAMAGED = 11;
 
 /** By number. */
 export const STATES: readonly StoredState[] = [
@@ -30,8 +32,13 @@ export const STATES: readonly StoredState[] = [
   "quarantined",
 ];
 
+/** A state as it is written. */
+export function stateOf(value: unknown): number {
+  return typeof value === "number" && value in STATES ? value : DAMAGED;
+}
+
 export function stateName(state: number): StoredState {
-  return STATES[state] ?? "ready";
+  return STATES[state] ?? "quarantined";
 }
 
 export function isFinalState(state: number): boolean {
@@ -143,12 +150,13 @@ export type RowValues = readonly [
 ];
 
 export function rowOf(values: RowValues): Row {
+  const state = stateOf(values[4]);
   return {
     key: values[0],
     time: values[1],
     low: values[2],
     random: number(values[3]),
-    state: number(values[4]),
+    state,
     priority: number(values[5]),
     due: number(values[6]),
     task: text(values[7]),
@@ -167,7 +175,7 @@ export function rowOf(values: RowValues): Row {
     gate: textIfAny(values[20]),
     pending: numberIfAny(values[21]),
     trunk: values[22],
-    reason: textIfAny(values[23]),
+    reason: state === DAMAGED ? "damaged" : textIfAny(values[23]),
     cause: textIfAny(values[24]),
     meta: textIfAny(values[25]),
   };

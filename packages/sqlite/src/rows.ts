@@ -4,6 +4,7 @@ import { JOIN, keyOf, keyOfId, ROW_COLUMNS, rowOf, type Key, type Row, type RowV
 import { splitId } from "@taskq/core/storage";
 
 const ROW_BY_KEY = `SELECT ${ROW_COLUMNS} FROM {jobs} WHERE key = ?`;
+const ROW_OF_QUEUE = `${ROW_BY_KEY} AND queue = ?`;
 const ROW_BY_ID = `${ROW_BY_KEY} AND random = ? AND queue = ? AND flags & 256 = 0`;
 
 export function rowByKey(connection: Connection, key: Key): Row | undefined {
@@ -19,9 +20,13 @@ export interface NameRow {
   readonly until: number;
 }
 
+/** One whose job somebody has removed by hand is known no more. */
 export function nameRow(connection: Connection, queue: OpenQueue, name: string): NameRow | undefined {
   return connection
-    .sql("SELECT CAST(key AS TEXT) AS key, task, state, until FROM {names} WHERE queue = ? AND name = ?")
+    .sql(
+      "SELECT CAST(key AS TEXT) AS key, task, state, until FROM {names} WHERE queue = ? AND name = ? " +
+        "AND (key IS NULL OR EXISTS (SELECT 1 FROM {jobs} WHERE key = {names}.key AND queue = {names}.queue))",
+    )
     .get(queue.id, name) as NameRow | undefined;
 }
 
@@ -45,7 +50,9 @@ export function rowById(connection: Connection, queue: OpenQueue, id: string): R
     if (values !== undefined) return rowOf(values);
   }
   const key = nameRow(connection, queue, id)?.key;
-  return key === undefined || key === null ? undefined : rowByKey(connection, key);
+  if (key === undefined || key === null) return undefined;
+  const values = connection.raw(ROW_OF_QUEUE).get(key, queue.id) as RowValues | undefined;
+  return values === undefined ? undefined : rowOf(values);
 }
 
 /** The row of a job, not of a join. */

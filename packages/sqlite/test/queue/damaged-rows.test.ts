@@ -1,11 +1,11 @@
 // Rows that somebody has written into, by SQL: what stands in them counts for less, and no other job waits for it.
 import { join } from "node:path";
-import { createQueue, group, moveQueue, task, type Queue } from "@taskq/core";
+import { createQueue, group, moveQueue, task, type FailureReport, type Queue } from "@taskq/core";
 import { advance } from "@taskq/core/testing";
 import type { StorageContract } from "@taskq/core/storage";
 import { sqliteStorage } from "@taskq/sqlite";
 import Database from "better-sqlite3";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { afterTest, temporaryFolder } from "../support.js";
 
 const add = task("add", async ({ a }: { a: number }) => a);
@@ -18,11 +18,12 @@ const sum = task("sum", async (numbers: readonly number[]) => numbers.length);
 const fails = task("fails", async () => {
   throw new Error("it fails");
 });
-const tasks = { add, keyed, fails, sum };
+const alert = task("alert", async ({ id }: FailureReport) => id);
+const tasks = { add, keyed, fails, sum, alert };
 
 function setUp(): {
   readonly path: string;
-  readonly queue: Queue<"add" | "keyed" | "fails" | "sum">;
+  readonly queue: Queue<keyof typeof tasks>;
   readonly work: () => Promise<void>;
 } {
   const path = join(temporaryFolder(), "jobs.db");
@@ -386,4 +387,71 @@ test("a row that follows itself does not keep a queue from moving", async () => 
   afterTest(() => target.close());
   await moveQueue(queue, target);
   expect(await target.counts()).toMatchObject({ scheduled: 1, blocked: 1 });
+});
+
+describe("a job in a state that there is none of", () => {
+  test.each(["x", 5.5, -1, 99, 2 ** 40, BYTES])(
+    "%j: whoever waits is told, it is listed as quarantined, and a retry by hand runs it",
+    async (state) => {
+      const { path, queue, work } = setUp();
+      const result = await queue.enqueue(add.job({ a: 1 }), { id: "victim" });
+      write(path, "UPDATE taskq_jobs SET state = ?", state);
+      await expect(result.wait({ timeout: "10s" })).rejects.toMatchObject({
+        code: "TASKQ_QUARANTINED",
+        error: { details: { code: "TASKQ_STORAGE" } },
+      });
+      const listed: string[] = [];
+      for await (const { id } of queue.jobs({ state: "quarantined" })) listed.push(id);
+      expect(listed).toEqual(["victim"]);
+      expect(await queue.why("victim")).toMatchObject({ state: "quarantined" });
+      await work();
+      expect(await result.state()).toBe("quarantined");
+      await queue.retry("victim");
+      await work();
+      expect(await result.peek()).toEqual({ state: "completed", value: 1 });
+      expect(await queue.counts()).toMatchObject({ completed: 1, quarantined: 0 });
+    },
+  );
+
+  test("lets go what waits behind it, and is counted, once it is come by", async () => {
+    const { path, queue, work } = setUp();
+    const end = await queue.enqueue(
+      keyed
+        .job(1)
+        .pipe(add, { a: 2 } as never)
+        .onError(alert),
+    );
+    const other = await queue.enqueue(keyed.job(2), { unique: { key: "another" } });
+    write(
+      path,
+      "UPDATE taskq_jobs SET state = 'x' WHERE task = 'keyed' AND key = (SELECT min(key) FROM taskq_jobs)",
+    );
+    const storage = sqliteStorage({ path }) as unknown as StorageContract;
+    afterTest(() => storage.close());
+    await storage.open({ queue: "default", retention: RETENTION });
+    const later = Date.now() + RETENTION.completed.for + 1_000;
+    await storage.purge({ queue: "default", limit: 100, now: later });
+    expect(await queue.counts()).toMatchObject({ quarantined: 1, skipped: 1 });
+    expect(await end.peek()).toMatchObject({ state: "skipped", cause: end.stages[0]?.id });
+    await work();
+    expect(await other.peek()).toEqual({ state: "completed", value: 2 });
+    expect((await queue.counts({ by: "task" }))["alert"]).toMatchObject({ completed: 1 });
+  });
+});
+
+describe("an id of the caller's whose job somebody has removed", () => {
+  test.each(["DELETE FROM taskq_jobs", "UPDATE taskq_jobs SET queue = 99", "UPDATE taskq_jobs SET key = 99"])(
+    "by %s is free again: what is enqueued under it is stored, and runs",
+    async (removal) => {
+      const { path, queue, work } = setUp();
+      const gone = await queue.enqueue(add.job({ a: 1 }), { id: "mine" });
+      write(path, removal);
+      expect(await queue.job("mine")).toBeUndefined();
+      await expect(gone.wait({ timeout: "10s" })).rejects.toMatchObject({ code: "TASKQ_STORAGE" });
+      const again = await queue.enqueue(add.job({ a: 2 }), { id: "mine" });
+      expect(again.existing).toBe(false);
+      await work();
+      expect(await again.peek()).toEqual({ state: "completed", value: 2 });
+    },
+  );
 });
