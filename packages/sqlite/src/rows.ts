@@ -1,11 +1,23 @@
 import type { Connection } from "./connection.js";
+import { number, textIfAny } from "./columns.js";
 import type { OpenQueue } from "./open-queue.js";
-import { JOIN, keyOf, keyOfId, ROW_COLUMNS, rowOf, type Key, type Row, type RowValues } from "./row.js";
+import {
+  JOIN,
+  keyOf,
+  keyOfId,
+  metaOf,
+  NAMED,
+  ROW_COLUMNS,
+  rowOf,
+  type Key,
+  type Row,
+  type RowValues,
+} from "./row.js";
 import { splitId } from "@taskq/core/storage";
 
 const ROW_BY_KEY = `SELECT ${ROW_COLUMNS} FROM {jobs} WHERE key = ?`;
 const ROW_OF_QUEUE = `${ROW_BY_KEY} AND queue = ?`;
-const ROW_BY_ID = `${ROW_BY_KEY} AND random = ? AND queue = ? AND flags & 256 = 0`;
+const ROW_BY_ID = `${ROW_BY_KEY} AND random = ? AND queue = ?`;
 
 export function rowByKey(connection: Connection, key: Key): Row | undefined {
   const values = connection.raw(ROW_BY_KEY).get(key) as RowValues | undefined;
@@ -30,14 +42,23 @@ export function nameRow(connection: Connection, queue: OpenQueue, name: string):
     .get(queue.id, name) as NameRow | undefined;
 }
 
+/** Whether it is found by its name alone. One into which somebody has written, so that it no longer says its name, goes by its key. */
+function hasName(flags: number, meta: string | null): boolean {
+  return (flags & NAMED) !== 0 && metaOf({ meta }).name !== undefined;
+}
+
 /** The key of a stored id, whether it was generated or given. */
 export function keyById(connection: Connection, queue: OpenQueue, id: string): Key | undefined {
   const parts = splitId(id);
   if (parts !== undefined) {
     const found = connection
-      .raw("SELECT 1 FROM {jobs} WHERE key = (? << 21) | ? AND random = ? AND queue = ? AND flags & 256 = 0")
-      .get(parts.time, parts.low, parts.random, queue.id);
-    if (found !== undefined) return keyOf(parts.time, parts.low);
+      .raw(
+        `SELECT flags, CASE WHEN flags & ${NAMED} THEN meta END FROM {jobs} ` +
+          "WHERE key = (? << 21) | ? AND random = ? AND queue = ?",
+      )
+      .get(parts.time, parts.low, parts.random, queue.id) as [unknown, unknown] | undefined;
+    if (found !== undefined && !hasName(number(found[0]), textIfAny(found[1])))
+      return keyOf(parts.time, parts.low);
   }
   return nameRow(connection, queue, id)?.key ?? undefined;
 }
@@ -47,7 +68,8 @@ export function rowById(connection: Connection, queue: OpenQueue, id: string): R
   const parts = keyOfId(id);
   if (parts !== undefined) {
     const values = connection.raw(ROW_BY_ID).get(parts.key, parts.random, queue.id) as RowValues | undefined;
-    if (values !== undefined) return rowOf(values);
+    const row = values === undefined ? undefined : rowOf(values);
+    if (row !== undefined && !hasName(row.flags, row.meta)) return row;
   }
   const key = nameRow(connection, queue, id)?.key;
   if (key === undefined || key === null) return undefined;

@@ -455,3 +455,20 @@ describe("an id of the caller's whose job somebody has removed", () => {
     },
   );
 });
+
+test.each([BYTES, -1, "no JSON", '{"name":7}'])(
+  "jobs with ids of the caller's beside which %j stands end with their first run, and are told under their ids",
+  async (meta) => {
+    const { path, queue, work } = setUp();
+    const plain = await queue.enqueue(add.job({ a: 1 }), { id: "my plain one" });
+    const gated = await queue.enqueue(keyed.job(1), { id: "my gated one" });
+    write(path, "UPDATE taskq_jobs SET meta = ?", meta);
+    await work();
+    expect(await plain.wait({ timeout: "10s" })).toBe(1);
+    await expect(gated.wait({ timeout: "10s" })).rejects.toMatchObject({
+      code: "TASKQ_QUARANTINED",
+      error: { details: { code: "TASKQ_SIGNATURE" } },
+    });
+    expect(await queue.counts()).toMatchObject({ active: 0, completed: 1, quarantined: 1 });
+  },
+);
