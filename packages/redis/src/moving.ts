@@ -100,7 +100,7 @@ function exportAnswer(
 
 /** What has arrived is opened, and what has not is removed, also where there is no room for more. */
 const ENDS: ReadonlySet<ImportRequest["kind"]> = new Set(["open", "cancel"]);
-const ending = always(SCRIPTS.import);
+export const ending: Script = always(SCRIPTS.import);
 
 export async function importQueue(queue: OpenQueue, request: ImportRequest): Promise<ImportAnswer> {
   toBeFilled(queue, request);

@@ -2,7 +2,7 @@
 import { TaskqError, type ImportAnswer, type ImportRequest } from "@taskq/core/storage";
 import { EPOCH } from "../lua/fences.js";
 import { SCRIPTS } from "../lua/scripts.js";
-import { toBeFilled } from "../moving.js";
+import { ending, toBeFilled } from "../moving.js";
 import type { DividedQueue } from "./divided-queue.js";
 import { forgetGathered, goOnFollowing } from "./events.js";
 import { peekAt } from "./peeked.js";
@@ -29,7 +29,8 @@ export async function importQueue(queue: DividedQueue, request: ImportRequest): 
     }
     default: {
       const answer = await queue.home.import(request);
-      await besides(queue, request);
+      // One that has opened before the home partition could may have taken something since, and keeps it.
+      await queue.others((_, number) => queue.queue(number).ask(ending, request, { beside: true }));
       return answer;
     }
   }
@@ -56,7 +57,7 @@ async function begin(
   // They arrive under the same name, and are opened by it.
   const asked = { ...request, epoch: answer.epoch - 1, arrival: undefined };
   await queue.others(async (_, number) => {
-    await queue.queue(number).ask(SCRIPTS.import, asked, { name: answer.arrival });
+    await queue.queue(number).ask(SCRIPTS.import, asked, { name: answer.arrival, beside: true });
   });
   return answer;
 }

@@ -43,7 +43,9 @@ end
 local function begin()
   local known = request.arrival == x().arrival and request.departure == x().origin
   if request.arrival and not known then M.moved(", and is not where the source has left for") end
-  if x().origin == request.departure and (Q.phase == "open" or Q.phase == "arriving") then return end
+  -- Another partition than the home one goes by what that says: it may have begun anew.
+  local isKnown = x().origin == request.departure and (not request.beside or x().arrival == request.name)
+  if isKnown and (Q.phase == "open" or Q.phase == "arriving") then return end
   if Q.phase == "leaving" then M.moved() end
   if Q.phase == "open" and not isEmpty() then
     M.refuse("TASKQ_MOVE", 'import: expected the queue "' .. request.queue .. '" to be empty, got one that keeps something')
@@ -218,6 +220,7 @@ end
 
 local function cancel()
   local origin = x().origin
+  if request.beside and Q.phase ~= "arriving" then return end
   if Q.phase ~= "arriving" and origin and (request.departure or origin) == origin then M.moved(", since it has opened here") end
   if Q.phase ~= "arriving" or (request.departure and origin ~= request.departure) then return end
   empty()
