@@ -447,7 +447,9 @@ export const arriving: Subject = subject("arriving from another storage", [
     "what follows one job waits for a unique key after a move in the order of enqueue",
     async (context) => {
       const unique = { key: "key", until: "final", onConflict: "ignore" } as const;
-      const [first, other, last] = context.jobs(3);
+      // With a key each, so that none lies apart from what follows it.
+      const source = (key: string): NewJob => context.job({ unique: { ...unique, key } });
+      const [first, other, last] = [source("first"), source("other"), source("last")];
       await context.enqueue(first, other, last);
       const follows = (...sources: readonly NewJob[]): NewJob => ({
         ...context.job({ unique }),
