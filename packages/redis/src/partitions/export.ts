@@ -45,9 +45,11 @@ async function others(
 ): Promise<readonly Standing[]> {
   return queue.others(async (_, number) => {
     const own = await standingAt(queue, number, request, home.departure);
-    if (own.phase !== "leaving" || own.departure === home.departure) return own;
-    // Left over from a leaving that was taken back by half.
-    await standingAt(queue, number, { kind: "cancel", now: request.now }, undefined);
+    const isGoing = own.phase === "leaving" || own.phase === "left";
+    if (!isGoing || home.phase !== "leaving" || own.departure === home.departure) return own;
+    // Left over from a leaving that was taken back by half, or that the home partition has forgotten.
+    const { destination } = own;
+    await standingAt(queue, number, { kind: "cancel", now: request.now, destination }, undefined);
     return standingAt(queue, number, request, home.departure);
   });
 }

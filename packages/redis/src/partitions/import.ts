@@ -16,11 +16,12 @@ export async function importQueue(queue: DividedQueue, request: ImportRequest): 
     case "begin":
       return begin(queue, request);
     case "seal": {
-      // Nothing comes to the others.
-      await besides(queue, { ...request, behind: undefined });
+      await sealOthers(queue, request);
       return queue.home.import(request);
     }
     case "open": {
+      // One that has gone back since may not know that all is there.
+      await sealOthers(queue, request);
       // The home partition last: while it has not opened, the queue has not.
       await besides(queue, request);
       const answer = await queue.home.import(request);
@@ -45,7 +46,16 @@ async function begin(
   // All get the same one.
   const epoch = Math.max(request.epoch, ...standing.map(({ fence }) => Math.floor(fence / EPOCH)));
   const answer = await queue.home.import({ ...request, epoch });
-  if (answer.phase !== "arriving" || answer.arrival === undefined) return answer;
+  const { arrival } = answer;
+  if (arrival === undefined) return answer;
+  const isOpen = answer.phase === "open";
+  // One that has gone back since to where it arrived is opened again.
+  if (isOpen && standing.some(({ phase }) => phase === "arriving")) {
+    const { departure } = request;
+    await sealOthers(queue, request);
+    await besides(queue, { queue: queue.name, now, kind: "open", departure, arrival });
+  }
+  if (isOpen) return answer;
   if (standing[HOME]?.phase === "open" && (await isFilled(queue, now))) {
     await queue.home.import({ queue: queue.name, now, kind: "cancel", departure: request.departure });
     throw new TaskqError(
@@ -57,7 +67,7 @@ async function begin(
   // They arrive under the same name, and are opened by it.
   const asked = { ...request, epoch: answer.epoch - 1, arrival: undefined };
   await queue.others(async (_, number) => {
-    await queue.queue(number).ask(SCRIPTS.import, asked, { name: answer.arrival, beside: true });
+    await queue.queue(number).ask(SCRIPTS.import, asked, { name: arrival, beside: true });
   });
   return answer;
 }
@@ -66,6 +76,18 @@ async function begin(
 async function isFilled(queue: DividedQueue, now: number | undefined): Promise<boolean> {
   const parts = await queue.others((part) => part.counts({ queue: queue.name, now }));
   return parts.some(({ "*": counts }) => Object.values(counts ?? {}).some((count) => count > 0));
+}
+
+/** Nothing comes to them. One that has opened, before the home partition could, stays open. */
+async function sealOthers(
+  queue: DividedQueue,
+  { now, departure }: { readonly now?: number | undefined; readonly departure: string },
+): Promise<void> {
+  const request = { queue: queue.name, now, kind: "seal", departure } as const;
+  await queue.others(async (_, number) => {
+    const part = queue.queue(number);
+    while ((await part.ask(SCRIPTS.import, request, { beside: true })).answer["more"] === true);
+  });
 }
 
 async function besides(queue: DividedQueue, request: ImportRequest): Promise<void> {

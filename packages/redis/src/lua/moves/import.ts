@@ -165,6 +165,7 @@ local function finishSeal()
 end
 
 local function seal()
+  if request.beside and Q.phase == "open" and x().origin == request.departure then return answer() end
   checkArriving()
   if not follows() then return answer() end
   if x().complete then
