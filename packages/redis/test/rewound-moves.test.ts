@@ -11,6 +11,7 @@ import { until } from "./servers/until.js";
 import { serverOfTest } from "./support/callers.js";
 import { afterTest } from "./support/closing.js";
 import { goBack, save, toldOfMoves, type BeforeCall } from "./support/rewinding.js";
+import { again } from "./support/spread.js";
 import { newPrefix } from "./support/store.js";
 
 const work = task("work", async (n: number) => n);
@@ -144,7 +145,7 @@ describe.skipIf(serverBinary() === undefined)("a move, while a server goes back"
         await expect(moveQueue(ends.from, ends.to)).rejects.toMatchObject({ code: "TASKQ_UNAVAILABLE" });
         expect(await phaseOf(ends.source), `from call ${from}`).toBe(from === CALLS ? "left" : "leaving");
         replica.resume();
-        await moveQueue(ends.from, ends.to);
+        await again(() => moveQueue(ends.from, ends.to));
         expect(await standing(ends), `from call ${from}`).toEqual(MOVED);
       }
     },
@@ -157,7 +158,7 @@ describe.skipIf(serverBinary() === undefined)("a move, while a server goes back"
       await expect(moveQueue(ends.from, ends.to)).rejects.toMatchObject({ code: "TASKQ_UNAVAILABLE" });
       expect(await phaseOf(ends.target)).toBe("arriving");
       replica.resume();
-      await moveQueue(ends.from, ends.to);
+      await again(() => moveQueue(ends.from, ends.to));
       expect(await standing(ends)).toEqual(MOVED);
     },
   );

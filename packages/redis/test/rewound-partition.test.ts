@@ -24,7 +24,8 @@ describe.skipIf(serverBinary() === undefined)("a move, while one partition goes 
     const keyPrefix = newPrefix();
     const copy = new Copy(own.redis, keyPrefix, partition);
     const calls: { before?: (call: number) => Promise<void> } = {};
-    const redis = toldOfMoves(redisStorage({ url: own.server.url, keyPrefix, partitions: 3 }), async (call) => calls.before?.(call),
+    const redis = toldOfMoves(redisStorage({ url: own.server.url, keyPrefix, partitions: 3 }), async (call) =>
+      calls.before?.(call),
     );
     const [source, target] = role === "source" ? [redis, memoryStorage()] : [memoryStorage(), redis];
     const [from, to] = [source, target].map((storage) => {
@@ -64,7 +65,7 @@ describe.skipIf(serverBinary() === undefined)("a move, while one partition goes 
             if (call !== back || isOver) return;
             isOver = true;
             await copy.goBack();
-          });
+          };
           await moveQueue(from, to).catch(async ({ code }) => {
             // It cannot be told from a source that somebody has opened again.
             if (role === "target" || code !== "TASKQ_MOVED")

@@ -20,7 +20,18 @@ export async function importQueue(queue: DividedQueue, request: ImportRequest): 
       return queue.home.import(request);
     }
     case "open": {
-      // One that has gone back since may not know that all is there.
+      const { departure, arrival } = request;
+      const known = {
+        queue: queue.name,
+        now: request.now,
+        kind: "begin",
+        departure,
+        epoch: 0,
+        arrival,
+      } as const;
+      // It is refused, and by the home partition, before any other one opens.
+      if (!(await queue.home.import(known)).complete) return queue.home.import(request);
+      // Another one that has gone back since may not know that all is there.
       await sealOthers(queue, request);
       // The home partition last: while it has not opened, the queue has not.
       await besides(queue, request);
