@@ -15,13 +15,18 @@ import { explain, UserError } from "./user-error.js";
 export interface MoveCommandOptions {
   readonly queue?: readonly string[];
   readonly cancel?: boolean;
+  readonly lost?: boolean;
 }
 
 /** Moves queues from one place to another, or takes that back. Answers the exit code. */
 export async function move(from: string, to: string, options: MoveCommandOptions): Promise<number> {
+  const { lost = false } = options;
+  if (lost && options.cancel !== true) {
+    throw new UserError("--lost is said with --cancel", { code: exitCode.usage });
+  }
   const pairs = await pairsOf(from, to, options.queue, options.cancel === true);
   try {
-    return options.cancel === true ? await takeAllBack(pairs) : await moveAll(pairs);
+    return options.cancel === true ? await takeAllBack(pairs, lost) : await moveAll(pairs);
   } finally {
     for (const pair of pairs) for (const queue of [pair.from, pair.to]) await queue.close();
   }
@@ -68,20 +73,22 @@ function reportLines({ records, counts }: MoveReport, length: number): readonly 
   ];
 }
 
-async function takeAllBack(pairs: readonly Pair[]): Promise<number> {
+async function takeAllBack(pairs: readonly Pair[], lost: boolean): Promise<number> {
   for (const pair of pairs) {
     heading("taking back", pair);
-    say(`  ${await takeBack(pair)}`);
+    say(`  ${await takeBack(pair, lost)}`);
   }
   return exitCode.ok;
 }
 
-async function takeBack({ from, to }: Pair): Promise<string> {
+async function takeBack({ from, to }: Pair, lost: boolean): Promise<string> {
   const [here, there] = [await phaseOf(from), await phaseOf(to)];
   if (here === "open" && there !== "arriving") return "is not moving: there is nothing to take back";
   try {
-    await cancelMove(from, to);
+    await cancelMove(from, to, { lost });
   } catch (error) {
+    if (error instanceof TaskqError && error.code === "TASKQ_MOVE" && !lost)
+      throw lostOrElsewhere(from, error);
     if (!(error instanceof TaskqError) || error.code !== "TASKQ_MOVED") throw error;
     throw new UserError(
       `the queue '${from.name}' has opened where it was moved to, and may have changed there: ` +
@@ -90,6 +97,14 @@ async function takeBack({ from, to }: Pair): Promise<string> {
     );
   }
   return "taken back: open at the old place, and what had come to the new one is removed";
+}
+
+function lostOrElsewhere({ name }: Queue, error: TaskqError): UserError {
+  return new UserError(
+    `the queue '${name}' has left for another place than this one, or this one has lost all of it: its server was flushed, or ` +
+      "came back with an older copy. If that is so, and sure, the same line with --lost opens it where it was",
+    { cause: error },
+  );
 }
 
 async function phaseOf(queue: Queue): Promise<QueuePhase> {

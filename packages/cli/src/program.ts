@@ -69,6 +69,10 @@ function addMove(program: Command, done: Done): void {
     .argument("<to>", "where they go: a module, or an address such as redis://localhost:6379")
     .option("--queue <name>", ONLY, queueNames)
     .option("--cancel", "take back a move that was broken off: the queues open where they were")
+    .option(
+      "--lost",
+      "with --cancel: also where the other place has lost all of it, and does not know the move",
+    )
     .action(async (from: string, to: string, options: MoveCommandOptions) =>
       done(await move(from, to, options)),
     );

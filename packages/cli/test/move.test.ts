@@ -90,6 +90,14 @@ $`,
       1,
       ["  it has left for another place before, or gone on from there: move it from where it is now", ""],
     ]);
+    const lost = await taskq(project, "move", "queue.mjs", "sqlite:third.db", "--cancel");
+    expect([lost.code, lost.errors]).toEqual([
+      1,
+      "taskq: the queue 'shop' has left for another place than this one, or this one has lost all of it: its server was flushed, " +
+        "or came back with an older copy. If that is so, and sure, the same line with --lost opens it where it was\n",
+    ]);
+    const alone = await taskq(project, "move", "queue.mjs", "sqlite:third.db", "--lost");
+    expect([alone.code, alone.errors]).toEqual([2, "taskq: --lost is said with --cancel\n"]);
     const back = await taskq(project, "move", "sqlite:new.db", "queue.mjs");
     expect([back.code, back.errors]).toEqual([0, ""]);
     expect(await shop.counts()).toMatchObject({ completed: 20, scheduled: 2, blocked: 1 });

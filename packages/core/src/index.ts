@@ -23,7 +23,7 @@ export {
 } from "./errors.js";
 export type { FailureReport, JobError, TaskqErrorCode } from "./errors.js";
 export { cancelMove, moveQueue } from "./engine/move-queue.js";
-export type { MoveOptions, MoveProgress, MoveReport } from "./engine/move.js";
+export type { CancelMoveOptions, MoveOptions, MoveProgress, MoveReport } from "./engine/move.js";
 export { group } from "./group.js";
 export { periodic } from "./periodic.js";
 export { createQueue } from "./queue.js";

@@ -138,6 +138,27 @@ describe.skipIf(serverBinary() === undefined)("a move, while a server goes back"
   );
 
   test.each([1, 3])(
+    "a target that has forgotten its arrival, with no mover that knows: the source opens if that is said (partitions: %s)",
+    async (partitions) => {
+      const server = await serverOfTest();
+      const ends = await endsOf(server, "target", { partitions }, async (call, kind) => {
+        if (call === 1) await save(server);
+        if (kind === "open") throw new Error("it ends here");
+      });
+      await expect(moveQueue(ends.from, ends.to)).rejects.toThrow("it ends here");
+      await goBack(server);
+      await expect(moveQueue(ends.from, ends.to)).rejects.toMatchObject({ code: "TASKQ_MOVED" });
+      await expect(cancelMove(ends.from, ends.to)).rejects.toMatchObject({
+        code: "TASKQ_MOVE",
+        message: expect.stringContaining("{ lost: true }"),
+      });
+      expect(await phaseOf(ends.source)).toBe("left");
+      await cancelMove(ends.from, ends.to, { lost: true });
+      expect([await phaseOf(ends.source), (await ends.from.counts()).ready]).toEqual(["open", JOBS]);
+    },
+  );
+
+  test.each([1, 3])(
     "without the replicas that it is to have a target lets no source go (partitions: %s)",
     async (partitions) => {
       for (const from of [2, CALLS]) {

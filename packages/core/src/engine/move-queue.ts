@@ -4,13 +4,14 @@
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { TaskqError } from "../errors.js";
+import { flag, refuseUnknown } from "../options.js";
 import type { ExportAnswer, ImportAnswer, QueuePhase } from "../storage.js";
 import type { Queue } from "../vocabulary/queue.js";
 import { comeToRest } from "./come-to-rest.js";
 import type { Engine } from "./engine-types.js";
 import { fillTarget } from "./fill-target.js";
-import { moveOf, type Move, type MoveOptions, type MoveReport } from "./move.js";
-import { refuseTarget, takenBack } from "./refuse-target.js";
+import { moveOf, type CancelMoveOptions, type Move, type MoveOptions, type MoveReport } from "./move.js";
+import { refuseJobs, refuseTarget, takenBack } from "./refuse-target.js";
 import { runOn } from "./run-scope.js";
 
 /** How often a move goes on by itself after one of the two has gone back to what it was earlier. */
@@ -98,11 +99,13 @@ async function mayGoOn({ source, target, about }: Move): Promise<boolean> {
 /**
  * Takes a move back that has not opened its target: the source opens again, and what came to the target is removed.
  *
- * @throws `TASKQ_MOVED` when the target has opened
+ * @throws `TASKQ_MOVED` when the target has opened, `TASKQ_MOVE` when it knows nothing of the move
  * @example
  * await cancelMove(from, to);
  */
-export async function cancelMove(from: Queue, to: Queue): Promise<void> {
+export async function cancelMove(from: Queue, to: Queue, options: CancelMoveOptions = {}): Promise<void> {
+  refuseUnknown(options, ["lost"], "cancelMove");
+  const lost = flag(options.lost ?? false, "cancelMove lost");
   const move = await moveOf(from, to, {});
   const { source, about } = move;
   const phase = await source.storage.phase(about);
@@ -117,8 +120,20 @@ export async function cancelMove(from: Queue, to: Queue): Promise<void> {
   }
   // The source has left: the target must not be able to open before the source does.
   const { arrival } = await cancelArrival(move, undefined);
-  if (arrival === undefined) throw refused;
-  await source.storage.export({ ...about, kind: "cancel", destination: arrival });
+  const now = source.time.requestNow();
+  const { destination } = await source.storage.export({ ...about, kind: "begin", now });
+  if (arrival === undefined || arrival !== destination) await refuseUnlessLost(move, lost);
+  await source.storage.export({ ...about, kind: "cancel", destination });
+}
+
+/** The target knows nothing of the move. @throws `TASKQ_MOVE` */
+async function refuseUnlessLost({ target, about }: Move, lost: boolean): Promise<void> {
+  if (lost) return refuseJobs(target);
+  throw new TaskqError(
+    "TASKQ_MOVE",
+    `cancelMove to: the queue "${about.queue}" has left for a target that is not this one, or that has lost all of it ` +
+      "(its server was flushed, or came back with an older copy); if that is so, and sure: cancelMove(from, to, { lost: true })",
+  );
 }
 
 /** A source that is leaving may have left before, and have gone back to what it was then. @throws `TASKQ_MOVED` */

@@ -13,6 +13,16 @@ export interface MoveOptions {
   readonly onProgress?: (progress: MoveProgress) => void;
 }
 
+/** How a move is taken back. */
+export interface CancelMoveOptions {
+  /**
+   * The target has lost what had come to it, and that it came: its server was flushed, or came back with an older copy. The source
+   * opens although this target knows nothing of the move, as long as it is empty. Where another one is the target, and has opened,
+   * the queue is open twice then. @default false
+   */
+  readonly lost?: boolean;
+}
+
 /**
  * `draining`: runs are still active at the source. `copying`: records go over. `comparing`: they are put together and
  * counted. `done`: the target is open.

@@ -20,7 +20,8 @@ export async function refuseTarget(source: Engine, target: Engine): Promise<Queu
   return here;
 }
 
-async function refuseJobs({ name, storage, time }: Engine): Promise<void> {
+/** @throws `TASKQ_MOVE` */
+export async function refuseJobs({ name, storage, time }: Engine): Promise<void> {
   const all = Object.values(await storage.counts({ queue: name, now: time.requestNow() }));
   const kept = all
     .flatMap((counts) => Object.entries(counts))
