@@ -118,13 +118,17 @@ export function admit(move: Move, row: JobRow): void {
 /** Goes through what waited for rows that have ended, and for those that end by it. */
 function follow(move: Move, ended: Row[]): void {
   let freed = 0;
+  const freeKeys = (): void => {
+    for (; freed < ended.length; freed += 1) freeKeyOf(move, ended[freed]);
+  };
   // It grows meanwhile.
   for (const source of ended) {
-    // Not before: a key goes to none of those that end together with its holder.
-    for (; freed < ended.length; freed += 1) freeKeyOf(move, ended[freed]);
+    // A key goes to none of those that end together with its holder: what has not completed takes others along.
+    if (source.broken === undefined) freeKeys();
     for (const dependent of source.dependents) tellDependent(move, source, dependent, ended);
     letAwaitingGo(move, source);
   }
+  freeKeys();
 }
 
 function freeKeyOf(move: Move, row: Row | undefined): void {

@@ -14,7 +14,9 @@ export function holderOf(move: Move, key: string): UniqueKey | undefined {
   const entry = move.queue.uniques.get(key);
   if (entry === undefined) return undefined;
   const until = entry.holder.job.unique?.until;
-  if (typeof until !== "number" || until > move.now) return entry;
+  // One that is final is about to give it back: those in line come first.
+  const has = typeof until === "number" ? until > move.now : !isFinal(entry.holder.state);
+  if (has) return entry;
   passOn(move, key);
   return holderOf(move, key);
 }

@@ -4,6 +4,7 @@ import { openGate } from "./gates.js";
 import { writeConsequences } from "./joins.js";
 import { openLimit } from "./limits.js";
 import type { Move } from "./move.js";
+import { COMPLETED } from "./row.js";
 import { LIMIT } from "./starts.js";
 import { letUniqueGo } from "./unique.js";
 
@@ -17,7 +18,9 @@ export function followConsequences(move: Move): void {
       else openGate(move, gate);
       continue;
     }
-    const [key] = move.freed;
+    // A key goes to none of those that end together with its holder: what has not completed takes others along.
+    const takesAlong = move.finished[0] !== undefined && move.finished[0].state !== COMPLETED;
+    const [key] = takesAlong ? [] : move.freed;
     if (key !== undefined) {
       move.freed.delete(key);
       letUniqueGo(move, key);

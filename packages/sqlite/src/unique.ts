@@ -21,6 +21,8 @@ interface UniqueRow {
  * job which counts as skipped and is not written down as such.
  */
 function holderOf(move: Move, key: string): UniqueRow | undefined {
+  // Those in line come first.
+  if (move.freed.delete(key)) letUniqueGo(move, key);
   const unique = move
     .sql(
       "SELECT CAST(holder AS TEXT) AS holder, CAST(waiting AS TEXT) AS waiting, until, id, state FROM {uniques} " +

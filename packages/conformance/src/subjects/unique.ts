@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { EnqueueAnswer, NewJob, NewUnique, SettledOutcome } from "@taskq/core/storage";
 import { bytes } from "../bytes.js";
+import type { Context } from "../context.js";
 import { after, chain } from "../flows.js";
 import { promise, subject, type Subject } from "../promise.js";
 import { at, exactly } from "../tuple.js";
@@ -289,8 +290,27 @@ export const unique: Subject = subject("unique keys", [
       assert.deepEqual(flows, [{ status: "stored", id: next.id, state: "ready" }], scope);
       await context.runToEnd(next.id);
     }
+    await holderFails(context);
   }),
 ]);
+
+/** Whoever waits for the key of a member that fails ends with their group, or with one around it. */
+async function holderFails(context: Context): Promise<void> {
+  for (const depth of [0, 1, 2]) {
+    const holder = context.job(key());
+    const behind = context.job(key({ until: context.now + 5_000 }));
+    let part = context.group([context.job(), holder, ...(depth === 0 ? [behind] : [])]);
+    if (depth > 0) part = context.group([part, behind]);
+    if (depth > 1) part = context.group([part]);
+    await context.enqueue(part);
+    await context.runToFailure(holder.id);
+    assert.equal(await context.state(behind.id), "skipped");
+    const next = context.job(key());
+    const { flows } = await context.enqueue(next);
+    assert.deepEqual(flows, [{ status: "stored", id: next.id, state: "ready" }], `depth ${depth}`);
+    await context.runToEnd(next.id);
+  }
+}
 
 /** A follower meets its key when its turn comes, and then waits in line. */
 async function followersWait(context: Parameters<Subject["promises"][number]["check"]>[0]): Promise<void> {

@@ -264,7 +264,7 @@ local function letAwaitingGo(id)
   end
 end
 
--- Not before all have ended that end together: a key goes to none of those.
+-- Not before all have ended that end together, since what has not completed takes others along: a key goes to none of those.
 local function freeKeys()
   while M.firstOf(freed) do
     if isEnough() then return false end
@@ -279,11 +279,11 @@ end
 function M.follow()
   if not skipStranded() then return M.postpone() end
   while M.firstOf(ended) do
-    if not freeKeys() then return M.postpone() end
-    if S.bounded and looked >= LOOKED_AT_ONCE then return M.postpone() end
-    looked = looked + 1
     local id = M.firstOf(ended)
     local source = M.rowOrGone(id)
+    if source.state == "completed" and not freeKeys() then return M.postpone() end
+    if S.bounded and looked >= LOOKED_AT_ONCE then return M.postpone() end
+    looked = looked + 1
     local deps = source.deps or {}
     while deps[nextPlace] do
       if isEnough() then return M.postpone() end
@@ -295,6 +295,7 @@ function M.follow()
     letAwaitingGo(id)
     ended.from, nextPlace = ended.from + 1, 1
   end
+  if not freeKeys() then return M.postpone() end
 end
 
 -- It stays in the lists: the script may add to them before it ends.

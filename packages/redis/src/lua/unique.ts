@@ -78,7 +78,8 @@ function M.holderOf(key)
     else
       -- Somebody may have removed the row of the job that has it, or written into it.
       local row = M.rowOf(entry.holder)
-      if row and not row.isLost then return entry end
+      -- One that is final is about to give it back: those in line come first.
+      if row and not row.isLost and not FINAL[row.state] then return entry end
     end
     passOn(key)
   end
