@@ -8,10 +8,11 @@ import {
   type NewJoin,
   type StoredFlow,
 } from "@taskq/core/storage";
+import { followConsequences } from "./consequences.js";
 import type { Move } from "./move.js";
 import { stateName } from "./row.js";
 import { nameRow, rowById } from "./rows.js";
-import { uniqueHolder } from "./unique.js";
+import { endExpiredHolder, uniqueHolder } from "./unique.js";
 
 /** Thrown to undo a call whose generated id is taken by another job. */
 export class Collision {
@@ -97,6 +98,7 @@ export function ignoredFor(move: Move, { jobs, joins }: NewFlow): StoredFlow | u
   if (joins.length > 0) return undefined;
   for (const { unique, after } of jobs) {
     if (unique?.onConflict !== "ignore" || (after !== undefined && after.length > 0)) continue;
+    while (endExpiredHolder(move, unique.key)) followConsequences(move);
     const holder = uniqueHolder(move, unique.key);
     if (holder !== undefined) {
       return { status: "existing", id: holder.id, state: stateName(holder.state) };

@@ -46,21 +46,23 @@ export function uniqueHolder(
   move: Move,
   key: string,
 ): { readonly id: string; readonly state: number } | undefined {
-  for (;;) {
-    const unique = holderOf(move, key);
-    if (unique === undefined) return undefined;
-    if (unique.id !== null && unique.state !== null) return { id: unique.id, state: unique.state };
-    const row = rowByKey(move.scope.connection, unique.holder);
-    if (row === undefined) return undefined;
-    if (!endsExpired(move, row, unique)) return { id: idOf(row), state: row.state };
-    if (move.freed.delete(key)) letUniqueGo(move, key);
-  }
+  const unique = holderOf(move, key);
+  if (unique === undefined) return undefined;
+  if (unique.id !== null && unique.state !== null) return { id: unique.id, state: unique.state };
+  const row = rowByKey(move.scope.connection, unique.holder);
+  return row === undefined ? undefined : { id: idOf(row), state: row.state };
 }
 
-/** Ends a holder that will not run any more, so that its key is free: the new job would be lost with it. */
-function endsExpired(move: Move, row: Row, { until }: UniqueRow): boolean {
+/**
+ * Ends a holder that will not run any more, so that its key is free: the new job would be lost with it. Answers whether it
+ * did: then what follows comes before anybody else gets the key.
+ */
+export function endExpiredHolder(move: Move, key: string): boolean {
+  const unique = holderOf(move, key);
   // A key until an instant outlives its job, however that ended.
-  return until === null && row.state < ACTIVE && endIfExpired(move, row);
+  if (unique === undefined || unique.until !== null) return false;
+  const row = rowByKey(move.scope.connection, unique.holder);
+  return row !== undefined && row.state < ACTIVE && endIfExpired(move, row);
 }
 
 /**
@@ -89,7 +91,7 @@ export function takesOver(move: Move, row: Row, unique: NewUnique, siblings: Rea
 
 /** One that would not have run any more ends as it would have by itself. */
 function cancelReplaced(move: Move, row: Row): void {
-  if (row.state >= ACTIVE || endIfExpired(move, row)) return;
+  if (row.state >= ACTIVE || skipIfDead(move, row) || endIfExpired(move, row)) return;
   finish(move, row, CANCELLED, { reason: "replaced", cause: null });
   move.effect(row, "cancelled", row);
 }

@@ -291,8 +291,27 @@ export const unique: Subject = subject("unique keys", [
       await context.runToEnd(next.id);
     }
     await holderFails(context);
+    await holderExpires(context);
   }),
 ]);
+
+/** A new job finds the holder expired, and those in line are of its group. */
+async function holderExpires(context: Context): Promise<void> {
+  const holder = context.job({ ...key(), expiresAt: context.now + 1_000 });
+  const behind = context.jobs(2, key());
+  const group = context.group([context.group([holder, behind[0]]), behind[1]]);
+  await context.enqueue(group);
+  context.advance(1_000);
+  const next = context.job(key());
+  const { flows } = await context.enqueue(next);
+  assert.deepEqual(flows, [{ status: "stored", id: next.id, state: "ready" }]);
+  assert.deepEqual(await context.states(holder.id, behind[0].id, behind[1].id), [
+    "expired",
+    "skipped",
+    "skipped",
+  ]);
+  await context.runToEnd(next.id);
+}
 
 /** Whoever waits for the key of a member that fails ends with their group, or with one around it. */
 async function holderFails(context: Context): Promise<void> {
