@@ -1,5 +1,6 @@
 import { clearImmediate, setImmediate } from "node:timers";
 import type { Clock } from "@taskq/core";
+import { later } from "@taskq/core/engine";
 
 /** How long a loop rests after a tick, if nothing wakes it. */
 export interface Rest {
@@ -64,7 +65,7 @@ export class Loop {
     this.#disarm();
     this.#hurried = true;
     setImmediate(this.#nextTurn);
-    queueMicrotask(this.#turn);
+    later(this.#turn);
   }
 
   /** Ticks within so many milliseconds. */

@@ -32,6 +32,7 @@ export {
 export { maxSizeOf, rememberMaxSize } from "./serializer/limits.js";
 export { systemClock } from "./clock.js";
 export { onAbort } from "./on-abort.js";
+export { later } from "./soon.js";
 export { startTimer } from "./timer.js";
 export { scheduleData } from "./schedule/schedule-data.js";
 export type { ScheduleData } from "./schedule/schedule.js";

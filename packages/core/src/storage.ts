@@ -74,6 +74,7 @@ export type { FeedBounds } from "./feed-cursor.js";
 export { systemClock } from "./clock.js";
 export { TaskqError } from "./errors.js";
 export { isMetByAll, metByAll } from "./met-by-all.js";
+export { later, nextTick } from "./soon.js";
 export { placeOfGone } from "./storage/after.js";
 export type * from "./storage/feed.js";
 export { Hints, type CompletedJob, type WatchHint, type WatchOptions } from "./storage/hints.js";

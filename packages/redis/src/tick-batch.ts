@@ -1,5 +1,6 @@
 /** Flows that are enqueued one by one in the same tick, stored by one call for all of them. */
 import {
+  nextTick,
   CALL_BYTES,
   type EnqueueAnswer,
   type EnqueueCollision,
@@ -76,7 +77,7 @@ export class TickBatch {
 
   #begin(): Together {
     // Once what runs now, and all that it has set going, has come to its end.
-    process.nextTick(this.flush);
+    nextTick(this.flush);
     return (this.#together = new Together(this));
   }
 

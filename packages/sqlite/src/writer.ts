@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers";
-import { TaskqError, type LoopTurn } from "@taskq/core/storage";
+import { later, nextTick, TaskqError, type LoopTurn } from "@taskq/core/storage";
 import type { Connection } from "./connection.js";
 import type { DriverStatement } from "./driver.js";
 import { isBusy, isOfFile, storageError } from "./failure.js";
@@ -100,7 +100,7 @@ export class Writer {
       return undefined;
     } finally {
       this.hasGoneAlone = true;
-      queueMicrotask(this.mayGoAlone);
+      later(this.mayGoAlone);
     }
     if (value !== undefined) this.wasCommitted(scope);
     return value;
@@ -123,7 +123,7 @@ export class Writer {
     if (this.scheduled || this.waiting) return;
     if (this.turn.isLong()) return this.scheduleLate();
     this.scheduled = true;
-    process.nextTick(this.flush);
+    nextTick(this.flush);
   }
 
   /** At once, together with what is waiting, unless others have waited for their turn. The work may be run more than once. */

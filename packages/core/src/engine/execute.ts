@@ -2,6 +2,7 @@
 import type { Definition } from "../definition.js";
 import { TaskqError } from "../errors.js";
 import { isMetByAll } from "../met-by-all.js";
+import { later } from "../soon.js";
 import type { SettledOutcome } from "../storage.js";
 import { encodeError } from "./failure.js";
 import type { FinishedRun } from "./finished-run.js";
@@ -183,13 +184,6 @@ function quarantined(run: Run, cause: unknown): FinishedRun {
 
 function endUnrun(run: Run, ended: Ended, outcome: SettledOutcome): void {
   later(() => ended(unrun(run, outcome)));
-}
-
-const NOW = Promise.resolve();
-
-/** As `queueMicrotask`, which makes a resource for each call, and takes as long for that as most messages to be read. */
-function later(call: () => void): void {
-  void NOW.then(call);
 }
 
 function unrun(run: Run, outcome: SettledOutcome): FinishedRun {

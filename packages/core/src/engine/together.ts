@@ -1,5 +1,6 @@
 /** Requests about single jobs, those of one moment asked together where each would travel by itself. */
 import { TaskqError, type TaskqErrorCode } from "../errors.js";
+import { later } from "../soon.js";
 
 /** The most jobs of one request: what is told of each may be large. */
 const MOST = 64;
@@ -73,7 +74,7 @@ export class Together {
     });
     const batch = { kind, ids, answers, send };
     // Behind all that runs at this moment.
-    queueMicrotask(() => {
+    later(() => {
       if (this.#batch === batch) this.#flush();
     });
     return batch;

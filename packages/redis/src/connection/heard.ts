@@ -1,4 +1,5 @@
 /** Commands that tell a call itself what became of them. */
+import { later } from "@taskq/core/storage";
 import { Command } from "ioredis";
 import type { Hearing } from "./call.js";
 import type { Client, ClusterClient, Reply } from "./client.js";
@@ -46,7 +47,7 @@ export class HeardCommand {
   /** Not at once: ioredis is in the midst of giving up the connection, or of taking the command. */
   reject(error: unknown): void {
     this.isSettled = true;
-    queueMicrotask(() => this.#hearing.failed(this.#client, error));
+    later(() => this.#hearing.failed(this.#client, error));
   }
 }
 

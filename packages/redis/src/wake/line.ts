@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { later } from "@taskq/core/storage";
 import type { Caller } from "../connection/caller.js";
 import type { Client, ClusterClient } from "../connection/client.js";
 import type { Connection } from "../connection/connection.js";
@@ -61,7 +62,7 @@ export class Line {
       this.#listeners.set(channel, listeners);
       if (this.#client !== undefined) this.#subscribe(this.#client, [channel]);
     } else if (this.#hears !== undefined && this.#hears === this.#client) {
-      queueMicrotask(() => listener(undefined));
+      later(() => listener(undefined));
     }
     listeners.add(listener);
     return () => this.#stop(channel, listener);
