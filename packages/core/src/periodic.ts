@@ -55,6 +55,14 @@ function definitionFrom(
   handler: PeriodicHandler,
 ): PeriodicDefinition {
   const what = `periodic task '${checkedTaskName(name, "periodic task")}'`;
+  // First, since whoever leaves it out gives the others in its place.
+  const checked = checkedSchedule(schedule, `${what} schedule`);
+  if (typeof options === "function")
+    throw unexpected(
+      what,
+      "the options before the handler: periodic(name, schedule, options, handler)",
+      options,
+    );
   refuseUnknown(options, optionNames, what);
   const { overlap = "skip", misfire = "once" } = options;
   return {
@@ -62,7 +70,7 @@ function definitionFrom(
     name,
     options: checkedOptions(options, what),
     schema: undefined,
-    schedule: checkedSchedule(schedule, `${what} schedule`),
+    schedule: checked,
     overlap: checkedOverlap(overlap, `${what} overlap`),
     misfire: checkedMisfire(misfire, `${what} misfire`),
     handler: withoutInput(callable(handler, `${what} handler`)),

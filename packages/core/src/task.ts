@@ -1,6 +1,6 @@
 import { withDefinition, type TaskDefinition } from "./definition.js";
 import { jobOf } from "./job.js";
-import { callable, refuseUnknown } from "./options.js";
+import { callable, refuseUnknown, unexpected } from "./options.js";
 import { checkedSchema, parseInput } from "./schema.js";
 import { standAloneContext } from "./stand-alone-context.js";
 import { checkedTaskName } from "./task-name.js";
@@ -61,6 +61,8 @@ type OptionsWithSchema = TaskOptions<never> & { readonly input?: StandardSchema 
 
 function definitionFrom(name: string, options: OptionsWithSchema, handler: Handler): TaskDefinition {
   const what = `task '${checkedTaskName(name, "task")}'`;
+  if (typeof options === "function")
+    throw unexpected(what, "the options before the handler: task(name, options, handler)", options);
   refuseUnknown(options, ["input", ...taskOptionNames], what);
   return {
     kind: "task",

@@ -161,6 +161,25 @@ describe("what is no task is refused when it is defined", () => {
     );
   });
 
+  test("a handler before the options, which is told the order", () => {
+    expect(() => define("x", () => {}, { retries: 2 })).toThrow(
+      optionError(
+        "task 'x': expected the options before the handler: task(name, options, handler), got a function",
+      ),
+    );
+    const late = periodic as unknown as (...given: unknown[]) => unknown;
+    expect(() => late("x", every("1h"), () => {}, { overlap: "skip" })).toThrow(
+      optionError(
+        "periodic task 'x': expected the options before the handler: periodic(name, schedule, options, handler), got a function",
+      ),
+    );
+    expect(() => late("x", () => {}, { overlap: "skip" })).toThrow(
+      optionError(
+        "periodic task 'x' schedule: expected a schedule, made by cron() or every(), got a function",
+      ),
+    );
+  });
+
   const duration = "a duration such as 250, '30s' or '1.5h'";
   const int32 = "an integer from -2147483648 to 2147483647";
   const keyText = "a text or a function of the input";

@@ -74,6 +74,8 @@ export interface MadeEngine {
 
 /** @throws `TASKQ_OPTION` `TASKQ_DUPLICATE_TASK` */
 export function createEngine(options: Options, queue: () => Queue): MadeEngine {
+  if (isStorage(options))
+    throw new TaskqError("TASKQ_OPTION", "createQueue: expected { storage, tasks }, got a storage by itself");
   refuseUnknown(options, OPTION_NAMES, "createQueue");
   const { name = "default", immediate = false, stacks = true } = options;
   checkedName(name);
@@ -211,14 +213,19 @@ function checkedName(name: string): string {
   );
 }
 
+function isStorage(value: unknown): value is StorageContract {
+  try {
+    return (
+      typeof value === "object" && value !== null && "step" in value && "enqueue" in value && "clock" in value
+    );
+  } catch {
+    // A Proxy that refuses to be looked at.
+    return false;
+  }
+}
+
 function checkedStorage(storage: unknown): StorageContract {
-  const isContract =
-    typeof storage === "object" &&
-    storage !== null &&
-    "step" in storage &&
-    "enqueue" in storage &&
-    "clock" in storage;
-  if (isContract) return storage as unknown as StorageContract;
+  if (isStorage(storage)) return storage;
   const expected = isPromise(storage)
     ? "a storage, not a promise of one: await it first"
     : "a storage, such as sqliteStorage({ path: 'jobs.db' })";

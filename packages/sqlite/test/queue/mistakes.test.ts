@@ -198,6 +198,13 @@ describe.each(storages)("on $name", ({ make }) => {
     }
   });
 
+  test("a storage in the place of all options is told from an option", () => {
+    const apart = createQueue as unknown as (storage: unknown, tasks: unknown) => unknown;
+    expect(() => apart(make(), { add })).toThrow(
+      "createQueue: expected { storage, tasks }, got a storage by itself",
+    );
+  });
+
   test("a promise of a storage is told from a storage", () => {
     const storage = Promise.resolve(make());
     expect(() => createQueue({ storage: storage as never, tasks: { add } })).toThrow(
