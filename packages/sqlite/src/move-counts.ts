@@ -17,11 +17,14 @@ const COUNTS: readonly (readonly [string, string])[] = [
   ["edge", `SELECT count(*) FROM {edges} WHERE condition <> ${TURN} AND ${EDGE_OF_QUEUE}`],
   ["attempt", `SELECT count(*) FROM {attempts} WHERE ${OF_QUEUE.replace("OF", "{attempts}.key")}`],
   ["note", `SELECT count(*) FROM {notes} WHERE ${OF_QUEUE.replace("OF", "{notes}.key")}`],
-  ["name", "SELECT count(*) FROM {names} WHERE queue = ? AND key IS NULL"],
+  ["name", "SELECT count(*) FROM {names} WHERE queue = ? AND typeof(name) = 'text' AND key IS NULL"],
   ["unique", "SELECT count(*) FROM {uniques} WHERE queue = ?"],
-  ["hold", "SELECT count(*) FROM {holders} WHERE queue = ? AND expires IS NOT NULL"],
+  [
+    "hold",
+    "SELECT count(*) FROM {holders} WHERE queue = ? AND typeof(gate) = 'text' AND expires IS NOT NULL",
+  ],
   ["schedule", "SELECT count(*) FROM {schedules} WHERE queue = ?"],
-  ["control", "SELECT count(*) FROM {controls} WHERE queue = ?"],
+  ["control", "SELECT count(*) FROM {controls} WHERE queue = ? AND typeof(task) = 'text'"],
   ["value", "SELECT count(*) FROM {values} WHERE queue = ?"],
   ["feed", "SELECT count(*) FROM {feeds} WHERE queue = ? AND until IS NOT NULL"],
   [

@@ -15,7 +15,7 @@ interface NamedRow {
 export function names({ connection, queue }: Exporting, [name]: After, limit: number): readonly Placed[] {
   const found = connection
     .sql(
-      "SELECT name, task, state, until FROM {names} WHERE queue = ? AND name > ? AND key IS NULL " +
+      "SELECT name, task, state, until FROM {names} WHERE queue = ? AND name > ? AND typeof(name) = 'text' AND key IS NULL " +
         "ORDER BY name LIMIT ? + 0",
     )
     .all(queue.id, name, limit) as NamedRow[];
@@ -71,7 +71,7 @@ export function holds({ connection, queue }: Exporting, after: After, limit: num
   const found = connection
     .sql(
       "SELECT gate, holder, owner, fence, expires FROM {holders} WHERE queue = ? AND (gate, holder) > (?, ?) " +
-        "AND expires IS NOT NULL ORDER BY gate, holder LIMIT ? + 0",
+        "AND typeof(gate) = 'text' AND expires IS NOT NULL ORDER BY gate, holder LIMIT ? + 0",
     )
     .all(queue.id, ...after, limit) as HoldRow[];
   return found.map(({ gate, holder, owner, fence, expires }) => [
@@ -99,7 +99,7 @@ interface ControlRow {
 export function controls({ connection, queue }: Exporting, [task]: After, limit: number): readonly Placed[] {
   const found = connection
     .sql(
-      "SELECT task, paused, revoked, once, until FROM {controls} WHERE queue = ? AND ' ' || task > ? " +
+      "SELECT task, paused, revoked, once, until FROM {controls} WHERE queue = ? AND ' ' || task > ? AND typeof(task) = 'text' " +
         "ORDER BY task LIMIT ? + 0",
     )
     .all(queue.id, task, limit) as ControlRow[];

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { createQueue, group, moveQueue, task, type FailureReport, type Queue } from "@taskq/core";
 import { advance } from "@taskq/core/testing";
 import type { StorageContract } from "@taskq/core/storage";
+import { memoryStorage } from "@taskq/memory";
 import { sqliteStorage } from "@taskq/sqlite";
 import Database from "better-sqlite3";
 import { describe, expect, test } from "vitest";
@@ -472,3 +473,21 @@ test.each([BYTES, -1, "no JSON", '{"name":7}'])(
     expect(await queue.counts()).toMatchObject({ active: 0, completed: 1, quarantined: 1 });
   },
 );
+
+test.each([
+  { table: "holders", values: "1, x'00ff', 't:h', 'o', 1, 99999999999999" },
+  { table: "holders", values: "1, 'lock:a', 't:h', x'00ff', 1, 99999999999999" },
+  { table: "starts", values: "1, x'00ff', 1, 1, x'00', 99999999999999" },
+  { table: "starts", values: "1, 'limit:a', 1, 1, x'00', 99999999999999" },
+  { table: "uniques", values: "1, x'00ff', 7, x'00', x'00', x'00', 99999999999999" },
+  { table: "names", values: "1, x'00ff', NULL, x'00ff', x'00', 99999999999999" },
+  { table: "controls", values: "1, x'00ff', x'00', x'00', x'00', x'00'" },
+])("a queue moves to another kind of storage where $values stands in $table", async ({ table, values }) => {
+  const { path, queue } = setUp();
+  await queue.enqueue(add.job({ a: 1 }));
+  write(path, `INSERT INTO taskq_${table} VALUES (${values})`);
+  const to = createQueue({ storage: memoryStorage(), tasks });
+  afterTest(() => to.close());
+  await moveQueue(queue, to);
+  expect(await to.counts()).toMatchObject({ ready: 1 });
+});
