@@ -60,7 +60,7 @@ export interface JobInfo {
   readonly version: number;
   /** Runs begun. */
   readonly attempt: number;
-  /** Runs that used up the retry budget. */
+  /** Failed runs after which it was to run again: at most its `retries`. The run that failed it for good is not among them. */
   readonly failures: number;
   /** Leases lost in mid-run. */
   readonly crashes: number;

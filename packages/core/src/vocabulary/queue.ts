@@ -173,7 +173,11 @@ export interface Queue<in Names extends string = never> extends AsyncDisposable 
     /** @default '1h' */ readonly window?: Duration;
     readonly by: "task";
   }): Promise<StatsByTask>;
-  /** Runs a failed or quarantined job again. `false`: it is in another state. @throws `TASKQ_FLOW_FINISHED` `TASKQ_OPTION` */
+  /**
+   * Runs a failed or quarantined job again, unless its `expires` has passed: then it ends `expired`. `false`: it is in another state.
+   *
+   * @throws `TASKQ_FLOW_FINISHED` `TASKQ_OPTION`
+   */
   retry(id: string): Promise<boolean>;
   /**
    * Removes all jobs, results and values of this queue, also those that run; or, where a state, a task or an age is

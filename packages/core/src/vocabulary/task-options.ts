@@ -23,7 +23,10 @@ export interface TaskOptions<in Input = unknown> {
   readonly timeout?: Duration;
   /** An integer of 32 bits; higher first; first in, first out among equals. @default 0 */
   readonly priority?: number;
-  /** How long after its first enqueue a job may still start. @default for ever */
+  /**
+   * How long after its first enqueue a job may still start, whether for the first time or again: after a failure, a `retry` by hand, a
+   * `restore`, or a delay. One that may not ends `expired` when its turn comes. @default for ever
+   */
   readonly expires?: Duration;
   /** One job a key. @default none */
   readonly unique?: UniqueOptions<Input>;
