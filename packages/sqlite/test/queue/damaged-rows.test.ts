@@ -1,6 +1,14 @@
 // Rows that somebody has written into, by SQL: what stands in them counts for less, and no other job waits for it.
 import { join } from "node:path";
-import { createQueue, group, moveQueue, task, type FailureReport, type Queue } from "@taskq/core";
+import {
+  createQueue,
+  group,
+  moveQueue,
+  task,
+  type Duration,
+  type FailureReport,
+  type Queue,
+} from "@taskq/core";
 import { advance } from "@taskq/core/testing";
 import type { StorageContract } from "@taskq/core/storage";
 import { memoryStorage } from "@taskq/memory";
@@ -333,9 +341,9 @@ async function line(name: "locked" | "limited" | "alone", count: number) {
       const answer = await contract.step({ ...step, request: ++request, settled: [settlement] });
       expect(answer.settled).toEqual(["applied"]);
     },
-    work: async () => {
+    work: async (by: Duration = "1m") => {
       const worker = createQueue({ storage, tasks: all, immediate: true });
-      await advance(worker, "1m");
+      await advance(worker, by);
       await worker.close();
     },
   };
@@ -491,3 +499,17 @@ test.each([
   await moveQueue(queue, to);
   expect(await to.counts()).toMatchObject({ ready: 1 });
 });
+
+test.each(["x", "", "1", "-7", BYTES])(
+  "whoever waits in a line goes on where %j stands in the place of who holds the lock",
+  async (holder) => {
+    const { path, queue, end, work } = await line("locked", 3);
+    write(path, "UPDATE taskq_holders SET holder = ?", holder);
+    await end();
+    // It is looked for once a minute, in the steps that are taken anyway.
+    for (const delay of ["2m", "4m"] as const)
+      await queue.enqueue(alone.job(1), { delay, unique: { key: delay } });
+    await work("5m");
+    expect(await queue.counts()).toMatchObject({ completed: 5, parked: 0 });
+  },
+);
