@@ -29,9 +29,10 @@ export function linkRows(move: Move, arriving: Arriving): void {
   for (const gate of queue.gates.values()) planOpening(move, gate);
 }
 
-/** Those that follow one row are told of its end in the order of enqueue. */
+/** Those that follow one row are told of its end in the order of enqueue, groups first, as where they were stored. */
 function inOrder(rows: readonly Row[], { edges }: Arriving): readonly MovedEdge[] {
-  const places = new Map(rows.map(({ id }, place) => [id, place]));
+  const told = [...rows.filter(({ kind }) => kind === "join"), ...rows.filter(({ kind }) => kind === "job")];
+  const places = new Map(told.map(({ id }, place) => [id, place]));
   const placeOf = ({ target }: MovedEdge): number => places.get(target) ?? rows.length;
   return [...edges.values()].toSorted(
     (left, right) => placeOf(left) - placeOf(right) || left.position - right.position,

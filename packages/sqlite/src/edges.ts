@@ -48,7 +48,10 @@ export function edgeOutcome(source: Row, edge: EdgeRow, target: Row): true | Why
 /** Satisfies or breaks the edges of a row that has become final. */
 export function followEdges(move: Move, source: Row): void {
   const edges = edgesFrom(move.scope.connection, source.key);
-  for (const edge of edges) if (edge.condition !== TURN && edge.met === 0) followEdge(move, source, edge);
+  const open = edges.filter(({ condition, met }) => condition !== TURN && met === 0);
+  // Groups first, as in every storage: so the same one of two that follow gets a unique key.
+  for (const edge of open) if (isMembership(edge)) followEdge(move, source, edge);
+  for (const edge of open) if (!isMembership(edge)) followEdge(move, source, edge);
   // What follows comes before what waits for its turn.
   for (const edge of edges) if (edge.condition === TURN) followEdge(move, source, edge);
 }
