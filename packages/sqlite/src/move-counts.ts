@@ -7,16 +7,22 @@ import { JOIN, stateName } from "./row.js";
 
 const OF_QUEUE = "EXISTS (SELECT 1 FROM {jobs} WHERE {jobs}.key = OF AND {jobs}.queue = ?)";
 
+/** Where somebody has written something else, there is no note. */
+export const IS_NOTE: string = `typeof(position) = 'integer' AND position BETWEEN 0 AND ${Number.MAX_SAFE_INTEGER}`;
+
+/** Of the first millisecond on; below it somebody else has put a row, which is listed nowhere. */
+const IS_KEY = "key >= 0";
+
 /** Its target may be gone, or its source. */
 export const EDGE_OF_QUEUE =
   "coalesce((SELECT queue FROM {jobs} WHERE key = {edges}.target), (SELECT queue FROM {jobs} WHERE key = {edges}.source)) = ?";
 
 /** One statement for each kind of record but jobs. */
 const COUNTS: readonly (readonly [string, string])[] = [
-  ["join", `SELECT count(*) FROM {jobs} WHERE queue = ? AND flags & ${JOIN} <> 0`],
+  ["join", `SELECT count(*) FROM {jobs} WHERE queue = ? AND flags & ${JOIN} <> 0 AND ${IS_KEY}`],
   ["edge", `SELECT count(*) FROM {edges} WHERE condition <> ${TURN} AND ${EDGE_OF_QUEUE}`],
   ["attempt", `SELECT count(*) FROM {attempts} WHERE ${OF_QUEUE.replace("OF", "{attempts}.key")}`],
-  ["note", `SELECT count(*) FROM {notes} WHERE ${OF_QUEUE.replace("OF", "{notes}.key")}`],
+  ["note", `SELECT count(*) FROM {notes} WHERE ${OF_QUEUE.replace("OF", "{notes}.key")} AND ${IS_NOTE}`],
   ["name", "SELECT count(*) FROM {names} WHERE queue = ? AND typeof(name) = 'text' AND key IS NULL"],
   ["unique", "SELECT count(*) FROM {uniques} WHERE queue = ?"],
   [
@@ -50,7 +56,7 @@ export function moveCounts(connection: Connection, queue: OpenQueue, history: nu
     if (count > 0) counts[name] = (counts[name] ?? 0) + count;
   };
   const jobs = connection.raw(
-    `SELECT state, count(*) FROM {jobs} WHERE queue = ? AND flags & ${JOIN} = 0 GROUP BY state`,
+    `SELECT state, count(*) FROM {jobs} WHERE queue = ? AND flags & ${JOIN} = 0 AND ${IS_KEY} GROUP BY state`,
   );
   for (const [state, count] of jobs.all(queue.id) as [number, number][]) {
     add(countedAs(stateName(state)), count);

@@ -1,7 +1,7 @@
 /** Rows, and what hangs on them, as they go to another storage. */
 import type { MovedEdge } from "@taskq/core/storage";
 import { bytesIfAny, bytesOf } from "./bytes.js";
-import { EDGE_OF_QUEUE } from "./move-counts.js";
+import { EDGE_OF_QUEUE, IS_NOTE } from "./move-counts.js";
 import { movedRow } from "./moved-row.js";
 import { idByKey, type After, type Exporting, type Placed } from "./moved-section.js";
 import { ROW_COLUMNS, type Key, type Row } from "./row.js";
@@ -73,7 +73,7 @@ export function attempts({ connection, queue }: Exporting, after: After, limit: 
 
 const NOTES =
   "SELECT CAST(key AS TEXT) AS key, position, time, attempt, fence, bytes FROM {notes} " +
-  "WHERE (key, position) > (CAST(? AS INTEGER), ?) AND " +
+  `WHERE (key, position) > (CAST(? AS INTEGER), ?) AND ${IS_NOTE} AND ` +
   `${IN_QUEUE.replace("OF", "{notes}.key")} ORDER BY {notes}.key, position LIMIT ? + 0`;
 
 interface NoteRow {

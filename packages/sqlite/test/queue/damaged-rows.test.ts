@@ -513,3 +513,33 @@ test.each(["x", "", "1", "-7", BYTES])(
     expect(await queue.counts()).toMatchObject({ completed: 5, parked: 0 });
   },
 );
+
+test.each([
+  "UPDATE taskq_notes SET position = x'00ff' WHERE position = 1",
+  "UPDATE taskq_notes SET position = 'x' WHERE position = 1",
+  "UPDATE taskq_notes SET position = -9 WHERE position = 1",
+  "UPDATE taskq_jobs SET key = -9 WHERE task = 'add' AND state = 5 AND key = (SELECT min(key) FROM taskq_jobs WHERE task = 'add')",
+])("a queue moves with all that can be read, after %s", async (damage) => {
+  const noted = task("noted", async (n: number, { log }) => {
+    for (const line of ["first", "second"]) log.info(line);
+    return n;
+  });
+  const all = { ...tasks, noted };
+  const path = join(temporaryFolder(), "jobs.db");
+  const storage = sqliteStorage({ path });
+  const worker = createQueue({ storage, tasks: all, immediate: true });
+  await worker.enqueue(noted.job(1), { id: "noted" });
+  await worker.enqueueMany([add.job({ a: 1 }), add.job({ a: 2 })]);
+  await worker.enqueue(add.job({ a: 3 }), { id: "last" });
+  await worker.close();
+  const from = createQueue({ storage: sqliteStorage({ path }), tasks: all });
+  const to = createQueue({ storage: memoryStorage(), tasks: all });
+  afterTest(() => from.close());
+  afterTest(() => to.close());
+  await from.counts();
+  write(path, damage);
+  await moveQueue(from, to);
+  expect(await to.result("last").peek()).toEqual({ state: "completed", value: 3 });
+  expect(await to.result("noted").peek()).toEqual({ state: "completed", value: 1 });
+  expect((await to.result("noted").logs()).at(-1)?.message).toBe("second");
+});
