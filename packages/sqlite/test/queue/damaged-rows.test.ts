@@ -521,7 +521,7 @@ test.each([
   "UPDATE taskq_jobs SET key = -9 WHERE task = 'add' AND state = 5 AND key = (SELECT min(key) FROM taskq_jobs WHERE task = 'add')",
 ])("a queue moves with all that can be read, after %s", async (damage) => {
   const noted = task("noted", async (n: number, { log }) => {
-    for (const line of ["first", "second"]) log.info(line);
+    for (const said of ["first", "second"]) log.info(said);
     return n;
   });
   const all = { ...tasks, noted };
