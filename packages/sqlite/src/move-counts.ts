@@ -10,6 +10,9 @@ const OF_QUEUE = "EXISTS (SELECT 1 FROM {jobs} WHERE {jobs}.key = OF AND {jobs}.
 /** Where somebody has written something else, there is no note. */
 export const IS_NOTE: string = `typeof(position) = 'integer' AND position BETWEEN 0 AND ${Number.MAX_SAFE_INTEGER}`;
 
+/** Others say nothing, as those do into which somebody has written, or of nobody who can be named. */
+export const IS_CONTROL = "(paused = 1 OR revoked = 1) AND typeof(task) = 'text'";
+
 /** Of the first millisecond on; below it somebody else has put a row, which is listed nowhere. */
 const IS_KEY = "key >= 0";
 
@@ -24,13 +27,13 @@ const COUNTS: readonly (readonly [string, string])[] = [
   ["attempt", `SELECT count(*) FROM {attempts} WHERE ${OF_QUEUE.replace("OF", "{attempts}.key")}`],
   ["note", `SELECT count(*) FROM {notes} WHERE ${OF_QUEUE.replace("OF", "{notes}.key")} AND ${IS_NOTE}`],
   ["name", "SELECT count(*) FROM {names} WHERE queue = ? AND typeof(name) = 'text' AND key IS NULL"],
-  ["unique", "SELECT count(*) FROM {uniques} WHERE queue = ?"],
+  ["unique", "SELECT count(*) FROM {uniques} WHERE queue = ? AND name > ''"],
   [
     "hold",
     "SELECT count(*) FROM {holders} WHERE queue = ? AND typeof(gate) = 'text' AND expires IS NOT NULL",
   ],
   ["schedule", "SELECT count(*) FROM {schedules} WHERE queue = ?"],
-  ["control", "SELECT count(*) FROM {controls} WHERE queue = ? AND typeof(task) = 'text'"],
+  ["control", `SELECT count(*) FROM {controls} WHERE queue = ? AND ${IS_CONTROL}`],
   ["value", "SELECT count(*) FROM {values} WHERE queue = ?"],
   ["feed", "SELECT count(*) FROM {feeds} WHERE queue = ? AND until IS NOT NULL"],
   [

@@ -1,4 +1,5 @@
 /** What a queue keeps beside its rows, as it goes to another storage. */
+import { IS_CONTROL } from "./move-counts.js";
 import type { StoredState } from "@taskq/core/storage";
 import { bytesOf } from "./bytes.js";
 import { idByKey, type After, type Exporting, type Placed } from "./moved-section.js";
@@ -99,8 +100,8 @@ interface ControlRow {
 export function controls({ connection, queue }: Exporting, [task]: After, limit: number): readonly Placed[] {
   const found = connection
     .sql(
-      "SELECT task, paused, revoked, once, until FROM {controls} WHERE queue = ? AND ' ' || task > ? AND typeof(task) = 'text' " +
-        "ORDER BY task LIMIT ? + 0",
+      `SELECT task, paused, revoked, once, until FROM {controls} WHERE queue = ? AND ${IS_CONTROL} ` +
+        "AND ' ' || task > ? ORDER BY task LIMIT ? + 0",
     )
     .all(queue.id, task, limit) as ControlRow[];
   return found.map((row) => [

@@ -519,6 +519,9 @@ test.each([
   "UPDATE taskq_notes SET position = 'x' WHERE position = 1",
   "UPDATE taskq_notes SET position = -9 WHERE position = 1",
   "UPDATE taskq_jobs SET key = -9 WHERE task = 'add' AND state = 5 AND key = (SELECT min(key) FROM taskq_jobs WHERE task = 'add')",
+  "UPDATE taskq_controls SET paused = 'x'",
+  "UPDATE taskq_controls SET paused = -1",
+  "UPDATE taskq_uniques SET name = ''",
 ])("a queue moves with all that can be read, after %s", async (damage) => {
   const noted = task("noted", async (n: number, { log }) => {
     for (const said of ["first", "second"]) log.info(said);
@@ -536,7 +539,8 @@ test.each([
   const to = createQueue({ storage: memoryStorage(), tasks: all });
   afterTest(() => from.close());
   afterTest(() => to.close());
-  await from.counts();
+  await from.pause(alert);
+  await from.enqueue(keyed.job(1), { delay: "1h" });
   write(path, damage);
   await moveQueue(from, to);
   expect(await to.result("last").peek()).toEqual({ state: "completed", value: 3 });
