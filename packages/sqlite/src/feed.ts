@@ -61,14 +61,36 @@ function append(move: Move, entries: readonly Entry[]): void {
   for (let from = 0; from < entries.length; from += PER_ROW) {
     const part = entries.slice(from, from + PER_ROW);
     // The number is given under the lock of the transaction that writes the row: numbers are in the order of commits.
-    const [last] = move
-      .raw("UPDATE {feeds} SET last = last + ? WHERE queue = ? RETURNING last")
-      .get(part.length, id) as [number];
-    move
-      .sql(`INSERT INTO {events} (id, time, entries) VALUES (${entryKey("?", "?")}, ?, ?)`)
-      .run(id, last, move.now, JSON.stringify(part));
+    const row = move
+      .raw(`UPDATE {feeds} SET last = last + ? WHERE queue = ? RETURNING ${LAST_IF_SOUND}`)
+      .get(part.length, id) as [number | null] | undefined;
+    // Somebody has removed it, and with it whoever followed: no step may fail for that.
+    if (row === undefined) return;
+    let [last] = row;
+    const insert = move.sql(
+      `INSERT OR IGNORE INTO {events} (id, time, entries) VALUES (${entryKey("?", "?")}, ?, ?)`,
+    );
+    const text = JSON.stringify(part);
+    if (last === null || insert.run(id, last, move.now, text).changes === 0) {
+      last = renumbered(move, part.length);
+      insert.run(id, last, move.now, text);
+    }
     if (isPruneDue(move, last, part.length)) prune(move, last);
   }
+}
+
+/** Of a row into which somebody has written, nothing. */
+const LAST_IF_SOUND = "CASE WHEN typeof(last) = 'integer' AND last BETWEEN 1 AND 1099511627775 THEN last END";
+
+/** Behind whatever is stored: the row says a number that is none, or one that is taken. */
+function renumbered(move: Move, count: number): number {
+  const [last] = move
+    .raw(
+      `UPDATE {feeds} SET last = ? + coalesce((SELECT max(id) FROM {events} WHERE id > ${entryKey("?", "0")} ` +
+        `AND id < ${entryKey("(? + 1)", "0")}) & 1099511627775, 0) WHERE queue = ? RETURNING last`,
+    )
+    .get(count, move.queue.id, move.queue.id, move.queue.id) as [number];
+  return last;
 }
 
 function isPruneDue({ queue, now }: Move, last: number, count: number): boolean {

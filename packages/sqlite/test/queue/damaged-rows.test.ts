@@ -547,3 +547,28 @@ test.each([
   expect(await to.result("noted").peek()).toEqual({ state: "completed", value: 1 });
   expect((await to.result("noted").logs()).at(-1)?.message).toBe("second");
 });
+
+test.each([
+  "UPDATE taskq_feeds SET queue = 99",
+  "DELETE FROM taskq_feeds",
+  "UPDATE taskq_feeds SET last = 'x'",
+  "UPDATE taskq_feeds SET last = x'00ff'",
+  "UPDATE taskq_feeds SET last = 0",
+  "UPDATE taskq_feeds SET last = -5",
+  "UPDATE taskq_feeds SET last = 9223372036854775807",
+])("jobs end where the feed of events is followed, after %s", async (damage) => {
+  const { path, queue, work } = setUp();
+  const stop = new AbortController();
+  const events = queue.events({ from: "start", signal: stop.signal })[Symbol.asyncIterator]();
+  const first = events.next();
+  await queue.enqueue(add.job({ a: 1 }), { id: "before" });
+  await work();
+  expect(await first).toMatchObject({ value: { id: "before" } });
+  write(path, damage);
+  const results = await queue.enqueueMany([add.job({ a: 2 }), add.job({ a: 3 })]);
+  await work();
+  expect(await Promise.all(results.map((result) => result.peek()))).toEqual(
+    [2, 3].map((value) => ({ state: "completed", value })),
+  );
+  stop.abort();
+});
