@@ -45,6 +45,7 @@ describe.skipIf(serverBinary() === undefined)("model", () => {
     name: "redis",
     create: async () => scanned(connect),
     reference,
+    withRivals: true,
   });
 
   modelSuite({
