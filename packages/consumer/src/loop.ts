@@ -13,6 +13,8 @@ export interface Rest {
 /** What a loop repeats: answers how long to rest. */
 export type Tick = () => Promise<Rest>;
 
+/** How long it ticks at once no more after it did, in milliseconds. */
+const CALM = 0.2;
 /** Sleeping is measured against the machine's timers, which take no more. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
@@ -23,12 +25,15 @@ export class Loop {
   readonly #failed: (error: unknown) => void;
   #state: "stopped" | "resting" | "planned" | "ticking" = "stopped";
   #again = false;
-  /** It has ticked at once in this turn of the event loop. */
-  #hurried = false;
+  /** When it was last asked to tick at once, in milliseconds of `performance.now()`. */
+  #hurriedAt = -Infinity;
   /** What was asked for while ticking, in milliseconds of `performance.now()`. */
   #soonest = Infinity;
   #immediate: NodeJS.Immediate | undefined;
+  /** Stays while it ticks: to set a timer, or to clear one, costs as much as many a tick. */
   #timer: NodeJS.Timeout | undefined;
+  /** When the timer fires, and when the loop is to tick, perhaps later; in milliseconds of `performance.now()`. */
+  #firesAt = Infinity;
   #timerAt = Infinity;
   #alarm: Alarm | undefined;
   #stopped: (() => void) | undefined;
@@ -51,20 +56,19 @@ export class Loop {
     if (this.#state === "ticking") this.#again = true;
     if (this.#state !== "resting") return;
     this.#state = "planned";
-    this.#disarm();
     this.#immediate = setImmediate(this.#turn);
   }
 
   /**
-   * Ticks in this turn, once it has come to an end of what runs now, if it has not done so yet: the system may have much
-   * to tell before the next one begins.
+   * Ticks in this turn, once it has come to an end of what runs now, if it has not done so just now: the system may have
+   * much to tell before the next one begins.
    */
   wakeAtOnce(): void {
-    if (this.#state !== "resting" || this.#hurried) return this.wake();
+    if (this.#state !== "resting") return this.wake();
+    const now = performance.now();
+    if (now - this.#hurriedAt < CALM) return this.wake();
+    this.#hurriedAt = now;
     this.#state = "planned";
-    this.#disarm();
-    this.#hurried = true;
-    setImmediate(this.#nextTurn);
     later(this.#turn);
   }
 
@@ -93,10 +97,6 @@ export class Loop {
     });
   }
 
-  readonly #nextTurn = (): void => {
-    this.#hurried = false;
-  };
-
   readonly #turn = (): void => {
     // Stopped before its microtask came.
     if (this.#state !== "planned") return;
@@ -110,6 +110,7 @@ export class Loop {
     if (this.#state === "stopped") return this.#stopped?.();
     this.#state = "resting";
     if (this.#again || rest.most <= 0) return this.wake();
+    this.#timerAt = Infinity;
     const at = Math.min(performance.now() + rest.most, this.#soonest);
     if (at < Infinity) this.#arm(at);
     this.#await(rest.at);
@@ -124,14 +125,17 @@ export class Loop {
 
   readonly #fire = (): void => {
     this.#timer = undefined;
-    // Later than a timer can wait.
+    if (this.#state !== "resting" || this.#timerAt === Infinity) return;
+    // Later than a timer can wait, or than it was set for.
     if (this.#timerAt - performance.now() >= 1) this.#arm(this.#timerAt);
     else this.wake();
   };
 
   #arm(at: number): void {
-    clearTimeout(this.#timer);
     this.#timerAt = at;
+    if (this.#timer !== undefined && this.#firesAt <= at) return;
+    clearTimeout(this.#timer);
+    this.#firesAt = at;
     const delay = Math.min(Math.max(1, Math.ceil(at - performance.now())), LONGEST_TIMER);
     this.#timer = setTimeout(this.#fire, delay);
   }

@@ -45,7 +45,6 @@ describe.skipIf(serverBinary() === undefined)("model", () => {
     name: "redis",
     create: async () => scanned(connect),
     reference,
-    withRivals: true,
   });
 
   modelSuite({

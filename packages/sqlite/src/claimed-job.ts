@@ -38,7 +38,7 @@ export function jobOf(claiming: Claiming, claimed: ReadyRow, begun: boolean): Cl
     meta,
     body,
   ] = claimed;
-  const { move, claim, fence } = claiming;
+  const { move, claim, turn } = claiming;
   const special = (flags & SPECIAL) !== 0;
   if (special && (flags & UNIQUE) !== 0 && begun) {
     freeOnStart(move, rowByKey(move.scope.connection, keyOf(time, low)) as Row);
@@ -47,7 +47,7 @@ export function jobOf(claiming: Claiming, claimed: ReadyRow, begun: boolean): Cl
   return {
     id: parts?.id ?? joinId({ time, low, random }),
     task,
-    fence,
+    fence: turn.fence,
     attempt,
     failures,
     crashes,
@@ -97,7 +97,7 @@ export function claimedBefore(move: Move, request: StepRequest, fence: number): 
   for (const key of unpackKeys(lease.jobs)) {
     const row = activeRow(move, key, fence);
     if (row === undefined) continue;
-    const claiming = { move, claim: request.claim, fence } as Claiming;
+    const claiming = { move, claim: request.claim, turn: { fence } } as Claiming;
     jobs.push({ ...jobOf(claiming, row, (row[10] & UNBEGUN) === 0), leaseUntil: lease.until });
   }
   return jobs;

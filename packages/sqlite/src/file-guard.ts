@@ -32,6 +32,8 @@ const FOREIGN_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
 
 /** How long a look at the file counts, in milliseconds: what is stored meanwhile may be lost. A look takes 7 µs. */
 const LOOK_AGAIN_AFTER = 20;
+/** The same before a write, which is followed by a look: others hear of it sooner. */
+const LOOK_BEFORE_AFTER = 1_000;
 const WRITABLE_BY_OTHERS = 0o022;
 /** A name has 255 bytes at most, nearly everywhere; the longest that SQLite makes of it is that of a journal. */
 const LONGEST_NAME = 255 - "-journal".length;
@@ -156,12 +158,19 @@ export class FileGuard {
   }
 
   /** Unless it was looked at just now. @throws `TASKQ_STORAGE` */
-  readonly check = (): void => {
+  check(): void {
+    this.lookAfter(LOOK_AGAIN_AFTER);
+  }
+
+  /** Before a write that `check` follows, unless it was looked at not long ago. @throws `TASKQ_STORAGE` */
+  checkBefore(): void {
+    this.lookAfter(LOOK_BEFORE_AFTER);
+  }
+
+  private lookAfter(milliseconds: number): void {
     if (this.failure !== undefined) throw this.failure;
-    const now = performance.now();
-    if (now - this.lookedAt < LOOK_AGAIN_AFTER) return;
-    this.look();
-  };
+    if (performance.now() - this.lookedAt >= milliseconds) this.look();
+  }
 
   /** Now. @throws `TASKQ_STORAGE` */
   look(): void {

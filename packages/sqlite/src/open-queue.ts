@@ -68,6 +68,8 @@ export class OpenQueue {
   shortest: number = Infinity;
   /** Whether the last claim of many was so large that the next one reads no more than fits into memory. */
   claimsLarge = false;
+  /** Whether the last claim found fewer than are read together. */
+  foundFew = false;
   /** How many rows ahead the next claim looks at. */
   reach: number = Infinity;
   /** Where the next bounded purge goes on, and when one is due. */

@@ -22,6 +22,8 @@ export class Session {
   readonly batches: TickBatches;
   readonly guard: FileGuard;
   readonly queues: Map<string, OpenQueue> = new Map();
+  /** Whether who last asked for jobs, and had none to settle, found some: then so does most often the next, and a look before it is in vain. */
+  findsJobs = false;
   private readonly files: FileWatch;
   private readonly checkpointer: Checkpointer;
   private readonly busyLimit: number;
@@ -37,7 +39,7 @@ export class Session {
       this.checkpointer.committed(rows);
       this.files.wrote();
     };
-    this.writer = new Writer({ connection, guard: guard.check, committed, turn: this.turn, busyLimit });
+    this.writer = new Writer({ connection, guard, committed, turn: this.turn, busyLimit });
     this.batches = new TickBatches(this.writer);
     this.files = new FileWatch({
       connection,
@@ -89,6 +91,11 @@ export class Session {
   /** One call's write, at once. */
   write<T>(queue: OpenQueue, now: number, work: (move: Move) => T): Promise<T> {
     return this.writer.now((scope) => work(new Move(scope, queue, now)));
+  }
+
+  /** The same where nobody is told that something was kept: the file is looked at behind it. */
+  writeUnkept<T>(queue: OpenQueue, now: number, work: (move: Move) => T): Promise<T> {
+    return this.writer.now((scope) => work(new Move(scope, queue, now)), true);
   }
 
   /** One call's write, together with others of this tick. */

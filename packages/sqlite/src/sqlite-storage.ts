@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { callable, systemClock } from "@taskq/core/engine";
 import {
   TaskqError,
+  type StepAnswer,
   type StorageAnswer as Answer,
   type StorageContract,
   type StorageRequest as Request,
@@ -21,6 +22,7 @@ import { importQueue } from "./import.js";
 import { inspectKey, keys } from "./keys.js";
 import { list } from "./list.js";
 import { LEFT, phaseName, phaseOf, refuseStill } from "./moving.js";
+import type { Move } from "./move.js";
 import { note, notes } from "./note.js";
 import type { OpenQueue } from "./open-queue.js";
 import { oldestByTask } from "./oldest-by-task.js";
@@ -115,12 +117,18 @@ class SqliteStore implements StorageContract, AsyncDisposable {
 
   async step(request: Request<"step">): Answer<"step"> {
     const { session, queue, now } = this.#target(request);
+    const onlyAsks = request.settled.length === 0 && session.writer.idle;
     const answer =
-      request.settled.length === 0 && session.writer.idle
+      onlyAsks && !session.findsJobs
         ? await session.read((connection) => idleAnswer(connection, queue, request, now))
         : undefined;
-    const given = answer ?? (await session.write(queue, now, (move) => step(move, request)));
-    if (request.claim !== undefined) session.claimed(given);
+    const work = (move: Move): StepAnswer => step(move, request);
+    const given =
+      answer ?? (await (onlyAsks ? session.writeUnkept(queue, now, work) : session.write(queue, now, work)));
+    if (request.claim !== undefined) {
+      if (onlyAsks) session.findsJobs = given.claimed.length > 0;
+      session.claimed(given);
+    }
     return given;
   }
 

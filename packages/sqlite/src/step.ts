@@ -1,6 +1,7 @@
 import type { RunReference, SettleAnswer, Settlement, StepAnswer, StepRequest } from "@taskq/core/storage";
 import { claimJobs, type Claimed } from "./claim.js";
 import { claimedBefore } from "./claimed-job.js";
+import { Turn } from "./claiming.js";
 import { numberIfAny } from "./columns.js";
 import { complete, followConsequences } from "./consequences.js";
 import { refuseMoved } from "./enqueue.js";
@@ -13,7 +14,7 @@ import { writeLease } from "./lease.js";
 import type { Move } from "./move.js";
 import type { SeldomState } from "./open-queue.js";
 import { lastRequest } from "./last-request.js";
-import { internOwner, ownerNumber } from "./owners.js";
+import { ownerNumber } from "./owners.js";
 import { letStandingGo } from "./parking.js";
 import { purgeSome } from "./purge.js";
 import { ACTIVE, UNBEGUN, UNIQUE } from "./row.js";
@@ -22,7 +23,6 @@ import { settle } from "./settle.js";
 import { likeEnds, settleTogether, TOGETHER } from "./settle-together.js";
 import { gatherStats } from "./stats.js";
 import { endUnknown } from "./unknown.js";
-import { nextFence } from "./turn.js";
 
 /** Due jobs that one step makes ready. */
 const PROMOTED_PER_STEP = 1000;
@@ -123,18 +123,17 @@ function claimNew(move: Move, request: StepRequest): StepClaimed {
   const seldom = prepare(move, request, current, wake);
   if (isPaused(seldom)) return NOTHING;
   if (isDue(move, later)) promote(move);
-  const fence = nextFence(move.scope.connection, move.queue, epoch, move.takeCompleted());
-  const owner = internOwner(move, request.owner);
-  const claimed = claimJobs({ move, request, claim, fence, owner, seldom });
-  remember(move, request, fence);
+  const turn = new Turn(move, epoch, request.owner);
+  const claimed = claimJobs({ move, request, claim, turn, seldom });
+  remember(move, request, turn.drawnFence);
   const { keys, isBare } = claimed;
   writeLease(
     move,
     keys.length === 0
       ? undefined
       : {
-          fence,
-          owner,
+          fence: turn.fence,
+          owner: turn.owner,
           request: request.request,
           until: move.now + claim.lease,
           length: claim.lease,

@@ -73,8 +73,8 @@ function passGates(claiming: Claiming, claimed: ReadyRow, row: Row): boolean {
   const closed = closedGate(move, row.key, gates);
   if (closed === undefined) {
     for (const gate of gates) {
-      if (gate.kind === "limit") takeStart(move, row, gate, claiming.fence);
-      else takeGate(move, row, gate, { owner: request.owner, fence: claiming.fence });
+      if (gate.kind === "limit") takeStart(move, row, gate, claiming.turn.fence);
+      else takeGate(move, row, gate, { owner: request.owner, fence: claiming.turn.fence });
     }
     return true;
   }

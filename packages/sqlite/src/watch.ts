@@ -66,6 +66,8 @@ export class FileWatch {
   private untold = process.platform === "win32" ? UNTOLD : 0;
   private again: NodeJS.Timeout | undefined;
   private looksAgain = 0;
+  /** Set until what was seen is dealt with: then it is looked again. */
+  private looksBehind = false;
   private looksAtOnce = 0;
   private patience = LOOKS_AT_ONCE;
   /** Turns of the event loop in which what is told is most likely known. */
@@ -132,6 +134,9 @@ export class FileWatch {
   private readonly turned = (): void => {
     this.knownFor -= 1;
     if (this.knownFor > 0) setImmediate(this.turned);
+    if (!this.looksBehind) return;
+    this.looksBehind = false;
+    if (this.users > 0 && this.busy === undefined) this.lookAgain();
   };
 
   /** Somebody has looked for what others have written, or found it. */
@@ -195,7 +200,8 @@ export class FileWatch {
     if (isSeen) {
       // Another write may have come right behind it, told of by the same event; that is seldom.
       this.looksAgain = LOOK_AGAIN_BEHIND;
-      return this.lookAgain();
+      this.looksBehind = true;
+      return;
     }
     this.looksAgain = 0;
     // Even if it is known: as above.

@@ -2,6 +2,7 @@ import { setImmediate } from "node:timers";
 import { later, nextTick, TaskqError, type LoopTurn } from "@taskq/core/storage";
 import type { Connection } from "./connection.js";
 import type { DriverStatement } from "./driver.js";
+import type { FileGuard } from "./file-guard.js";
 import { isBusy, isOfFile, storageError } from "./failure.js";
 import { TransactionScope } from "./transaction-scope.js";
 
@@ -20,6 +21,8 @@ type Work<T> = (scope: TransactionScope) => T;
 interface Job {
   readonly work: Work<unknown>;
   readonly alone: Work<unknown> | undefined;
+  /** Whether nobody is told that something was kept. */
+  readonly isUnkept: boolean;
   readonly tried: (() => void) | undefined;
   readonly resolve: (value: never) => void;
   readonly reject: (error: unknown) => void;
@@ -44,8 +47,7 @@ export interface Submission<T> {
 
 export interface WriterOptions {
   readonly connection: Connection;
-  /** Called before each transaction; throws when the file is no longer ours. */
-  readonly guard: () => void;
+  readonly guard: Pick<FileGuard, "check" | "checkBefore">;
   /** Called after each commit. */
   readonly committed: (rows: number) => void;
   readonly turn: LoopTurn;
@@ -93,8 +95,9 @@ export class Writer {
     const scope = new TransactionScope(this.options.connection);
     let value: T | undefined;
     try {
-      this.options.guard();
+      this.options.guard.checkBefore();
       value = work(scope);
+      this.options.guard.check();
     } catch {
       // A busy file is asked again when it is submitted, and any other error met again and told.
       return undefined;
@@ -115,7 +118,8 @@ export class Writer {
 
   /** The same for a caller that has promises of its own. */
   submit<T>({ work, alone, tried, resolve, reject }: Submission<T>): void {
-    this.pending.push({ work, alone, tried, resolve, reject, since: performance.now(), value: undefined });
+    const since = performance.now();
+    this.pending.push({ work, alone, isUnkept: false, tried, resolve, reject, since, value: undefined });
     this.schedule();
   }
 
@@ -127,11 +131,12 @@ export class Writer {
   }
 
   /** At once, together with what is waiting, unless others have waited for their turn. The work may be run more than once. */
-  now<T>(work: Work<T>): Promise<T> {
+  now<T>(work: Work<T>, isUnkept = false): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       this.pending.push({
         work,
         alone: undefined,
+        isUnkept,
         tried: undefined,
         resolve,
         reject,
@@ -186,7 +191,7 @@ export class Writer {
     const scope = new TransactionScope(this.options.connection);
     let current = -1;
     try {
-      this.options.guard();
+      this.options.guard.checkBefore();
       if (!doneAlone(jobs, scope)) {
         this.begin.run();
         for (current = 0; current < jobs.length; current += 1) {
@@ -195,13 +200,35 @@ export class Writer {
         }
         this.commit.run();
       }
+      // Whoever hears of it need not wait for a look at the file, only whoever is told that it is kept.
+      if (jobs.every((job) => job.isUnkept)) setImmediate(this.lookBehind);
+      else this.options.guard.check();
     } catch (error) {
       this.undo(scope);
-      this.failed(jobs, current, error, strikes);
+      this.failed(jobs, current, this.whyOf(error), strikes);
       return;
     }
     this.wasCommitted(scope);
     for (const job of jobs) job.resolve(job.value as never);
+  }
+
+  private readonly lookBehind = (): void => {
+    try {
+      this.options.guard.check();
+    } catch {
+      // It refuses from now on.
+    }
+  };
+
+  /** Where the file is no longer ours, that is why. */
+  private whyOf(error: unknown): unknown {
+    if (isBusy(error)) return error;
+    try {
+      this.options.guard.check();
+      return error;
+    } catch (refusal) {
+      return refusal;
+    }
   }
 
   private wasCommitted(scope: TransactionScope): void {

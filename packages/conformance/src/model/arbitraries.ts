@@ -67,23 +67,6 @@ function jobWith(parts: {
 
 const KEPT_SHORT = 50_000;
 
-/** Jobs that are in each other's way: who has a key, and who gets it next, while some expire, are delayed and wait elsewhere too. */
-const rival: fc.Arbitrary<JobShape> = fc.record<JobShape>({
-  kind: fc.constant("job"),
-  task: fc.constantFrom(TASKS[0], TASKS[0], TASKS[1], TASKS[3]),
-  priority: fc.constantFrom(0, 0, 5, -5),
-  delay: fc.constantFrom(0, 0, 0, 500, 1_000, 5_000),
-  expires: fc.constantFrom(undefined, 1, 500, 2_000, 5_000),
-  delivery: fc.constantFrom("at-least-once", "at-least-once", "at-most-once"),
-  keep: fc.constant(undefined),
-  gates: fc.oneof({ weight: 3, arbitrary: fc.constant(undefined) }, { weight: 2, arbitrary: gates }),
-  unique: fc.record<UniqueShape>({
-    key: fc.constantFrom("one", "one", "one", "two"),
-    until: fc.constantFrom("started" as const, "final" as const, "final" as const, 500, 3_000),
-    onConflict: fc.constantFrom("ignore" as const, "replace" as const),
-  }),
-});
-
 export const job: fc.Arbitrary<JobShape> = jobWith({ gates, unique });
 
 /** What a run may be given back with. */
@@ -136,37 +119,6 @@ const { shape } = fc.letrec<{
 
 /** Any flow. */
 export const flow: fc.Arbitrary<Shape> = shape;
-
-const { rivals } = fc.letrec<{ rivals: Shape; chain: ChainShape; group: GroupShape; guarded: GuardedShape }>(
-  (tie) => ({
-    rivals: fc.oneof(
-      { maxDepth: 3 },
-      { weight: 4, arbitrary: rival },
-      { weight: 1, arbitrary: plain },
-      { weight: 2, arbitrary: tie("chain") },
-      { weight: 3, arbitrary: tie("group") },
-      { weight: 1, arbitrary: tie("guarded") },
-    ),
-    chain: fc.record<ChainShape>({
-      kind: fc.constant("chain"),
-      stages: fc.array(tie("rivals"), { minLength: 2, maxLength: 3 }),
-      on: fc.constantFrom("completed", "completed", "settled"),
-    }),
-    group: fc.record<GroupShape>({
-      kind: fc.constant("group"),
-      mode: fc.constantFrom("all", "all", "all", "settled"),
-      members: fc.array(tie("rivals"), { minLength: 2, maxLength: 4 }),
-    }),
-    guarded: fc.record<GuardedShape>({
-      kind: fc.constant("guarded"),
-      part: tie("group"),
-      handler: fc.oneof(plain, rival),
-    }),
-  }),
-);
-
-/** Flows most of whose jobs are in each other's way. */
-export const rivalry: fc.Arbitrary<Shape> = rivals;
 
 /** A number to pick one of a list with. */
 export const index: fc.Arbitrary<number> = fc.nat({ max: 99 });

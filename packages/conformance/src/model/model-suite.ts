@@ -7,7 +7,7 @@ import type { Runner } from "../storage-suite.js";
 import { Coverage } from "./coverage.js";
 import { flush, passTime } from "./moves/advance.js";
 import { keys, schedules, take, tick, values } from "./moves/beside.js";
-import { enqueue, enqueueAgain, enqueueRivals, enqueueTaken } from "./moves/enqueue.js";
+import { enqueue, enqueueAgain, enqueueTaken } from "./moves/enqueue.js";
 import { crashLoop, reap, renew } from "./moves/leases.js";
 import type { Move, NoModel } from "./moves/move.js";
 import { step, stepAgain } from "./moves/step.js";
@@ -31,11 +31,6 @@ export interface ModelSuiteOptions {
   readonly moves?: number | undefined;
   /** @default the environment's `TASKQ_MODEL_SEED`, or a fixed one */
   readonly seed?: number | undefined;
-  /**
-   * One sequence in three is of few kinds of moves and of flows whose jobs are in each other's way: unique keys, expiry, delays, groups that
-   * fail, are revoked and retried. @default false
-   */
-  readonly withRivals?: boolean | undefined;
   /** It spreads plain jobs over several partitions: what is documented not to hold across them is not asked for. */
   readonly isSpread?: boolean | undefined;
 }
@@ -69,21 +64,6 @@ const MOVES_BY_WEIGHT: readonly (readonly [number, fc.Arbitrary<Move>])[] = [
   [4, keys],
   [3, take],
   [3, passTime],
-];
-
-/** Few kinds, so that what waits for one key is begun, fails, expires, is revoked and comes again within one sequence. */
-const RIVALRY: readonly (readonly [number, fc.Arbitrary<Move>])[] = [
-  [8, enqueueRivals],
-  [1, enqueueAgain],
-  [18, step],
-  [1, stepAgain],
-  [1, reap],
-  [8, amend],
-  [2, control],
-  [2, keys],
-  [1, take],
-  [1, tick],
-  [5, passTime],
 ];
 
 /**
@@ -121,21 +101,16 @@ async function compare(
   numRuns: number,
   seed: number,
 ): Promise<void> {
-  const property = fc.asyncProperty(sequences(options), (moves) => makeMoves(options, coverage, moves));
+  const property = fc.asyncProperty(sequences(options.moves ?? MOVES), (moves) =>
+    makeMoves(options, coverage, moves),
+  );
   await fc.assert(property, { numRuns, seed });
 }
 
 type Sequence = Iterable<fc.AsyncCommand<NoModel, World>>;
 
-function sequences({ moves: maxCommands = MOVES, withRivals }: ModelSuiteOptions): fc.Arbitrary<Sequence> {
-  const ofAny = sequencesOf(MOVES_BY_WEIGHT, maxCommands);
-  if (withRivals !== true) return ofAny;
-  const ofRivals = sequencesOf(RIVALRY, maxCommands);
-  return fc.oneof({ weight: 2, arbitrary: ofAny }, { weight: 1, arbitrary: ofRivals });
-}
-
-function sequencesOf(weighted: typeof MOVES_BY_WEIGHT, maxCommands: number): fc.Arbitrary<Sequence> {
-  const move = fc.oneof(...weighted.map(([weight, arbitrary]) => ({ weight, arbitrary })), {
+function sequences(maxCommands: number): fc.Arbitrary<Sequence> {
+  const move = fc.oneof(...MOVES_BY_WEIGHT.map(([weight, arbitrary]) => ({ weight, arbitrary })), {
     weight: 1,
     arbitrary: fc.oneof({ weight: 4, arbitrary: passTime }, { weight: 1, arbitrary: flush }),
   });

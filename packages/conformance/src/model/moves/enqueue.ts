@@ -9,7 +9,7 @@ import {
   type NewFlow,
   type StoredFlow,
 } from "@taskq/core/storage";
-import { flow as anyFlow, index, job, rivalry, sometimes } from "../arbitraries.js";
+import { flow as anyFlow, index, job, sometimes } from "../arbitraries.js";
 import { normalEffects } from "../normal.js";
 import { describeShape, isPlainShape, makeFlow, type Shape } from "../shape.js";
 import { QUEUE, TASKS, type World } from "../world.js";
@@ -25,32 +25,22 @@ interface Asked {
   readonly behind: { readonly pick: number; readonly on: EdgeCondition } | undefined;
 }
 
-function asking(shape: fc.Arbitrary<Shape>): fc.Arbitrary<Move> {
-  return fc
-    .array(anAsked(shape), { minLength: 1, maxLength: 2 })
-    .map((all) => new Move("enqueue", async (world) => playEnqueue(world, all)));
-}
-
-const anAsked = (shape: fc.Arbitrary<Shape>): fc.Arbitrary<Asked> =>
-  fc.record<Asked>({
-    shape,
-    name: sometimes(fc.nat({ max: 2 }), 6),
-    behind: sometimes(
-      fc.record({
-        pick: index,
-        on: fc.constantFrom("completed" as const, "failed" as const, "settled" as const),
-      }),
-      6,
-    ),
-  });
+const anAsked: fc.Arbitrary<Asked> = fc.record<Asked>({
+  shape: fc.oneof({ weight: 3, arbitrary: job }, { weight: 4, arbitrary: anyFlow }),
+  name: sometimes(fc.nat({ max: 2 }), 6),
+  behind: sometimes(
+    fc.record({
+      pick: index,
+      on: fc.constantFrom("completed" as const, "failed" as const, "settled" as const),
+    }),
+    6,
+  ),
+});
 
 /** Stores one flow or several in one call. */
-export const enqueue: fc.Arbitrary<Move> = asking(
-  fc.oneof({ weight: 3, arbitrary: job }, { weight: 4, arbitrary: anyFlow }),
-);
-
-/** The same of flows whose jobs are in each other's way. */
-export const enqueueRivals: fc.Arbitrary<Move> = asking(rivalry);
+export const enqueue: fc.Arbitrary<Move> = fc
+  .array(anAsked, { minLength: 1, maxLength: 2 })
+  .map((all) => new Move("enqueue", async (world) => playEnqueue(world, all)));
 
 /**
  * A storage makes a key of its own for a job with a name. Whether that comes before or after the ids that were made in
