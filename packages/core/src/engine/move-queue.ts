@@ -120,10 +120,13 @@ export async function cancelMove(from: Queue, to: Queue, options: CancelMoveOpti
   }
   // The source has left: the target must not be able to open before the source does.
   const { arrival } = await cancelArrival(move, undefined);
+  const cancel = (destination: string | undefined): Promise<unknown> =>
+    source.storage.export({ ...about, kind: "cancel", destination });
+  if (arrival !== undefined && (await refusalOf(cancel(arrival))) === undefined) return;
+  await refuseUnlessLost(move, lost);
   const now = source.time.requestNow();
   const { destination } = await source.storage.export({ ...about, kind: "begin", now });
-  if (arrival === undefined || arrival !== destination) await refuseUnlessLost(move, lost);
-  await source.storage.export({ ...about, kind: "cancel", destination });
+  await cancel(destination);
 }
 
 /** The target knows nothing of the move. @throws `TASKQ_MOVE` */
